@@ -1,0 +1,53 @@
+"""A neural image codec with its own file format, `.nnc`. Importing this package does not import torch."""
+
+from nncodec._version import __version__
+from nncodec.codec import decode, decode_batch, decode_frames, encode, encode_batch
+from nncodec.encoder import EncodeOptions
+from nncodec.errors import (
+    BadModelFile,
+    Corrupt,
+    EncodeError,
+    FormatError,
+    InvalidOption,
+    LimitExceeded,
+    ModelError,
+    NncError,
+    NotNnc,
+    PluginError,
+    Truncated,
+    UnknownModel,
+    UnsupportedImage,
+    UnsupportedVersion,
+    WeightsMismatch,
+)
+from nncodec.inspection import FileInfo, check, inspect
+from nncodec.limits import Limits
+
+__all__ = [
+    "BadModelFile",
+    "Corrupt",
+    "EncodeError",
+    "EncodeOptions",
+    "FileInfo",
+    "FormatError",
+    "InvalidOption",
+    "LimitExceeded",
+    "Limits",
+    "ModelError",
+    "NncError",
+    "NotNnc",
+    "PluginError",
+    "Truncated",
+    "UnknownModel",
+    "UnsupportedImage",
+    "UnsupportedVersion",
+    "WeightsMismatch",
+    "__version__",
+    "check",
+    "decode",
+    "decode_batch",
+    "decode_frames",
+    "encode",
+    "encode_batch",
+    "inspect",
+]

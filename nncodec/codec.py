@@ -1,0 +1,155 @@
+"""The whole way of a picture, forth and back.
+
+    image -> pixels -> analysis -> latents -> entropy coder -> blocks -> container -> bytes
+
+`encoder.py` and `decoder.py` walk it; this module is what users call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Unpack
+
+from PIL import Image
+
+from nncodec.container import Container, Header
+from nncodec.decoder import alike_of, frames_of, model_of
+from nncodec.encoder import EncodeOptions, Encoder
+from nncodec.errors import InvalidOption
+from nncodec.inspection import Source
+from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.tiling import PIXELS_AT_ONCE
+
+DEFAULT_MODEL = "photo"
+DEFAULT_QUALITY = 50
+
+
+def encode(
+    image: Image.Image | Sequence[Image.Image],
+    model: str = DEFAULT_MODEL,
+    quality: int = DEFAULT_QUALITY,
+    **options: Unpack[EncodeOptions],
+) -> bytes:
+    """Encode a picture, or several of one size and mode as the frames of one file.
+
+    Args:
+        image: Pillow image(s) of mode L, LA, RGB or RGBA. Alpha is kept exactly, colour as well as the quality says.
+        model: name or alias of an installed model; "photo" is the default photo model.
+        quality: 0 (smallest) to 100 (best, still lossy); models without qualities ignore it.
+        **options: see `EncodeOptions`.
+
+    Returns:
+        The bytes of an .nnc file.
+
+    Raises:
+        UnsupportedImage: mode or size does not suit the model.
+        InvalidOption: an unknown option or a value out of range.
+        UnknownModel, BadModelFile, WeightsMismatch, PluginError: the model cannot be used.
+
+    Example:
+        >>> import nncodec, skimage.data
+        >>> from PIL import Image
+        >>> data = nncodec.encode(Image.fromarray(skimage.data.astronaut()), quality=40)
+        >>> nncodec.decode(data).size
+        (512, 512)
+    """
+    images = [image] if isinstance(image, Image.Image) else list(image)
+    plan = Encoder(model, quality, options)
+    return plan.write(plan.prepare(images), images[0].info)
+
+
+def encode_batch(
+    images: Sequence[Image.Image],
+    model: str = DEFAULT_MODEL,
+    quality: int = DEFAULT_QUALITY,
+    **options: Unpack[EncodeOptions],
+) -> list[bytes]:
+    """Encode many pictures, each to a file of its own; pictures of one size and mode share passes of the model.
+
+    Arguments, errors: see `encode`.
+
+    Returns:
+        As many files as images, in order.
+    """
+    plan = Encoder(model, quality, options)
+    alike: dict[tuple[tuple[int, int], str], list[int]] = {}
+    for number, image in enumerate(images):
+        alike.setdefault((image.size, image.mode), []).append(number)
+    files: list[bytes] = [b""] * len(images)
+    for (size, _), numbers in alike.items():
+        at_once = max(1, PIXELS_AT_ONCE // (size[0] * size[1] or 1))
+        for start in range(0, len(numbers), at_once):
+            chosen = numbers[start : start + at_once]
+            frames = plan.prepare([images[n] for n in chosen])
+            for number, data in zip(chosen, plan.write_each(frames, [images[n].info for n in chosen]), strict=True):
+                files[number] = data
+    return files
+
+
+def decode(data: Source, *, frame: int = 0, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
+    """Decode one frame of a file.
+
+    Args:
+        data: an .nnc file as bytes, or as a seekable binary stream.
+        frame: 0 for the first.
+        limits: what the file may ask for.
+
+    Returns:
+        A Pillow image of mode L, LA, RGB or RGBA; `info` holds exif, icc_profile and xmp where the file does, and
+        model and quality.
+
+    Raises:
+        FormatError: the bytes are not a sound .nnc file (see errors.py for the kinds).
+        UnknownModel: the file's model is not installed.
+        InvalidOption: there is no such frame.
+        BadModelFile, WeightsMismatch, PluginError: the model cannot be used.
+    """
+    return next(iter(decode_frames(data, frames=range(frame, frame + 1), limits=limits)))
+
+
+def decode_frames(
+    data: Source, *, frames: range | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[Image.Image]:
+    """Decode the frames of a file one after another, in bounded memory.
+
+    Args:
+        data, limits: see `decode`.
+        frames: which; all by default. Only blocks that hold one of them are read.
+
+    Yields:
+        Pillow images, as `decode` returns.
+
+    Raises:
+        See `decode`; errors of the header are raised at once, errors of a block when it is reached.
+    """
+    container = Container(data, limits)
+    container.check_end()
+    count = container.header.frames
+    wanted = range(count) if frames is None else frames
+    if wanted and not (min(wanted) >= 0 and max(wanted) < count):
+        raise InvalidOption(option="frame", reason=f"the file has frames 0 to {count - 1}")
+    return frames_of(container, wanted)
+
+
+def decode_batch(files: Sequence[Source], *, limits: Limits = DEFAULT_LIMITS) -> list[Image.Image]:
+    """Decode the first frame of many files; small ones that look alike share passes of the model.
+
+    Arguments, errors: see `decode`.
+    """
+    containers = [Container(data, limits) for data in files]
+    images: list[Image.Image | None] = [None] * len(files)
+    alike: dict[Header, list[int]] = {}
+    for number, container in enumerate(containers):
+        container.check_end()
+        if container.block_count == 1 and container.header.frames == 1:
+            alike.setdefault(container.header, []).append(number)
+        else:
+            images[number] = next(frames_of(container, range(1)))
+    for header, numbers in alike.items():
+        at_once = max(1, PIXELS_AT_ONCE // (header.width * header.height))
+        model = model_of(containers[numbers[0]])
+        for start in range(0, len(numbers), at_once):
+            chosen = [containers[n] for n in numbers[start : start + at_once]]
+            for number, image in zip(numbers[start:], alike_of(chosen, header, model), strict=False):
+                images[number] = image
+    return [image for image in images if image is not None]

@@ -1,0 +1,203 @@
+"""Encoding: pictures to blocks of latents to a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypedDict
+
+import numpy as np
+from PIL import Image
+
+from nncodec import registry
+from nncodec._version import __version__
+from nncodec.alpha import pack_alpha
+from nncodec.container import LONG_ID_BYTES, SHORT_ID_BYTES, ChunkType, CoderId, Header, write
+from nncodec.entropy import coder_by_id, encode_block
+from nncodec.errors import InvalidOption, PluginError, UnsupportedImage
+from nncodec.latents import Latents, problem_with
+from nncodec.metadata import metadata_chunks
+from nncodec.model import AnySize, CodecModel, FixedSize, Pixels, run_plugin
+from nncodec.model_file import ModelHead
+from nncodec.pixels import Frames, from_images, resize, to_model
+from nncodec.preview import make_preview
+from nncodec.tiling import PIXELS_AT_ONCE, Cell, Grid, read_window
+
+# Pictures larger than this along an axis are cut into blocks of this edge.
+_BLOCK_EDGE_LOG2 = 11
+_FRAMES_PER_GROUP = 1 << 13
+# Below this payload a file carries the short model id and no model name.
+_SMALL_PAYLOAD_BYTES = 4096
+
+
+class EncodeOptions(TypedDict, total=False):
+    """Options of `encode` and `encode_batch` beyond model and quality.
+
+    effort: 0..9, higher is smaller and slower; mapped onto the levels the model has. Default 0.
+    coder: "zstd", "rans" or "stored"; default: the model's own, and stored where that is smaller.
+    exif: bytes or `Image.Exif`; None for none. Default: what the picture's `info` holds.
+    icc_profile: bytes; None for none. Default as for exif.
+    xmp: bytes or str; None for none. Default as for exif.
+    preview: True, or the longest edge in pixels (16..256), to embed a small preview.
+    downscale: store the picture reduced by this factor (2..8); decoders return the original size.
+    frames_per_block: frames coded together; fewer give faster random access, more give smaller files.
+    record_settings: write how the file was made into it.
+    """
+
+    effort: int
+    coder: str
+    exif: bytes | Image.Exif | None
+    icc_profile: bytes | None
+    xmp: bytes | str | None
+    preview: bool | int
+    downscale: int
+    frames_per_block: int
+    record_settings: bool
+
+
+class Encoder:
+    """How pictures are to be encoded: options checked, model open.
+
+    Args, Raises: see `nncodec.encode`.
+    """
+
+    def __init__(self, model: str, quality: int, options: EncodeOptions) -> None:
+        unknown = options.keys() - EncodeOptions.__annotations__.keys()
+        if unknown:
+            known = ", ".join(EncodeOptions.__annotations__)
+            raise InvalidOption(option=min(unknown), reason=f"there is no such option; the options are {known}")
+        _require_range("quality", quality, 0, 100)
+        self.options = options
+        self.effort_asked = _require_range("effort", options.get("effort", 0), 0, 9)
+        self.downscale = _require_range("downscale", options.get("downscale", 1), 1, 8)
+        _require_range("preview", int(options.get("preview", 0)), 0, 256)
+        self.head: ModelHead = registry.catalog().find(model)
+        self.model: CodecModel = registry.open_model(self.head)
+        traits = self.model.traits
+        self.effort = max(level for level in traits.efforts if level <= max(self.effort_asked, min(traits.efforts)))
+        self.quality = quality if traits.qualities else None
+        self.coder = _coder_id(options.get("coder", traits.coder), asked="coder" in options)
+
+    def prepare(self, images: Sequence[Image.Image]) -> Frames:
+        """Take pictures apart and check that they suit the model."""
+        frames = from_images(images)
+        height, width = frames.colour.shape[1:3]
+        size = self.model.traits.size
+        if isinstance(size, FixedSize) and (width, height) != (size.width, size.height):
+            raise UnsupportedImage(
+                detail=f"{self.head.name} takes pictures of {size.width} x {size.height} pixels, this one has "
+                f"{width} x {height}; resize it or choose another model"
+            )
+        if self.downscale > 1 and isinstance(size, FixedSize):
+            raise InvalidOption(option="downscale", reason=f"{self.head.name} takes one size only")
+        return frames
+
+    def write(self, frames: Frames, info: Mapping[str, Any]) -> bytes:
+        """Encode all frames into one file."""
+        colour = self._reduced(frames.colour)
+        header = self._header(frames, colour)
+        grid = Grid.of(header, self.model.traits)
+        blocks = [self._latents(colour, grid, cell) for cell in grid.cells()]
+        return self._file(header, blocks, frames, info)
+
+    def write_each(self, frames: Frames, infos: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
+        """Encode every frame into a file of its own, with one pass of the model over all where they are small."""
+        colour = self._reduced(frames.colour)
+        single = replace(frames, colour=frames.colour[:1], alpha=None if frames.alpha is None else frames.alpha[:1])
+        header = self._header(single, colour)
+        grid = Grid.of(replace(header, frames=len(colour), frames_per_block=len(colour)), self.model.traits)
+        cells = [self._latents(colour, grid, cell) for cell in grid.cells()]
+        for number, info in enumerate(infos):
+            one = slice(number, number + 1)
+            blocks = [{name: array[one] for name, array in latents.items()} for latents in cells]
+            alone = replace(
+                frames, colour=frames.colour[one], alpha=None if frames.alpha is None else frames.alpha[one]
+            )
+            yield self._file(header, blocks, alone, info)
+
+    def _reduced(self, colour: Pixels) -> Pixels:
+        if self.downscale == 1:
+            return colour
+        height, width = (-(-n // self.downscale) for n in colour.shape[1:3])
+        return resize(colour, width, height)
+
+    def _header(self, frames: Frames, colour: Pixels) -> Header:
+        count, height, width = colour.shape[:3]
+        fit = max(1, min(PIXELS_AT_ONCE // (width * height), _FRAMES_PER_GROUP))
+        per_block = _require_range("frames_per_block", self.options.get("frames_per_block", fit), 1, 1 << 20)
+        divide = isinstance(self.model.traits.size, AnySize) and max(width, height) > 1 << _BLOCK_EDGE_LOG2
+        return Header(
+            mode=frames.mode,
+            coder=self.coder,
+            quality=self.quality,
+            model_id=self.head.id_bytes[:LONG_ID_BYTES],
+            width=width,
+            height=height,
+            display_size=(frames.colour.shape[2], frames.colour.shape[1]),
+            frames=count,
+            frames_per_block=min(per_block, count),
+            block_edge_log2=_BLOCK_EDGE_LOG2 if divide else 0,
+        )
+
+    def _latents(self, colour: Pixels, grid: Grid, cell: Cell) -> Latents:
+        """Run the analysis on a block's window, a few frames at a time, and cut the block's latents out."""
+        rows, columns = grid.window(cell)
+        at_once = max(1, PIXELS_AT_ONCE // (rows.size * columns.size))
+        traits = self.model.traits
+        parts: list[Latents] = []
+        for start in range(cell.frames.start, cell.frames.stop, at_once):
+            frames = slice(start, min(start + at_once, cell.frames.stop))
+            pixels = to_model(read_window(colour[frames], rows, columns), traits.modes)
+            latents = run_plugin(
+                self.head.architecture, lambda p=pixels: self.model.analysis(p, self.quality or 0, self.effort)
+            )
+            problem = problem_with(latents, traits.latents, (len(pixels), rows.size, columns.size))
+            if problem:
+                raise PluginError(plugin=self.head.architecture, reason=problem)
+            parts.append(
+                {
+                    spec.name: latents[spec.name][
+                        :, :, cell.rows.slice(spec.stride, rows.start), cell.columns.slice(spec.stride, columns.start)
+                    ]
+                    for spec in traits.latents
+                }
+            )
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _file(self, header: Header, blocks: list[Latents], frames: Frames, info: Mapping[str, Any]) -> bytes:
+        entropy = self.model.entropy(self.quality or 0)
+        specs = self.model.traits.latents
+        payloads = [encode_block(coder_by_id(header.coder), latents, entropy, specs) for latents in blocks]
+        if header.coder is CoderId.ZSTD and "coder" not in self.options and entropy.tables is None:
+            stored = [encode_block(coder_by_id(CoderId.STORED), latents, entropy, specs) for latents in blocks]
+            if sum(map(len, stored)) <= sum(map(len, payloads)):
+                header, payloads = replace(header, coder=CoderId.STORED), stored
+        chunks = metadata_chunks(self.options, info)
+        if sum(map(len, payloads)) < _SMALL_PAYLOAD_BYTES:
+            header = replace(header, model_id=self.head.id_bytes[:SHORT_ID_BYTES])
+        else:
+            chunks[ChunkType.MODEL_NAME] = self.head.name.encode()
+        if frames.alpha is not None:
+            chunks[ChunkType.ALPHA] = pack_alpha(frames.alpha)
+        if preview := self.options.get("preview"):
+            chunks[ChunkType.PREVIEW] = make_preview(frames.colour[0], 64 if preview is True else int(preview))
+        if self.options.get("record_settings"):
+            settings = {"effort": self.effort, "coder": header.coder.name.lower(), "nncodec": __version__}
+            chunks[ChunkType.SETTINGS] = json.dumps(settings, separators=(",", ":")).encode()
+        return write(header, chunks, payloads)
+
+
+def _coder_id(name: str, *, asked: bool) -> CoderId:
+    try:
+        coder = CoderId[name.upper()]
+        coder_by_id(coder)
+    except (KeyError, AttributeError, OSError) as error:
+        raise InvalidOption(option="coder", reason=f"there is no coder {name!r}" if asked else str(error)) from None
+    return coder
+
+
+def _require_range(option: str, value: int, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+        raise InvalidOption(option=option, reason=f"{value!r} is not a whole number from {low} to {high}")
+    return int(value)

@@ -1,0 +1,21 @@
+"""Entropy coders, one file each. Coders know nothing of models or files: integers in, bytes out."""
+
+from __future__ import annotations
+
+from nncodec.container import CoderId
+from nncodec.entropy.base import Coder, decode_block, encode_block
+from nncodec.entropy.stored import StoredCoder
+from nncodec.entropy.zstd import ZstdCoder
+from nncodec.errors import UnsupportedVersion
+
+_CODERS: dict[CoderId, Coder] = {CoderId.STORED: StoredCoder(), CoderId.ZSTD: ZstdCoder()}
+
+
+def coder_by_id(coder: CoderId) -> Coder:
+    """Return the coder a file names; raises UnsupportedVersion if this version has none."""
+    if coder not in _CODERS:
+        raise UnsupportedVersion(found=f"the coder {coder.name.lower()!r}")
+    return _CODERS[coder]
+
+
+__all__ = ["Coder", "coder_by_id", "decode_block", "encode_block"]

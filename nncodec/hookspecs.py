@@ -1,0 +1,69 @@
+"""Every hook a plugin can implement, on one screen.
+
+A plugin is a module (or object) named by an entry point of the group `nncodec`. Its hooks return cheap values: names,
+paths and `"module:attribute"` references. Nothing heavy may be imported to answer them; what a reference points to is
+imported when a model of that architecture is first used.
+
+    # my_package/plugin.py
+    from nncodec.hookspecs import ArchitectureSpec, ModelSpec, hookimpl
+
+    @hookimpl
+    def nncodec_architectures():
+        return [ArchitectureSpec("tiny", "my_package.codec:TinyCodec")]
+
+    @hookimpl
+    def nncodec_models():
+        return [ModelSpec("tiny/one", Path(__file__).parent / "weights" / "one.safetensors")]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pluggy
+
+PROJECT = "nncodec"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@dataclass(frozen=True)
+class ArchitectureSpec:
+    """An architecture: builds a model from any model file that names it.
+
+    Args:
+        name: lower case, unique among all plugins; model files carry it.
+        reference: `"module:attribute"` of a `nncodec.model.CodecModel` subclass.
+        kind: "codec".
+    """
+
+    name: str
+    reference: str
+    kind: str = "codec"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A trained model that ships with the plugin.
+
+    Args:
+        name: `plugin/model`, unique; the same as in the file.
+        path: its model file.
+        aliases: other names users may say, such as "photo" for the default photo model.
+    """
+
+    name: str
+    path: Path
+    aliases: tuple[str, ...] = ()
+
+
+@hookspec
+def nncodec_architectures() -> Sequence[ArchitectureSpec]:  # type: ignore[empty-body]
+    """Return the architectures this plugin provides."""
+
+
+@hookspec
+def nncodec_models() -> Sequence[ModelSpec]:  # type: ignore[empty-body]
+    """Return the trained models this plugin ships."""

@@ -1,0 +1,120 @@
+"""What a file says of itself, without the model and without torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from nncodec import registry
+from nncodec.container import ChunkType, Container
+from nncodec.limits import DEFAULT_LIMITS, Limits
+
+Source = bytes | bytearray | memoryview | BinaryIO
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What a file says of itself; see `inspect`.
+
+    Args:
+        width, height: of the picture that decoders return, pixels.
+        mode: its Pillow mode.
+        frames: pictures in the file.
+        quality: 0..100, or None.
+        model: the model's name where the file carries it or the model is installed, else None.
+        model_id: beginning of the model's digest, hex.
+        installed: whether the model is there to decode the file.
+        coder: "zstd", "rans" or "stored".
+        coded_size: (width, height) as coded; smaller than the picture if it is stored reduced.
+        blocks: independently coded blocks along (frames, height, width).
+        file_bytes, payload_bytes: the whole file, and its coded latents.
+        chunks: stored bytes of each metadata chunk, by name.
+        settings: how the file was made, where that was recorded.
+    """
+
+    width: int
+    height: int
+    mode: str
+    frames: int
+    quality: int | None
+    model: str | None
+    model_id: str
+    installed: bool
+    coder: str
+    coded_size: tuple[int, int]
+    blocks: tuple[int, int, int]
+    file_bytes: int
+    payload_bytes: int
+    chunks: Mapping[str, int]
+    settings: Mapping[str, Any]
+
+
+def inspect(data: Source, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
+    """Return what a file says of itself, without decoding it and without torch.
+
+    Raises:
+        FormatError: the header, or a chunk that is shown, is not sound.
+    """
+    container = Container(data, limits)
+    header = container.header
+    name = model_name(container)
+    installed = any(head.id_bytes.startswith(header.model_id) for head in registry.catalog().models.values())
+    if name is None and installed:
+        name = registry.catalog().find_by_id(header.model_id).name
+    stored = {entry.type: entry.size_bytes for entry in container.chunk_table}
+    names = {int(kind): kind.name.lower() for kind in ChunkType}
+    return FileInfo(
+        *header.display_size,
+        mode=pillow_mode(container),
+        frames=header.frames,
+        quality=header.quality,
+        model=name,
+        model_id=header.model_id.hex(),
+        installed=installed,
+        coder=header.coder.name.lower(),
+        coded_size=(header.width, header.height),
+        blocks=header.grid,
+        file_bytes=container.size_bytes,
+        payload_bytes=container.payload_bytes,
+        chunks={names.get(kind, f"{kind:#04x}"): size for kind, size in stored.items()},
+        settings=_read_settings(container),
+    )
+
+
+def check(data: Source, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
+    """Compare every checksum of a file, without the model; returns what `inspect` does.
+
+    Raises:
+        FormatError: something is missing, damaged or left over.
+    """
+    Container(data, limits).check() if isinstance(data, bytes | bytearray | memoryview) else _check_stream(data, limits)
+    return inspect(data, limits=limits)
+
+
+def pillow_mode(container: Container) -> str:
+    """Return the Pillow mode of a file's pictures."""
+    has_alpha = any(entry.type == ChunkType.ALPHA for entry in container.chunk_table)
+    return container.header.mode.name + ("A" if has_alpha else "")
+
+
+def model_name(container: Container) -> str | None:
+    """Return the model name a file carries, or None."""
+    raw = container.chunk(ChunkType.MODEL_NAME)
+    return None if raw is None else raw.decode("utf-8", errors="replace")
+
+
+def _read_settings(container: Container) -> Mapping[str, Any]:
+    raw = container.chunk(ChunkType.SETTINGS)
+    try:
+        settings = json.loads(raw) if raw else {}
+    except (ValueError, RecursionError):
+        return {}
+    return settings if isinstance(settings, dict) else {}
+
+
+def _check_stream(stream: BinaryIO, limits: Limits) -> None:
+    start = stream.tell()
+    Container(stream, limits).check()
+    stream.seek(start)

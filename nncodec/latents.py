@@ -1,0 +1,58 @@
+"""The quantized latents: named integer arrays, and how a picture's grid maps onto theirs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int32]
+Latents = dict[str, IntArray]
+"""Array name to int32 array (N, C, h, w)."""
+
+
+@dataclass(frozen=True)
+class LatentSpec:
+    """One array of latents.
+
+    Args:
+        name: its name within the model.
+        channels: C.
+        stride: pixels a latent covers along each axis; for a model of fixed size it may be the whole picture.
+        minimum, maximum: every value lies in this range, inclusive.
+    """
+
+    name: str
+    channels: int
+    stride: int
+    minimum: int
+    maximum: int
+
+    def shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
+        """Return the array's shape for pictures of this size."""
+        return frames, self.channels, math.ceil(height / self.stride), math.ceil(width / self.stride)
+
+
+def zero_latents(specs: tuple[LatentSpec, ...], frames: int, height: int, width: int) -> Latents:
+    """Return latents of zeros for pictures of this size."""
+    return {spec.name: np.zeros(spec.shape(frames, height, width), np.int32) for spec in specs}
+
+
+def problem_with(
+    latents: Mapping[str, IntArray], specs: tuple[LatentSpec, ...], shape: tuple[int, int, int]
+) -> str | None:
+    """Return what is wrong with latents a model produced for (frames, height, width), or None."""
+    if latents.keys() != {spec.name for spec in specs}:
+        return f"its latents are {sorted(latents)}, declared {sorted(spec.name for spec in specs)}"
+    for spec in specs:
+        array = latents[spec.name]
+        if array.shape != spec.shape(*shape):
+            return f"latents {spec.name!r} have shape {array.shape}, declared {spec.shape(*shape)}"
+        if array.dtype != np.int32:
+            return f"latents {spec.name!r} are {array.dtype}, not int32"
+        if array.size and (array.min() < spec.minimum or array.max() > spec.maximum):
+            return f"latents {spec.name!r} leave {spec.minimum}..{spec.maximum}"
+    return None

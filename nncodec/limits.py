@@ -1,0 +1,36 @@
+"""Bounds that a file must keep before anything is allocated for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nncodec.errors import LimitExceeded
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a decoder is willing to do for one file. Every entry can be set per call.
+
+    Args:
+        pixels: width x height x frames, and the same of the display size. The default is the size at which Pillow
+            calls a picture a decompression bomb.
+        frames: frames in one file.
+        blocks: independently coded blocks in one file.
+        chunk_bytes: one metadata chunk as stored.
+        preview_pixels: the preview picture, which is decoded by Pillow.
+    """
+
+    pixels: int = 178_956_970
+    frames: int = 1 << 20
+    blocks: int = 1 << 18
+    chunk_bytes: int = 1 << 26
+    preview_pixels: int = 1 << 18
+
+    def check(self, quantity: str, value: int) -> None:
+        """Raise LimitExceeded if `value` is above the limit of that name."""
+        limit = getattr(self, quantity)
+        if value > limit:
+            raise LimitExceeded(quantity=quantity.replace("_", " "), value=value, limit=limit)
+
+
+DEFAULT_LIMITS = Limits()

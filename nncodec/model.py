@@ -1,0 +1,193 @@
+"""What a model plugin implements.
+
+A codec plugin subclasses `CodecModel`: `analysis` and `synthesis` on batches of pixels, and an `EntropyModel` that
+says in which stages the latents are coded and, where it has learned probabilities, under which integer tables.
+Files, padding, tiling, colour modes and metadata are not its business. This module needs no torch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nncodec.errors import NncError, PluginError
+from nncodec.latents import IntArray, Latents, LatentSpec
+from nncodec.model_file import ModelFile
+
+Pixels = NDArray[np.uint8]
+_T = TypeVar("_T")
+
+
+class Stage(NamedTuple):
+    """One coding stage of a block.
+
+    Args:
+        latent: name of the array it codes.
+        where: index into that array (N, C, h, w); slices, with steps where a checkerboard wants them.
+    """
+
+    latent: str
+    where: tuple[slice, ...]
+
+
+class StageContext(NamedTuple):
+    """How the symbols of a stage are coded, as far as it depends on what is already decoded.
+
+    Args:
+        tables: which probability table each symbol uses, integers broadcastable to the stage's symbols.
+        offsets: what is subtracted from each symbol before coding; 0 or integers broadcastable likewise.
+    """
+
+    tables: NDArray[np.integer[Any]]
+    offsets: NDArray[np.integer[Any]] | int = 0
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Integer probability tables, shared by encoder and decoder.
+
+    Column i of row t counts the symbol `minimum + i`; the last column counts everything outside (escapes).
+
+    Args:
+        frequencies: (tables, symbols + 1) uint32, all at least 1, each row summing to `1 << precision`.
+        minimum: the symbol of column 0.
+        precision: bits.
+    """
+
+    frequencies: NDArray[np.uint32]
+    minimum: int
+    precision: int
+
+
+class EntropyModel(ABC):
+    """Stages and tables for coding one block of latents. Integers only: no floating point may decide anything here."""
+
+    @property
+    @abstractmethod
+    def tables(self) -> Tables | None:
+        """The probability tables, or None for a model without learned probabilities."""
+
+    @abstractmethod
+    def stages(self) -> Sequence[Stage]:
+        """Return the stages in coding order; together they cover every symbol exactly once."""
+
+    @abstractmethod
+    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+        """Return the tables of a stage.
+
+        Args:
+            stage: its number.
+            known: the block's latents; what is not yet coded is 0, in the encoder as in the decoder.
+        """
+
+
+class PlainEntropy(EntropyModel):
+    """The entropy model of latents without learned probabilities: one stage an array, channels kept apart."""
+
+    def __init__(self, specs: Sequence[LatentSpec]) -> None:
+        self._specs = tuple(specs)
+
+    @property
+    def tables(self) -> None:
+        return None
+
+    def stages(self) -> Sequence[Stage]:
+        return [Stage(spec.name, (slice(None),) * 4) for spec in self._specs]
+
+    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+        channels = self._specs[stage].channels
+        return StageContext(np.arange(channels)[None, :, None, None])
+
+
+@dataclass(frozen=True)
+class FixedSize:
+    """The model takes pictures of exactly this size, pixels."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class AnySize:
+    """The model takes any size; core pads to a multiple and may split large pictures.
+
+    Args:
+        multiple: pixels; a power of two.
+        halo: pixels around a tile that its result depends on, in analysis and in synthesis; a multiple of `multiple`.
+    """
+
+    multiple: int
+    halo: int
+
+
+@dataclass(frozen=True)
+class CodecTraits:
+    """What core needs to know of a codec model.
+
+    Args:
+        modes: colour modes it codes, of "L" and "RGB". Grey pictures go through an RGB model as equal planes.
+        size: which sizes it takes.
+        latents: its arrays.
+        qualities: whether quality 0..100 means something to it.
+        efforts: the effort levels that differ, ascending, out of 0..9.
+        coder: the coder used unless another is asked for, "zstd" or "rans".
+    """
+
+    modes: tuple[str, ...]
+    size: FixedSize | AnySize
+    latents: tuple[LatentSpec, ...]
+    qualities: bool = False
+    efforts: tuple[int, ...] = (0,)
+    coder: str = "zstd"
+
+
+class CodecModel(ABC):
+    """A codec with its weights in place."""
+
+    traits: CodecTraits
+
+    @classmethod
+    @abstractmethod
+    def from_file(cls, model_file: ModelFile) -> CodecModel:
+        """Build the model from an opened model file.
+
+        Raises:
+            ValueError: config or tensors do not fit the architecture. Everything is untrusted: validate, then build.
+        """
+
+    @abstractmethod
+    def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:
+        """Map pictures to quantized latents.
+
+        Args:
+            pixels: uint8 (N, H, W, C), a size the model takes.
+            quality: 0..100; to be ignored by a model without qualities.
+            effort: one of `traits.efforts`.
+
+        Returns:
+            Arrays as `traits.latents` declares them, int32 (N, C, h, w).
+        """
+
+    @abstractmethod
+    def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
+        """Map quantized latents back to pictures, uint8 (N, H, W, C)."""
+
+    def entropy(self, quality: int) -> EntropyModel:
+        """Return how latents of this quality are coded; by default without learned probabilities."""
+        return PlainEntropy(self.traits.latents)
+
+
+def run_plugin(plugin: str, call: Callable[[], _T]) -> _T:
+    """Return `call()`, with whatever a plugin's own code raises turned into PluginError."""
+    try:
+        return call()
+    except NncError:
+        raise
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        text = str(error).splitlines()[0] if str(error) else "no message"
+        raise PluginError(plugin=plugin, reason=f"{type(error).__name__}: {text}") from error

@@ -1,0 +1,201 @@
+"""Model files: one `.safetensors` whose metadata says what it is, and a digest that identifies it.
+
+The metadata holds, under keys beginning with `nncodec.`, the architecture, its config (JSON), the model's name, its
+card (JSON: provenance, licence, training data, measured quality) and its digest. Never pickle. Model files are
+untrusted: every bound is checked before anything is built. This module needs no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
+
+from nncodec.errors import BadModelFile, WeightsMismatch
+
+Tensors = dict[str, NDArray[Any]]
+
+DIGEST_HEX = 64
+_METADATA_KEYS = ("architecture", "config", "name", "card", "digest")
+_NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?")
+_MAX_FILE_BYTES = 1 << 30
+_MAX_HEADER_BYTES = 1 << 20
+_MAX_TENSORS = 4096
+_MAX_DIMENSIONS = 8
+_MAX_ELEMENTS = 1 << 28
+_DTYPE_BYTES = {"F16": 2, "F32": 4, "I8": 1, "U8": 1, "I16": 2, "U16": 2, "I32": 4, "U32": 4, "I64": 8}
+
+
+@dataclass(frozen=True)
+class ModelHead:
+    """What a model file says of itself: read without its tensors.
+
+    Args:
+        architecture: name of the architecture that builds it.
+        config: that architecture's own settings.
+        name: `plugin/model`, or a bare name for a user's own.
+        card: provenance, licence, training data, measured quality; free form.
+        digest: SHA-256, hex, over architecture, config and tensors.
+        path: where it was read, for messages.
+    """
+
+    architecture: str
+    config: Mapping[str, Any]
+    name: str
+    card: Mapping[str, Any]
+    digest: str
+    path: Path = field(default=Path("model"), compare=False)
+
+    @property
+    def id_bytes(self) -> bytes:
+        """The digest as bytes; files carry its beginning."""
+        return bytes.fromhex(self.digest)
+
+
+@dataclass(frozen=True)
+class ModelFile(ModelHead):
+    """A model file in memory: what it says, and its tensors as NumPy arrays."""
+
+    tensors: Tensors = field(default_factory=dict, repr=False, compare=False)
+
+
+def digest_of(architecture: str, config: Mapping[str, Any], tensors: Tensors) -> str:
+    """Return the identity of a model: SHA-256 over architecture, config and the tensors in name order.
+
+    The card is left out, so it can be mended without making old files undecodable.
+    """
+    state = hashlib.sha256()
+    state.update(_canonical_json({"architecture": architecture, "config": config}).encode())
+    for name in sorted(tensors):
+        tensor = np.ascontiguousarray(tensors[name])
+        little = tensor.astype(tensor.dtype.newbyteorder("<"), copy=False)
+        state.update(_canonical_json([name, little.dtype.str, list(tensor.shape)]).encode())
+        state.update(little.tobytes())
+    return state.hexdigest()
+
+
+def write_model(
+    path: Path, *, architecture: str, config: Mapping[str, Any], name: str, card: Mapping[str, Any], tensors: Tensors
+) -> ModelFile:
+    """Write a model file and return it as `read_model` would.
+
+    Raises:
+        BadModelFile: the name is not lower-case `plugin/model` or a bare name, or a tensor type is not allowed.
+    """
+    if not _NAME_PATTERN.fullmatch(name):
+        raise BadModelFile(path=path, reason=f"the name {name!r} is not lower-case 'plugin/model' or 'model'")
+    digest = digest_of(architecture, config, tensors)
+    metadata = {
+        "nncodec.architecture": architecture,
+        "nncodec.config": _canonical_json(config),
+        "nncodec.name": name,
+        "nncodec.card": _canonical_json(card),
+        "nncodec.digest": digest,
+    }
+    contiguous = {key: np.ascontiguousarray(value) for key, value in tensors.items()}
+    path.write_bytes(save_safetensors(contiguous, metadata))
+    return ModelFile(architecture, config, name, card, digest, path, contiguous)
+
+
+def read_head(path: Path) -> ModelHead:
+    """Read what a model file says of itself; a few kilobytes, no tensors.
+
+    Raises:
+        BadModelFile: the file cannot be read, or breaks a bound of this module.
+    """
+    header = _read_safetensors_header(path)
+    metadata = header.pop("__metadata__", None)
+    if not isinstance(metadata, dict):
+        raise BadModelFile(path=path, reason="it carries no nncodec metadata")
+    facts = {}
+    for key in _METADATA_KEYS:
+        value = metadata.get(f"nncodec.{key}")
+        if not isinstance(value, str):
+            raise BadModelFile(path=path, reason=f"its metadata lacks nncodec.{key}")
+        facts[key] = value
+    config, card = (_json_object(path, key, facts[key]) for key in ("config", "card"))
+    if not _NAME_PATTERN.fullmatch(facts["name"]) or len(facts["name"]) > 100:
+        raise BadModelFile(path=path, reason="its name is not lower-case 'plugin/model' or 'model'")
+    if not re.fullmatch(rf"[0-9a-f]{{{DIGEST_HEX}}}", facts["digest"]):
+        raise BadModelFile(path=path, reason="its digest is not 64 hexadecimal digits")
+    return ModelHead(facts["architecture"], config, facts["name"], card, facts["digest"], path)
+
+
+def read_model(path: Path) -> ModelFile:
+    """Read a whole model file and verify its digest.
+
+    Raises:
+        BadModelFile: see `read_head`.
+        WeightsMismatch: the tensors are not those the digest was made of.
+    """
+    head = read_head(path)
+    try:
+        tensors = load_safetensors(path.read_bytes())
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise BadModelFile(path=path, reason=_first_line(error)) from error
+    found = digest_of(head.architecture, head.config, tensors)
+    if found != head.digest:
+        raise WeightsMismatch(name=head.name, expected=head.digest[:16], found=found[:16])
+    return ModelFile(head.architecture, head.config, head.name, head.card, head.digest, path, tensors)
+
+
+def _read_safetensors_header(path: Path) -> dict[str, Any]:
+    # The safetensors library checks offsets and overlaps when the tensors are loaded. What is checked here comes
+    # first and bounds what that may cost: file size, header size, number, type and size of tensors.
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            declared = int.from_bytes(stream.read(8), "little")
+            if size > _MAX_FILE_BYTES or size < 8 or declared > min(_MAX_HEADER_BYTES, size - 8):
+                raise BadModelFile(path=path, reason="its size or header size is out of bounds")
+            header = json.loads(stream.read(declared))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadModelFile(path=path, reason=_first_line(error)) from error
+    if not isinstance(header, dict) or len(header) > _MAX_TENSORS + 1:
+        raise BadModelFile(path=path, reason="its header is not a table of at most 4096 tensors")
+    for name, entry in header.items():
+        if name != "__metadata__" and not _is_tensor_entry(entry):
+            raise BadModelFile(path=path, reason=f"tensor {name[:80]!r} has a type, shape or size that is not allowed")
+    return header
+
+
+def _is_tensor_entry(entry: object) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    shape, kind, offsets = entry.get("shape"), entry.get("dtype"), entry.get("data_offsets")
+    if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2 or kind not in _DTYPE_BYTES:
+        return False
+    if len(shape) > _MAX_DIMENSIONS or not all(type(n) is int and n >= 0 for n in shape + offsets):
+        return False
+    elements = math.prod(shape)
+    return elements <= _MAX_ELEMENTS and offsets[1] - offsets[0] == elements * _DTYPE_BYTES[kind]
+
+
+def _json_object(path: Path, key: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadModelFile(path=path, reason=f"its {key} is not JSON") from error
+    if not isinstance(value, dict):
+        raise BadModelFile(path=path, reason=f"its {key} is not a JSON object")
+    return value
+
+
+def _canonical_json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error)
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,1 @@
+"""PyTorch building blocks that model plugins share. Importing this package imports torch."""

@@ -1,0 +1,283 @@
+"""Which architectures and models are installed: discovery, isolation of faulty plugins, look-up, the user's own models.
+
+A `Catalog` is built once per process, completely, and then only read. One broken plugin never breaks the rest: it is
+left out as a whole and listed among the catalog's failures with its reason.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.metadata
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+import pluggy
+
+from nncodec import hookspecs
+from nncodec.container import SHORT_ID_BYTES
+from nncodec.errors import BadModelFile, ModelError, NncError, PluginError, UnknownModel
+from nncodec.hookspecs import ArchitectureSpec
+from nncodec.model import CodecModel
+from nncodec.model_file import ModelHead, read_head, read_model
+
+ENTRY_POINT_GROUP = "nncodec"
+MODELS_VARIABLE = "NNCODEC_MODELS"
+DISABLED_VARIABLE = "NNCODEC_DISABLED_PLUGINS"
+_OPEN_MODELS = 4
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """A plugin as `nncodec plugins` shows it.
+
+    Args:
+        name: its entry point.
+        distribution: name and version of the package it came with.
+        status: "ok", "disabled" or "failed".
+        reason: why it failed.
+        architectures, models: names it contributed.
+    """
+
+    name: str
+    distribution: str
+    status: str
+    reason: str = ""
+    architectures: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything installed, as found when it was built."""
+
+    plugins: tuple[PluginInfo, ...] = ()
+    architectures: dict[str, ArchitectureSpec] = field(default_factory=dict)
+    models: dict[str, ModelHead] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    failures: tuple[str, ...] = ()
+
+    def find(self, name: str) -> ModelHead:
+        """Return the model of a name or alias; raises UnknownModel."""
+        head = self.models.get(self.aliases.get(name, name))
+        if head is None:
+            raise self._unknown(name)
+        return head
+
+    def find_by_id(self, model_id: bytes, name: str | None = None) -> ModelHead:
+        """Return the model whose digest begins with `model_id`.
+
+        Args:
+            model_id: 4 to 32 bytes.
+            name: what the file calls it, for the message.
+
+        Raises:
+            UnknownModel: none is installed.
+        """
+        for head in self.models.values():
+            if head.id_bytes.startswith(model_id):
+                return head
+        raise self._unknown(f"{name} ({model_id.hex()})" if name else model_id.hex())
+
+    def _unknown(self, wanted: str) -> UnknownModel:
+        failures = f"; not available: {'; '.join(self.failures)}" if self.failures else ""
+        return UnknownModel(wanted=wanted, installed=", ".join(sorted(self.models)) or "none", failures=failures)
+
+
+@functools.cache
+def catalog() -> Catalog:
+    """Return the catalog of this process, building it on first use."""
+    return build_catalog(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP))
+
+
+def refresh() -> None:
+    """Forget the catalog and all open models: the next look-up sees what was installed since."""
+    catalog.cache_clear()
+    _open_by_digest.cache_clear()
+
+
+def open_model(name_or_head: str | ModelHead) -> CodecModel:
+    """Return a model ready for use, loading its weights on first use and keeping the last few open.
+
+    Raises:
+        UnknownModel, BadModelFile, WeightsMismatch, PluginError: see errors.py.
+    """
+    head = catalog().find(name_or_head) if isinstance(name_or_head, str) else name_or_head
+    return _open_by_digest(head.digest)
+
+
+@functools.lru_cache(maxsize=_OPEN_MODELS)
+def _open_by_digest(digest: str) -> CodecModel:
+    installed = catalog()
+    head = installed.find_by_id(bytes.fromhex(digest))
+    model_file = read_model(head.path)
+    spec = installed.architectures.get(model_file.architecture)
+    if spec is None:
+        raise BadModelFile(path=head.path, reason=f"no installed plugin provides architecture {head.architecture!r}")
+    architecture = _resolve(spec)
+    try:
+        return architecture.from_file(model_file)
+    except NncError:
+        raise
+    except (ValueError, KeyError, TypeError, RuntimeError, OverflowError, MemoryError) as error:
+        raise BadModelFile(path=head.path, reason=f"{type(error).__name__}: {_first_line(error)}") from error
+
+
+def _resolve(spec: ArchitectureSpec) -> type[CodecModel]:
+    module, _, attribute = spec.reference.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # a third party's code: anything can happen
+        raise PluginError(plugin=spec.name, reason=f"{type(error).__name__}: {_first_line(error)}") from error
+    if not (isinstance(found, type) and issubclass(found, CodecModel)):
+        raise PluginError(plugin=spec.name, reason=f"{spec.reference} is not a CodecModel subclass")
+    return found
+
+
+# --- the user's own models ----------------------------------------------------------------------------------------
+
+
+def models_folder() -> Path:
+    """Return where the user's own models live: $NNCODEC_MODELS, or the platform's data directory."""
+    chosen = os.environ.get(MODELS_VARIABLE)
+    return Path(chosen) if chosen else Path(platformdirs.user_data_dir("nncodec", appauthor=False)) / "models"
+
+
+def install_model(path: Path) -> ModelHead:
+    """Copy a model file into the user's model folder, so that its name and its files resolve.
+
+    Raises:
+        BadModelFile: the file is unusable, or its name or the first four bytes of its digest are taken.
+        WeightsMismatch: its tensors are not those of its digest.
+    """
+    head: ModelHead = read_model(path)
+    installed = catalog()
+    _refuse_clash(head, installed)
+    folder = models_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{head.name.replace('/', '--')}.safetensors"
+    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".partial")
+    os.close(handle)
+    try:
+        shutil.copyfile(path, temporary)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    refresh()
+    return read_head(target)
+
+
+def remove_model(name: str) -> Path:
+    """Delete one of the user's own models and return where it was.
+
+    Raises:
+        UnknownModel: no model has this name.
+        ModelError: it ships with a plugin.
+    """
+    head = catalog().find(name)
+    if head.path.parent != models_folder():
+        raise ModelError(detail=f"{head.name} ships with a plugin; uninstall that package instead")
+    head.path.unlink()
+    refresh()
+    return head.path
+
+
+def _refuse_clash(head: ModelHead, installed: Catalog) -> None:
+    for other in installed.models.values():
+        if other.digest == head.digest:
+            raise BadModelFile(path=head.path, reason=f"it is already installed as {other.name!r}")
+        if other.id_bytes[:SHORT_ID_BYTES] == head.id_bytes[:SHORT_ID_BYTES]:
+            raise BadModelFile(path=head.path, reason=f"its digest begins like that of {other.name!r}; train it again")
+        if other.name == head.name or head.name in installed.aliases:
+            raise BadModelFile(path=head.path, reason=f"a model named {head.name!r} is already installed")
+
+
+# --- discovery ----------------------------------------------------------------------------------------------------
+
+
+def build_catalog(entry_points: Iterable[importlib.metadata.EntryPoint]) -> Catalog:
+    """Load every plugin by itself and return what all of them and the user's folder provide.
+
+    Args:
+        entry_points: of the group `nncodec`; names in $NNCODEC_DISABLED_PLUGINS (comma-separated) are skipped.
+    """
+    disabled = {name.strip() for name in os.environ.get(DISABLED_VARIABLE, "").split(",")}
+    draft = Catalog()
+    plugins: list[PluginInfo] = []
+    for entry_point in sorted(entry_points, key=lambda e: e.name):
+        origin = f"{entry_point.dist.name} {entry_point.dist.version}" if entry_point.dist else "unknown"
+        if entry_point.name in disabled:
+            plugins.append(PluginInfo(entry_point.name, origin, "disabled"))
+            continue
+        try:
+            addition = _load_plugin(entry_point, draft)
+        except (Exception, SystemExit) as error:  # a third party's code: anything can happen
+            plugins.append(PluginInfo(entry_point.name, origin, "failed", _describe(error)))
+            continue
+        draft.architectures.update(addition.architectures)
+        draft.models.update(addition.models)
+        draft.aliases.update(addition.aliases)
+        provided = tuple(addition.architectures), tuple(addition.models)
+        plugins.append(PluginInfo(entry_point.name, origin, "ok", "", *provided))
+    failures = [f"plugin {p.name!r} ({p.reason})" for p in plugins if p.status == "failed"]
+    failures += _add_user_models(draft)
+    return Catalog(tuple(plugins), draft.architectures, draft.models, draft.aliases, tuple(failures))
+
+
+def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> Catalog:
+    """Ask one plugin for everything, and check it against what is there; nothing is changed unless all is well."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(entry_point.load(), entry_point.name)
+    manager.check_pending()
+    addition = Catalog()
+    for answer in manager.hook.nncodec_architectures():
+        for spec in answer:
+            if spec.name in draft.architectures or spec.name in addition.architectures:
+                raise PluginError(plugin=entry_point.name, reason=f"architecture {spec.name!r} is already provided")
+            addition.architectures[spec.name] = spec
+    for answer in manager.hook.nncodec_models():
+        for spec in answer:
+            head = read_head(Path(spec.path))
+            if head.name != spec.name:
+                raise PluginError(plugin=entry_point.name, reason=f"{spec.path} holds {head.name!r}, not {spec.name!r}")
+            for known in (draft, addition):
+                _refuse_clash(head, known)
+            addition.models[spec.name] = head
+            for alias in spec.aliases:
+                if any(alias in known.aliases or alias in known.models for known in (draft, addition)):
+                    raise PluginError(plugin=entry_point.name, reason=f"the name {alias!r} is already taken")
+                addition.aliases[alias] = spec.name
+    return addition
+
+
+def _add_user_models(draft: Catalog) -> list[str]:
+    """Add the models of the user's folder to the draft and return what could not be added."""
+    failures = []
+    folder = models_folder()
+    for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else []:
+        try:
+            head = read_head(path)
+            _refuse_clash(head, draft)
+        except NncError as error:
+            failures.append(f"model file {path.name} ({error})")
+            continue
+        draft.models[head.name] = head
+    return failures
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, NncError):
+        return str(error)
+    return f"{type(error).__name__}: {_first_line(error)}"
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error)
+    return text.splitlines()[0] if text else "no message"
