@@ -179,8 +179,8 @@ class Container:
     def __init__(self, source: bytes | bytearray | memoryview | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> None:
         stream = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
         self._stream = stream
-        self._limits = limits
-        self._start = stream.tell()
+        self.limits = limits
+        self._start = _seek(stream, 0, io.SEEK_CUR)
         reader = _HeaderReader(stream)
         self.header, block_sizes, self.chunk_table = _read_header(reader, limits)
         reader.check_crc()
@@ -226,7 +226,7 @@ class Container:
 
     def check_end(self) -> None:
         """Raise Truncated or Corrupt unless the file ends exactly after the last block."""
-        end = self._stream.seek(0, io.SEEK_END)
+        end = _seek(self._stream, 0, io.SEEK_END)
         if end < self._end:
             raise Truncated(part="blocks")
         if end > self._end:
@@ -241,7 +241,7 @@ class Container:
             self.block(index)
 
     def _read(self, offset: int, size: int, crc: int | None, part: str) -> bytes:
-        self._stream.seek(offset)
+        _seek(self._stream, offset)
         data = _read_exactly(self._stream, size, part)
         if crc is not None and zlib.crc32(data) != crc:
             raise Corrupt(detail=f"{part} does not match its checksum")
@@ -305,6 +305,8 @@ def _read_header(reader: _HeaderReader, limits: Limits) -> tuple[Header, list[in
     display = (width, height)
     if flags & _DISPLAY:
         display = (reader.varint("the display width", 1), reader.varint("the display height", 1))
+        if display == (width, height):
+            raise Corrupt(detail="it repeats its size as display size")
     frames = reader.varint("the number of frames", 2) if flags & _FRAMES else 1
     limits.check("frames", frames)
     limits.check("pixels", width * height * frames)
@@ -348,7 +350,9 @@ def _read_chunk_table(reader: _HeaderReader, limits: Limits) -> tuple[ChunkEntry
             raise Corrupt(detail="its chunks are not in order")
         if entry.type & _CRITICAL and entry.type not in ChunkType.__members__.values():
             raise UnsupportedVersion(found=f"chunk {entry.type:#04x}")
-        limits.check("chunk_bytes", size)
+        # Alpha is as large as the picture is; its size is checked against that when it is decompressed.
+        if kind != ChunkType.ALPHA:
+            limits.check("chunk_bytes", size)
         table.append(entry)
     return tuple(table)
 
@@ -358,6 +362,13 @@ def _known(kind: type[_E], value: int, what: str) -> _E:
         return kind(value)
     except ValueError:
         raise UnsupportedVersion(found=f"{what} {value}") from None
+
+
+def _seek(stream: BinaryIO, offset: int, whence: int = io.SEEK_SET) -> int:
+    try:
+        return stream.seek(offset, whence)
+    except ValueError as error:  # a closed file
+        raise FormatError(detail=str(error)) from error
 
 
 def _read_exactly(stream: BinaryIO, size: int, part: str) -> bytes:

@@ -13,29 +13,27 @@ from nncodec.alpha import unpack_alpha
 from nncodec.container import ChunkType, Container, Header
 from nncodec.entropy import coder_by_id, decode_block
 from nncodec.errors import Corrupt, PluginError
-from nncodec.inspection import model_name
+from nncodec.inspection import image_info, model_name
 from nncodec.latents import Latents
-from nncodec.metadata import metadata_info
 from nncodec.model import AnySize, CodecModel, FixedSize, Pixels, run_plugin
 from nncodec.pixels import from_model, resize, to_image
 from nncodec.tiling import PIXELS_AT_ONCE, Cell, Grid, Span
 
 
 def frames_of(container: Container, wanted: range) -> Iterator[Image.Image]:
+    """Yield the wanted frames of an open file, one group of frames in memory at a time."""
     model = model_of(container)
     header = container.header
     grid = Grid.of(header, model.traits)
     alpha = _alpha_of(container)
-    info = _info_of(container)
+    info = image_info(container)
     groups = sorted({number // header.frames_per_block for number in wanted})
-    ahead: dict[int, Pixels] = {}
     for group in groups:
         span = grid.cell(group, 0, 0).frames
         chosen = [n for n in range(span.start, span.stop) if n in wanted]
         colour = _synthesize_group(container, model, grid, group, [n - span.start for n in chosen])
-        ahead.update(zip(chosen, colour, strict=True))
-        for number in chosen:
-            yield _finish(ahead.pop(number)[None], header, None if alpha is None else alpha[number], info)
+        for place, number in enumerate(chosen):
+            yield _finish(colour[place : place + 1], header, None if alpha is None else alpha[number], info)
 
 
 def _synthesize_group(container: Container, model: CodecModel, grid: Grid, group: int, chosen: Sequence[int]) -> Pixels:
@@ -118,7 +116,7 @@ def alike_of(containers: Sequence[Container], header: Header, model: CodecModel)
     colour = _synthesize(model, stacked, header, grid.window(cell))[:, : header.height, : header.width]
     for number, container in enumerate(containers):
         alpha = _alpha_of(container)
-        yield _finish(colour[number : number + 1], header, None if alpha is None else alpha[0], _info_of(container))
+        yield _finish(colour[number : number + 1], header, None if alpha is None else alpha[0], image_info(container))
 
 
 def _synthesize(model: CodecModel, latents: Latents, header: Header, window: tuple[Span, Span]) -> Pixels:
@@ -130,7 +128,7 @@ def _synthesize(model: CodecModel, latents: Latents, header: Header, window: tup
     for start in range(0, frames, at_once):
         some = {name: array[start : start + at_once] for name, array in latents.items()}
         head = type(model).__name__
-        pixels = run_plugin(head, lambda s=some: model.synthesis(s, header.quality or 0))
+        pixels = run_plugin(head, model.synthesis, some, header.quality or 0)
         expected = (min(at_once, frames - start), rows.size, columns.size)
         if pixels.dtype != np.uint8 or pixels.shape[:3] != expected or pixels.shape[3:] not in ((1,), (3,)):
             raise PluginError(plugin=head, reason=f"its synthesis returned {pixels.dtype} {pixels.shape}")
@@ -147,10 +145,18 @@ def _finish(colour: Pixels, header: Header, alpha: Pixels | None, info: Mapping[
 
 
 def model_of(container: Container) -> CodecModel:
+    """Return the model of an open file, ready for use.
+
+    Raises:
+        Corrupt: the header does not suit the model.
+        UnknownModel, BadModelFile, WeightsMismatch, PluginError: see `registry.open_model`.
+    """
     head = registry.catalog().find_by_id(container.header.model_id, model_name(container))
     model = registry.open_model(head)
     size = model.traits.size
     header = container.header
+    if header.mode.name not in model.traits.modes and "RGB" not in model.traits.modes:
+        raise Corrupt(detail=f"{head.name} codes grey pictures only, the header says otherwise")
     if isinstance(size, FixedSize) and (header.width, header.height) != (size.width, size.height):
         raise Corrupt(detail=f"{head.name} codes {size.width} x {size.height} pixels, the header says otherwise")
     if isinstance(size, FixedSize) and header.block_edge_log2:
@@ -159,6 +165,8 @@ def model_of(container: Container) -> CodecModel:
         raise Corrupt(detail="its blocks do not fit the model's latents")
     if header.block_edge_log2 and isinstance(size, AnySize) and 1 << header.block_edge_log2 < size.halo:
         raise Corrupt(detail="its blocks are smaller than the model's halo")
+    first = Grid.of(header, model.traits).cell(0, 0, 0)
+    container.limits.check("block_pixels", first.frames.size * first.rows.size * first.columns.size)
     return model
 
 
@@ -168,11 +176,3 @@ def _alpha_of(container: Container) -> Pixels | None:
         return None
     width, height = container.header.display_size
     return unpack_alpha(packed, container.header.frames, height, width)
-
-
-def _info_of(container: Container) -> dict[str, Any]:
-    info = metadata_info(container)
-    info["model"] = model_name(container) or container.header.model_id.hex()
-    if container.header.quality is not None:
-        info["quality"] = container.header.quality
-    return info

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict
 
@@ -14,9 +15,10 @@ from nncodec import registry
 from nncodec._version import __version__
 from nncodec.alpha import pack_alpha
 from nncodec.container import LONG_ID_BYTES, SHORT_ID_BYTES, ChunkType, CoderId, Header, write
-from nncodec.entropy import coder_by_id, encode_block
+from nncodec.entropy import available_coders, coder_by_id, encode_block
 from nncodec.errors import InvalidOption, PluginError, UnsupportedImage
 from nncodec.latents import Latents, problem_with
+from nncodec.limits import DEFAULT_LIMITS
 from nncodec.metadata import metadata_chunks
 from nncodec.model import AnySize, CodecModel, FixedSize, Pixels, run_plugin
 from nncodec.model_file import ModelHead
@@ -29,13 +31,16 @@ _BLOCK_EDGE_LOG2 = 11
 _FRAMES_PER_GROUP = 1 << 13
 # Below this payload a file carries the short model id and no model name.
 _SMALL_PAYLOAD_BYTES = 4096
+# With more symbols Zstandard's frame is never what costs; the stored coder is not tried.
+_STORED_SYMBOLS = 1 << 16
 
 
 class EncodeOptions(TypedDict, total=False):
     """Options of `encode` and `encode_batch` beyond model and quality.
 
     effort: 0..9, higher is smaller and slower; mapped onto the levels the model has. Default 0.
-    coder: "zstd", "rans" or "stored"; default: the model's own, and stored where that is smaller.
+    coder: "zstd", or "stored" for models without probability tables. Default: the model's own, and stored where
+        that is smaller.
     exif: bytes or `Image.Exif`; None for none. Default: what the picture's `info` holds.
     icc_profile: bytes; None for none. Default as for exif.
     xmp: bytes or str; None for none. Default as for exif.
@@ -71,13 +76,17 @@ class Encoder:
         self.options = options
         self.effort_asked = _require_range("effort", options.get("effort", 0), 0, 9)
         self.downscale = _require_range("downscale", options.get("downscale", 1), 1, 8)
-        _require_range("preview", int(options.get("preview", 0)), 0, 256)
+        preview = options.get("preview", False)
+        if not isinstance(preview, bool):
+            _require_range("preview", preview, 16, 256)
         self.head: ModelHead = registry.catalog().find(model)
         self.model: CodecModel = registry.open_model(self.head)
         traits = self.model.traits
         self.effort = max(level for level in traits.efforts if level <= max(self.effort_asked, min(traits.efforts)))
         self.quality = quality if traits.qualities else None
-        self.coder = _coder_id(options.get("coder", traits.coder), asked="coder" in options)
+        self.coder = _coder_id(options.get("coder", traits.coder))
+        if self.coder is CoderId.STORED and self.model.entropy(quality).tables is not None:
+            raise InvalidOption(option="coder", reason=f"{self.head.name} has probability tables; choose 'zstd'")
 
     def prepare(self, images: Sequence[Image.Image]) -> Frames:
         """Take pictures apart and check that they suit the model."""
@@ -93,20 +102,20 @@ class Encoder:
             raise InvalidOption(option="downscale", reason=f"{self.head.name} takes one size only")
         return frames
 
-    def write(self, frames: Frames, info: Mapping[str, Any]) -> bytes:
+    def write(self, frames: Frames, info: Mapping[Any, Any]) -> bytes:
         """Encode all frames into one file."""
         colour = self._reduced(frames.colour)
         header = self._header(frames, colour)
         grid = Grid.of(header, self.model.traits)
-        blocks = [self._latents(colour, grid, cell) for cell in grid.cells()]
+        blocks = (self._latents(colour, grid, cell) for cell in grid.cells())
         return self._file(header, blocks, frames, info)
 
-    def write_each(self, frames: Frames, infos: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
+    def write_each(self, frames: Frames, infos: Sequence[Mapping[Any, Any]]) -> Iterator[bytes]:
         """Encode every frame into a file of its own, with one pass of the model over all where they are small."""
         colour = self._reduced(frames.colour)
-        single = replace(frames, colour=frames.colour[:1], alpha=None if frames.alpha is None else frames.alpha[:1])
-        header = self._header(single, colour)
-        grid = Grid.of(replace(header, frames=len(colour), frames_per_block=len(colour)), self.model.traits)
+        header = self._header(frames, colour[:1])
+        together = replace(header, frames=len(colour), frames_per_block=len(colour))
+        grid = Grid.of(together, self.model.traits)
         cells = [self._latents(colour, grid, cell) for cell in grid.cells()]
         for number, info in enumerate(infos):
             one = slice(number, number + 1)
@@ -125,7 +134,8 @@ class Encoder:
     def _header(self, frames: Frames, colour: Pixels) -> Header:
         count, height, width = colour.shape[:3]
         fit = max(1, min(PIXELS_AT_ONCE // (width * height), _FRAMES_PER_GROUP))
-        per_block = _require_range("frames_per_block", self.options.get("frames_per_block", fit), 1, 1 << 20)
+        largest = max(1, DEFAULT_LIMITS.block_pixels // 2 // (width * height))
+        per_block = _require_range("frames_per_block", self.options.get("frames_per_block", fit), 1, largest)
         divide = isinstance(self.model.traits.size, AnySize) and max(width, height) > 1 << _BLOCK_EDGE_LOG2
         return Header(
             mode=frames.mode,
@@ -149,10 +159,9 @@ class Encoder:
         for start in range(cell.frames.start, cell.frames.stop, at_once):
             frames = slice(start, min(start + at_once, cell.frames.stop))
             pixels = to_model(read_window(colour[frames], rows, columns), traits.modes)
-            latents = run_plugin(
-                self.head.architecture, lambda p=pixels: self.model.analysis(p, self.quality or 0, self.effort)
-            )
-            problem = problem_with(latents, traits.latents, (len(pixels), rows.size, columns.size))
+            latents = run_plugin(self.head.architecture, self.model.analysis, pixels, self.quality or 0, self.effort)
+            shape = (len(pixels), rows.size, columns.size)
+            problem = run_plugin(self.head.architecture, problem_with, latents, traits.latents, shape)
             if problem:
                 raise PluginError(plugin=self.head.architecture, reason=problem)
             parts.append(
@@ -165,14 +174,23 @@ class Encoder:
             )
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _file(self, header: Header, blocks: list[Latents], frames: Frames, info: Mapping[str, Any]) -> bytes:
-        entropy = self.model.entropy(self.quality or 0)
-        specs = self.model.traits.latents
-        payloads = [encode_block(coder_by_id(header.coder), latents, entropy, specs) for latents in blocks]
-        if header.coder is CoderId.ZSTD and "coder" not in self.options and entropy.tables is None:
-            stored = [encode_block(coder_by_id(CoderId.STORED), latents, entropy, specs) for latents in blocks]
-            if sum(map(len, stored)) <= sum(map(len, payloads)):
-                header, payloads = replace(header, coder=CoderId.STORED), stored
+    def _payloads(self, header: Header, blocks: Iterable[Latents]) -> tuple[Header, list[bytes]]:
+        """Code the blocks one after another, and choose the stored coder where it is free to and smaller."""
+        entropy, specs = self.model.entropy(self.quality or 0), self.model.traits.latents
+        candidates = [header.coder]
+        symbols = sum(math.prod(spec.shape(header.frames, header.height, header.width)) for spec in specs)
+        free = "coder" not in self.options and entropy.tables is None
+        if free and header.coder is CoderId.ZSTD and symbols <= _STORED_SYMBOLS:
+            candidates.insert(0, CoderId.STORED)
+        payloads: dict[CoderId, list[bytes]] = {coder: [] for coder in candidates}
+        for latents in blocks:
+            for coder in candidates:
+                payloads[coder].append(encode_block(coder_by_id(coder), latents, entropy, specs))
+        best = min(candidates, key=lambda coder: sum(map(len, payloads[coder])))
+        return replace(header, coder=best), payloads[best]
+
+    def _file(self, header: Header, blocks: Iterable[Latents], frames: Frames, info: Mapping[Any, Any]) -> bytes:
+        header, payloads = self._payloads(header, blocks)
         chunks = metadata_chunks(self.options, info)
         if sum(map(len, payloads)) < _SMALL_PAYLOAD_BYTES:
             header = replace(header, model_id=self.head.id_bytes[:SHORT_ID_BYTES])
@@ -188,13 +206,11 @@ class Encoder:
         return write(header, chunks, payloads)
 
 
-def _coder_id(name: str, *, asked: bool) -> CoderId:
-    try:
-        coder = CoderId[name.upper()]
-        coder_by_id(coder)
-    except (KeyError, AttributeError, OSError) as error:
-        raise InvalidOption(option="coder", reason=f"there is no coder {name!r}" if asked else str(error)) from None
-    return coder
+def _coder_id(name: str) -> CoderId:
+    by_name = {coder.name.lower(): coder for coder in available_coders()}
+    if name not in by_name:
+        raise InvalidOption(option="coder", reason=f"{name!r} is not one of {', '.join(by_name)}")
+    return by_name[name]
 
 
 def _require_range(option: str, value: int, low: int, high: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from nncodec import registry
 from nncodec.container import ChunkType, Container
 from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.metadata import metadata_info
 
 Source = bytes | bytearray | memoryview | BinaryIO
 
@@ -103,6 +104,15 @@ def model_name(container: Container) -> str | None:
     """Return the model name a file carries, or None."""
     raw = container.chunk(ChunkType.MODEL_NAME)
     return None if raw is None else raw.decode("utf-8", errors="replace")
+
+
+def image_info(container: Container) -> dict[str, Any]:
+    """Return what a decoded picture carries in `info`: metadata, model (name, or id in hex) and quality."""
+    info: dict[str, Any] = dict(metadata_info(container))
+    info["model"] = model_name(container) or container.header.model_id.hex()
+    if container.header.quality is not None:
+        info["quality"] = container.header.quality
+    return info
 
 
 def _read_settings(container: Container) -> Mapping[str, Any]:

@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 IntArray = NDArray[np.int32]
+VALUE_LIMIT = 1 << 30
+"""No latent may be larger in magnitude, so that differences of two fit 32 bits."""
+
 Latents = dict[str, IntArray]
 """Array name to int32 array (N, C, h, w)."""
 
@@ -30,6 +33,10 @@ class LatentSpec:
     stride: int
     minimum: int
     maximum: int
+
+    def __post_init__(self) -> None:
+        if not -VALUE_LIMIT <= self.minimum <= self.maximum <= VALUE_LIMIT:
+            raise ValueError(f"latents {self.name!r} range over {self.minimum}..{self.maximum}, beyond +-{VALUE_LIMIT}")
 
     def shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
         """Return the array's shape for pictures of this size."""

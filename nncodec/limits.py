@@ -15,13 +15,16 @@ class Limits:
         pixels: width x height x frames, and the same of the display size. The default is the size at which Pillow
             calls a picture a decompression bomb.
         frames: frames in one file.
+        block_pixels: width x height x frames of one block, padded as its model pads: what is decoded at once. Encoders
+            here keep to a quarter of the default.
         blocks: independently coded blocks in one file.
-        chunk_bytes: one metadata chunk as stored.
+        chunk_bytes: one chunk as stored, other than alpha, which `pixels` bounds.
         preview_pixels: the preview picture, which is decoded by Pillow.
     """
 
     pixels: int = 178_956_970
     frames: int = 1 << 20
+    block_pixels: int = 1 << 24
     blocks: int = 1 << 18
     chunk_bytes: int = 1 << 26
     preview_pixels: int = 1 << 18

@@ -9,6 +9,7 @@ from PIL import Image
 
 from nncodec.container import ChunkType, Container
 from nncodec.errors import InvalidOption
+from nncodec.limits import DEFAULT_LIMITS
 
 KEYS = {"exif": ChunkType.EXIF, "icc_profile": ChunkType.ICC, "xmp": ChunkType.XMP}
 """Pillow's names of the metadata a file can hold."""
@@ -16,7 +17,7 @@ KEYS = {"exif": ChunkType.EXIF, "icc_profile": ChunkType.ICC, "xmp": ChunkType.X
 _EXIF_PREFIX = b"Exif\0\0"
 
 
-def metadata_chunks(options: Mapping[str, Any], info: Mapping[str, Any]) -> dict[int, bytes]:
+def metadata_chunks(options: Mapping[str, Any], info: Mapping[Any, Any]) -> dict[int, bytes]:
     """Return the chunks for what the options say, or else what the picture's `info` holds.
 
     Raises:
@@ -27,6 +28,8 @@ def metadata_chunks(options: Mapping[str, Any], info: Mapping[str, Any]) -> dict
         given = key in options
         value = options[key] if given else info.get(key)
         data = _as_bytes(key, value, given)
+        if data and len(data) > DEFAULT_LIMITS.chunk_bytes:
+            raise InvalidOption(option=key, reason=f"{len(data)} bytes, over {DEFAULT_LIMITS.chunk_bytes}")
         if data:
             chunks[kind] = data
     return chunks

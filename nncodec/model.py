@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from nncodec.model_file import ModelFile
 
 Pixels = NDArray[np.uint8]
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 
 class Stage(NamedTuple):
@@ -182,12 +183,12 @@ class CodecModel(ABC):
         return PlainEntropy(self.traits.latents)
 
 
-def run_plugin(plugin: str, call: Callable[[], _T]) -> _T:
-    """Return `call()`, with whatever a plugin's own code raises turned into PluginError."""
+def run_plugin(plugin: str, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Return `call(...)`, with whatever a plugin's own code raises turned into PluginError."""
     try:
-        return call()
-    except NncError:
+        return call(*args, **kwargs)
+    except (NncError, MemoryError):
         raise
-    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+    except Exception as error:  # a third party's code: anything can happen
         text = str(error).splitlines()[0] if str(error) else "no message"
         raise PluginError(plugin=plugin, reason=f"{type(error).__name__}: {text}") from error

@@ -34,7 +34,9 @@ _MAX_HEADER_BYTES = 1 << 20
 _MAX_TENSORS = 4096
 _MAX_DIMENSIONS = 8
 _MAX_ELEMENTS = 1 << 28
+_MAX_NAME = 100
 _DTYPE_BYTES = {"F16": 2, "F32": 4, "I8": 1, "U8": 1, "I16": 2, "U16": 2, "I32": 4, "U32": 4, "I64": 8}
+_NUMPY_TYPES = {f"{kind[0].lower()}{size}" for kind, size in _DTYPE_BYTES.items()}
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def digest_of(architecture: str, config: Mapping[str, Any], tensors: Tensors) ->
     state = hashlib.sha256()
     state.update(_canonical_json({"architecture": architecture, "config": config}).encode())
     for name in sorted(tensors):
-        tensor = np.ascontiguousarray(tensors[name])
+        tensor = np.asarray(tensors[name], order="C")
         little = tensor.astype(tensor.dtype.newbyteorder("<"), copy=False)
         state.update(_canonical_json([name, little.dtype.str, list(tensor.shape)]).encode())
         state.update(little.tobytes())
@@ -93,8 +95,11 @@ def write_model(
     Raises:
         BadModelFile: the name is not lower-case `plugin/model` or a bare name, or a tensor type is not allowed.
     """
-    if not _NAME_PATTERN.fullmatch(name):
+    if not _NAME_PATTERN.fullmatch(name) or len(name) > _MAX_NAME:
         raise BadModelFile(path=path, reason=f"the name {name!r} is not lower-case 'plugin/model' or 'model'")
+    for key, value in tensors.items():
+        if value.dtype.str[1:] not in _NUMPY_TYPES:
+            raise BadModelFile(path=path, reason=f"tensor {key!r} has type {value.dtype}, which is not allowed")
     digest = digest_of(architecture, config, tensors)
     metadata = {
         "nncodec.architecture": architecture,
@@ -103,7 +108,7 @@ def write_model(
         "nncodec.card": _canonical_json(card),
         "nncodec.digest": digest,
     }
-    contiguous = {key: np.ascontiguousarray(value) for key, value in tensors.items()}
+    contiguous = {key: np.asarray(value, order="C") for key, value in tensors.items()}
     path.write_bytes(save_safetensors(contiguous, metadata))
     return ModelFile(architecture, config, name, card, digest, path, contiguous)
 
@@ -125,10 +130,12 @@ def read_head(path: Path) -> ModelHead:
             raise BadModelFile(path=path, reason=f"its metadata lacks nncodec.{key}")
         facts[key] = value
     config, card = (_json_object(path, key, facts[key]) for key in ("config", "card"))
-    if not _NAME_PATTERN.fullmatch(facts["name"]) or len(facts["name"]) > 100:
+    if not _NAME_PATTERN.fullmatch(facts["name"]) or len(facts["name"]) > _MAX_NAME:
         raise BadModelFile(path=path, reason="its name is not lower-case 'plugin/model' or 'model'")
     if not re.fullmatch(rf"[0-9a-f]{{{DIGEST_HEX}}}", facts["digest"]):
         raise BadModelFile(path=path, reason="its digest is not 64 hexadecimal digits")
+    if not _NAME_PATTERN.fullmatch(facts["architecture"]) or len(facts["architecture"]) > _MAX_NAME:
+        raise BadModelFile(path=path, reason="its architecture is not a lower-case name")
     return ModelHead(facts["architecture"], config, facts["name"], card, facts["digest"], path)
 
 
@@ -142,9 +149,9 @@ def read_model(path: Path) -> ModelFile:
     head = read_head(path)
     try:
         tensors = load_safetensors(path.read_bytes())
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        found = digest_of(head.architecture, head.config, tensors)
+    except (OSError, SafetensorError, ValueError, KeyError, RecursionError) as error:
         raise BadModelFile(path=path, reason=_first_line(error)) from error
-    found = digest_of(head.architecture, head.config, tensors)
     if found != head.digest:
         raise WeightsMismatch(name=head.name, expected=head.digest[:16], found=found[:16])
     return ModelFile(head.architecture, head.config, head.name, head.card, head.digest, path, tensors)
@@ -174,7 +181,9 @@ def _is_tensor_entry(entry: object) -> bool:
     if not isinstance(entry, dict):
         return False
     shape, kind, offsets = entry.get("shape"), entry.get("dtype"), entry.get("data_offsets")
-    if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2 or kind not in _DTYPE_BYTES:
+    if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
+        return False
+    if not isinstance(kind, str) or kind not in _DTYPE_BYTES:
         return False
     if len(shape) > _MAX_DIMENSIONS or not all(type(n) is int and n >= 0 for n in shape + offsets):
         return False

@@ -85,7 +85,8 @@ def from_model(planes: Pixels, mode: ColourMode) -> Pixels:
     """Return the planes of a file's mode; where a colour model coded a grey picture, the mean of its planes."""
     if mode is ColourMode.RGB or planes.shape[3] == 1:
         return planes
-    return ((planes.sum(axis=3, keepdims=True, dtype=np.uint16) + 1) // 3).astype(np.uint8)
+    total = planes.sum(axis=3, keepdims=True, dtype=np.uint16)
+    return np.asarray((total + 1) // 3, np.uint8)
 
 
 def resize(colour: Pixels, width: int, height: int) -> Pixels:

@@ -22,7 +22,7 @@ import pluggy
 from nncodec import hookspecs
 from nncodec.container import SHORT_ID_BYTES
 from nncodec.errors import BadModelFile, ModelError, NncError, PluginError, UnknownModel
-from nncodec.hookspecs import ArchitectureSpec
+from nncodec.hookspecs import ArchitectureSpec, ModelSpec
 from nncodec.model import CodecModel
 from nncodec.model_file import ModelHead, read_head, read_model
 
@@ -85,7 +85,9 @@ class Catalog:
         raise self._unknown(f"{name} ({model_id.hex()})" if name else model_id.hex())
 
     def _unknown(self, wanted: str) -> UnknownModel:
-        failures = f"; not available: {'; '.join(self.failures)}" if self.failures else ""
+        off = [f"plugin {plugin.name!r} (switched off)" for plugin in self.plugins if plugin.status == "disabled"]
+        missing = "; ".join([*self.failures, *off])
+        failures = f"; not available: {missing}" if missing else ""
         return UnknownModel(wanted=wanted, installed=", ".join(sorted(self.models)) or "none", failures=failures)
 
 
@@ -124,7 +126,7 @@ def _open_by_digest(digest: str) -> CodecModel:
         return architecture.from_file(model_file)
     except NncError:
         raise
-    except (ValueError, KeyError, TypeError, RuntimeError, OverflowError, MemoryError) as error:
+    except Exception as error:  # a third party's code on an untrusted file: anything can happen
         raise BadModelFile(path=head.path, reason=f"{type(error).__name__}: {_first_line(error)}") from error
 
 
@@ -132,7 +134,7 @@ def _resolve(spec: ArchitectureSpec) -> type[CodecModel]:
     module, _, attribute = spec.reference.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a third party's code: anything can happen
+    except (Exception, SystemExit) as error:  # a third party's code: anything can happen
         raise PluginError(plugin=spec.name, reason=f"{type(error).__name__}: {_first_line(error)}") from error
     if not (isinstance(found, type) and issubclass(found, CodecModel)):
         raise PluginError(plugin=spec.name, reason=f"{spec.reference} is not a CodecModel subclass")
@@ -160,7 +162,7 @@ def install_model(path: Path) -> ModelHead:
     _refuse_clash(head, installed)
     folder = models_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{head.name.replace('/', '--')}.safetensors"
+    target = folder / f"{head.name.replace('/', '+')}.safetensors"  # no name has a plus, so no two share a file
     handle, temporary = tempfile.mkstemp(dir=folder, suffix=".partial")
     os.close(handle)
     try:
@@ -234,16 +236,25 @@ def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> 
     """Ask one plugin for everything, and check it against what is there; nothing is changed unless all is well."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    manager.register(entry_point.load(), entry_point.name)
+    plugin = entry_point.load()
+    manager.register(plugin, entry_point.name)
     manager.check_pending()
     addition = Catalog()
+    if not manager.get_hookcallers(plugin):
+        raise PluginError(plugin=entry_point.name, reason="it implements no hook; is @hookimpl missing?")
     for answer in manager.hook.nncodec_architectures():
         for spec in answer:
+            if not isinstance(spec, ArchitectureSpec) or not _all_text(spec.name, spec.reference):
+                raise PluginError(plugin=entry_point.name, reason=f"{spec!r:.80} is not an ArchitectureSpec of names")
             if spec.name in draft.architectures or spec.name in addition.architectures:
                 raise PluginError(plugin=entry_point.name, reason=f"architecture {spec.name!r} is already provided")
             addition.architectures[spec.name] = spec
     for answer in manager.hook.nncodec_models():
         for spec in answer:
+            if not isinstance(spec, ModelSpec) or not isinstance(spec.aliases, tuple) or not _all_text(*spec.aliases):
+                raise PluginError(
+                    plugin=entry_point.name, reason=f"{spec!r:.80} is not a ModelSpec with a tuple of aliases"
+                )
             head = read_head(Path(spec.path))
             if head.name != spec.name:
                 raise PluginError(plugin=entry_point.name, reason=f"{spec.path} holds {head.name!r}, not {spec.name!r}")
@@ -272,7 +283,13 @@ def _add_user_models(draft: Catalog) -> list[str]:
     return failures
 
 
+def _all_text(*values: object) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
 def _describe(error: BaseException) -> str:
+    if isinstance(error, PluginError):
+        return str(error.reason)
     if isinstance(error, NncError):
         return str(error)
     return f"{type(error).__name__}: {_first_line(error)}"

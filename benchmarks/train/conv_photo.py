@@ -6,11 +6,10 @@ python benchmarks/train/conv_photo.py --minutes 80 --run runs/conv_photo
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from common import data_folder, show
 
 from nncodec.training.data import CropSampler, list_pictures, load_pictures, split_by_name
 from nncodec.training.loop import LoopOptions, Schedule, fit
@@ -18,11 +17,6 @@ from nncodec_conv.photo_network import PhotoConfig, PhotoNetwork
 from nncodec_conv.training import PhotoTask
 
 HELD_BACK = 0.04
-
-
-def show(step: int, progress: float, figures: Mapping[str, float]) -> None:
-    """Print one line of the log."""
-    print(f"{step:6d} {progress:6.1%} " + " ".join(f"{k} {v:.4f}" for k, v in figures.items()), flush=True)
 
 
 def main() -> None:
@@ -36,7 +30,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.manual_seed(0)
-    pictures, _ = split_by_name(list_pictures(Path(os.environ["NNCODEC_DATA"]) / "photos"), HELD_BACK)
+    pictures, _ = split_by_name(list_pictures(data_folder("photos")), HELD_BACK)
     sampler = CropSampler(load_pictures(pictures), options.batch_size, options.crop, seed=1)
     task = PhotoTask(PhotoNetwork(PhotoConfig()))
     loop = LoopOptions(

@@ -1,0 +1,40 @@
+"""`.nnc` files in Pillow: importing this package is enough.
+
+Example:
+    >>> import nncodec_pillow
+    >>> from PIL import Image
+    >>> Image.open("cat.jpg").save("cat.nnc", quality=40)
+    >>> Image.open("cat.nnc").convert("L")
+"""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from PIL import Image
+
+from nncodec_pillow.opening import MIME, NncImageFile, accept
+from nncodec_pillow.options import OpenerOptions, set_options
+from nncodec_pillow.saving import save, save_all
+
+__all__ = ["NncImageFile", "OpenerOptions", "register_nnc_opener"]
+
+
+def register_nnc_opener(**options: Unpack[OpenerOptions]) -> None:
+    """Make Pillow open and save .nnc files, and set options; may be called any number of times.
+
+    Args:
+        **options: see `OpenerOptions`. Those not named stay as they are, None goes back to the default.
+
+    Raises:
+        InvalidOption: an unknown option, or limits of another type. Values for saving are checked when saving.
+    """
+    set_options(options)
+    Image.register_open(NncImageFile.format, NncImageFile, accept)
+    Image.register_save(NncImageFile.format, save)
+    Image.register_save_all(NncImageFile.format, save_all)
+    Image.register_extension(NncImageFile.format, ".nnc")
+    Image.register_mime(NncImageFile.format, MIME)
+
+
+register_nnc_opener()

@@ -1,1 +1,68 @@
+"""The command line: one file per command. Nothing here imports torch before a picture is to be coded.
 
+What commands share: `options`, `files` (from arguments to jobs, and writing results), `work` (jobs in one or several
+processes), `pictures` (any picture to what a file can hold), `saving` (decoded pictures to other formats), `text`
+(sentences and tables).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from nncodec import __version__
+from nncodec.cli.check import check_command
+from nncodec.cli.decode import decode_command
+from nncodec.cli.demo import demo_command
+from nncodec.cli.encode import encode_command
+from nncodec.cli.info import info_command
+from nncodec.cli.models import models_command
+from nncodec.cli.plugins import plugins_command
+from nncodec.cli.text import complain
+from nncodec.errors import NncError
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
+
+
+class _Commands(click.Group):
+    """The group of commands; what ends one of them early becomes one line and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NncError as error:
+            complain(str(error))
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            complain("interrupted")
+            ctx.exit(_INTERRUPTED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nncodec")
+def main() -> None:
+    """Compress pictures with neural networks into .nnc files, and back.
+
+    \b
+    nncodec demo                         see what it does
+    nncodec encode photo.png             write photo.nnc
+    nncodec decode photo.nnc             write photo.png
+    nncodec encode -r photos -o small    a whole folder
+
+    Exit status: 0 all done, 1 some files failed, 2 wrong usage.
+    """
+
+
+for _command in (
+    encode_command,
+    decode_command,
+    info_command,
+    check_command,
+    models_command,
+    plugins_command,
+    demo_command,
+):
+    main.add_command(_command)

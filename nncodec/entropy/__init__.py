@@ -18,4 +18,9 @@ def coder_by_id(coder: CoderId) -> Coder:
     return _CODERS[coder]
 
 
-__all__ = ["Coder", "coder_by_id", "decode_block", "encode_block"]
+def available_coders() -> tuple[CoderId, ...]:
+    """Return the coders this version has."""
+    return tuple(_CODERS)
+
+
+__all__ = ["Coder", "available_coders", "coder_by_id", "decode_block", "encode_block"]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncodec.container import CoderId
-from nncodec.errors import Corrupt
+from nncodec.errors import Corrupt, PluginError
 from nncodec.latents import IntArray, Latents, LatentSpec
-from nncodec.model import EntropyModel, Stage, StageContext, Tables
+from nncodec.model import EntropyModel, Stage, StageContext, Tables, run_plugin
 
 
 class StageSymbols(NamedTuple):
@@ -74,17 +74,27 @@ def encode_block(coder: Coder, latents: Latents, entropy: EntropyModel, specs: S
 
     Returns:
         The payload.
+
+    Raises:
+        PluginError: the entropy model fails, or its stages do not cover every latent exactly once.
     """
     # The model sees zeros for what is not coded yet, here as in the decoder: a context that peeks ahead cannot
     # desynchronise, it only gains nothing.
     known = {name: np.zeros_like(array) for name, array in latents.items()}
     coded = []
-    for number, stage in enumerate(entropy.stages()):
+    model = type(entropy).__name__
+    for number, stage in enumerate(run_plugin(model, entropy.stages)):
         symbols = latents[stage.latent][stage.where]
-        context = entropy.context(number, known)
+        context = run_plugin(model, entropy.context, number, known)
+        if entropy.tables is None and np.any(context.offsets):
+            raise PluginError(plugin=model, reason="it offsets symbols but has no probability tables")
         coded.append(StageSymbols((symbols - context.offsets).ravel(), _tables_of(context, symbols)))
         known[stage.latent][stage.where] = symbols
-    return coder.encode(coded, _alphabet(known, entropy, specs))
+    alphabet = _alphabet(known, entropy, specs)
+    covered = all(np.array_equal(known[name], array) for name, array in latents.items())
+    if not covered or sum(stage.symbols.size for stage in coded) != alphabet.symbols:
+        raise PluginError(plugin=model, reason="its coding stages do not cover every latent exactly once")
+    return coder.encode(coded, alphabet)
 
 
 def decode_block(
@@ -107,11 +117,12 @@ def decode_block(
     known = {name: np.zeros(shape, np.int32) for name, shape in shapes.items()}
     reader = coder.reader(payload, _alphabet(known, entropy, specs))
     ranges = {spec.name: (spec.minimum, spec.maximum) for spec in specs}
-    for number, stage in enumerate(entropy.stages()):
+    model = type(entropy).__name__
+    for number, stage in enumerate(run_plugin(model, entropy.stages)):
         target = known[stage.latent][stage.where]
         if not target.size:
             continue
-        context = entropy.context(number, known)
+        context = run_plugin(model, entropy.context, number, known)
         symbols = reader.take(_tables_of(context, target)).reshape(target.shape)
         decoded = symbols + context.offsets
         low, high = ranges[stage.latent]

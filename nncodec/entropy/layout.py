@@ -220,6 +220,8 @@ def _read_head(data: bytes, alphabet: Alphabet) -> tuple[int, list[int], int]:
             value |= (byte & 0x7F) << 7 * place
             if byte < 0x80:
                 break
+        else:
+            raise Corrupt(detail="a block has a malformed symbol count")
         counts.append(value)
     if sum(counts) != alphabet.symbols:
         raise Corrupt(detail="a block's symbol counts do not add up")

@@ -1,4 +1,4 @@
-"""The stored coder: every symbol in just enough bits. For pictures so small that Zstandard's own frame would cost more."""
+"""The stored coder: every symbol in just enough bits, for pictures so small that a Zstandard frame would cost more."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 
 from nncodec.container import CoderId
 from nncodec.entropy.base import Alphabet, Coder, StageSymbols, SymbolReader
-from nncodec.errors import Corrupt
+from nncodec.errors import Corrupt, InvalidOption
 from nncodec.latents import IntArray
 
 
 class StoredCoder(Coder):
-    """Symbols minus the alphabet's minimum, most significant bit first, in stage order; the last byte is zero-padded."""
+    """Symbols minus the alphabet's minimum, most significant bit first, in stage order; zeros fill the last byte."""
 
     id = CoderId.STORED
 
     def encode(self, stages: Sequence[StageSymbols], alphabet: Alphabet) -> bytes:
+        if alphabet.tables is not None:
+            raise InvalidOption(option="coder", reason="a model with probability tables has no stored form")
         values = np.concatenate([stage.symbols for stage in stages]) - alphabet.minimum
         bits = values[:, None] >> np.arange(_width(alphabet) - 1, -1, -1) & 1  # (symbols, width)
         return np.packbits(bits.astype(np.uint8)).tobytes()

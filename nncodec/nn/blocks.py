@@ -39,7 +39,8 @@ class DepthwiseBlock(nn.Module):
         """Map features to features of the same shape (N, width, H, W)."""
         mixed = self.mix_depthwise(F.leaky_relu(self.mix_in(features), LEAK))
         features = features + self.mix_out(mixed)
-        return features + self.feed_out(F.leaky_relu(self.feed_in(features), LEAK))
+        fed: Tensor = self.feed_out(F.leaky_relu(self.feed_in(features), LEAK))
+        return features + fed
 
 
 def _bias(layer: nn.Conv2d) -> Tensor:

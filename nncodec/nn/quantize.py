@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def round_straight_through(values: Tensor) -> Tensor:
@@ -37,3 +38,37 @@ class _LowerBound(torch.autograd.Function):
         (grad,) = grads
         passes = (values >= ctx.bound) | (grad < 0)  # type: ignore[attr-defined]
         return grad * passes, None
+
+
+class BoundedQuantizer(nn.Module):
+    """Bounds codes to 0 and above (a ReLU) and below a learned limit, and quantizes them to whole levels.
+
+    A plain ReLU or clamp has no gradient outside its range: a code that strays there in early training stays there,
+    and a third of them did. Here the gradient passes wherever it leads back inside.
+
+    Args:
+        channels: channels of the codes, (N, channels, H, W).
+        levels: number of symbols, 2..256.
+    """
+
+    def __init__(self, channels: int, levels: int) -> None:
+        super().__init__()
+        if type(levels) is not int or not 2 <= levels <= 256:
+            raise ValueError(f"levels is {levels!r}, not a whole number from 2 to 256")
+        self.levels = levels
+        self.log_scale = nn.Parameter(torch.full((channels,), math.log(levels / 4)))
+
+    def symbols(self, codes: Tensor) -> Tensor:
+        """Return codes as levels 0..levels-1, not yet rounded."""
+        scaled = codes * torch.exp(self.log_scale)[:, None, None]
+        top = self.levels - 1
+        return top - lower_bound(top - lower_bound(scaled, 0.0), 0.0)
+
+    def codes(self, symbols: Tensor) -> Tensor:
+        """Return what the decoder sees for (rounded) levels."""
+        return symbols * torch.exp(-self.log_scale)[:, None, None]
+
+    def forward(self, codes: Tensor, *, rounded: bool = True) -> Tensor:
+        """Bound codes and, unless told not to, round them to levels; gradients pass the rounding."""
+        symbols = self.symbols(codes)
+        return self.codes(round_straight_through(symbols) if rounded else symbols)

@@ -1,0 +1,1 @@
+"""Convolutional autoencoders, from digits to photographs, as a plugin of nncodec."""

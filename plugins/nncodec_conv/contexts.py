@@ -95,9 +95,8 @@ class ContextEntropy(EntropyModel):
             choice = self._choice[: self._bounds[1]]
             return StageContext(choose(choice, level), prediction)
         group = stage - len(self._smooth) + 1
-        level = np.searchsorted(self._thresholds[group], self.activity(group, latents), side="right")
         choice = self._choice[self._bounds[group] : self._bounds[group + 1]]
-        return StageContext(choose(choice, level[:, None]))
+        return StageContext(choose(choice, self.level(group, latents)[:, None]))
 
     def smooth_context(self, stage: int, latents: IntArray) -> tuple[IntArray, NDArray[np.intp]]:
         """Return prediction and level of the smooth symbols of a stage, both of the stage's shape."""
@@ -106,8 +105,12 @@ class ContextEntropy(EntropyModel):
         if not offsets:
             shape = plane[:, :, rows, columns].shape
             return np.zeros(shape, np.int32), np.full(shape, LEVELS)
-        prediction, spread = _neighbours(plane, rows, columns, offsets)
+        prediction, spread = neighbours(plane, rows, columns, offsets)
         return prediction, np.searchsorted(self._thresholds[0], spread, side="right")
+
+    def level(self, group: int, latents: IntArray) -> NDArray[np.intp]:
+        """Return the activity level at each position for a group, (N, h, w), 0..LEVELS - 1."""
+        return np.searchsorted(self._thresholds[group], self.activity(group, latents), side="right")
 
     def activity(self, group: int, latents: IntArray) -> IntArray:
         """Return how busy the decoded channels are around each position, (N, h, w), 0 or more."""
@@ -128,7 +131,7 @@ class ContextEntropy(EntropyModel):
 def choose(choice: NDArray[np.uint8], level: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
     """Return choice[channel, level] for levels broadcastable to (N, channels, h, w)."""
     channels = np.arange(len(choice))[None, :, None, None]
-    return choice[channels, level]
+    return np.asarray(choice[channels, level])
 
 
 def smooth_stages() -> list[tuple[slice, slice, tuple[tuple[int, int], ...]]]:
@@ -146,7 +149,7 @@ def smooth_stages() -> list[tuple[slice, slice, tuple[tuple[int, int], ...]]]:
     return stages
 
 
-def _neighbours(
+def neighbours(
     plane: IntArray, rows: slice, columns: slice, offsets: tuple[tuple[int, int], ...]
 ) -> tuple[IntArray, IntArray]:
     """Return the rounded mean and the spread of the neighbours that lie inside the picture."""

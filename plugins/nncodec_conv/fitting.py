@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nncodec.latents import IntArray
 from nncodec.model import Tables
-from nncodec_conv.contexts import LEVELS, QUALITIES, ContextEntropy, ContextTables, smooth_stages
+from nncodec_conv.contexts import LEVELS, QUALITIES, ContextEntropy, ContextTables, neighbours, smooth_stages
 
 TABLE_COUNT = 64
 SYMBOL_RANGE = 127
@@ -47,7 +47,7 @@ def fit_contexts(
         thresholds[index] = _fit_thresholds(probe, pictures, len(groups))
         probe = _probe(groups, thresholds[index], quality)
         cells = [_cells(probe, latents, groups) for latents in pictures]
-        total, count = (sum(c[part] for c in cells) for part in (0, 1))
+        total, count = (np.sum([c[part] for c in cells], axis=0) for part in (0, 1))
         channel_mean = total.sum(1, keepdims=True) / np.maximum(count.sum(1, keepdims=True), 1)
         mean_size[index] = (total + _SHRINKAGE * channel_mean) / (count + _SHRINKAGE)
         choice[index] = np.searchsorted(edges, mean_size[index])
@@ -76,10 +76,8 @@ def _fit_thresholds(probe: ContextEntropy, pictures: Sequence[IntArray], groups:
 
 
 def _smooth_spreads(latents: IntArray, probe: ContextEntropy) -> NDArray[np.int32]:
-    from nncodec_conv.contexts import _neighbours
-
     smooth = latents[:, : probe.stages()[0].where[1].stop]
-    return np.concatenate([_neighbours(smooth, *stage)[1].ravel() for stage in smooth_stages() if stage[2]])
+    return np.concatenate([neighbours(smooth, *stage)[1].ravel() for stage in smooth_stages() if stage[2]])
 
 
 def _visit(
@@ -95,8 +93,7 @@ def _visit(
             visited.append((slice(0, groups[0]), level, symbols - prediction))
         else:
             group = number - len(smooth_stages()) + 1
-            activity = probe.activity(group, latents)
-            level = np.searchsorted(probe._thresholds[group], activity, side="right")[:, None]
+            level = probe.level(group, latents)[:, None]
             visited.append((slice(bounds[group], bounds[group + 1]), np.broadcast_to(level, symbols.shape), symbols))
     return visited
 

@@ -88,6 +88,14 @@ class PhotoNetwork(nn.Module):
             pixels: Tensor = self.shuffle(self.synthesis_out(features.float())) + 0.5  # (N, 3, H, W)
         return pixels
 
+    @property
+    def halo(self) -> int:
+        """Pixels beyond a tile that its result depends on, rounded up to whole latents.
+
+        Every block reaches one position further, at 1/8 or 1/16 resolution; strided layers reach no further.
+        """
+        return STRIDE * (self.config.coarse_blocks + math.ceil(self.config.fine_blocks / 2))
+
     def gain(self, quality: Tensor) -> Tensor:
         """Return the factor on latents before rounding for qualities (N,) in 0..100, shape (N, C, 1, 1)."""
         return torch.exp(_interpolate(self.log_gain, quality))[:, :, None, None]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor
 
@@ -60,8 +58,3 @@ class PhotoTask(TrainingTask):
             {"params": prior, "lr": _PRIOR_RATE * learning_rate},
             {"params": gains, "lr": _GAIN_RATE * learning_rate},
         ]
-
-
-def photo_task(network: PhotoNetwork) -> PhotoTask:
-    """Return the task that trains a photo network."""
-    return cast(PhotoTask, PhotoTask(network))

@@ -1,0 +1,1 @@
+"""Dense autoencoders for pictures of one fixed size, as a plugin of nncodec."""

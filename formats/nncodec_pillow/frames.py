@@ -1,0 +1,53 @@
+"""Decoding one frame after another from an open file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from PIL import Image
+
+from nncodec import FormatError, Limits, NncError
+from nncodec.container import ChunkType, Container
+from nncodec.decoder import frames_of
+from nncodec_pillow.options import pixels_together
+
+
+class FrameReader:
+    """Decodes frames in any order, and ahead where they are asked for in order.
+
+    Frames are coded in groups. A single frame costs the entropy decoding of its group; from the second in a row on, the
+    rest of the group is decoded with it and kept, so that going through a stack decodes every group once.
+    """
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._next = -1
+        self._ahead: Iterator[Image.Image] | None = None
+
+    def read(self, number: int) -> Image.Image:
+        """Return a frame.
+
+        Raises:
+            OSError: the file is unsound, asks for too many pixels at once, or its model cannot be used.
+        """
+        in_order = number == self._next
+        frames, self._ahead = self._ahead if in_order else None, None
+        try:
+            if frames is None:
+                frames = self._decode(range(number, self._container.header.frames if in_order else number + 1))
+            image = next(frames)
+        except FormatError:
+            raise
+        except NncError as error:  # Pillow's users expect OSError of whatever stops a picture from loading
+            raise OSError(str(error)) from error
+        self._ahead, self._next = frames if in_order else None, number + 1
+        return image
+
+    def _decode(self, wanted: range) -> Iterator[Image.Image]:
+        header = self._container.header
+        together = header.width * header.height * header.frames_per_block
+        if any(entry.type == ChunkType.ALPHA for entry in self._container.chunk_table):
+            together = max(together, header.display_size[0] * header.display_size[1] * header.frames)
+        Limits(pixels=pixels_together()).check("pixels", together)
+        self._container.check_end()
+        return frames_of(self._container, wanted)

@@ -1,0 +1,162 @@
+"""Opening: the header at once, pixels when they are wanted."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from PIL import Image, ImageFile
+
+from nncodec import NotNnc
+from nncodec.container import MAGIC, ChunkType, Container
+from nncodec.inspection import image_info, pillow_mode
+from nncodec.preview import read_preview
+from nncodec_pillow.frames import FrameReader
+from nncodec_pillow.options import header_limits
+
+if TYPE_CHECKING:
+    from PIL._imaging import PixelAccess
+
+MIME = "image/x-nnc"
+
+
+def accept(prefix: bytes) -> bool:
+    """Tell whether a file that begins so is an .nnc file."""
+    return prefix.startswith(MAGIC)
+
+
+class NncImageFile(ImageFile.ImageFile):
+    """An opened .nnc file. Its header is read and checked; a frame is decoded by `load`, in one piece.
+
+    Attributes:
+        n_frames: pictures in the file.
+        is_animated: whether there are several.
+    """
+
+    format = "NNC"
+    format_description = "Neural image codec"
+    # Of the class, because a picture that comes out of a pickle has pixels and info but never was opened.
+    custom_mimetype: str | None = MIME
+    n_frames = 1
+    is_animated = False
+    _frame = 0
+    _container: Container | None = None
+    _reader: FrameReader | None = None
+    _preview: Image.Image | None = None
+    _fits_a_box = False
+
+    def _open(self) -> None:
+        try:
+            container = Container(cast("BinaryIO", self.fp), header_limits())
+        except NotNnc as error:
+            raise SyntaxError(str(error)) from error
+        header = container.header
+        if header.display_size != (header.width, header.height):
+            Image._decompression_bomb_check((header.width, header.height))  # the size to return is Pillow's to check
+        self.info.update(image_info(container))
+        self.custom_mimetype = MIME
+        self.n_frames = header.frames
+        self.is_animated = header.frames > 1
+        self._close_exclusive_fp_after_loading = not self.is_animated
+        self._container, self._reader = container, FrameReader(container)
+        self._choose(container, 0)
+
+    def _choose(self, container: Container, frame: int) -> None:
+        self._frame, self._preview = frame, None
+        self._size, self._mode = container.header.display_size, pillow_mode(container)
+        # Pillow takes tiles for a sign that there is something to load.
+        self.tile = [ImageFile._Tile("nnc", (0, 0, *self._size))]
+
+    def seek(self, frame: int) -> None:
+        """Choose the frame to load next; raises EOFError where the file has no such frame."""
+        if not 0 <= frame < self.n_frames:
+            raise EOFError(f"there is no frame {frame}; the file has frames 0 to {self.n_frames - 1}")
+        if frame != self._frame and self._container is not None:
+            self._choose(self._container, frame)
+
+    def tell(self) -> int:
+        """Return the number of the chosen frame."""
+        return self._frame
+
+    def load(self) -> PixelAccess | None:
+        """Decode the chosen frame, unless it is decoded already.
+
+        Raises:
+            OSError: the file is damaged or its model cannot be used.
+        """
+        if self.tile and self._reader is not None:
+            image = self._preview or self._reader.read(self._frame)
+            self.im = image.im
+            self.readonly = 0
+            self.tile = []
+            self._preview = None
+            if self._close_exclusive_fp_after_loading:
+                if self._exclusive_fp and self.fp is not None:
+                    self.fp.close()
+                self.fp = self._container = self._reader = None
+        return super().load()
+
+    def load_seek(self, pos: int) -> None:
+        """Do nothing; that it is there tells `ImageFile.Parser` that this format is not decoded piece by piece."""
+
+    def verify(self) -> None:
+        """Compare every checksum, without the model, and close the file.
+
+        Raises:
+            FormatError: something is missing, damaged or left over.
+            RuntimeError: the file is no longer open.
+        """
+        if self.fp is None or self._container is None:
+            raise RuntimeError("verify must be called directly after open")
+        try:
+            self._container.check()
+        finally:
+            super().verify()
+
+    def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
+        """Load the preview instead of the picture, where the file has one of at least this size.
+
+        The mode stays. The preview shows the first frame and has no alpha, so it never stands for anything else.
+        """
+        if not (self.tile and size and self._container) or self._preview is not None:
+            return None
+        if self._frame or self.mode.endswith("A"):
+            return None
+        chunk = self._container.chunk(ChunkType.PREVIEW)
+        if chunk is None:
+            return None
+        preview = read_preview(chunk, header_limits())
+        width, height = self.size
+        if self._fits_a_box:
+            scale = min(size[0] / width, size[1] / height)
+            size = int(width * scale), int(height * scale)
+        if not (size[0] <= preview.width <= width and size[1] <= preview.height <= height):
+            return None
+        self._preview = preview if preview.mode == self.mode else preview.convert(self.mode)
+        self._size = preview.size
+        return self.mode, (0, 0, *preview.size)
+
+    def thumbnail(
+        self,
+        size: tuple[float, float],
+        resample: Image.Resampling = Image.Resampling.BICUBIC,
+        reducing_gap: float | None = 2.0,
+    ) -> None:
+        """Make this picture a thumbnail, as `Image.thumbnail` says; from the preview where that is large enough."""
+        # Here the size is a box to fit into, for other callers of `draft` it is the least that will do.
+        self._fits_a_box = True
+        try:
+            super().thumbnail(size, resample, reducing_gap)
+        finally:
+            self._fits_a_box = False
+
+    def _ensure_mutable(self) -> None:
+        # Pillow calls this before it saves over the file that a picture was opened from; the frames that are not
+        # loaded would be lost with it.
+        if self.is_animated and self._exclusive_fp and self.fp is not None and not isinstance(self.fp, io.BytesIO):
+            self.fp.seek(0)
+            file, self.fp = self.fp, io.BytesIO(self.fp.read())
+            file.close()
+            self._container = Container(self.fp, header_limits())
+            self._reader = FrameReader(self._container)
+        super()._ensure_mutable()

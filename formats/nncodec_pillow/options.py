@@ -1,0 +1,72 @@
+"""What `register_nnc_opener` sets: limits for opening, and what saving does where the call does not say.
+
+Pillow's `open` takes no options of a format, so they are kept here, once for the process.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any, TypedDict, cast
+
+from PIL import Image
+
+from nncodec import InvalidOption, Limits
+from nncodec.limits import DEFAULT_LIMITS
+
+
+class OpenerOptions(TypedDict, total=False):
+    """Options of `register_nnc_opener`; None goes back to the default.
+
+    limits: what a file may ask for. `pixels` bounds the frames that are decoded or saved together; each single frame
+        is also under Pillow's own `Image.MAX_IMAGE_PIXELS`, and without `limits` that bounds both.
+    model, quality, effort, coder, preview: what `save` uses where it is not told, see `nncodec.EncodeOptions`.
+    """
+
+    limits: Limits | None
+    model: str | None
+    quality: int | None
+    effort: int | None
+    coder: str | None
+    preview: bool | int | None
+
+
+_chosen: OpenerOptions = {}
+
+
+def set_options(options: OpenerOptions) -> None:
+    """Change the named options and leave the others; raises InvalidOption, and then changes nothing."""
+    unknown = options.keys() - OpenerOptions.__annotations__.keys()
+    if unknown:
+        known = ", ".join(OpenerOptions.__annotations__)
+        raise InvalidOption(option=min(unknown), reason=f"there is no such option; the options are {known}")
+    limits = options.get("limits")
+    if not isinstance(limits, Limits | None):
+        raise InvalidOption(option="limits", reason=f"expected nncodec.Limits, got {type(limits).__name__}")
+    _chosen.update(options)
+
+
+def save_defaults() -> dict[str, Any]:
+    """Return the save options that were set."""
+    return {
+        name: value for name, value in cast("dict[str, Any]", _chosen).items() if name != "limits" and value is not None
+    }
+
+
+def header_limits() -> Limits:
+    """Return the limits for reading a header.
+
+    They leave pixels open: opening allocates none, Pillow judges the size of a frame, and what is decoded together is
+    held against `pixels_together`. So a long stack of small pictures opens.
+    """
+    return replace(_chosen.get("limits") or DEFAULT_LIMITS, pixels=sys.maxsize)
+
+
+def pixels_together() -> int:
+    """Return how many pixels may be in memory at once, over all frames that are decoded or saved together."""
+    limits = _chosen.get("limits")
+    if limits is not None:
+        return limits.pixels
+    if Image.MAX_IMAGE_PIXELS is None:
+        return sys.maxsize
+    return max(DEFAULT_LIMITS.pixels, 2 * Image.MAX_IMAGE_PIXELS)

@@ -1,0 +1,93 @@
+"""Saving: everything is encoded before the first byte is written."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import IO, Any
+
+from PIL import Image
+
+from nncodec import EncodeOptions, InvalidOption, NncError, UnknownModel, encode, registry
+from nncodec.container import SHORT_ID_BYTES
+from nncodec_pillow.options import pixels_together, save_defaults
+
+_KNOWN = {"model", "quality", *EncodeOptions.__annotations__}
+# What `Image.save` itself understands, and passes on.
+_PILLOWS_OWN = {"append", "append_images"}
+
+
+def save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
+    """Write one picture; Pillow's handler for `save`."""
+    _write([image], image, fp)
+
+
+def save_all(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
+    """Write all frames of a picture and of those in `append_images`; Pillow's handler for `save(save_all=True)`."""
+    sources = [image, *(image.encoderinfo.get("append_images") or ())]
+    counts = [getattr(source, "n_frames", 1) for source in sources]
+    pixels = sum(source.width * source.height * count for source, count in zip(sources, counts, strict=True))
+    if sum(counts) > 1 and pixels > pixels_together():
+        raise OSError(
+            f"cannot write {sum(counts)} frames of {pixels} pixels together, over the limit of {pixels_together()}; "
+            "write several files, or raise the limit with register_nnc_opener(limits=...)"
+        )
+    frames: list[Image.Image] = []
+    for source, count in zip(sources, counts, strict=True):
+        frames += _frames_of(source) if count > 1 else [source]
+    _write(frames, image, fp)
+
+
+def _frames_of(source: Image.Image) -> list[Image.Image]:
+    place = source.tell()
+    frames = []
+    try:
+        for number in range(getattr(source, "n_frames", 1)):
+            source.seek(number)
+            frames.append(source.copy())
+    finally:
+        source.seek(place)
+    return frames
+
+
+def _write(frames: Sequence[Image.Image], image: Image.Image, fp: IO[bytes]) -> None:
+    options = _options(image)
+    try:
+        if "model" in options:
+            options["model"] = _resolved(options["model"])
+        data = encode(frames, **options)
+    except InvalidOption:
+        raise
+    except NncError as error:  # Pillow's users expect OSError of whatever stops a picture from being written
+        raise OSError(str(error)) from error
+    fp.write(data)
+
+
+def _options(image: Image.Image) -> dict[str, Any]:
+    given: dict[str, Any] = image.encoderinfo
+    if given.get("append"):
+        raise InvalidOption(
+            option="append", reason="an .nnc file cannot be added to; give all of append_images at once"
+        )
+    for name in sorted(given.keys() - _KNOWN - _PILLOWS_OWN):
+        # `save(..., **image.info)` passes on whatever another format left there; nobody asked for that by name.
+        if image.info.get(name) is not given[name]:
+            warnings.warn(f"NNC has no save option {name!r}; it is ignored", UserWarning, stacklevel=5)
+    return save_defaults() | {name: value for name, value in given.items() if name in _KNOWN}
+
+
+def _resolved(model: object) -> str:
+    """Return an installed model's name; `info["model"]` of a small file is not that but the beginning of its digest."""
+    if not isinstance(model, str):
+        raise InvalidOption(option="model", reason=f"expected a name, got {type(model).__name__}")
+    catalog = registry.catalog()
+    try:
+        return catalog.find(model).name
+    except UnknownModel:
+        try:
+            digest = bytes.fromhex(model)
+        except ValueError:
+            digest = b""
+        if len(digest) < SHORT_ID_BYTES:
+            raise
+        return catalog.find_by_id(digest).name

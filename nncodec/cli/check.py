@@ -1,0 +1,41 @@
+"""`nncodec check`: are .nnc files whole?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+import nncodec
+from nncodec.cli.decode import is_nnc
+from nncodec.cli.files import collect, sources
+from nncodec.cli.info import HEADERS_ONLY
+from nncodec.cli.options import input_options, json_option
+from nncodec.cli.text import complain, describe
+
+
+@click.command("check", short_help="Compare the checksums of .nnc files.")
+@input_options
+@json_option
+def check_command(inputs: tuple[str, ...], recursive: bool, as_json: bool) -> None:
+    """Compare every checksum of .nnc files, without their models; - is stdin.
+
+    Sound files are listed on stdout, damaged ones on stderr; the exit status is 1 if there is one.
+    """
+    entries: list[dict[str, Any]] = []
+    for name, opener in sources(collect(inputs, recursive=recursive, wanted=is_nnc)):
+        try:
+            with opener() as stream:
+                nncodec.check(stream, limits=HEADERS_ONLY)
+        except OSError as error:
+            complain(describe(error), name)
+            entries.append({"file": name, "ok": False, "error": describe(error)})
+            continue
+        entries.append({"file": name, "ok": True})
+        if not as_json:
+            click.echo(f"{name}: ok")
+    if as_json:
+        click.echo(json.dumps(entries, indent=2))
+    sys.exit(0 if all(entry["ok"] for entry in entries) else 1)

@@ -1,0 +1,91 @@
+"""`nncodec decode`: .nnc files to pictures."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+import nncodec
+from nncodec.cli.files import STANDARD, Job, collect, plan
+from nncodec.cli.options import Manner, coding_options, manner_options
+from nncodec.cli.saving import ANIMATED, extension_of, format_of, save
+from nncodec.cli.text import count_of
+from nncodec.cli.work import Result, perform
+from nncodec.errors import InvalidOption
+from nncodec.limits import Limits
+
+SUFFIX = ".nnc"
+_DEFAULT_FORMAT = "png"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every file of a run is decoded.
+
+    Args:
+        format: Pillow's name of the format to write.
+        frame: the only one to decode, or None for all.
+    """
+
+    format: str
+    frame: int | None
+    strip: bool
+    max_pixels: int
+
+
+def is_nnc(path: Path) -> bool:
+    """Whether a file's name says that it is an .nnc file."""
+    return path.suffix.lower() == SUFFIX
+
+
+def decode_job(job: Job, settings: Settings) -> Result:
+    """Decode one .nnc file."""
+    limits = Limits(pixels=settings.max_pixels)
+    with job.open() as stream:
+        info = nncodec.inspect(stream, limits=limits)
+        stream.seek(0)
+        chosen = range(info.frames) if settings.frame is None else range(settings.frame, settings.frame + 1)
+        together = settings.format in ANIMATED
+        if job.target is None and len(chosen) > 1 and not together:
+            raise InvalidOption(option="-o", reason=f"the file holds {info.frames} frames; choose one with --frame")
+        frames = nncodec.decode_frames(stream, frames=chosen, limits=limits)
+        groups = [list(frames)] if together else ([image] for image in frames)
+        saved = [save(group, settings.format, strip=settings.strip) for group in groups]
+    digits = max(4, len(str(info.frames - 1)))
+    infixes = [f"-{number:0{digits}}" for number in chosen] if len(saved) > 1 else [""]
+    parts = tuple((infix, data) for infix, (data, _) in zip(infixes, saved, strict=True))
+    notes = tuple(dict.fromkeys(note for _, told in saved for note in told))
+    if len(parts) > 1:
+        notes += (f"its {len(parts)} frames are written to files of their own",)
+    size = sum(len(data) for _, data in parts)
+    return Result(parts, notes, f"{info.width} x {info.height}, {info.mode}, {count_of(size, 'byte')}")
+
+
+@click.command("decode", short_help="Decode .nnc files to pictures.")
+@coding_options
+@click.option("--format", "extension", metavar="EXT", help="Format to write.  [default: that of -o, else png]")
+@manner_options
+def decode_command(
+    inputs: tuple[str, ...], output: str | None, recursive: bool, extension: str | None, **options: Any
+) -> None:
+    """Decode .nnc files to pictures: photo.nnc becomes photo.png beside it.
+
+    Any format that Pillow writes will do; - is stdin. EXIF, ICC profile and XMP go into the picture where its format
+    has a place for them. Several frames become name-0000.png and so on, or one file if it is GIF, TIFF, WebP or AVIF.
+    """
+    manner = Manner.taken_from(options)
+    found = collect(inputs, recursive=recursive, wanted=is_nnc)
+    extension = (extension or "").lower().removeprefix(".")
+    jobs = plan(found, output, lambda name: _rename(name, extension or _DEFAULT_FORMAT))
+    if not extension and output not in (None, STANDARD) and len(jobs) == 1 and jobs[0].target is not None:
+        extension = extension_of(jobs[0].target)
+    settings = Settings(format=format_of(extension or _DEFAULT_FORMAT), **options)
+    perform(jobs, functools.partial(decode_job, settings=settings), manner)
+
+
+def _rename(name: str, extension: str) -> str:
+    return f"{Path(name).stem if is_nnc(Path(name)) else name}.{extension}"

@@ -1,0 +1,94 @@
+"""`nncodec encode`: pictures to .nnc files."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+import nncodec
+from nncodec.cli.files import Job, collect, plan
+from nncodec.cli.options import Manner, coding_options, manner_options, model_option, quality_option
+from nncodec.cli.pictures import is_picture, read_pictures
+from nncodec.cli.text import count_of
+from nncodec.cli.work import Result, perform
+from nncodec.container import CoderId
+from nncodec.encoder import EncodeOptions
+from nncodec.entropy import coder_by_id
+from nncodec.errors import NncError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every picture of a run is encoded."""
+
+    model: str
+    quality: int
+    effort: int
+    coder: str | None
+    preview: bool
+    strip: bool
+    frame: int | None
+    max_pixels: int
+
+
+def encode_job(job: Job, settings: Settings) -> Result:
+    """Encode one picture file."""
+    with job.open() as stream:
+        pictures = read_pictures(stream, frame=settings.frame, max_pixels=settings.max_pixels, strip=settings.strip)
+    options = EncodeOptions(effort=settings.effort, preview=settings.preview, **pictures.metadata)
+    if settings.coder:
+        options["coder"] = settings.coder
+    data = nncodec.encode(pictures.frames, settings.model, settings.quality, **options)
+    width, height = pictures.frames[0].size
+    rate_bpp = 8 * len(data) / (width * height * len(pictures.frames))
+    return Result((("", data),), pictures.notes, f"{count_of(len(data), 'byte')}, {rate_bpp:.3f} bits per pixel")
+
+
+def _available(_: click.Context, __: click.Parameter, coder: str | None) -> str | None:
+    try:
+        coder_by_id(CoderId[(coder or "stored").upper()])
+    except NncError as error:
+        raise click.BadParameter(str(error)) from None
+    return coder
+
+
+@click.command("encode", short_help="Encode pictures to .nnc files.")
+@coding_options
+@model_option
+@quality_option
+@click.option(
+    "-e",
+    "--effort",
+    type=click.IntRange(0, 9),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Higher is smaller and slower, as far as the model knows the difference.",
+)
+@click.option(
+    "--coder",
+    type=click.Choice([coder.name.lower() for coder in CoderId]),
+    callback=_available,
+    help="Entropy coder.  [default: the model's own]",
+)
+@click.option("--preview", is_flag=True, help="Embed a small preview that needs no model.")
+@manner_options
+def encode_command(inputs: tuple[str, ...], output: str | None, recursive: bool, **options: Any) -> None:
+    """Encode pictures to .nnc files: photo.png becomes photo.nnc beside it.
+
+    A picture is any file that Pillow reads; - is stdin. Modes that .nnc has no place for are converted, and it is
+    said. Of GIF, APNG, WebP, AVIF and TIFF files all frames are encoded. EXIF, ICC profile and XMP are kept.
+    """
+    manner = Manner.taken_from(options)
+    settings = Settings(**options)
+    jobs = plan(collect(inputs, recursive=recursive, wanted=is_picture), output, _rename)
+    perform(jobs, functools.partial(encode_job, settings=settings), manner)
+
+
+def _rename(name: str) -> str:
+    path = Path(name)
+    return f"{path.stem}.nnc" if is_picture(path) else f"{name}.nnc"

@@ -1,0 +1,82 @@
+"""`nncodec models`: which models are installed, and the user's own among them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nncodec import registry
+from nncodec.cli.options import json_option
+from nncodec.cli.text import complain, table
+from nncodec.container import LONG_ID_BYTES
+from nncodec.model_file import ModelHead
+
+_YOURS = "yours"
+
+
+@click.group("models", invoke_without_command=True)
+@json_option
+@click.pass_context
+def models_command(ctx: click.Context, as_json: bool) -> None:
+    """List the installed models; add and remove your own."""
+    if ctx.invoked_subcommand is not None:
+        return
+    installed = registry.catalog()
+    entries = [_entry(head, installed) for _, head in sorted(installed.models.items())]
+    if as_json:
+        click.echo(json.dumps(entries, indent=2))
+        return
+    rows = [
+        [e["name"], ", ".join(e["aliases"]), e["architecture"], e["id"], e["source"], _summary(e["card"])]
+        for e in entries
+    ]
+    if rows:
+        click.echo(table(["NAME", "ALIAS", "ARCHITECTURE", "ID", "FROM", "ABOUT"], rows))
+    else:
+        complain("no models are installed; 'nncodec plugins' says why")
+    for failure in installed.failures:
+        complain(f"not available: {failure}")
+
+
+@models_command.command("add")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def add_command(file: Path) -> None:
+    """Install a model file (.safetensors) as one of your own, so that its pictures can be decoded."""
+    head = registry.install_model(file)
+    click.echo(f"added {head.name} ({head.digest[: 2 * LONG_ID_BYTES]})")
+    if head.architecture not in registry.catalog().architectures:
+        complain(
+            f"no installed plugin provides its architecture {head.architecture!r}; install one to use it", head.name
+        )
+
+
+@models_command.command("remove")
+@click.argument("name")
+def remove_command(name: str) -> None:
+    """Remove one of your own models; pictures encoded with it can no longer be decoded here."""
+    path = registry.remove_model(name)
+    click.echo(f"removed {path}")
+
+
+def _entry(head: ModelHead, installed: registry.Catalog) -> dict[str, Any]:
+    plugin = next((p.name for p in installed.plugins if head.name in p.models), None)
+    return {
+        "name": head.name,
+        "aliases": sorted(alias for alias, name in installed.aliases.items() if name == head.name),
+        "architecture": head.architecture,
+        "id": head.digest[: 2 * LONG_ID_BYTES],
+        "digest": head.digest,
+        "source": f"plugin {plugin}" if plugin else _YOURS,
+        "path": str(head.path),
+        "config": dict(head.config),
+        "card": dict(head.card),
+    }
+
+
+def _summary(card: Mapping[str, Any]) -> str:
+    facts = [card.get("summary"), card.get("licence")]
+    return "; ".join(" ".join(fact.split()) for fact in facts if isinstance(fact, str) and fact)

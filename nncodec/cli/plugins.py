@@ -1,0 +1,34 @@
+"""`nncodec plugins`: what was found, and what is wrong with what does not work."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import click
+
+from nncodec import registry
+from nncodec.cli.options import json_option
+from nncodec.cli.text import complain, table
+
+
+@click.command("plugins", short_help="List the plugins, and why one failed.")
+@json_option
+def plugins_command(as_json: bool) -> None:
+    """List the plugins, what each provides, and why one failed."""
+    installed = registry.catalog()
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(plugin) for plugin in installed.plugins], indent=2))
+        return
+    rows = [
+        [p.name, p.status, p.distribution, ", ".join(p.architectures) or "-", ", ".join(p.models) or "-"]
+        for p in installed.plugins
+    ]
+    if rows:
+        click.echo(table(["PLUGIN", "STATUS", "DISTRIBUTION", "ARCHITECTURES", "MODELS"], rows))
+    else:
+        complain("no plugins are installed; reinstall nncodec-image")
+    for failure in installed.failures:
+        complain(failure)
+    if any(p.status == "disabled" for p in installed.plugins):
+        complain(f"{registry.DISABLED_VARIABLE} switches plugins off")

@@ -1,0 +1,117 @@
+"""Decoded pictures to any format that Pillow writes, with the metadata that format can hold."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from nncodec.cli.pictures import upright
+from nncodec.errors import UnsupportedImage
+from nncodec.metadata import KEYS
+
+ANIMATED = ("AVIF", "GIF", "TIFF", "WEBP")
+"""Formats that hold several frames in one file, and are usually meant to."""
+
+_HOLDS_ALPHA = (*ANIMATED, "BMP", "DDS", "ICNS", "ICO", "IM", "JPEG2000", "PDF", "PNG", "QOI", "SGI", "TGA")
+_HOLDS_METADATA = ("AVIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
+# A decoded picture has lost what it should lose: these keep all or nearly all of the rest.
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "AVIF": {"quality": 90, "subsampling": "4:4:4"},
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "MPO": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+}
+_RICHER_MODE = {"L": "RGB", "LA": "RGBA"}
+_XMP_TAG = 700
+_EXIF_PREFIX = b"Exif\0\0"
+
+
+def format_of(extension: str) -> str:
+    """Return Pillow's name of the format with this extension.
+
+    Raises:
+        click.UsageError: Pillow writes no such format.
+    """
+    extension = "." + extension.lower().removeprefix(".")
+    Image.init()
+    found = Image.registered_extensions().get(extension)
+    if found not in Image.SAVE or found == "NNC":
+        raise click.UsageError(f"Pillow writes no {extension} files; use .png, .jpg, .webp, .tif or another it knows")
+    return found
+
+
+def extension_of(path: Path) -> str:
+    """Return a path's extension; raises click.UsageError where it has none."""
+    if not path.suffix:
+        raise click.UsageError(f"{path} has no extension that says its format; add one, or use --format")
+    return path.suffix
+
+
+def save(images: Sequence[Image.Image], kind: str, *, strip: bool) -> tuple[bytes, tuple[str, ...]]:
+    """Return the bytes of a file of this format, and what the user should know.
+
+    Args:
+        images: one, or several for a format of `ANIMATED`.
+        kind: see `format_of`.
+        strip: leave out EXIF and XMP.
+
+    Raises:
+        UnsupportedImage: the format cannot hold the picture.
+        OSError, ValueError: Pillow cannot write it.
+    """
+    first = images[0]
+    if first.mode.endswith("A") and kind not in _HOLDS_ALPHA:
+        raise UnsupportedImage(
+            detail=f"the picture has transparency, which {kind} cannot hold; decode it to .png, .webp or .avif"
+        )
+    carried = {key: first.info[key] for key in KEYS if key in first.info}
+    notes: tuple[str, ...] = ()
+    if kind not in _HOLDS_METADATA and carried:
+        names = ", ".join({"icc_profile": "ICC profile"}.get(key, key.upper()) for key in carried)
+        notes = (f"{kind} does not carry its {names}",)
+    if strip or kind not in _HOLDS_METADATA:
+        images = [upright(image) for image in images] if "exif" in carried else images
+        carried = {"icc_profile": carried["icc_profile"]} if "icc_profile" in carried else {}
+    settings = _SETTINGS.get(kind, {}) | (_metadata_settings(carried, kind) if kind in _HOLDS_METADATA else {})
+    if len(images) > 1:
+        settings |= {"save_all": True}
+    for image in images:
+        image.info.clear()  # what is to be written is in the settings
+    try:
+        return _bytes_of(images, kind, settings), notes
+    except (OSError, ValueError):
+        richer = _RICHER_MODE.get(first.mode)
+        if richer is None:
+            raise
+        return _bytes_of([image.convert(richer) for image in images], kind, settings), notes
+
+
+def _bytes_of(images: Sequence[Image.Image], kind: str, settings: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    rest = {"append_images": list(images[1:])} if len(images) > 1 else {}
+    images[0].save(buffer, kind, **settings, **rest)
+    return buffer.getvalue()
+
+
+def _metadata_settings(carried: dict[str, bytes], kind: str) -> dict[str, Any]:
+    """Return the metadata as Pillow's writer of this format wants it."""
+    settings: dict[str, Any] = dict(carried)
+    if kind in ("JPEG", "MPO") and "exif" in carried:
+        settings["exif"] = _EXIF_PREFIX + carried["exif"].removeprefix(_EXIF_PREFIX)
+    if kind == "PNG" and "xmp" in carried:
+        text = PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", settings.pop("xmp").decode("utf-8", "replace"))
+        settings["pnginfo"] = text
+    if kind == "TIFF" and ("exif" in carried or "xmp" in carried):
+        exif = Image.Exif()
+        exif.load(carried.get("exif", b""))
+        if xmp := settings.pop("xmp", None):
+            exif[_XMP_TAG] = xmp
+        settings["exif"] = exif
+    return settings

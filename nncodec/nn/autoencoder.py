@@ -1,0 +1,63 @@
+"""The common shape of plain autoencoders: encoder, bounded quantizer, decoder; no learned probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nncodec.latents import IntArray, Latents, LatentSpec
+from nncodec.model import AnySize, CodecModel, CodecTraits, FixedSize, Pixels
+from nncodec.nn.quantize import BoundedQuantizer
+from nncodec.nn.tensors import to_pixels, to_tensor
+
+LATENT = "code"
+
+
+class Autoencoder(nn.Module):
+    """An encoder and a decoder around a quantizer.
+
+    Shapes: pixels (N, C, H, W) in 0..1; codes (N, K, h, w). The quantizer is the encoder's last activation.
+    """
+
+    def __init__(self, encoder: nn.Module, quantizer: BoundedQuantizer, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.quantizer = quantizer
+        self.decoder = decoder
+
+    def forward(self, pixels: Tensor, *, quantized: bool = True) -> Tensor:
+        """Return the reconstruction, with or without rounding between encoder and decoder."""
+        restored: Tensor = self.decoder(self.quantizer(self.encoder(pixels), rounded=quantized))
+        return restored
+
+
+class AutoencoderCodec(CodecModel):
+    """A codec around an `Autoencoder` in inference mode.
+
+    Args:
+        network: weights in place.
+        mode: "L" or "RGB".
+        size: sizes it takes.
+        stride: pixels a code covers.
+    """
+
+    def __init__(self, network: Autoencoder, mode: str, size: FixedSize | AnySize, stride: int) -> None:
+        self.network = network
+        quantizer = network.quantizer
+        spec = LatentSpec(LATENT, len(quantizer.log_scale), stride, 0, quantizer.levels - 1)
+        self.traits = CodecTraits((mode,), size, (spec,))
+
+    @torch.inference_mode()
+    def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:
+        """Encode and quantize; see `CodecModel.analysis`."""
+        symbols = self.network.quantizer.symbols(self.network.encoder(to_tensor(pixels)))
+        return {LATENT: np.ascontiguousarray(symbols.round().to(torch.int32).numpy())}
+
+    @torch.inference_mode()
+    def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
+        """Decode; see `CodecModel.synthesis`."""
+        symbols = torch.from_numpy(np.ascontiguousarray(latents[LATENT])).float()
+        return to_pixels(self.network.decoder(self.network.quantizer.codes(symbols)))

@@ -1,0 +1,67 @@
+"""Pixels and model-file tensors to torch, and back."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nncodec.model import Pixels
+from nncodec.model_file import Tensors
+
+_M = TypeVar("_M", bound=nn.Module)
+
+
+def to_tensor(pixels: Pixels) -> Tensor:
+    """Return pixels (N, H, W, C) uint8 as float32 (N, C, H, W) in 0..1, channels last in memory."""
+    batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))  # copies views and read-only arrays
+    return batch.permute(0, 3, 1, 2).float().div_(255)
+
+
+def to_pixels(batch: Tensor) -> Pixels:
+    """Return a batch (N, C, H, W) in 0..1 as uint8 (N, H, W, C), rounded and clipped."""
+    scaled = batch.mul(255).round_().clamp_(0, 255).to(torch.uint8)
+    return scaled.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def load_weights(module: _M, tensors: Tensors, prefix: str = "") -> _M:
+    """Put the tensors of a model file into a module, in place, and make it ready for inference.
+
+    Args:
+        module: freshly built from the file's config.
+        tensors: by name; those under `prefix` must be exactly the module's.
+        prefix: what the names begin with, for files that hold more than one module.
+
+    Returns:
+        The module, in eval mode, float32, channels last, without gradients.
+
+    Raises:
+        ValueError: a tensor is missing, left over or of another shape.
+    """
+    expected = module.state_dict()
+    given = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    if expected.keys() != given.keys():
+        odd = min(expected.keys() ^ given.keys())
+        raise ValueError(f"tensor {odd!r} is {'missing' if odd in expected else 'not part of this architecture'}")
+    for name, tensor in expected.items():
+        if tuple(tensor.shape) != given[name].shape:
+            raise ValueError(f"tensor {name!r} has shape {given[name].shape}, expected {tuple(tensor.shape)}")
+        if not np.isfinite(given[name]).all():
+            raise ValueError(f"tensor {name!r} holds values that are not finite")
+    module.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in given.items()})
+    module.requires_grad_(False)
+    module.eval()
+    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def weights_of(module: nn.Module, prefix: str = "") -> Tensors:
+    """Return a module's state as float16 arrays for a model file."""
+    return {prefix + name: value.detach().cpu().half().numpy() for name, value in module.state_dict().items()}
+
+
+def with_file_precision(module: _M) -> _M:
+    """Round a module's state to what a model file keeps, in place, so that what is measured is what is shipped."""
+    module.load_state_dict({name: value.half().float() for name, value in module.state_dict().items()})
+    return module

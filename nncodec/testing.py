@@ -1,0 +1,314 @@
+"""The contract tests that a plugin's author inherits.
+
+    # tests/test_contract.py of a plugin
+    from nncodec.testing import CodecModelContract
+
+    class TestOne(CodecModelContract):
+        model_name = "tiny/one"
+
+pytest then runs every test below on that model, through the same way that users go: the installed plugin, its model
+file, real bytes. For a model that does not ship with a plugin, override `write_model` in place of the name. A test
+that rightly does not apply to a model is overridden in the subclass, with the reason beside it.
+
+Networks in floating point may round a tie either way when the batch or the tile around a picture changes. So latents
+count as equal if at most one in `flips_one_in` differs, by one step; pixels if they differ by at most one level.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+import nncodec
+from nncodec import registry
+from nncodec.container import SHORT_ID_BYTES
+from nncodec.entropy import coder_by_id, decode_block, encode_block
+from nncodec.errors import UnsupportedImage
+from nncodec.latents import problem_with
+from nncodec.model import AnySize, FixedSize
+from nncodec.model_file import read_model
+from nncodec.testing_support import ModelUnderTest, arrays, assert_close, coders, header, pictures, raises, skip, some
+from nncodec.tiling import Grid, read_window
+
+_LARGEST_BLOCK_EDGE = 1 << 11  # what core cuts large pictures into
+_ODD_SIZES = ((1, 1), (17, 3), (3, 17), (31, 33))  # (height, width)
+_HOSTILE_SETTINGS: tuple[object, ...] = (None, "text", -1, 1 << 40, [])
+
+
+class CodecModelContract(ModelUnderTest):
+    """What core relies on in every codec model; subclass it and name a model, see `ModelUnderTest`."""
+
+    # --- what the model says of itself ----------------------------------------------------------------------------
+
+    def test_traits_are_consistent(self) -> None:
+        traits = self.model.traits
+        assert traits.modes, "it codes no colour mode"
+        assert set(traits.modes) <= {"L", "RGB"}, f"colour modes are 'L' and 'RGB', not {traits.modes}"
+        assert traits.efforts, "it has no effort level"
+        assert list(traits.efforts) == sorted(set(traits.efforts) & set(range(10))), "efforts ascend within 0..9"
+        assert traits.coder in ("zstd", "rans"), f"there is no coder {traits.coder!r}"
+        assert traits.coder != "rans" or self._entropies()[0].tables is not None, "the coder 'rans' needs tables"
+        if isinstance(traits.size, FixedSize):
+            assert min(traits.size.width, traits.size.height) >= 1, f"no picture has the size {traits.size}"
+            return
+        multiple, halo = traits.size.multiple, traits.size.halo
+        assert multiple >= 1, "multiple is not positive"
+        assert multiple & (multiple - 1) == 0, f"multiple {multiple} is not a power of two"
+        assert halo >= 0, "halo is negative"
+        assert halo % multiple == 0, f"halo {halo} is not a multiple of {multiple}"
+        assert max(multiple, halo) <= _LARGEST_BLOCK_EDGE, f"multiple or halo exceeds {_LARGEST_BLOCK_EDGE}"
+
+    def test_latent_specs_are_consistent(self) -> None:
+        specs = self.model.traits.latents
+        assert specs, "it declares no latents"
+        assert len({spec.name for spec in specs}) == len(specs), "two arrays of latents share a name"
+        for spec in specs:
+            assert spec.channels >= 1, f"latents {spec.name!r} have no channels"
+            assert spec.stride >= 1, f"latents {spec.name!r} have no stride"
+            assert spec.minimum < spec.maximum, f"latents {spec.name!r} have a single value"
+            if isinstance(self.model.traits.size, AnySize):
+                assert self.model.traits.size.multiple % spec.stride == 0, f"padding leaves part of a {spec.name!r}"
+
+    # --- analysis and synthesis -----------------------------------------------------------------------------------
+
+    def test_analysis_returns_the_declared_arrays(self) -> None:
+        for pixels in (self._pixels(1), self._pixels(3), self._flat(0), self._flat(255)):
+            for effort in self.model.traits.efforts:
+                for quality in self._qualities():
+                    latents = self.model.analysis(pixels, quality, effort)
+                    problem = problem_with(latents, self.model.traits.latents, pixels.shape[:3])
+                    assert problem is None, f"at quality {quality}, effort {effort}: {problem}"
+
+    def test_synthesis_returns_pixels_for_any_latents_in_range(self) -> None:
+        pixels = self._pixels(2)
+        for latents in self._any_latents(2):
+            for quality in self._qualities():
+                restored = self.model.synthesis(latents, quality)
+                assert restored.dtype == np.uint8, f"synthesis returned {restored.dtype}"
+                assert restored.shape == pixels.shape, f"synthesis returned {restored.shape}, not {pixels.shape}"
+
+    def test_a_picture_does_not_depend_on_its_batch(self) -> None:
+        pixels = self._pixels(3)
+        together = self._analysis(pixels)
+        self._assert_same_latents(self._analysis(pixels[::-1]), {k: v[::-1] for k, v in together.items()})
+        restored = self.model.synthesis(together, self._quality)
+        for number in range(len(pixels)):
+            one = slice(number, number + 1)
+            self._assert_same_latents(self._analysis(pixels[one]), {k: v[one] for k, v in together.items()})
+            alone = self.model.synthesis({k: v[one] for k, v in together.items()}, self._quality)
+            assert_close(alone, restored[one], "alone and in a batch")
+
+    def test_equal_input_gives_equal_output(self) -> None:
+        pixels = self._pixels(2)
+        first, second = self._analysis(pixels), self._analysis(pixels.copy())
+        assert all(np.array_equal(first[name], second[name]) for name in first), "analysis is not deterministic"
+        restored, again = (self.model.synthesis(first, self._quality) for _ in range(2))
+        assert np.array_equal(restored, again), "synthesis is not deterministic"
+
+    def test_views_are_taken_and_left_unchanged(self) -> None:
+        pixels = self._pixels(2)
+        view = np.repeat(pixels, 2, axis=2)[:, :, ::2]
+        latents = self._analysis(view)
+        assert np.array_equal(view, pixels), "analysis writes into the caller's pixels"
+        self._assert_same_latents(latents, self._analysis(pixels))
+        kept = {name: array.copy() for name, array in latents.items()}
+        views = {name: np.repeat(array, 2, axis=3)[..., ::2] for name, array in kept.items()}
+        restored = self.model.synthesis(views, self._quality)
+        assert all(np.array_equal(views[name], kept[name]) for name in kept), "synthesis writes into the latents"
+        assert_close(restored, self.model.synthesis(latents, self._quality), "views and arrays")
+
+    def test_quality_means_what_the_traits_say(self) -> None:
+        pixels = self._pixels(2)
+        if not self.model.traits.qualities:
+            low, high = (self.model.analysis(pixels, quality, self._effort) for quality in (0, 100))
+            assert all(np.array_equal(low[name], high[name]) for name in low), "it declares no qualities, but has them"
+            return
+        errors, sizes = [], []
+        for quality in (0, 100):
+            data = self._encode(pixels, quality)
+            decoded = arrays(nncodec.decode_frames(data))
+            errors.append(float(np.square(decoded.astype(np.float64) - pixels).mean()))
+            sizes.append(len(data))
+        assert errors[1] < errors[0], f"quality 100 is no better than 0: mean squared errors {errors}"
+        assert sizes[1] > sizes[0], f"quality 100 is no larger than 0: {sizes} bytes"
+
+    # --- tiles ----------------------------------------------------------------------------------------------------
+
+    def test_tiles_and_whole_agree(self) -> None:
+        """The declared halo is as large as what a tile depends on, in analysis and in synthesis."""
+        size = self._any_size()
+        edge = max(64, 1 << (max(size.multiple, size.halo) - 1).bit_length())
+        long, short = 3 * edge - size.multiple, max(32, 2 * size.multiple)
+        # Noise at the finest quality, so that whatever reaches too far shows.
+        quality, random = self._qualities()[-1], np.random.default_rng(1)
+        for height, width in ((long, short), (short, long)):
+            shape = self._padded(self._pixels(1, height, width)).shape
+            pixels = random.integers(0, 256, shape, np.uint8)
+            whole = self._analysis(pixels, quality)
+            restored = self.model.synthesis(whole, quality)
+            grid = Grid.of(header(pixels, edge.bit_length() - 1), self.model.traits)
+            tiled = {name: np.full_like(array, np.iinfo(np.int32).min) for name, array in whole.items()}
+            for cell in grid.cells():
+                rows, columns = grid.window(cell)
+                latents = self._analysis(read_window(pixels, rows, columns), quality)
+                for spec in self.model.traits.latents:
+                    origin = cell.rows.slice(spec.stride, rows.start), cell.columns.slice(spec.stride, columns.start)
+                    target = cell.rows.slice(spec.stride), cell.columns.slice(spec.stride)
+                    tiled[spec.name][:, :, *target] = latents[spec.name][:, :, *origin]
+                assert_close(*self._tile(cell, grid, whole, restored, quality), "a tile and the whole")
+            self._assert_same_latents(tiled, whole)
+
+    def test_a_picture_larger_than_a_block_comes_back(self) -> None:
+        self._any_size()
+        for height, width in ((1, 5000), (5000, 1)):
+            pixels = self._pixels(1, height, width)
+            decoded = arrays([nncodec.decode(self._encode(pixels))])
+            # One latent that rounds the other way in a tile may move its surroundings by more than one level.
+            apart = np.abs(decoded.astype(np.int16) - self._restored(pixels)) > 1
+            assert apart.mean() <= 0.1, f"{apart.mean():.0%} of the pixels change where blocks meet"
+
+    # --- through bytes --------------------------------------------------------------------------------------------
+
+    def test_files_decode_to_what_synthesis_gives(self) -> None:
+        sizes: list[tuple[int, int] | None] = [None]
+        if isinstance(self.model.traits.size, AnySize):
+            multiple = self.model.traits.size.multiple
+            sizes += [*_ODD_SIZES, (multiple, multiple), (multiple + 1, 2 * multiple - 1)]
+        for size in sizes:
+            pixels = self._pixels(2, *(size or ()))
+            for mode in self.model.traits.modes:
+                planes = pixels if mode == self._mode else pixels[..., :1].repeat(3 if mode == "RGB" else 1, axis=3)
+                decoded = arrays(nncodec.decode_frames(self._encode(planes)))
+                assert_close(decoded, self._restored(planes), f"the file and the model for {pixels.shape[1:3]}")
+
+    def test_every_quality_and_effort_makes_a_file(self) -> None:
+        pixels = self._pixels(1)
+        for quality in (0, 1, 50, 99, 100):
+            for effort in (0, 9):
+                data = self._encode(pixels, quality, effort=effort)
+                assert_close(
+                    arrays([nncodec.decode(data)]), self._restored(pixels, quality, effort), f"quality {quality}"
+                )
+                assert nncodec.inspect(data).quality == (quality if self.model.traits.qualities else None)
+
+    def test_encoding_twice_gives_the_same_bytes(self) -> None:
+        pixels = self._pixels(2)
+        assert self._encode(pixels) == self._encode(pixels), "encoding is not deterministic"
+
+    def test_grey_pictures_go_through(self) -> None:
+        grey = self._pixels(1)[..., :1]
+        decoded = arrays([nncodec.decode(self._encode(grey))])
+        planes = grey if "L" in self.model.traits.modes else grey.repeat(3, axis=3)
+        restored = self._restored(planes)
+        assert_close(decoded, restored.mean(axis=3, keepdims=True).round().astype(np.uint8), "grey")
+
+    def test_colour_is_refused_by_a_grey_model(self) -> None:
+        if "RGB" in self.model.traits.modes:
+            skip("the model takes colour")
+        colour = self._pixels(1)[..., :1].repeat(3, axis=3)
+        assert raises(UnsupportedImage, self._encode, colour), "a grey model took a colour picture"
+
+    def test_other_sizes_are_refused_by_a_model_of_fixed_size(self) -> None:
+        size = self.model.traits.size
+        if not isinstance(size, FixedSize):
+            skip("the model takes any size")
+        for height, width in ((size.height + 1, size.width), (size.height, size.width + 1), (1, size.width + 2)):
+            pixels = pictures(1, height, width, 1)
+            assert raises(UnsupportedImage, self._encode, pixels), f"it took {width} x {height}"
+
+    # --- entropy coding -------------------------------------------------------------------------------------------
+
+    def test_stages_cover_every_symbol_once(self) -> None:
+        for latents in self._latents_of_many_sizes():
+            for entropy in self._entropies():
+                times = {name: np.zeros(array.shape, np.int32) for name, array in latents.items()}
+                for stage in entropy.stages():
+                    assert stage.latent in times, f"a stage codes {stage.latent!r}, which is not declared"
+                    times[stage.latent][stage.where] += 1
+                for name, count in times.items():
+                    assert (count == 1).all(), f"symbols of {name!r} are coded {count.min()} to {count.max()} times"
+
+    def test_contexts_fit_their_stages(self) -> None:
+        for latents in self._latents_of_many_sizes():
+            for entropy in self._entropies():
+                tables = None if entropy.tables is None else len(entropy.tables.frequencies)
+                for number, stage in enumerate(entropy.stages()):
+                    symbols = latents[stage.latent][stage.where]
+                    chosen, offsets = entropy.context(number, latents)
+                    assert np.issubdtype(np.asarray(chosen).dtype, np.integer), "table indices are not integers"
+                    assert np.issubdtype(np.asarray(offsets).dtype, np.integer), "offsets are not integers"
+                    np.broadcast_to(chosen, symbols.shape)
+                    np.broadcast_to(offsets, symbols.shape)
+                    assert tables is not None or not np.any(offsets), "without tables there are no offsets"
+                    if symbols.size:
+                        assert np.min(chosen) >= 0, "a table index is negative"
+                        assert tables is None or np.max(chosen) < tables, "a table does not exist"
+
+    def test_contexts_depend_on_coded_symbols_only(self) -> None:
+        random = np.random.default_rng(3)
+        for latents in self._latents_of_many_sizes():
+            entropy = self.model.entropy(self._quality)
+            shown = {name: np.zeros_like(array) for name, array in latents.items()}
+            noise = {spec.name: self._noise(spec.name, latents, random) for spec in self.model.traits.latents}
+            for number, stage in enumerate(entropy.stages()):
+                before = {name: array.copy() for name, array in shown.items()}
+                expected = entropy.context(number, shown)
+                assert all(np.array_equal(shown[n], before[n]) for n in shown), f"stage {number} writes into `known`"
+                peeked = entropy.context(number, noise)
+                for one, other in zip(expected, peeked, strict=True):
+                    assert np.array_equal(one, other), f"stage {number} looks at symbols that are not yet coded"
+                for array in (shown, noise):
+                    array[stage.latent][stage.where] = latents[stage.latent][stage.where]
+
+    def test_tables_are_sound(self) -> None:
+        for entropy in self._entropies():
+            tables = entropy.tables
+            if tables is None:
+                continue
+            assert tables.frequencies.dtype == np.uint32, f"frequencies are {tables.frequencies.dtype}"
+            assert tables.frequencies.ndim == 2, "frequencies are not (tables, symbols + 1)"
+            assert min(tables.frequencies.shape) >= 1, "there are no frequencies"
+            assert tables.frequencies.min() >= 1, "a frequency is 0: its symbol could not be coded"
+            sums = tables.frequencies.sum(axis=1, dtype=np.uint64)
+            assert (sums == 1 << tables.precision).all(), f"a table does not sum to 2^{tables.precision}"
+
+    def test_any_latents_in_range_survive_coding(self) -> None:
+        specs = self.model.traits.latents
+        for latents in self._any_latents(2):
+            shapes = {name: array.shape for name, array in latents.items()}
+            for entropy in self._entropies():
+                for coder in coders(has_tables=entropy.tables is not None):
+                    payload = encode_block(coder_by_id(coder), latents, entropy, specs)
+                    decoded = decode_block(coder_by_id(coder), payload, entropy, specs, shapes)
+                    for name, array in latents.items():
+                        assert np.array_equal(decoded[name], array), f"{coder.name} changes {name!r}"
+
+    # --- the model file -------------------------------------------------------------------------------------------
+
+    def test_the_model_is_found_by_the_beginning_of_its_digest(self) -> None:
+        found = registry.catalog().find_by_id(self.head.id_bytes[:SHORT_ID_BYTES])
+        assert found == self.head
+        assert read_model(found.path).digest == self.head.digest
+        assert nncodec.inspect(self._encode(self._pixels(1))).model == self.head.name
+
+    def test_a_model_file_that_lacks_a_tensor_is_refused(self) -> None:
+        tensors = read_model(self.head.path).tensors
+        for name in some(sorted(tensors)):
+            altered = {other: value for other, value in tensors.items() if other != name}
+            assert not self._opens(self.head.config, altered), f"it opens without tensor {name!r}"
+
+    def test_a_model_file_with_a_tensor_of_another_shape_is_refused(self) -> None:
+        tensors = read_model(self.head.path).tensors
+        for name in some(sorted(tensors)):
+            altered = {**tensors, name: tensors[name][None]}
+            assert not self._opens(self.head.config, altered), f"it opens with another shape of tensor {name!r}"
+
+    def test_a_hostile_config_opens_or_is_refused(self) -> None:
+        """Whatever the config says, the model opens or BadModelFile is raised: nothing else, and no endless work."""
+        tensors = read_model(self.head.path).tensors
+        config = dict(self.head.config)
+        self._opens({}, tensors)
+        self._opens({**config, "unheard_of": 1}, tensors)
+        for key in config:
+            self._opens({other: value for other, value in config.items() if other != key}, tensors)
+            for hostile in _HOSTILE_SETTINGS:
+                self._opens({**config, key: hostile}, tensors)

@@ -1,0 +1,260 @@
+"""What the contract tests stand on: a model opened as users open it, pictures and latents for it, comparisons."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, ParamSpec
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import nncodec
+from nncodec import registry
+from nncodec.container import SHORT_ID_BYTES, CoderId, ColourMode, Header
+from nncodec.entropy import available_coders
+from nncodec.errors import BadModelFile
+from nncodec.latents import IntArray, Latents
+from nncodec.model import AnySize, CodecModel, EntropyModel, FixedSize, Pixels
+from nncodec.model_file import ModelHead, Tensors, read_head, write_model
+from nncodec.tiling import Cell, Grid, read_window
+
+_P = ParamSpec("_P")
+
+_MAX_ALTERED = 6
+
+
+class ModelUnderTest:
+    """A model, opened once for all tests of a class.
+
+    Attributes:
+        model_name: name or alias of an installed model; may stay empty if `write_model` writes one.
+        flips_one_in: at most one latent in so many may differ, by one step, where a batch or tile does; 0 for none.
+    """
+
+    model_name: ClassVar[str] = ""
+    flips_one_in: ClassVar[int] = 1000
+
+    head: ClassVar[ModelHead]
+    model: ClassVar[CodecModel]
+    _opened: ClassVar[contextlib.ExitStack]
+
+    @classmethod
+    def write_model(cls, folder: Path) -> None:
+        """Override to test a model that is not installed: write its model file into this folder, `*.safetensors`."""
+
+    @classmethod
+    def setup_class(cls) -> None:
+        """Open the model once for all tests."""
+        with contextlib.ExitStack() as opened:
+            folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+            cls.write_model(folder)
+            written = next(iter(folder.glob("*.safetensors")), None)
+            if written is not None:
+                opened.enter_context(models_folder(folder))
+            name = cls.model_name or (read_head(written).name if written else "")
+            cls.head = registry.catalog().find(name)
+            cls.model = registry.open_model(cls.head)
+            cls._opened = opened.pop_all()
+
+    @classmethod
+    def teardown_class(cls) -> None:
+        """Forget a model that `write_model` wrote."""
+        cls._opened.close()
+
+    @property
+    def _mode(self) -> str:
+        return self.model.traits.modes[0]
+
+    @property
+    def _quality(self) -> int:
+        return 50 if self.model.traits.qualities else 0
+
+    @property
+    def _effort(self) -> int:
+        return self.model.traits.efforts[0]
+
+    def _qualities(self) -> tuple[int, ...]:
+        return (0, 50, 100) if self.model.traits.qualities else (0,)
+
+    def _entropies(self) -> list[EntropyModel]:
+        return [self.model.entropy(quality) for quality in self._qualities()]
+
+    def _any_size(self) -> AnySize:
+        size = self.model.traits.size
+        if not isinstance(size, AnySize):
+            skip("the model takes one size only")
+        return size
+
+    def _size(self) -> tuple[int, int]:
+        size = self.model.traits.size
+        if isinstance(size, FixedSize):
+            return size.height, size.width
+        return max(48, 2 * size.multiple), max(64, 3 * size.multiple)
+
+    def _pixels(self, frames: int, height: int = 0, width: int = 0) -> Pixels:
+        default = self._size()
+        return pictures(frames, height or default[0], width or default[1], 3 if self._mode == "RGB" else 1)
+
+    def _flat(self, level: int) -> Pixels:
+        return np.full_like(self._pixels(1), level)
+
+    def _analysis(self, pixels: Pixels, quality: int | None = None) -> Latents:
+        return self.model.analysis(pixels, self._quality if quality is None else quality, self._effort)
+
+    def _padded(self, pixels: Pixels) -> Pixels:
+        grid = Grid.of(header(pixels, 0), self.model.traits)
+        return read_window(pixels, *grid.window(grid.cell(0, 0, 0)))
+
+    def _restored(self, pixels: Pixels, quality: int | None = None, effort: int = 0) -> Pixels:
+        """Return what the model alone makes of pictures."""
+        traits = self.model.traits
+        quality = (50 if quality is None else quality) if traits.qualities else 0
+        level = max([n for n in traits.efforts if n <= effort], default=traits.efforts[0])
+        latents = self.model.analysis(self._padded(pixels), quality, level)
+        return self.model.synthesis(latents, quality)[:, : pixels.shape[1], : pixels.shape[2]]
+
+    def _encode(self, pixels: Pixels, quality: int = 50, effort: int = 0) -> bytes:
+        images = [Image.fromarray(frame if frame.shape[2] == 3 else frame[..., 0]) for frame in pixels]
+        return nncodec.encode(images, self.head.name, quality, effort=effort)
+
+    def _tile(self, cell: Cell, grid: Grid, whole: Latents, restored: Pixels, quality: int) -> tuple[Pixels, Pixels]:
+        """Return a tile as restored from its window's latents, and as cut out of the whole."""
+        rows, columns = grid.window(cell)
+        window = {
+            spec.name: whole[spec.name][:, :, rows.slice(spec.stride), columns.slice(spec.stride)]
+            for spec in self.model.traits.latents
+        }
+        pixels = self.model.synthesis(window, quality)
+        inner = pixels[:, cell.rows.slice(1, rows.start), cell.columns.slice(1, columns.start)]
+        return inner, restored[:, cell.rows.slice(), cell.columns.slice()]
+
+    def _any_latents(self, frames: int) -> Iterator[Latents]:
+        """Yield latents that no analysis need ever return: the ends of their ranges, and anything between."""
+        random = np.random.default_rng(2)
+        height, width = self._size()
+        specs = self.model.traits.latents
+        shapes = {spec.name: spec.shape(frames, height, width) for spec in specs}
+        yield {spec.name: np.full(shapes[spec.name], spec.minimum, np.int32) for spec in specs}
+        yield {spec.name: np.full(shapes[spec.name], spec.maximum, np.int32) for spec in specs}
+        yield {
+            spec.name: random.integers(spec.minimum, spec.maximum, shapes[spec.name], np.int32, endpoint=True)
+            for spec in specs
+        }
+
+    def _latents_of_many_sizes(self) -> Iterator[Latents]:
+        sizes: tuple[tuple[int, int], ...] = (self._size(),)
+        if isinstance(self.model.traits.size, AnySize):
+            multiple = self.model.traits.size.multiple
+            sizes += ((multiple, multiple), (multiple, 2 * multiple), (5 * multiple, 3 * multiple))
+        for height, width in sizes:
+            yield self._analysis(self._pixels(2, height, width))
+
+    def _noise(self, name: str, latents: Latents, random: np.random.Generator) -> IntArray:
+        spec = next(spec for spec in self.model.traits.latents if spec.name == name)
+        return random.integers(spec.minimum, spec.maximum, latents[name].shape, np.int32, endpoint=True)
+
+    def _assert_same_latents(self, found: Mapping[str, IntArray], expected: Mapping[str, IntArray]) -> None:
+        for name, array in expected.items():
+            apart = np.abs(found[name].astype(np.int64) - array)
+            allowed = apart.size // self.flips_one_in if self.flips_one_in else 0
+            assert apart.max() <= 1, f"latents {name!r} differ by up to {apart.max()}"
+            assert np.count_nonzero(apart) <= allowed, f"{np.count_nonzero(apart)} latents {name!r} differ"
+
+    def _opens(self, config: Mapping[str, Any], tensors: Tensors) -> bool:
+        """Return whether a model file opens; False if it is refused as it should be."""
+        with tempfile.TemporaryDirectory() as folder:
+            write_model(
+                Path(folder) / "altered.safetensors",
+                architecture=self.head.architecture,
+                config=config,
+                name="contract/altered",
+                card={},
+                tensors=tensors,
+            )
+            with models_folder(Path(folder)):
+                return not raises(BadModelFile, registry.open_model, "contract/altered")
+
+
+@contextlib.contextmanager
+def models_folder(folder: Path) -> Iterator[None]:
+    """Make a folder the user's model folder for a while."""
+    before = os.environ.get(registry.MODELS_VARIABLE)
+    os.environ[registry.MODELS_VARIABLE] = str(folder)
+    registry.refresh()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[registry.MODELS_VARIABLE]
+        else:
+            os.environ[registry.MODELS_VARIABLE] = before
+        registry.refresh()
+
+
+def pictures(frames: int, height: int, width: int, planes: int) -> Pixels:
+    """Return different pictures with smooth parts, an edge and noise, uint8 (N, H, W, C); always the same."""
+    random = np.random.default_rng((frames, height, width, planes))
+    n, y, x, c = np.ogrid[:frames, :height, :width, :planes]
+    waves = 90 * np.sin((x + 5 * c) / (7 + 2 * n)) * np.cos(y / (11 - n))
+    edge = 50 * (x * 2 + y > (n + 1) * (width + height) / (frames + 1))
+    noise = random.normal(0, 12, (frames, height, width, planes))
+    pixels: NDArray[Any] = np.clip(110 + waves + edge + noise, 0, 255).astype(np.uint8)
+    return pixels
+
+
+def header(pixels: Pixels, block_edge_log2: int) -> Header:
+    frames, height, width = pixels.shape[:3]
+    return Header(
+        mode=ColourMode.RGB if pixels.shape[3] == 3 else ColourMode.L,
+        coder=CoderId.ZSTD,
+        quality=None,
+        model_id=bytes(SHORT_ID_BYTES),
+        width=width,
+        height=height,
+        display_size=(width, height),
+        frames=frames,
+        frames_per_block=frames,
+        block_edge_log2=block_edge_log2,
+    )
+
+
+def coders(*, has_tables: bool) -> list[CoderId]:
+    """Return the coders of this version that suit a model with or without probability tables."""
+    unsuitable = CoderId.STORED if has_tables else CoderId.RANS
+    return [coder for coder in available_coders() if coder is not unsuitable]
+
+
+def some(names: list[str]) -> list[str]:
+    """Return a few names spread over all: a network of hundreds of layers builds them in a loop."""
+    return names[:: math.ceil(len(names) / _MAX_ALTERED)]
+
+
+def arrays(images: Iterable[Image.Image]) -> Pixels:
+    stacked = np.stack([np.asarray(image) for image in images])
+    return stacked if stacked.ndim == 4 else stacked[..., None]
+
+
+def assert_close(found: Pixels, expected: Pixels, what: str) -> None:
+    assert found.shape == expected.shape, f"{what}: {found.shape} and {expected.shape}"
+    apart = int(np.abs(found.astype(np.int16) - expected).max())
+    assert apart <= 1, f"{what}: pixels differ by up to {apart} levels"
+
+
+def raises(kind: type[Exception], call: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs) -> bool:
+    try:
+        call(*args, **kwargs)
+    except kind:
+        return True
+    return False
+
+
+def skip(reason: str) -> NoReturn:
+    import pytest  # only where tests run
+
+    pytest.skip(reason)

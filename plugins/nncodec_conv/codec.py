@@ -1,0 +1,33 @@
+"""The codecs of the plain convolutional autoencoders."""
+
+from __future__ import annotations
+
+from nncodec.model import AnySize, FixedSize
+from nncodec.model_file import ModelFile
+from nncodec.nn.autoencoder import AutoencoderCodec
+from nncodec.nn.tensors import load_weights
+from nncodec_conv.networks import DIGIT_EDGE, DigitsConfig, StackConfig, build_digits, build_stack
+
+# 28 halves to 14, 7 and, rounded up, 4: as if every code covered 8 pixels.
+_DIGIT_STRIDE = 8
+
+
+class DigitsCodec(AutoencoderCodec):
+    """The digit model: grey 28 x 28, 128 codes a picture."""
+
+    @classmethod
+    def from_file(cls, model_file: ModelFile) -> DigitsCodec:
+        """Build from a model file; see `CodecModel.from_file`."""
+        network = load_weights(build_digits(DigitsConfig(**model_file.config)), model_file.tensors)
+        return cls(network, "L", FixedSize(DIGIT_EDGE, DIGIT_EDGE), _DIGIT_STRIDE)
+
+
+class StackCodec(AutoencoderCodec):
+    """A stack of 3, 5, 7 or 10 layers: colour, any size."""
+
+    @classmethod
+    def from_file(cls, model_file: ModelFile) -> StackCodec:
+        """Build from a model file; see `CodecModel.from_file`."""
+        config = StackConfig(**model_file.config)
+        network = load_weights(build_stack(config), model_file.tensors)
+        return cls(network, "RGB", AnySize(config.stride, config.halo), config.stride)

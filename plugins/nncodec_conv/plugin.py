@@ -1,0 +1,29 @@
+"""What this plugin provides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nncodec.hookspecs import ArchitectureSpec, ModelSpec, hookimpl
+
+_WEIGHTS = Path(__file__).parent / "weights"
+
+
+@hookimpl
+def nncodec_architectures() -> Sequence[ArchitectureSpec]:
+    """Return the three convolutional architectures."""
+    return [
+        ArchitectureSpec("conv-digits", "nncodec_conv.codec:DigitsCodec"),
+        ArchitectureSpec("conv-stack", "nncodec_conv.codec:StackCodec"),
+        ArchitectureSpec("conv-photo", "nncodec_conv.photo:PhotoCodec"),
+    ]
+
+
+@hookimpl
+def nncodec_models() -> Sequence[ModelSpec]:
+    """Return the models for digits and for photographs."""
+    return [
+        ModelSpec("conv/digits", _WEIGHTS / "digits.safetensors"),
+        ModelSpec("conv/photo", _WEIGHTS / "photo.safetensors", aliases=("photo",)),
+    ]

@@ -1,0 +1,20 @@
+"""The codec of the dense architecture."""
+
+from __future__ import annotations
+
+from nncodec.model import FixedSize
+from nncodec.model_file import ModelFile
+from nncodec.nn.autoencoder import AutoencoderCodec
+from nncodec.nn.tensors import load_weights
+from nncodec_dense.network import DenseConfig, build
+
+
+class DenseCodec(AutoencoderCodec):
+    """A dense autoencoder for grey pictures of one size; its latents are K numbers a picture."""
+
+    @classmethod
+    def from_file(cls, model_file: ModelFile) -> DenseCodec:
+        """Build from a model file; see `CodecModel.from_file`."""
+        config = DenseConfig(**model_file.config)
+        network = load_weights(build(config), model_file.tensors)
+        return cls(network, "L", FixedSize(config.width, config.height), stride=max(config.width, config.height))

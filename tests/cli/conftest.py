@@ -1,0 +1,178 @@
+"""A plugin with a model that needs no torch, installed for these tests, and ways to run the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from nncodec import registry
+from nncodec.cli import main
+from nncodec.model_file import write_model
+
+_CODEC = '''
+import os, time
+from pathlib import Path
+import numpy as np
+from nncodec.latents import LatentSpec
+from nncodec.model import AnySize, CodecModel, CodecTraits
+
+
+class Blocks(CodecModel):
+    """Codes the mean of every 2 x 2 pixels, and sleeps for as long as its config says."""
+
+    def __init__(self, mode, sleep_s):
+        self.sleep_s = sleep_s
+        specs = (LatentSpec("means", 3 if mode == "RGB" else 1, 2, 0, 255),)
+        self.traits = CodecTraits((mode,), AnySize(8, 8), specs, qualities=True, efforts=(0, 3))
+
+    @classmethod
+    def from_file(cls, model_file):
+        return cls(model_file.config["mode"], model_file.config["sleep_s"])
+
+    def analysis(self, pixels, quality, effort):
+        if self.sleep_s:
+            Path(os.environ["TINY_MARKS"], str(os.getpid())).touch()
+            time.sleep(self.sleep_s)
+        frames, height, width, channels = pixels.shape
+        parts = pixels.reshape(frames, height // 2, 2, width // 2, 2, channels)
+        step = 1 + (100 - quality) // 10
+        means = np.rint(parts.mean(axis=(2, 4)) / step).astype(np.int32)
+        return {"means": means.transpose(0, 3, 1, 2)}
+
+    def synthesis(self, latents, quality):
+        step = 1 + (100 - quality) // 10
+        means = np.clip(latents["means"].transpose(0, 2, 3, 1) * step, 0, 255).astype(np.uint8)
+        return means.repeat(2, axis=1).repeat(2, axis=2)
+'''
+
+_PLUGIN = """
+from pathlib import Path
+from nncodec.hookspecs import ArchitectureSpec, ModelSpec, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def nncodec_architectures():
+    return [ArchitectureSpec("blocks", "tiny_codec:Blocks")]
+
+
+@hookimpl
+def nncodec_models():
+    names = ("rgb", "grey", "slow")
+    return [ModelSpec(f"tiny/{n}", HERE / f"{n}.safetensors", ("small",) if n == "rgb" else ()) for n in names]
+"""
+
+
+def make_model(path: Path, name: str, **config: object) -> Path:
+    """Write a model file of the test architecture."""
+    settings = {"mode": "RGB", "sleep_s": 0} | config
+    card = {"summary": "means of\n2 x 2 pixels", "licence": "CC0-1.0"}
+    tensors = {"none": np.zeros(1, np.float32)}
+    write_model(path, architecture="blocks", config=settings, name=name, card=card, tensors=tensors)
+    return path
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of installed distributions: `tiny`, whose plugin works, and `broken`, whose plugin does not."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "tiny_codec.py").write_text(_CODEC)
+    (folder / "tiny_plugin.py").write_text(_PLUGIN)
+    make_model(folder / "rgb.safetensors", "tiny/rgb")
+    make_model(folder / "grey.safetensors", "tiny/grey", mode="L")
+    make_model(folder / "slow.safetensors", "tiny/slow", sleep_s=100)
+    for name, module in (("tiny", "tiny_plugin"), ("broken", "there_is_no_such_module")):
+        facts = folder / f"{name}-1.0.dist-info"
+        facts.mkdir()
+        (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (facts / "entry_points.txt").write_text(f"[nncodec]\n{name} = {module}\n")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def installed(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Install the test plugin here and for subprocesses, with a model folder of its own; work in `tmp_path`."""
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    models = tmp_path / "models of the user"
+    monkeypatch.setenv(registry.MODELS_VARIABLE, str(models))
+    monkeypatch.delenv(registry.DISABLED_VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    registry.refresh()
+    yield models
+    registry.refresh()
+
+
+Run = Callable[..., Result]
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def run() -> Run:
+    """Run a command in this process: `run("encode", path, input=b"")`."""
+
+    def call(*arguments: object, input: bytes | None = None) -> Result:
+        return CliRunner().invoke(main, [str(a) for a in arguments], input=input, catch_exceptions=False)
+
+    return call
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a command in a process (and process group) of its own."""
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def call(*arguments: object, **variables: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "nncodec", *map(str, arguments)]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, env=os.environ | variables, start_new_session=True
+        )
+        begun.append(process)
+        return process
+
+    yield call
+    for process in begun:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                stream.close()
+
+
+@pytest.fixture(scope="session")
+def photo() -> Image.Image:
+    """A photograph, RGB, 96 x 64 pixels."""
+    return Image.fromarray(skimage.data.chelsea()[80:144, 100:196])
+
+
+@pytest.fixture
+def photo_png(photo: Image.Image, tmp_path: Path) -> Path:
+    """The photograph as photo.png in the working folder."""
+    photo.save("photo.png")
+    return Path("photo.png")
+
+
+@pytest.fixture
+def photo_nnc(photo_png: Path, run: Run) -> Path:
+    """The photograph as photo.nnc in the working folder."""
+    assert run("encode", photo_png, "-m", "tiny/rgb", "-q", 100).exit_code == 0
+    return Path("photo.nnc")
+
+
+@pytest.fixture
+def model_maker() -> Callable[..., Path]:
+    """`make_model`, for tests."""
+    return make_model

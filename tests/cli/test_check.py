@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def test_sound_files_on_stdout_damaged_ones_on_stderr(run, photo_nnc):
+    data = bytearray(photo_nnc.read_bytes())
+    data[len(data) // 2] ^= 4
+    Path("bad.nnc").write_bytes(data)
+    Path("cut.nnc").write_bytes(photo_nnc.read_bytes()[:-1])
+    Path("long.nnc").write_bytes(photo_nnc.read_bytes() + b"\0")
+    result = run("check", "bad.nnc", "cut.nnc", "long.nnc", photo_nnc)
+    assert result.exit_code == 1
+    assert result.stdout == "photo.nnc: ok\n"
+    bad, cut, long = result.stderr.splitlines()
+    assert "bad.nnc: the file is damaged (block 0" in bad
+    assert "cut.nnc: the file ends" in cut
+    assert "long.nnc: the file is damaged (1 bytes follow" in long
+
+
+def test_every_flipped_byte_is_found(run, photo):
+    import nncodec
+
+    data = nncodec.encode(photo.resize((8, 8)), "tiny/rgb")
+    for position in range(len(data)):
+        flipped = bytearray(data)
+        flipped[position] ^= 0x10
+        Path("x.nnc").write_bytes(flipped)
+        assert run("check", "x.nnc").exit_code == 1, position
+
+
+def test_no_model_is_needed(run, photo_nnc, monkeypatch):
+    from nncodec import registry
+
+    monkeypatch.setenv(registry.DISABLED_VARIABLE, "tiny")
+    registry.refresh()
+    assert run("check", photo_nnc).exit_code == 0
+
+
+def test_json_stdin_and_folders(run, photo_nnc):
+    Path("sub").mkdir()
+    Path("sub/bad.nnc").write_bytes(b"bad")
+    result = run("check", "--json", "-r", ".", "-", input=photo_nnc.read_bytes())
+    entries = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert {entry["file"]: entry["ok"] for entry in entries} == {"photo.nnc": True, "sub/bad.nnc": False, "-": True}
+    assert "not an .nnc file" in entries[1]["error"]

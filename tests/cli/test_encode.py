@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nncodec
+
+TINY = ("-m", "tiny/rgb")
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    return float(np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).mean())
+
+
+def test_writes_beside_the_input_and_says_nothing(run, photo, photo_png):
+    result = run("encode", photo_png, *TINY, "-q", 100)
+    assert (result.exit_code, result.output) == (0, "")
+    decoded = nncodec.decode(Path("photo.nnc").read_bytes())
+    assert decoded.mode == "RGB"
+    assert difference(decoded, photo) < 8
+
+
+def test_verbose_reports_the_file(run, photo_png):
+    result = run("encode", photo_png, *TINY, "-v")
+    size = Path("photo.nnc").stat().st_size
+    assert result.stderr == f"photo.png -> photo.nnc: {size:,} bytes, {8 * size / (96 * 64):.3f} bits per pixel\n"
+    assert result.stdout == ""
+
+
+def test_quality_effort_coder_and_preview_reach_the_encoder(run, photo_png):
+    assert run("encode", photo_png, *TINY, "-q", 7, "-e", 5, "--coder", "stored", "--preview").exit_code == 0
+    info = nncodec.inspect(Path("photo.nnc").read_bytes())
+    assert (info.quality, info.coder) == (7, "stored")
+    assert "preview" in info.chunks
+
+
+def test_an_alias_names_a_model(run, photo_png):
+    assert run("encode", photo_png, "-m", "small").exit_code == 0
+    assert nncodec.inspect(Path("photo.nnc").read_bytes()).model == "tiny/rgb"
+
+
+def test_the_default_model_takes_a_photograph(run, photo, photo_png):
+    assert run("encode", photo_png).exit_code == 0
+    data = Path("photo.nnc").read_bytes()
+    assert len(data) < photo.width * photo.height * 3 / 8
+    assert difference(nncodec.decode(data), photo) < 12
+
+
+def test_stdin_and_stdout(run, photo, photo_png):
+    result = run("encode", "-", *TINY, input=photo_png.read_bytes())
+    assert nncodec.decode(result.stdout_bytes).size == photo.size
+    assert run("encode", photo_png, *TINY, "-o", "-").stdout_bytes == result.stdout_bytes
+    assert not list(Path().glob("*.nnc"))
+
+
+@pytest.mark.parametrize("options", [("-q", "101"), ("-q", "-1"), ("-e", "10"), ("--coder", "gzip"), ("--nonsense",)])
+def test_wrong_options_are_usage_errors(run, photo_png, options):
+    result = run("encode", photo_png, *TINY, *options)
+    assert result.exit_code == 2
+    assert options[0] in result.stderr
+    assert not Path("photo.nnc").exists()
+
+
+def test_an_unknown_model_is_a_usage_error_that_lists_the_models(run, photo_png):
+    result = run("encode", photo_png, "-m", "nobody/has-it")
+    assert result.exit_code == 2
+    assert "nobody/has-it" in result.stderr
+    assert "tiny/rgb" in result.stderr
+
+
+def test_a_coder_the_model_cannot_use_fails_in_one_line(run, photo_png):
+    result = run("encode", photo_png, *TINY, "--coder", "rans")
+    assert result.exit_code in (1, 2)
+    assert "rans" in result.stderr
+    assert not Path("photo.nnc").exists()
+
+
+def test_a_colour_picture_for_a_grey_model(run, photo_png):
+    result = run("encode", photo_png, "-m", "tiny/grey")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("nncodec: photo.png: ")
+    assert "grey" in result.stderr
+
+
+def test_one_bad_file_does_not_stop_the_rest(run, photo_png):
+    Path("bad.png").write_bytes(b"nothing like a picture")
+    Path("cut.png").write_bytes(photo_png.read_bytes()[:3000])
+    result = run("encode", "missing.png", "bad.png", "cut.png", photo_png, *TINY)
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert lines[0] == "nncodec: missing.png: No such file or directory"
+    assert lines[1] == "nncodec: bad.png: not a picture that Pillow can read"
+    assert lines[2].startswith("nncodec: cut.png: ")
+    assert lines[3] == "nncodec: 3 of 4 files failed"
+    assert len(lines) == 4
+    assert [p.name for p in Path().glob("*.nnc")] == ["photo.nnc"]
+
+
+def test_an_nnc_file_is_not_encoded_again(run, photo_nnc):
+    result = run("encode", photo_nnc, *TINY, "-o", "again.nnc")
+    assert result.exit_code == 1
+    assert "already an .nnc file" in result.stderr
+
+
+def test_large_pictures_are_refused_until_allowed(run, photo_png):
+    result = run("encode", photo_png, *TINY, "--max-pixels", 3000)
+    assert result.exit_code == 1
+    assert "--max-pixels" in result.stderr
+    assert run("encode", photo_png, *TINY, "--max-pixels", 96 * 64).exit_code == 0

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import nncodec
+from nncodec.cli.files import write_file
+
+TINY = ("-m", "tiny/rgb")
+
+
+@pytest.fixture
+def tree(photo):
+    for name in ("in/one.png", "in/deep/two.jpg", "in/deep/three.BMP", "in/.hidden.png", "in/.git/four.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        photo.save(name)
+    Path("in/notes.txt").write_text("not a picture")
+    return Path("in")
+
+
+def names_below(folder: str) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in Path(folder).rglob("*") if p.is_file())
+
+
+def test_recursive_mirrors_the_folders(run, tree):
+    assert run("encode", "-r", tree, *TINY, "-o", "out").exit_code == 0
+    assert names_below("out") == ["deep/three.nnc", "deep/two.nnc", "one.nnc"]
+    assert run("decode", "-r", "out", "-o", "back", "--format", "bmp").exit_code == 0
+    assert names_below("back") == ["deep/three.bmp", "deep/two.bmp", "one.bmp"]
+
+
+def test_recursive_without_output_writes_beside(run, tree):
+    assert run("encode", "-r", tree, *TINY).exit_code == 0
+    assert Path("in/deep/two.nnc").is_file()
+    assert not Path("in/.hidden.nnc").exists()
+
+
+def test_a_folder_needs_r(run, tree):
+    result = run("encode", tree, *TINY)
+    assert result.exit_code == 2
+    assert "use -r" in result.stderr
+
+
+def test_a_folder_without_pictures(run):
+    Path("empty").mkdir()
+    result = run("encode", "-r", "empty", *TINY)
+    assert result.exit_code == 2
+    assert "nothing to do in empty" in result.stderr
+
+
+def test_several_inputs_go_into_a_folder_that_is_made(run, photo):
+    photo.save("a.png")
+    photo.save("b.webp")
+    assert run("encode", "a.png", "b.webp", *TINY, "-o", "new/folder").exit_code == 0
+    assert names_below("new/folder") == ["a.nnc", "b.nnc"]
+
+
+@pytest.mark.parametrize("output", ["there", "new/"])
+def test_one_input_into_a_folder(run, photo_png, output):
+    Path("there").mkdir()
+    assert run("encode", photo_png, *TINY, "-o", output).exit_code == 0
+    assert names_below(output) == ["photo.nnc"]
+
+
+def test_one_input_to_a_file_of_any_name(run, photo_png):
+    assert run("encode", photo_png, *TINY, "-o", "x/y.dat").exit_code == 0
+    assert nncodec.inspect(Path("x/y.dat").read_bytes()).mode == "RGB"
+
+
+def test_two_results_for_one_file_are_refused(run, photo):
+    photo.save("a.png")
+    photo.save("a.jpg")
+    result = run("encode", "a.png", "a.jpg", *TINY)
+    assert result.exit_code == 2
+    assert "a.png and a.jpg would both be written to a.nnc" in result.stderr
+    assert not Path("a.nnc").exists()
+
+
+def test_a_result_over_an_input_is_refused_even_with_force(run, photo_png):
+    before = photo_png.read_bytes()
+    result = run("encode", photo_png, *TINY, "-f", "-o", "./photo.png")
+    assert result.exit_code == 2
+    assert "is an input" in result.stderr
+    assert photo_png.read_bytes() == before
+
+
+def test_what_is_there_is_kept_unless_forced(run, photo_png):
+    Path("photo.nnc").write_bytes(b"mine")
+    result = run("encode", photo_png, *TINY)
+    assert result.exit_code == 1
+    assert result.stderr == "nncodec: photo.png: photo.nnc is already there; use -f to overwrite it\n"
+    assert Path("photo.nnc").read_bytes() == b"mine"
+    assert run("encode", photo_png, *TINY, "-f").exit_code == 0
+    assert nncodec.inspect(Path("photo.nnc").read_bytes()).width == 96
+
+
+def test_several_inputs_need_a_folder(run, photo):
+    photo.save("a.png")
+    photo.save("b.png")
+    Path("file").touch()
+    result = run("encode", "a.png", "b.png", *TINY, "-o", "file")
+    assert result.exit_code == 2
+    assert "not a folder" in result.stderr
+    result = run("encode", "a.png", "b.png", *TINY, "-o", "-")
+    assert result.exit_code == 2
+    assert "stdout" in result.stderr
+
+
+def test_stdin_once_and_with_a_name(run, photo_png):
+    assert run("encode", "-", "-", *TINY).exit_code == 2
+    Path("folder").mkdir()
+    result = run("encode", "-", *TINY, "-o", "folder", input=photo_png.read_bytes())
+    assert result.exit_code == 2
+    assert "give a file with -o" in result.stderr
+    assert run("encode", "-", *TINY, "-o", "folder/x.nnc", input=photo_png.read_bytes()).exit_code == 0
+    assert names_below("folder") == ["x.nnc"]
+
+
+def test_an_output_that_cannot_be_written(run, photo_png):
+    Path("file").write_text("a file where a folder is wanted")
+    result = run("encode", photo_png, *TINY, "-o", "file/photo.nnc")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("nncodec: photo.png: cannot write file/photo.nnc: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_an_output_folder_without_permission(run, photo_png):
+    Path("locked").mkdir(mode=0o555)
+    result = run("encode", photo_png, *TINY, "-o", "locked/photo.nnc")
+    assert result.exit_code == 1
+    assert "locked/photo.nnc: Permission denied" in result.stderr
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, OSError])
+def test_an_interrupted_write_leaves_nothing(monkeypatch, problem):
+    def fail(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(Path, "replace", fail)
+    target = Path("target.nnc")
+    target.write_bytes(b"old")
+    with pytest.raises(problem):
+        write_file(target, b"new")
+    assert target.read_bytes() == b"old"
+    assert names_below(".") == ["target.nnc"]
+
+
+def test_new_files_have_the_usual_permissions():
+    Path("plain").touch()
+    write_file(Path("written"), b"1")
+    assert Path("written").stat().st_mode == Path("plain").stat().st_mode
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_is_no_file_is_written_into(run, photo_png):
+    assert run("encode", photo_png, *TINY, "-o", os.devnull).exit_code == 0
+    assert not Path(os.devnull).is_file()
+
+
+def test_jobs_do_the_same_in_several_processes(run, tree):
+    assert run("encode", "-r", tree, *TINY, "-o", "one").exit_code == 0
+    Path("in/bad.png").write_bytes(b"bad")
+    result = run("encode", "-r", tree, *TINY, "-o", "two", "-j", 2, "--threads", 1)
+    assert result.exit_code == 1
+    assert "nncodec: in/bad.png: not a picture that Pillow can read\n" in result.stderr
+    assert names_below("two") == names_below("one")
+    for name in names_below("one"):
+        assert Path("two", name).read_bytes() == Path("one", name).read_bytes()
+    assert run("decode", "-r", "two", "-j", 2).exit_code == 0
+    with Image.open("two/deep/two.png") as image:
+        assert image.size == (96, 64)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nncodec
+
+
+def test_readable_lines(run, photo_nnc):
+    result = run("info", photo_nnc)
+    size = photo_nnc.stat().st_size
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "photo.nnc"
+    assert lines[1].split() == ["size", "96", "x", "64", "pixels,", "RGB"]
+    shown = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines[1:]}
+    assert shown["frames"] == "1"
+    assert shown["quality"] == "100"
+    assert "tiny/rgb" in shown["model"]
+    assert "not installed" not in shown["model"]
+    assert shown["bytes"].startswith(f"{size:,}, ")
+    assert shown["rate"] == f"{8 * size / 6144:.3f} bits per pixel"
+
+
+def test_json(run, photo_nnc, photo):
+    Path("two.nnc").write_bytes(nncodec.encode([photo, photo], "tiny/rgb", exif=b"II*\0", downscale=2))
+    result = run("info", photo_nnc, "two.nnc", "--json")
+    one, two = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert (one["file"], one["frames"], one["installed"]) == ("photo.nnc", 1, True)
+    assert (two["frames"], two["chunks"]["exif"], two["coded_size"]) == (2, 4, [48, 32])
+    assert two["rate_bpp"] == round(8 * Path("two.nnc").stat().st_size / (2 * 6144), 4)
+
+
+def test_errors_are_lines_and_entries(run, photo_nnc):
+    Path("bad.nnc").write_bytes(b"bad")
+    result = run("info", "bad.nnc", photo_nnc, "missing.nnc", "--json")
+    assert result.exit_code == 1
+    assert [sorted(entry) == ["error", "file"] for entry in json.loads(result.stdout)] == [True, False, True]
+    assert result.stderr.splitlines() == [
+        "nncodec: bad.nnc: not an .nnc file (it does not begin with 8E 4E 4E 43)",
+        "nncodec: missing.nnc: No such file or directory",
+    ]
+
+
+def test_stdin_and_folders(run, photo_nnc):
+    result = run("info", "-", input=photo_nnc.read_bytes())
+    assert result.stdout.startswith("-\n  size ")
+    assert [entry["file"] for entry in json.loads(run("info", "-r", ".", "--json").stdout)] == ["photo.nnc"]
+
+
+def test_a_missing_model_is_said(run, photo_nnc, monkeypatch):
+    from nncodec import registry
+
+    monkeypatch.setenv(registry.DISABLED_VARIABLE, "tiny")
+    registry.refresh()
+    result = run("info", photo_nnc)
+    assert result.exit_code == 0
+    assert "not installed" in result.stdout
+
+
+def test_what_a_terminal_would_obey_is_not_shown(run, photo):
+    from nncodec.container import ChunkType, Container, write
+
+    container = Container(nncodec.encode(photo, "tiny/rgb"))
+    chunks = {ChunkType.MODEL_NAME: b"\x1b]0;owned\x07\nname"}
+    Path("evil.nnc").write_bytes(write(container.header, chunks, [container.block(0)]))
+    result = run("info", "evil.nnc")
+    assert "owned" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert "\x07" not in result.stdout
+
+
+def test_pixels_are_not_counted_against_a_limit(run, photo):
+    from nncodec.container import Container, write
+
+    container = Container(nncodec.encode(photo, "tiny/rgb"))
+    import dataclasses
+
+    header = dataclasses.replace(container.header, width=1 << 20, height=1 << 20, display_size=(1 << 20, 1 << 20))
+    Path("huge.nnc").write_bytes(write(header, {}, [container.block(0)]))
+    assert "1048576 x 1048576" in run("info", "huge.nnc").stdout
+    assert run("check", "huge.nnc").exit_code == 0
+    result = run("decode", "huge.nnc")
+    assert result.exit_code == 1
+    assert "over the limit" in result.stderr

@@ -1,0 +1,169 @@
+"""The command line as a process: what it imports, its exit status, pipes and Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import nncodec
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes as on POSIX")
+TINY = ("-m", "tiny/rgb")
+
+
+def wait(process: subprocess.Popen[bytes], data: bytes | None = None) -> tuple[int, str, str]:
+    out, err = process.communicate(data, timeout=120)
+    return process.returncode, out.decode("latin-1"), err.decode()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--help", "--version", "encode --help", "info photo.nnc", "check photo.nnc", "models", "models --json", "plugins"],
+)
+def test_light_commands_import_nothing_heavy(photo_nnc, arguments):
+    code = """if True:
+        import sys
+        from nncodec.cli import main
+        try:
+            main(sys.argv[1:])
+        finally:
+            heavy = sys.modules.keys() & {"torch", "skimage", "scipy", "tqdm", "matplotlib"}
+            print("heavy:", *heavy)
+    """
+    done = subprocess.run([sys.executable, "-c", code, *arguments.split()], capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) > 1
+    assert done.stdout.splitlines()[-1] == "heavy:"
+
+
+def test_version(start):
+    assert wait(start("--version")) == (0, f"nncodec, version {nncodec.__version__}\n", "")
+
+
+def test_exit_statuses(start, photo_png):
+    assert wait(start("encode", photo_png, *TINY)) == (0, "", "")
+    status, _, err = wait(start("encode", photo_png, *TINY))
+    assert (status, err) == (1, "nncodec: photo.png: photo.nnc is already there; use -f to overwrite it\n")
+    assert wait(start("encode", "--no-such-option"))[0] == 2
+    assert wait(start("no-such-command"))[0] == 2
+
+
+def test_bytes_pass_through_pipes_unchanged(start, photo_png):
+    encoder = start("encode", "-", *TINY, "-o", "-")
+    data, err = encoder.communicate(photo_png.read_bytes(), timeout=120)
+    assert (encoder.returncode, err) == (0, b"")
+    assert wait(start("encode", photo_png, *TINY))[0] == 0
+    assert data == Path("photo.nnc").read_bytes()
+    decoder = start("decode", "-")
+    png, err = decoder.communicate(data, timeout=120)
+    assert (decoder.returncode, err) == (0, b"")
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_disabled_plugins(start, photo_png):
+    status, out, err = wait(start("encode", photo_png, *TINY, NNCODEC_DISABLED_PLUGINS="tiny"))
+    assert (status, out) == (2, "")
+    assert "tiny/rgb" in err
+    assert "Traceback" not in err
+
+
+@posix
+def test_a_closed_pipe_ends_quietly(start, photo_nnc):
+    for arguments in (("decode", photo_nnc, "-o", "-"), ("info", photo_nnc)):
+        process = start(*arguments)
+        process.stdout.close()
+        process.stdin.close()
+        err = process.stderr.read()
+        assert process.wait(timeout=120) == 1
+        assert err == b""
+
+
+@posix
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_ctrl_c_leaves_nothing(start, photo, tmp_path, jobs, whole_group):
+    for name in ("a.png", "b.png", "c.png"):
+        photo.save(name)
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    process = start(
+        "encode", "a.png", "b.png", "c.png", "-m", "tiny/slow", "-o", "out", "-j", jobs, TINY_MARKS=str(marks)
+    )
+    deadline = time.monotonic() + 60
+    while len(list(marks.iterdir())) < jobs:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    if whole_group:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+    status, out, err = wait(process)
+    assert (status, out, err) == (130, "", "nncodec: interrupted\n")
+    assert not Path("out").exists() or not list(Path("out").iterdir())
+    for mark in marks.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(mark.name), 0)
+
+
+@posix
+def test_a_worker_that_dies_is_an_error_and_no_hang(start, photo, tmp_path):
+    for name in ("a.png", "b.png"):
+        photo.save(name)
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    process = start("encode", "a.png", "b.png", "-m", "tiny/slow", "-o", "out", "-j", 2, TINY_MARKS=str(marks))
+    deadline = time.monotonic() + 60
+    while len(list(marks.iterdir())) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(int(next(marks.iterdir()).name), signal.SIGKILL)
+    status, _, err = wait(process)
+    assert status == 1
+    assert err == "nncodec: a worker process died, most likely for lack of memory; use a smaller -j\n"
+
+
+@posix
+def test_a_progress_bar_on_a_terminal_only(photo):
+    import pty
+    import termios
+
+    for name in ("a.png", "b.png"):
+        photo.save(name)
+    command = [sys.executable, "-m", "nncodec", "encode", "a.png", "b.png", *TINY, "-f"]
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, 80))
+    done = subprocess.run(command, stderr=slave, stdout=subprocess.PIPE, check=False)
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(master, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(master)
+    assert b"2/2" in shown
+    assert (done.returncode, done.stdout) == (0, b"")
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@posix
+def test_bytes_are_not_written_to_a_terminal(photo_png):
+    import pty
+
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "nncodec", "encode", str(photo_png), *TINY, "-o", "-"]
+    done = subprocess.run(command, stdout=slave, stderr=subprocess.PIPE, check=False)
+    os.close(slave)
+    os.close(master)
+    assert done.returncode == 2
+    assert b"stdout is a terminal" in done.stderr

@@ -1,0 +1,110 @@
+"""Pillow images to planes and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nncodec.container import ColourMode
+from nncodec.errors import UnsupportedImage
+from nncodec.pixels import MODES, from_images, from_model, resize, to_image, to_model
+
+
+def image_of(mode: str, seed: int = 0) -> Image.Image:
+    planes = np.random.default_rng(seed).integers(0, 256, (len(mode), 3, 5)).astype(np.uint8)
+    bands = [Image.fromarray(plane) for plane in planes]
+    return bands[0] if mode == "L" else Image.merge(mode, bands)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_image_taken_apart_and_put_together_is_the_same(mode: str) -> None:
+    images = [image_of(mode, seed) for seed in range(3)]
+    frames = from_images(images)
+    for number, image in enumerate(images):
+        alpha = None if frames.alpha is None else frames.alpha[number]
+        again = to_image(frames.colour[number], alpha)
+        assert again.mode == mode
+        np.testing.assert_array_equal(np.asarray(again), np.asarray(image))
+
+
+@pytest.mark.parametrize(
+    ("mode", "coded", "channels"),
+    [
+        ("L", ColourMode.L, 1),
+        ("LA", ColourMode.L, 1),
+        ("RGB", ColourMode.RGB, 3),
+        ("RGBA", ColourMode.RGB, 3),
+    ],
+)
+def test_alpha_is_kept_apart_from_what_a_model_codes(mode: str, coded: ColourMode, channels: int) -> None:
+    frames = from_images([image_of(mode), image_of(mode)])
+    assert frames.mode is coded
+    assert frames.colour.shape == (2, 3, 5, channels)
+    assert frames.colour.dtype == np.uint8
+    assert (None if frames.alpha is None else frames.alpha.shape) == ((2, 3, 5) if mode.endswith("A") else None)
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "CMYK", "YCbCr", "I", "I;16", "F", "PA", "HSV"])
+def test_another_mode_is_refused_by_name(mode: str) -> None:
+    with pytest.raises(UnsupportedImage, match=f"cannot write mode {mode} as NNC"):
+        from_images([Image.new(mode, (4, 4))])
+
+
+def test_nothing_is_refused() -> None:
+    with pytest.raises(UnsupportedImage, match="no picture"):
+        from_images([])
+
+
+@pytest.mark.parametrize("size", [(0, 4), (4, 0), (0, 0)])
+def test_a_picture_without_pixels_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(UnsupportedImage, match=f"{size[0]} x {size[1]}"):
+        from_images([Image.new("L", size)])
+
+
+@pytest.mark.parametrize("other", [Image.new("L", (4, 5)), Image.new("RGB", (4, 4)), Image.new("LA", (4, 4))])
+def test_frames_that_differ_are_refused_and_the_odd_one_is_named(other: Image.Image) -> None:
+    first = Image.new("L", (4, 4))
+    with pytest.raises(UnsupportedImage, match="frame 2 "):
+        from_images([first, first, other])
+
+
+def test_a_grey_picture_goes_through_a_colour_model_and_back_unchanged() -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    planes = to_model(grey, ("RGB",))
+    assert planes.shape == (1, 16, 16, 3)
+    np.testing.assert_array_equal(from_model(planes, ColourMode.L), grey)
+
+
+def test_planes_that_a_model_takes_are_not_touched() -> None:
+    grey, colour = np.zeros((1, 2, 2, 1), np.uint8), np.zeros((1, 2, 2, 3), np.uint8)
+    assert to_model(grey, ("L", "RGB")) is grey
+    assert to_model(colour, ("L", "RGB")) is colour
+    assert from_model(colour, ColourMode.RGB) is colour
+
+
+def test_a_colour_picture_does_not_suit_a_grey_model() -> None:
+    with pytest.raises(UnsupportedImage, match="convert the picture to mode L"):
+        to_model(np.zeros((1, 2, 2, 3), np.uint8), ("L",))
+
+
+@pytest.mark.parametrize(
+    ("planes", "grey"),
+    [((0, 0, 0), 0), ((0, 0, 1), 0), ((0, 1, 1), 1), ((255, 255, 254), 255), ((255, 254, 254), 254), ((255,) * 3, 255)],
+)
+def test_a_grey_picture_from_a_colour_model_is_the_mean_rounded_to_nearest(
+    planes: tuple[int, int, int], grey: int
+) -> None:
+    found = from_model(np.array(planes, np.uint8).reshape(1, 1, 1, 3), ColourMode.L)
+    assert found.dtype == np.uint8
+    assert found.ravel().tolist() == [grey]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_frames_are_resampled_one_by_one_by_lanczos(channels: int) -> None:
+    colour = np.random.default_rng(0).integers(0, 256, (2, 8, 6, channels)).astype(np.uint8)
+    found = resize(colour, 12, 4)
+    assert found.shape == (2, 4, 12, channels)
+    for number in range(2):
+        plane = Image.fromarray(colour[number, ..., 0]).resize((12, 4), Image.Resampling.LANCZOS)
+        np.testing.assert_array_equal(found[number, ..., 0], np.asarray(plane))

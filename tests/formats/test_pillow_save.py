@@ -1,0 +1,250 @@
+"""Saving: options, metadata, frames, and errors that write nothing."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageCms, ImageOps, ImageSequence
+
+import nncodec
+import nncodec_pillow
+from nncodec import InvalidOption, Limits, UnknownModel, UnsupportedImage
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><title>Cat</title></x:xmpmeta>'
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def _exif() -> Image.Exif:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    exif[ExifTags.Base.Artist] = "Ada"
+    return exif
+
+
+def _reopened(image: Image.Image, **options: object) -> Image.Image:
+    out = io.BytesIO()
+    image.save(out, "NNC", **options)
+    return Image.open(out)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_every_mode_comes_back_with_alpha_exact(photo: Image.Image, mode: str) -> None:
+    image = photo.convert(mode)
+    if mode.endswith("A"):
+        image.putalpha(photo.convert("L"))
+    with _reopened(image) as again:
+        assert (again.mode, again.size) == (mode, photo.size)
+        again.load()
+        if mode.endswith("A"):
+            assert again.getchannel("A").tobytes() == photo.convert("L").tobytes()
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "CMYK", "I;16", "F", "YCbCr"])
+def test_other_modes_are_refused(photo: Image.Image, mode: str) -> None:
+    with pytest.raises(OSError, match=f"cannot write mode {mode} as NNC") as caught:
+        Image.new(mode, (28, 28)).save(io.BytesIO(), "NNC")
+    assert isinstance(caught.value.__cause__, UnsupportedImage)
+
+
+def test_options_reach_the_encoder(photo: Image.Image, greys: list[Image.Image]) -> None:
+    def info(image: Image.Image, **options: object) -> nncodec.FileInfo:
+        out = io.BytesIO()
+        image.save(out, "NNC", **options)
+        return nncodec.inspect(out.getvalue())
+
+    assert info(photo, quality=3).quality == 3
+    assert info(greys[0], model="dense/fashion", coder="stored").coder == "stored"
+    assert info(photo, downscale=2).coded_size == (24, 16)
+    assert info(photo, preview=16).chunks["preview"] > 0
+    assert info(photo, record_settings=True, effort=0).settings["effort"] == 0
+    stack = info(greys[0], append_images=greys[1:4], model="dense/fashion", frames_per_block=2)
+    assert (stack.frames, stack.blocks) == (4, (2, 1, 1))
+
+
+def test_defaults_can_be_set_and_a_call_overrides_them(photo: Image.Image) -> None:
+    nncodec_pillow.register_nnc_opener(quality=20)
+    nncodec_pillow.register_nnc_opener(preview=16)
+    with _reopened(photo) as image, _reopened(photo, quality=30) as other:
+        assert (image.info["quality"], other.info["quality"]) == (20, 30)
+        assert image.draft(None, (8, 8)) is not None
+    nncodec_pillow.register_nnc_opener(quality=None)
+    with _reopened(photo) as image:
+        assert image.info["quality"] == 50
+
+
+def test_a_name_that_ends_in_nnc_chooses_the_format(photo: Image.Image, tmp_path: Path) -> None:
+    photo.save(tmp_path / "x.nnc", quality=10)
+    with Image.open(tmp_path / "x.nnc") as image:
+        assert image.format == "NNC"
+
+
+# --- metadata -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["JPEG", "WEBP", "PNG"])
+def test_metadata_is_inherited_from_the_picture(photo: Image.Image, source: str) -> None:
+    out = io.BytesIO()
+    photo.save(out, source, exif=_exif(), icc_profile=ICC, **({} if source == "PNG" else {"xmp": XMP}))
+    with Image.open(out) as origin, _reopened(origin) as image:
+        assert dict(image.getexif()) == {ExifTags.Base.Orientation: 6, ExifTags.Base.Artist: "Ada"}
+        assert image.info["icc_profile"] == ICC
+        assert image.info.get("xmp") == (None if source == "PNG" else XMP)
+        assert image.size == photo.size
+        assert ImageOps.exif_transpose(image).size == photo.size[::-1]
+
+
+@pytest.mark.parametrize("exif", [_exif(), _exif().tobytes(), _exif().tobytes().removeprefix(b"Exif\0\0")])
+def test_exif_is_taken_as_bytes_or_as_an_object(photo: Image.Image, exif: Image.Exif | bytes) -> None:
+    with _reopened(photo, exif=exif) as image:
+        assert image.getexif()[ExifTags.Base.Artist] == "Ada"
+
+
+def test_metadata_of_the_call_wins_and_nothing_strips(photo: Image.Image) -> None:
+    image = photo.copy()
+    image.info = {"exif": _exif().tobytes(), "icc_profile": ICC, "xmp": XMP}
+    with _reopened(image, exif=b"", icc_profile=None, xmp=b"") as bare:
+        assert bare.info.keys() == {"model", "quality"}
+    with _reopened(image, xmp="<x/>") as other:
+        assert other.info["xmp"] == b"<x/>"
+        assert other.info["icc_profile"] == ICC
+
+
+def test_getxmp_reads_what_was_saved(photo: Image.Image) -> None:
+    pytest.importorskip("defusedxml")
+    with _reopened(photo, xmp=XMP) as image:
+        assert image.getxmp() == {"xmpmeta": {"title": "Cat"}}
+
+
+# --- options that are not ours ------------------------------------------------------------------------------------
+
+
+def test_an_unknown_option_is_named_in_a_warning_where_save_was_called(photo: Image.Image) -> None:
+    with pytest.warns(UserWarning, match="no save option 'lossless'") as caught:
+        photo.save(io.BytesIO(), "NNC", lossless=True)
+    assert [Path(one.filename) for one in caught] == [Path(__file__)]
+
+
+def test_passing_on_the_info_of_another_format_warns_of_nothing(photo: Image.Image) -> None:
+    out = io.BytesIO()
+    photo.save(out, "JPEG", dpi=(300, 300), comment="cat", icc_profile=ICC)
+    with Image.open(out) as jpeg, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with _reopened(jpeg, **jpeg.info) as image:
+            assert image.info["icc_profile"] == ICC
+        with pytest.raises(UserWarning, match="'comment'"):
+            _reopened(jpeg, comment="another")
+
+
+def test_passing_on_the_info_of_our_own_file_repeats_its_model_and_quality(
+    photo: Image.Image, greys: list[Image.Image]
+) -> None:
+    with _reopened(photo, quality=33) as image, _reopened(image, **image.info) as again:
+        assert again.info == image.info
+    with _reopened(greys[0], model="dense/fashion") as image, _reopened(image, **image.info) as again:
+        assert again.info == image.info
+
+
+# --- errors -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"quality": 101},
+        {"quality": "keep"},
+        {"effort": -1},
+        {"coder": "gzip"},
+        {"preview": 1000},
+        {"preview": "large"},
+        {"downscale": 0},
+        {"model": 3},
+        {"exif": 5},
+        {"append": True},
+    ],
+    ids=str,
+)
+def test_a_bad_value_is_refused_and_nothing_is_written(
+    photo: Image.Image, tmp_path: Path, options: dict[str, object]
+) -> None:
+    (name,) = options
+    with pytest.raises(InvalidOption, match=f"'{name}'"):
+        photo.save(out := io.BytesIO(), "NNC", **options)
+    assert out.getvalue() == b""
+    with pytest.raises((InvalidOption, FileNotFoundError)):  # Pillow itself wants a file for append=True
+        photo.save(tmp_path / "x.nnc", **options)
+    assert not (tmp_path / "x.nnc").exists()
+
+
+@pytest.mark.parametrize("model", ["no/model", "", "00", "deadbeef"])
+def test_an_unknown_model_is_an_oserror(photo: Image.Image, model: str) -> None:
+    with pytest.raises(OSError, match="no installed model") as caught:
+        photo.save(io.BytesIO(), "NNC", model=model)
+    assert isinstance(caught.value.__cause__, UnknownModel)
+
+
+def test_a_picture_that_does_not_suit_the_model_is_an_oserror(photo: Image.Image) -> None:
+    with pytest.raises(OSError, match="28 x 28"):
+        photo.save(io.BytesIO(), "NNC", model="dense/fashion")
+
+
+# --- several frames -----------------------------------------------------------------------------------------------
+
+
+def _nearest(image: Image.Image, others: list[Image.Image]) -> int:
+    return int(np.argmin([np.abs(np.asarray(image, float) - np.asarray(other, float)).mean() for other in others]))
+
+
+def test_save_all_takes_every_frame_of_every_picture(stack: bytes, greys: list[Image.Image]) -> None:
+    with Image.open(io.BytesIO(stack)) as image:
+        image.seek(3)
+        with _reopened(image, save_all=True, append_images=iter([greys[0], image]), model="dense/fashion") as again:
+            assert again.n_frames == 11
+            assert [_nearest(frame, greys) for frame in ImageSequence.Iterator(again)] == [
+                0,
+                1,
+                2,
+                3,
+                4,
+                0,
+                0,
+                1,
+                2,
+                3,
+                4,
+            ]
+        assert image.tell() == 3
+
+
+def test_without_save_all_only_the_chosen_frame_is_saved(stack: bytes, greys: list[Image.Image]) -> None:
+    with Image.open(io.BytesIO(stack)) as image:
+        image.seek(2)
+        with _reopened(image, model="dense/fashion") as again, _reopened(image.copy(), model="dense/fashion") as copied:
+            assert again.n_frames == 1
+            assert again.tobytes() == copied.tobytes()
+        with _reopened(image, save_all=False, append_images=greys, model="dense/fashion") as again:
+            assert again.n_frames == 1
+
+
+def test_frames_that_differ_are_refused(photo: Image.Image) -> None:
+    with pytest.raises(OSError, match="all frames of a file must agree"):
+        photo.save(io.BytesIO(), "NNC", append_images=[photo.convert("L")])
+
+
+def test_too_many_pixels_at_once_are_refused_before_any_frame_is_read(stack: bytes) -> None:
+    nncodec_pillow.register_nnc_opener(limits=Limits(pixels=5 * 28 * 28 - 1))
+    with Image.open(io.BytesIO(stack)) as image, pytest.raises(OSError, match="5 frames of 3920 pixels together"):
+        image.save(io.BytesIO(), "NNC", save_all=True, model="dense/fashion")
+
+
+def test_a_stack_can_be_saved_over_itself(stack: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.nnc"
+    path.write_bytes(stack)
+    with Image.open(path) as image:
+        image.save(path, save_all=True, model="dense/fashion")
+    with Image.open(path) as image:
+        assert image.n_frames == 5
+        image.verify()

@@ -1,0 +1,28 @@
+"""The models that ship with this package keep the contract that every plugin's model keeps."""
+
+from __future__ import annotations
+
+from nncodec import registry
+from nncodec.testing import CodecModelContract
+
+
+class TestDenseFashion(CodecModelContract):
+    model_name = "dense/fashion"
+
+
+class TestConvDigits(CodecModelContract):
+    model_name = "conv/digits"
+
+
+class TestConvPhoto(CodecModelContract):
+    model_name = "conv/photo"
+
+
+def test_every_bundled_model_is_tested_here() -> None:
+    bundled = {
+        name
+        for plugin in registry.catalog().plugins
+        if plugin.distribution.startswith("nncodec-image ")
+        for name in plugin.models
+    }
+    assert bundled == {contract.model_name for contract in (TestDenseFashion, TestConvDigits, TestConvPhoto)}

@@ -1,0 +1,15 @@
+"""What this plugin provides: nothing heavy is imported to answer."""
+
+from pathlib import Path
+
+from nncodec.hookspecs import ArchitectureSpec, ModelSpec, hookimpl
+
+
+@hookimpl
+def nncodec_architectures() -> list[ArchitectureSpec]:
+    return [ArchitectureSpec("blockmean", "nncodec_blockmean.codec:BlockMeanCodec")]
+
+
+@hookimpl
+def nncodec_models() -> list[ModelSpec]:
+    return [ModelSpec("blockmean/four", Path(__file__).parent / "weights" / "four.safetensors")]

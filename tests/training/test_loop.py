@@ -1,0 +1,145 @@
+"""The loop: it learns, resumes exactly, survives damage and stops on nonsense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nncodec.training.checkpoint import load_checkpoint, previous_of, save_checkpoint
+from nncodec.training.data import ArraySampler
+from nncodec.training.loop import LoopOptions, Schedule, TrainingDiverged, TrainingTask, fit
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (32, 4, 4, 1), np.uint8)
+
+
+class Mean(TrainingTask):
+    """Learns one number: the mean of what it sees, through noise from the loop's generator."""
+
+    def __init__(self, poison_at: float = 2.0) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(1))
+        self.poison_at = poison_at
+
+    def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        noise = 0.01 * torch.rand((), generator=generator)
+        loss = (pixels - self.value + noise).square().mean()
+        if progress >= self.poison_at:
+            loss = loss * torch.nan
+        return loss, {"progress": progress}
+
+
+def run(checkpoint: Path | None, steps: int, total: int, log: Path | None = None) -> Mean:
+    """Train until `steps` of a schedule of `total` steps and return the task."""
+    task = Mean()
+    options = LoopOptions(checkpoint=checkpoint, log=log, log_steps=1)
+
+    def stop(step: int, progress: float, figures: Mapping[str, float]) -> bool:
+        return step < steps
+
+    fit(task, ArraySampler(PICTURES, 8, seed=1), Schedule(0.05, steps=total, warmup_steps=1), options, on_progress=stop)
+    return task
+
+
+def test_the_loop_learns(tmp_path: Path) -> None:
+    task = run(None, 300, 300)
+    assert task.value.item() == pytest.approx(PICTURES.mean() / 255, abs=0.02)
+
+
+def test_a_resumed_run_ends_exactly_where_an_unbroken_one_does(tmp_path: Path) -> None:
+    unbroken = run(tmp_path / "a.pt", 40, 40)
+    run(tmp_path / "b.pt", 17, 40)
+    resumed = run(tmp_path / "b.pt", 40, 40)
+    assert torch.equal(unbroken.value, resumed.value)
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, {"step": 1, "elapsed_s": 0.0, "model": {}, "optimizer": {}})
+    save_checkpoint(path, {"step": 2, "elapsed_s": 0.0, "model": {}, "optimizer": {}})
+    assert load_checkpoint(path)["step"] == 2
+    path.write_bytes(path.read_bytes()[:100])
+    assert load_checkpoint(path)["step"] == 1
+    path.unlink()
+    assert load_checkpoint(path)["step"] == 1
+    previous_of(path).write_bytes(b"")
+    with pytest.raises(ValueError, match="no usable checkpoint") as caught:
+        load_checkpoint(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_with_code_in_it_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.pt"
+    torch.save({"format": 1, "step": 1, "elapsed_s": 0.0, "model": print, "optimizer": {}}, path)
+    with pytest.raises(ValueError, match="no usable checkpoint"):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "e.pt"
+    save_checkpoint(path, {"step": 1, "elapsed_s": 0.0, "model": {"other": torch.zeros(1)}, "optimizer": {}})
+    with pytest.raises(ValueError, match="another network"):
+        run(path, 5, 5)
+
+
+def test_a_failed_write_keeps_the_last_checkpoint_and_leaves_no_debris(tmp_path: Path) -> None:
+    path = tmp_path / "f.pt"
+    save_checkpoint(path, {"step": 1, "elapsed_s": 0.0, "model": {}, "optimizer": {}})
+    with pytest.raises(Exception, match="pickle"):
+        save_checkpoint(path, {"step": 2, "elapsed_s": 0.0, "model": lambda: None, "optimizer": {}})
+    assert load_checkpoint(path)["step"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["f.pt"]
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "g.pt"
+    run(path, 5, 100)
+    with pytest.raises(TrainingDiverged, match="step 50"):
+        fit(
+            Mean(poison_at=0.5),
+            ArraySampler(PICTURES, 8, seed=1),
+            Schedule(0.05, steps=100),
+            LoopOptions(checkpoint=path),
+        )
+    assert load_checkpoint(path)["step"] == 5
+
+
+def test_an_interrupt_saves_before_it_is_passed_on(tmp_path: Path) -> None:
+    path = tmp_path / "h.pt"
+
+    def interrupt(step: int, progress: float, figures: Mapping[str, float]) -> None:
+        if step == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            Mean(),
+            ArraySampler(PICTURES, 8, seed=1),
+            Schedule(0.05, steps=100),
+            LoopOptions(checkpoint=path, log_steps=1),
+            on_progress=interrupt,
+        )
+    assert load_checkpoint(path)["step"] == 7
+
+
+def test_the_log_has_a_row_an_interval_and_one_head_across_sessions(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    run(tmp_path / "i.pt", 3, 6, log)
+    run(tmp_path / "i.pt", 6, 6, log)
+    rows = log.read_text().splitlines()
+    assert rows[0].startswith("step,elapsed_s,loss")
+    assert [row.split(",")[0] for row in rows[1:]] == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_a_schedule_warms_up_then_falls_to_its_final_share() -> None:
+    schedule = Schedule(1.0, steps=1000, warmup_steps=100, final_share=0.1)
+    assert schedule.rate_factor(0, 0.0) == pytest.approx(0.01)
+    assert schedule.rate_factor(99, schedule.progress(99, 0)) > 0.97
+    assert schedule.rate_factor(1000, 1.0) == pytest.approx(0.1)
+    assert Schedule(1.0, minutes=2).progress(5, 60) == 0.5
+    with pytest.raises(ValueError, match="steps or minutes"):
+        Schedule(1.0).progress(0, 0)
