@@ -54,7 +54,7 @@ def test_readme_begins_with_two_commands_and_ci_runs_the_second() -> None:
     assert first is not None
     lines = first[1].splitlines()
     assert len(lines) == 2
-    assert lines[0].endswith("nncodec demo")
+    assert lines[0].endswith("nncodec demo -f")
     assert "pytest" in lines[1]
     script = f"sed -n '/^```/,/^```/p' {ROOT / 'README.md'} | sed -n 3p"
     printed = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout

@@ -27,9 +27,14 @@ def photo() -> Image.Image:
 
 @pytest.fixture(scope="session")
 def greys() -> list[Image.Image]:
-    """Five different grey pictures of 28 x 28."""
-    camera = Image.fromarray(skimage.data.camera())
-    return [camera.crop((64 * n, 64 * n, 64 * n + 112, 64 * n + 112)).resize((28, 28)) for n in range(5)]
+    """Five different grey pictures of 28 x 28, as unlike each other as garments are."""
+    camera = Image.fromarray(skimage.data.camera()).resize((28, 28))
+    pictures = []
+    for number, box in enumerate([(9, 2, 19, 27), (2, 4, 26, 14), (5, 3, 23, 25), (1, 16, 27, 26), (10, 10, 18, 20)]):
+        picture = Image.new("L", (28, 28))
+        picture.paste(camera.point(lambda level, n=number: 100 + 30 * n + level // 8).crop(box), box)
+        pictures.append(picture)
+    return pictures
 
 
 @pytest.fixture(scope="session")

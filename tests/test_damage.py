@@ -1,0 +1,108 @@
+"""No damaged file ever yields pixels, whichever way it is read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+
+import pytest
+import skimage.data
+from PIL import Image
+
+import nncodec
+import nncodec_pillow
+
+
+def verify(data: bytes) -> None:
+    """Open with Pillow and verify."""
+    with Image.open(io.BytesIO(data)) as image:
+        image.verify()
+
+
+def load(data: bytes) -> None:
+    """Open with Pillow and load."""
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+
+
+READERS = {"check": nncodec.check, "decode": nncodec.decode, "verify": verify, "load": load}
+readers = pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+
+
+@pytest.fixture(scope="module")
+def small() -> bytes:
+    """One garment-like picture: a file with nothing optional in it."""
+    image = Image.new("L", (28, 28))
+    image.paste(170, (8, 5, 20, 25))
+    return nncodec.encode(image, "dense/fashion")
+
+
+@pytest.fixture(scope="module")
+def rich() -> bytes:
+    """Two frames of a photograph with alpha, EXIF, profile and preview, reduced, in two blocks."""
+    photo = Image.fromarray(skimage.data.astronaut()).resize((40, 24)).convert("RGBA")
+    return nncodec.encode(
+        [photo, photo.rotate(180)],
+        exif=b"MM\0*\0\0\0\x08\0\0",
+        icc_profile=b"p" * 9,
+        preview=16,
+        downscale=2,
+        frames_per_block=1,
+    )
+
+
+def flips(data: bytes) -> Iterator[bytes]:
+    """Yield the file with each of its bits flipped."""
+    for position in range(len(data)):
+        for bit in range(8):
+            yield data[:position] + bytes([data[position] ^ 1 << bit]) + data[position + 1 :]
+
+
+@readers
+def test_the_undamaged_files_are_read(read: Callable[[bytes], object], small: bytes, rich: bytes) -> None:
+    assert nncodec_pillow  # importing it is what lets Image.open know the format
+    read(small)
+    read(rich)
+
+
+@readers
+def test_every_flipped_bit_is_refused(read: Callable[[bytes], object], small: bytes) -> None:
+    for damaged in flips(small):
+        with pytest.raises(OSError):  # noqa: PT011  the message depends on the bit
+            read(damaged)
+
+
+@readers
+def test_every_truncation_is_refused(read: Callable[[bytes], object], small: bytes) -> None:
+    for length in range(len(small)):
+        with pytest.raises(OSError):  # noqa: PT011
+            read(small[:length])
+
+
+@readers
+def test_trailing_bytes_are_refused(read: Callable[[bytes], object], small: bytes, rich: bytes) -> None:
+    for data in (small, rich):
+        with pytest.raises(OSError, match="follow the last block"):
+            read(data + b"\0")
+
+
+def test_every_flipped_bit_and_truncation_of_a_rich_file_is_refused(rich: bytes) -> None:
+    for damaged in flips(rich):
+        with pytest.raises(nncodec.FormatError):
+            nncodec.check(damaged)
+    for length in range(len(rich)):
+        with pytest.raises(nncodec.FormatError):
+            nncodec.check(rich[:length])
+
+
+@pytest.mark.parametrize("data", [b"", b"\x8e", b"\x8eNN", b"GIF89a", b"\xff\xd8\xff\xe0", bytes(1000)])
+def test_foreign_files_are_told_apart(data: bytes) -> None:
+    with pytest.raises(nncodec.NotNnc):
+        nncodec.decode(data)
+    with pytest.raises(OSError, match="cannot identify"):
+        load(data)
+
+
+def test_a_newer_version_says_to_upgrade(small: bytes) -> None:
+    with pytest.raises(nncodec.UnsupportedVersion, match="upgrade"):
+        nncodec.decode(small[:4] + b"\x02" + small[5:])
