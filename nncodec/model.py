@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncodec.errors import NncError, PluginError
-from nncodec.latents import IntArray, Latents, LatentSpec
+from nncodec.latents import VALUE_LIMIT, IntArray, Latents, LatentSpec
 from nncodec.model_file import ModelFile
 
 Pixels = NDArray[np.uint8]
+MAX_PRECISION = 24
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
@@ -57,12 +58,24 @@ class Tables:
     Args:
         frequencies: (tables, symbols + 1) uint32, all at least 1, each row summing to `1 << precision`.
         minimum: the symbol of column 0.
-        precision: bits.
+        precision: bits, 1..24.
+
+    Raises:
+        ValueError: they are not so.
     """
 
     frequencies: NDArray[np.uint32]
     minimum: int
     precision: int
+
+    def __post_init__(self) -> None:
+        rows = self.frequencies
+        if rows.dtype != np.uint32 or rows.ndim != 2 or not len(rows) or rows.shape[1] < 2:
+            raise ValueError(f"probability tables are {rows.dtype} of shape {rows.shape}")
+        if not 1 <= self.precision <= MAX_PRECISION or not -VALUE_LIMIT <= self.minimum <= VALUE_LIMIT:
+            raise ValueError(f"probability tables begin at {self.minimum} with {self.precision} bits")
+        if rows.min() < 1 or (rows.sum(axis=1, dtype=np.uint64) != 1 << self.precision).any():
+            raise ValueError(f"a probability table has a zero, or does not sum to 2^{self.precision}")
 
 
 class EntropyModel(ABC):

@@ -259,18 +259,6 @@ class CodecModelContract(ModelUnderTest):
                 for array in (shown, noise):
                     array[stage.latent][stage.where] = latents[stage.latent][stage.where]
 
-    def test_tables_are_sound(self) -> None:
-        for entropy in self._entropies():
-            tables = entropy.tables
-            if tables is None:
-                continue
-            assert tables.frequencies.dtype == np.uint32, f"frequencies are {tables.frequencies.dtype}"
-            assert tables.frequencies.ndim == 2, "frequencies are not (tables, symbols + 1)"
-            assert min(tables.frequencies.shape) >= 1, "there are no frequencies"
-            assert tables.frequencies.min() >= 1, "a frequency is 0: its symbol could not be coded"
-            sums = tables.frequencies.sum(axis=1, dtype=np.uint64)
-            assert (sums == 1 << tables.precision).all(), f"a table does not sum to 2^{tables.precision}"
-
     def test_any_latents_in_range_survive_coding(self) -> None:
         specs = self.model.traits.latents
         for latents in self._any_latents(2):

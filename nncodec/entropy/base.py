@@ -14,6 +14,9 @@ from nncodec.errors import Corrupt, PluginError
 from nncodec.latents import IntArray, Latents, LatentSpec
 from nncodec.model import EntropyModel, Stage, StageContext, Tables, run_plugin
 
+# Without tables the indices only say which symbols are alike.
+_MOST_GROUPS = 1 << 31
+
 
 class StageSymbols(NamedTuple):
     """The symbols of one stage and the table of each, both flat, in C order of the stage's array."""
@@ -85,10 +88,8 @@ def encode_block(coder: Coder, latents: Latents, entropy: EntropyModel, specs: S
     model = type(entropy).__name__
     for number, stage in enumerate(run_plugin(model, entropy.stages)):
         symbols = latents[stage.latent][stage.where]
-        context = run_plugin(model, entropy.context, number, known)
-        if entropy.tables is None and np.any(context.offsets):
-            raise PluginError(plugin=model, reason="it offsets symbols but has no probability tables")
-        coded.append(StageSymbols((symbols - context.offsets).ravel(), _tables_of(context, symbols)))
+        context = _context(entropy, number, known, symbols)
+        coded.append(StageSymbols((symbols - context.offsets).ravel(), context.tables))
         known[stage.latent][stage.where] = symbols
     alphabet = _alphabet(known, entropy, specs)
     covered = all(np.array_equal(known[name], array) for name, array in latents.items())
@@ -122,8 +123,8 @@ def decode_block(
         target = known[stage.latent][stage.where]
         if not target.size:
             continue
-        context = run_plugin(model, entropy.context, number, known)
-        symbols = reader.take(_tables_of(context, target)).reshape(target.shape)
+        context = _context(entropy, number, known, target)
+        symbols = reader.take(context.tables).reshape(target.shape)
         decoded = symbols + context.offsets
         low, high = ranges[stage.latent]
         if decoded.min() < low or decoded.max() > high:
@@ -133,8 +134,17 @@ def decode_block(
     return known
 
 
-def _tables_of(context: StageContext, symbols: IntArray) -> NDArray[np.integer[Any]]:
-    return np.broadcast_to(context.tables, symbols.shape).ravel()
+def _context(entropy: EntropyModel, stage: int, known: Latents, symbols: IntArray) -> StageContext:
+    """Ask a model for a stage's context and check that it fits; tables come back flat, one a symbol."""
+    name = type(entropy).__name__
+    context = run_plugin(name, entropy.context, stage, known)
+    tables = run_plugin(name, np.broadcast_to, context.tables, symbols.shape).ravel()
+    count = _MOST_GROUPS if entropy.tables is None else len(entropy.tables.frequencies)
+    if tables.dtype.kind not in "iu" or (tables.size and (tables.min() < 0 or int(tables.max()) >= count)):
+        raise PluginError(plugin=name, reason=f"stage {stage} chooses a table that does not exist")
+    if entropy.tables is None and np.any(context.offsets):
+        raise PluginError(plugin=name, reason=f"stage {stage} offsets symbols but has no probability tables")
+    return StageContext(tables, context.offsets)
 
 
 def _alphabet(latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec]) -> Alphabet:
