@@ -95,6 +95,12 @@ def _latents_in(
     return out
 
 
+def block_latents(container: Container, model: CodecModel, index: int) -> Latents:
+    """Return the latents of one block by its number in the file; raises Corrupt or Truncated."""
+    grid = Grid.of(container.header, model.traits)
+    return _decode_cell(container, model, grid, list(grid.cells())[index])
+
+
 def _decode_cell(container: Container, model: CodecModel, grid: Grid, cell: Cell) -> Latents:
     shapes = {s.name: s.shape(cell.frames.size, cell.rows.size, cell.columns.size) for s in model.traits.latents}
     entropy = model.entropy(container.header.quality or 0)

@@ -1,0 +1,88 @@
+"""Write the golden files of the current format version and the current weights.
+
+python tests/golden/make.py
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import skimage.data
+from PIL import Image
+
+import nncodec
+from nncodec.container import Container
+from nncodec.decoder import block_latents, model_of
+
+FOLDER = Path(__file__).parent / "v1"
+
+
+def pictures() -> dict[str, bytes]:
+    """Return the files by name: together they use every part of the format."""
+    cat = Image.fromarray(skimage.data.chelsea()).crop((120, 60, 216, 132))
+    grey = Image.fromarray(skimage.data.camera()).crop((200, 60, 263, 97))
+    face = Image.fromarray(skimage.data.astronaut()).crop((180, 50, 260, 130))
+    see_through = face.convert("RGBA")
+    see_through.putalpha(Image.radial_gradient("L").resize(face.size))
+    garments = [Image.new("L", (28, 28)) for _ in range(3)]
+    for number, garment in enumerate(garments):
+        garment.paste(120 + 50 * number, (8 - 2 * number, 5, 20 + 2 * number, 25))
+    digit = Image.new("L", (28, 28))
+    digit.paste(255, (13, 5, 16, 23))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return {
+        "photo-q5": nncodec.encode(cat, "conv/photo", 5),
+        "photo-q50": nncodec.encode(cat, "conv/photo", 50),
+        "photo-q100": nncodec.encode(cat, "conv/photo", 100),
+        "photo-grey": nncodec.encode(grey, "conv/photo", 60),
+        "photo-everything": nncodec.encode(
+            see_through,
+            "conv/photo",
+            70,
+            exif=exif,
+            icc_profile=b"not a real profile",
+            xmp="<x:xmpmeta/>",
+            preview=32,
+            record_settings=True,
+        ),
+        "photo-reduced": nncodec.encode(face, "conv/photo", 50, downscale=3),
+        "photo-frames": nncodec.encode([cat, cat.rotate(180)], "conv/photo", 40, frames_per_block=1),
+        "photo-blocks": nncodec.encode(cat.resize((2100, 20)), "conv/photo", 20),
+        "photo-one-pixel": nncodec.encode(cat.crop((0, 0, 1, 1)), "conv/photo", 50),
+        "fashion": nncodec.encode(garments[0], "dense/fashion"),
+        "fashion-stack": nncodec.encode(garments, "dense/fashion", coder="zstd"),
+        "digits": nncodec.encode(digit, "conv/digits"),
+    }
+
+
+def latents_digest(data: bytes) -> str:
+    """Return the SHA-256 of all latents of a file, block after block, arrays in name order, as little-endian int32."""
+    container = Container(data)
+    model = model_of(container)
+    state = hashlib.sha256()
+    for index in range(container.block_count):
+        for _, array in sorted(block_latents(container, model, index).items()):
+            state.update(array.astype("<i4").tobytes())
+    return state.hexdigest()
+
+
+def main() -> None:
+    """Write files, frames and index."""
+    FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.iterdir():
+        old.unlink()
+    index = {}
+    for name, data in pictures().items():
+        (FOLDER / f"{name}.nnc").write_bytes(data)
+        for number, frame in enumerate(nncodec.decode_frames(data)):
+            frame.info.clear()
+            frame.save(FOLDER / f"{name}-{number}.png", optimize=True)
+        index[name] = {"latents_sha256": latents_digest(data), "bytes": len(data)}
+    (FOLDER / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

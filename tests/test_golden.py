@@ -1,0 +1,78 @@
+"""Golden files decode: the same latents exactly, the same pixels within one level."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nncodec
+
+GOLDEN = Path(__file__).parent / "golden"
+FILES = sorted(GOLDEN.glob("v*/*.nnc"))
+
+
+def _maker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("golden_make", GOLDEN / "make.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_there_are_golden_files_and_all_are_indexed() -> None:
+    index = json.loads((GOLDEN / "v1" / "index.json").read_text())
+    assert len(FILES) >= 12
+    assert {path.stem for path in FILES} == index.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_golden_file_decodes_to_its_frames(path: Path) -> None:
+    frames = list(nncodec.decode_frames(path.read_bytes()))
+    stored = sorted(path.parent.glob(f"{path.stem}-[0-9].png"))
+    assert len(frames) == len(stored)
+    for frame, expected in zip(frames, stored, strict=True):
+        with Image.open(expected) as image:
+            assert (frame.mode, frame.size) == (image.mode, image.size)
+            assert np.abs(np.asarray(frame, int) - np.asarray(image, int)).max() <= 1
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_golden_file_has_its_latents_exactly(path: Path) -> None:
+    index = json.loads((path.parent / "index.json").read_text())
+    assert _maker().latents_digest(path.read_bytes()) == index[path.stem]["latents_sha256"]
+
+
+def test_latents_do_not_depend_on_the_number_of_threads() -> None:
+    code = (
+        "import sys, json, torch; sys.path.insert(0, sys.argv[1]); import make;"
+        "torch.set_num_threads(int(sys.argv[2]));"
+        "print(json.dumps({p.stem: make.latents_digest(p.read_bytes()) for p in sorted(make.FOLDER.glob('*.nnc'))}))"
+    )
+    index = json.loads((GOLDEN / "v1" / "index.json").read_text())
+    for threads in ("1", "2"):
+        command = [sys.executable, "-c", code, str(GOLDEN), threads]
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert json.loads(run.stdout) == {name: entry["latents_sha256"] for name, entry in index.items()}
+
+
+def test_metadata_of_the_richest_golden_file_comes_back() -> None:
+    data = (GOLDEN / "v1" / "photo-everything.nnc").read_bytes()
+    info = nncodec.inspect(data)
+    assert info.chunks.keys() == {"exif", "icc", "xmp", "preview", "settings", "alpha"} | (
+        info.chunks.keys() & {"model_name"}
+    )
+    image = nncodec.decode(data)
+    assert image.mode == "RGBA"
+    assert image.getexif()[0x0112] == 6
+    assert image.info["icc_profile"] == b"not a real profile"
+    assert image.info["xmp"] == b"<x:xmpmeta/>"
+    assert info.settings["effort"] == 0
