@@ -114,7 +114,7 @@ def decode_frames(
 
     Args:
         data, limits: see `decode`.
-        frames: which; all by default. Only blocks that hold one of them are read.
+        frames: which, in the order to yield them; all by default. Only blocks that hold one of them are read.
 
     Yields:
         Pillow images, as `decode` returns.

@@ -144,19 +144,19 @@ def write(header: Header, chunks: Mapping[int, bytes], blocks: Sequence[bytes]) 
     quality = NO_QUALITY if header.quality is None else header.quality
     out = bytearray(MAGIC)
     out += bytes((VERSION, header.mode | header.coder << 4, flags, quality)) + header.model_id
-    out += _varint(header.width) + _varint(header.height)
+    out += varint(header.width) + varint(header.height)
     if displays:
-        out += _varint(header.display_size[0]) + _varint(header.display_size[1])
+        out += varint(header.display_size[0]) + varint(header.display_size[1])
     if header.frames > 1:
-        out += _varint(header.frames)
+        out += varint(header.frames)
     if divided:
-        out += _varint(header.frames_per_block) + bytes((header.block_edge_log2,))
+        out += varint(header.frames_per_block) + bytes((header.block_edge_log2,))
     for block in blocks:
-        out += _varint(len(block))
+        out += varint(len(block))
     if ordered:
         out.append(len(ordered))
         for kind, data in ordered:
-            out += bytes((kind,)) + _varint(len(data)) + _crc(data)
+            out += bytes((kind,)) + varint(len(data)) + _crc(data)
     out += _crc(bytes(out))
     for _, data in ordered:
         out += data
@@ -387,13 +387,13 @@ def _read_exactly(stream: BinaryIO, size: int, part: str) -> bytes:
     return b"".join(pieces)
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """Return a number of 0 or more as unsigned LEB128."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
-    out.append(value)
-    return bytes(out)
+    return bytes((*out, value))
 
 
 def _crc(data: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from nncodec import registry
 from nncodec.alpha import unpack_alpha
-from nncodec.container import ChunkType, Container, Header
+from nncodec.container import ChunkType, ColourMode, Container, Header
 from nncodec.entropy import coder_by_id, decode_block
 from nncodec.errors import Corrupt, PluginError
 from nncodec.inspection import image_info, model_name
@@ -21,16 +22,15 @@ from nncodec.tiling import PIXELS_AT_ONCE, Cell, Grid, Span
 
 
 def frames_of(container: Container, wanted: range) -> Iterator[Image.Image]:
-    """Yield the wanted frames of an open file, one group of frames in memory at a time."""
+    """Yield the wanted frames of an open file in their order, one group of frames in memory at a time."""
     model = model_of(container)
     header = container.header
     grid = Grid.of(header, model.traits)
     alpha = _alpha_of(container)
     info = image_info(container)
-    groups = sorted({number // header.frames_per_block for number in wanted})
-    for group in groups:
+    for group, numbers in itertools.groupby(wanted, lambda number: number // header.frames_per_block):
         span = grid.cell(group, 0, 0).frames
-        chosen = [n for n in range(span.start, span.stop) if n in wanted]
+        chosen = list(numbers)
         colour = _synthesize_group(container, model, grid, group, [n - span.start for n in chosen])
         for place, number in enumerate(chosen):
             yield _finish(colour[place : place + 1], header, None if alpha is None else alpha[number], info)
@@ -103,7 +103,7 @@ def block_latents(container: Container, model: CodecModel, index: int) -> Latent
 
 def _decode_cell(container: Container, model: CodecModel, grid: Grid, cell: Cell) -> Latents:
     shapes = {s.name: s.shape(cell.frames.size, cell.rows.size, cell.columns.size) for s in model.traits.latents}
-    entropy = model.entropy(container.header.quality or 0)
+    entropy = run_plugin(type(model).__name__, model.entropy, container.header.quality or 0)
     payload = container.block(grid.index(cell))
     return decode_block(coder_by_id(container.header.coder), payload, entropy, model.traits.latents, shapes)
 
@@ -136,8 +136,10 @@ def _synthesize(model: CodecModel, latents: Latents, header: Header, window: tup
         head = type(model).__name__
         pixels = run_plugin(head, model.synthesis, some, header.quality or 0)
         expected = (min(at_once, frames - start), rows.size, columns.size)
-        if pixels.dtype != np.uint8 or pixels.shape[:3] != expected or pixels.shape[3:] not in ((1,), (3,)):
-            raise PluginError(plugin=head, reason=f"its synthesis returned {pixels.dtype} {pixels.shape}")
+        planes = ((3,),) if header.mode is ColourMode.RGB else ((1,), (3,))
+        found = run_plugin(head, lambda array: (array.dtype, array.shape), pixels)
+        if found[0] != np.uint8 or found[1][:3] != expected or found[1][3:] not in planes:
+            raise PluginError(plugin=head, reason=f"its synthesis returned {found[0]} {found[1]}")
         parts.append(from_model(pixels, header.mode))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -171,6 +173,8 @@ def model_of(container: Container) -> CodecModel:
         raise Corrupt(detail="its blocks do not fit the model's latents")
     if header.block_edge_log2 and isinstance(size, AnySize) and 1 << header.block_edge_log2 < size.halo:
         raise Corrupt(detail="its blocks are smaller than the model's halo")
+    if header.display_size != (header.width, header.height):
+        container.limits.check("resampled_edge", max(header.width, header.height, *header.display_size))
     first = Grid.of(header, model.traits).cell(0, 0, 0)
     container.limits.check("block_pixels", first.frames.size * first.rows.size * first.columns.size)
     return model

@@ -20,7 +20,7 @@ from nncodec.errors import InvalidOption, PluginError, UnsupportedImage
 from nncodec.latents import Latents, problem_with
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.metadata import metadata_chunks
-from nncodec.model import AnySize, CodecModel, FixedSize, Pixels, run_plugin
+from nncodec.model import AnySize, CodecModel, EntropyModel, FixedSize, Pixels, run_plugin
 from nncodec.model_file import ModelHead
 from nncodec.pixels import Frames, from_images, resize, to_model
 from nncodec.preview import make_preview
@@ -85,7 +85,7 @@ class Encoder:
         self.effort = max(level for level in traits.efforts if level <= max(self.effort_asked, min(traits.efforts)))
         self.quality = quality if traits.qualities else None
         self.coder = _coder_id(options.get("coder", traits.coder))
-        if self.coder is CoderId.STORED and self.model.entropy(quality).tables is not None:
+        if self.coder is CoderId.STORED and self._entropy().tables is not None:
             raise InvalidOption(option="coder", reason=f"{self.head.name} has probability tables; choose 'zstd'")
 
     def prepare(self, images: Sequence[Image.Image]) -> Frames:
@@ -128,16 +128,18 @@ class Encoder:
     def _reduced(self, colour: Pixels) -> Pixels:
         if self.downscale == 1:
             return colour
+        if max(colour.shape[1:3]) > DEFAULT_LIMITS.resampled_edge:
+            raise InvalidOption(
+                option="downscale",
+                reason=f"pictures longer than {DEFAULT_LIMITS.resampled_edge} pixels are not resampled",
+            )
         height, width = (-(-n // self.downscale) for n in colour.shape[1:3])
         return resize(colour, width, height)
 
     def _header(self, frames: Frames, colour: Pixels) -> Header:
         count, height, width = colour.shape[:3]
-        fit = max(1, min(PIXELS_AT_ONCE // (width * height), _FRAMES_PER_GROUP))
-        largest = max(1, DEFAULT_LIMITS.block_pixels // 2 // (width * height))
-        per_block = _require_range("frames_per_block", self.options.get("frames_per_block", fit), 1, largest)
         divide = isinstance(self.model.traits.size, AnySize) and max(width, height) > 1 << _BLOCK_EDGE_LOG2
-        return Header(
+        header = Header(
             mode=frames.mode,
             coder=self.coder,
             quality=self.quality,
@@ -146,9 +148,15 @@ class Encoder:
             height=height,
             display_size=(frames.colour.shape[2], frames.colour.shape[1]),
             frames=count,
-            frames_per_block=min(per_block, count),
             block_edge_log2=_BLOCK_EDGE_LOG2 if divide else 0,
         )
+        # Padding counts: decoders hold a block's padded size against their limit.
+        grid = Grid.of(header, self.model.traits)
+        padded = grid.padded_width * grid.padded_height
+        fit = max(1, min(PIXELS_AT_ONCE // padded, _FRAMES_PER_GROUP))
+        largest = max(1, DEFAULT_LIMITS.block_pixels // 2 // padded)
+        per_block = _require_range("frames_per_block", self.options.get("frames_per_block", fit), 1, largest)
+        return replace(header, frames_per_block=min(per_block, count))
 
     def _latents(self, colour: Pixels, grid: Grid, cell: Cell) -> Latents:
         """Run the analysis on a block's window, a few frames at a time, and cut the block's latents out."""
@@ -174,9 +182,12 @@ class Encoder:
             )
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
+    def _entropy(self) -> EntropyModel:
+        return run_plugin(self.head.architecture, self.model.entropy, self.quality or 0)
+
     def _payloads(self, header: Header, blocks: Iterable[Latents]) -> tuple[Header, list[bytes]]:
         """Code the blocks one after another, and choose the stored coder where it is free to and smaller."""
-        entropy, specs = self.model.entropy(self.quality or 0), self.model.traits.latents
+        entropy, specs = self._entropy(), self.model.traits.latents
         candidates = [header.coder]
         symbols = sum(math.prod(spec.shape(header.frames, header.height, header.width)) for spec in specs)
         free = "coder" not in self.options and entropy.tables is None
@@ -208,7 +219,7 @@ class Encoder:
 
 def _coder_id(name: str) -> CoderId:
     by_name = {coder.name.lower(): coder for coder in available_coders()}
-    if name not in by_name:
+    if not isinstance(name, str) or name not in by_name:
         raise InvalidOption(option="coder", reason=f"{name!r} is not one of {', '.join(by_name)}")
     return by_name[name]
 

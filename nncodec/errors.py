@@ -44,6 +44,12 @@ class NncError(Exception):
         return _rebuild, (type(self), self.facts)
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of a foreign exception's message, for a sentence of this package."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else "no message"
+
+
 def _rebuild(kind: type[NncError], facts: dict[str, object]) -> NncError:
     return kind(**facts)
 

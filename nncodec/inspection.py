@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -11,6 +12,7 @@ from nncodec import registry
 from nncodec.container import ChunkType, Container
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.metadata import metadata_info
+from nncodec.model_file import MAX_NAME
 
 Source = bytes | bytearray | memoryview | BinaryIO
 
@@ -32,7 +34,7 @@ class FileInfo:
         blocks: independently coded blocks along (frames, height, width).
         file_bytes, payload_bytes: the whole file, and its coded latents.
         chunks: stored bytes of each metadata chunk, by name.
-        settings: how the file was made, where that was recorded.
+        settings: how the file was made, where that was recorded: names to text, numbers or None.
     """
 
     width: int
@@ -58,7 +60,21 @@ def inspect(data: Source, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
     Raises:
         FormatError: the header, or a chunk that is shown, is not sound.
     """
+    return _info_of(Container(data, limits))
+
+
+def check(data: Source, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
+    """Compare every checksum of a file, without the model; returns what `inspect` does.
+
+    Raises:
+        FormatError: something is missing, damaged or left over.
+    """
     container = Container(data, limits)
+    container.check()
+    return _info_of(container)
+
+
+def _info_of(container: Container) -> FileInfo:
     header = container.header
     name = model_name(container)
     installed = any(head.id_bytes.startswith(header.model_id) for head in registry.catalog().models.values())
@@ -84,16 +100,6 @@ def inspect(data: Source, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
     )
 
 
-def check(data: Source, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
-    """Compare every checksum of a file, without the model; returns what `inspect` does.
-
-    Raises:
-        FormatError: something is missing, damaged or left over.
-    """
-    Container(data, limits).check() if isinstance(data, bytes | bytearray | memoryview) else _check_stream(data, limits)
-    return inspect(data, limits=limits)
-
-
 def pillow_mode(container: Container) -> str:
     """Return the Pillow mode of a file's pictures."""
     has_alpha = any(entry.type == ChunkType.ALPHA for entry in container.chunk_table)
@@ -101,9 +107,9 @@ def pillow_mode(container: Container) -> str:
 
 
 def model_name(container: Container) -> str | None:
-    """Return the model name a file carries, or None."""
+    """Return the model name a file carries, as far as a name can be long, or None."""
     raw = container.chunk(ChunkType.MODEL_NAME)
-    return None if raw is None else raw.decode("utf-8", errors="replace")
+    return None if raw is None else raw[:MAX_NAME].decode("utf-8", errors="replace")
 
 
 def image_info(container: Container) -> dict[str, Any]:
@@ -121,10 +127,9 @@ def _read_settings(container: Container) -> Mapping[str, Any]:
         settings = json.loads(raw) if raw else {}
     except (ValueError, RecursionError):
         return {}
-    return settings if isinstance(settings, dict) else {}
+    # Only what any program can show and write again: neither nested to any depth nor numbers that JSON has not.
+    return {key: value for key, value in settings.items() if _is_plain(value)} if isinstance(settings, dict) else {}
 
 
-def _check_stream(stream: BinaryIO, limits: Limits) -> None:
-    start = stream.tell()
-    Container(stream, limits).check()
-    stream.seek(start)
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | None) or (isinstance(value, float) and math.isfinite(value))

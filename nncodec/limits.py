@@ -20,6 +20,8 @@ class Limits:
         blocks: independently coded blocks in one file.
         chunk_bytes: one chunk as stored, other than alpha, which `pixels` bounds.
         preview_pixels: the preview picture, which is decoded by Pillow.
+        resampled_edge: coded and display width and height where they differ: Pillow's resampling takes some 50 bytes
+            for each pixel of an edge.
     """
 
     pixels: int = 178_956_970
@@ -28,6 +30,7 @@ class Limits:
     blocks: int = 1 << 18
     chunk_bytes: int = 1 << 26
     preview_pixels: int = 1 << 18
+    resampled_edge: int = 1 << 20
 
     def check(self, quantity: str, value: int) -> None:
         """Raise LimitExceeded if `value` is above the limit of that name."""

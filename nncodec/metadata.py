@@ -48,7 +48,7 @@ def _as_bytes(key: str, value: object, given: bool) -> bytes | None:
     if isinstance(value, Image.Exif):
         value = value.tobytes()
     if isinstance(value, str) and key == "xmp":
-        value = value.encode()
+        value = value.encode(errors="replace")  # a lone surrogate has no bytes
     if isinstance(value, bytes | bytearray):
         data = bytes(value)
         return data.removeprefix(_EXIF_PREFIX) if key == "exif" else data

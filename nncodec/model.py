@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.errors import NncError, PluginError
+from nncodec.errors import NncError, PluginError, first_line
 from nncodec.latents import VALUE_LIMIT, IntArray, Latents, LatentSpec
 from nncodec.model_file import ModelFile
 
@@ -203,5 +203,4 @@ def run_plugin(plugin: str, call: Callable[_P, _T], *args: _P.args, **kwargs: _P
     except (NncError, MemoryError):
         raise
     except Exception as error:  # a third party's code: anything can happen
-        text = str(error).splitlines()[0] if str(error) else "no message"
-        raise PluginError(plugin=plugin, reason=f"{type(error).__name__}: {text}") from error
+        raise PluginError(plugin=plugin, reason=f"{type(error).__name__}: {first_line(error)}") from error

@@ -22,11 +22,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
-from nncodec.errors import BadModelFile, WeightsMismatch
+from nncodec.errors import BadModelFile, WeightsMismatch, first_line
 
 Tensors = dict[str, NDArray[Any]]
 
 DIGEST_HEX = 64
+MAX_NAME = 100
 _METADATA_KEYS = ("architecture", "config", "name", "card", "digest")
 _NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?")
 _MAX_FILE_BYTES = 1 << 30
@@ -34,7 +35,6 @@ _MAX_HEADER_BYTES = 1 << 20
 _MAX_TENSORS = 4096
 _MAX_DIMENSIONS = 8
 _MAX_ELEMENTS = 1 << 28
-_MAX_NAME = 100
 _DTYPE_BYTES = {"F16": 2, "F32": 4, "I8": 1, "U8": 1, "I16": 2, "U16": 2, "I32": 4, "U32": 4, "I64": 8}
 _NUMPY_TYPES = {f"{kind[0].lower()}{size}" for kind, size in _DTYPE_BYTES.items()}
 
@@ -95,7 +95,7 @@ def write_model(
     Raises:
         BadModelFile: the name is not lower-case `plugin/model` or a bare name, or a tensor type is not allowed.
     """
-    if not _NAME_PATTERN.fullmatch(name) or len(name) > _MAX_NAME:
+    if not _NAME_PATTERN.fullmatch(name) or len(name) > MAX_NAME:
         raise BadModelFile(path=path, reason=f"the name {name!r} is not lower-case 'plugin/model' or 'model'")
     for key, value in tensors.items():
         if value.dtype.str[1:] not in _NUMPY_TYPES:
@@ -130,11 +130,11 @@ def read_head(path: Path) -> ModelHead:
             raise BadModelFile(path=path, reason=f"its metadata lacks nncodec.{key}")
         facts[key] = value
     config, card = (_json_object(path, key, facts[key]) for key in ("config", "card"))
-    if not _NAME_PATTERN.fullmatch(facts["name"]) or len(facts["name"]) > _MAX_NAME:
+    if not _NAME_PATTERN.fullmatch(facts["name"]) or len(facts["name"]) > MAX_NAME:
         raise BadModelFile(path=path, reason="its name is not lower-case 'plugin/model' or 'model'")
     if not re.fullmatch(rf"[0-9a-f]{{{DIGEST_HEX}}}", facts["digest"]):
         raise BadModelFile(path=path, reason="its digest is not 64 hexadecimal digits")
-    if not _NAME_PATTERN.fullmatch(facts["architecture"]) or len(facts["architecture"]) > _MAX_NAME:
+    if not _NAME_PATTERN.fullmatch(facts["architecture"]) or len(facts["architecture"]) > MAX_NAME:
         raise BadModelFile(path=path, reason="its architecture is not a lower-case name")
     return ModelHead(facts["architecture"], config, facts["name"], card, facts["digest"], path)
 
@@ -151,7 +151,7 @@ def read_model(path: Path) -> ModelFile:
         tensors = load_safetensors(path.read_bytes())
         found = digest_of(head.architecture, head.config, tensors)
     except (OSError, SafetensorError, ValueError, KeyError, RecursionError) as error:
-        raise BadModelFile(path=path, reason=_first_line(error)) from error
+        raise BadModelFile(path=path, reason=first_line(error)) from error
     if found != head.digest:
         raise WeightsMismatch(name=head.name, expected=head.digest[:16], found=found[:16])
     return ModelFile(head.architecture, head.config, head.name, head.card, head.digest, path, tensors)
@@ -168,7 +168,7 @@ def _read_safetensors_header(path: Path) -> dict[str, Any]:
                 raise BadModelFile(path=path, reason="its size or header size is out of bounds")
             header = json.loads(stream.read(declared))
     except (OSError, ValueError, RecursionError) as error:
-        raise BadModelFile(path=path, reason=_first_line(error)) from error
+        raise BadModelFile(path=path, reason=first_line(error)) from error
     if not isinstance(header, dict) or len(header) > _MAX_TENSORS + 1:
         raise BadModelFile(path=path, reason="its header is not a table of at most 4096 tensors")
     for name, entry in header.items():
@@ -203,8 +203,3 @@ def _json_object(path: Path, key: str, text: str) -> dict[str, Any]:
 
 def _canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error)
-    return text.splitlines()[0] if text else type(error).__name__

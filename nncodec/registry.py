@@ -21,7 +21,7 @@ import pluggy
 
 from nncodec import hookspecs
 from nncodec.container import SHORT_ID_BYTES
-from nncodec.errors import BadModelFile, ModelError, NncError, PluginError, UnknownModel
+from nncodec.errors import BadModelFile, ModelError, NncError, PluginError, UnknownModel, WeightsMismatch, first_line
 from nncodec.hookspecs import ArchitectureSpec, ModelSpec
 from nncodec.model import CodecModel
 from nncodec.model_file import ModelHead, read_head, read_model
@@ -118,6 +118,8 @@ def _open_by_digest(digest: str) -> CodecModel:
     installed = catalog()
     head = installed.find_by_id(bytes.fromhex(digest))
     model_file = read_model(head.path)
+    if model_file.digest != digest:  # the file was replaced since the catalog was built
+        raise WeightsMismatch(name=head.name, expected=digest[:16], found=model_file.digest[:16])
     spec = installed.architectures.get(model_file.architecture)
     if spec is None:
         raise BadModelFile(path=head.path, reason=f"no installed plugin provides architecture {head.architecture!r}")
@@ -127,7 +129,7 @@ def _open_by_digest(digest: str) -> CodecModel:
     except NncError:
         raise
     except Exception as error:  # a third party's code on an untrusted file: anything can happen
-        raise BadModelFile(path=head.path, reason=f"{type(error).__name__}: {_first_line(error)}") from error
+        raise BadModelFile(path=head.path, reason=f"{type(error).__name__}: {first_line(error)}") from error
 
 
 def _resolve(spec: ArchitectureSpec) -> type[CodecModel]:
@@ -135,7 +137,7 @@ def _resolve(spec: ArchitectureSpec) -> type[CodecModel]:
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # a third party's code: anything can happen
-        raise PluginError(plugin=spec.name, reason=f"{type(error).__name__}: {_first_line(error)}") from error
+        raise PluginError(plugin=spec.name, reason=f"{type(error).__name__}: {first_line(error)}") from error
     if not (isinstance(found, type) and issubclass(found, CodecModel)):
         raise PluginError(plugin=spec.name, reason=f"{spec.reference} is not a CodecModel subclass")
     return found
@@ -292,9 +294,4 @@ def _describe(error: BaseException) -> str:
         return str(error.reason)
     if isinstance(error, NncError):
         return str(error)
-    return f"{type(error).__name__}: {_first_line(error)}"
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error)
-    return text.splitlines()[0] if text else "no message"
+    return f"{type(error).__name__}: {first_line(error)}"

@@ -115,7 +115,7 @@ def read_window(colour: Pixels, rows: Span, columns: Span) -> Pixels:
     """Return a window of pictures (N, H, W, C), repeating edge pixels where it reaches beyond them."""
     height, width = colour.shape[1:3]
     inside = colour[:, rows.start : min(rows.stop, height), columns.start : min(columns.stop, width)]
-    below, right = rows.stop - max(rows.start, min(rows.stop, height)), columns.stop - min(columns.stop, width)
+    below, right = rows.stop - min(rows.stop, height), columns.stop - min(columns.stop, width)
     if below or right:
         inside = np.pad(inside, ((0, 0), (0, below), (0, right), (0, 0)), mode="edge")
     return inside

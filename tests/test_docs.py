@@ -69,3 +69,10 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_tables_of_the_pages_say_what_the_stored_results_say() -> None:
+    command = [sys.executable, "benchmarks/tables.py", "--check"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "| ---" in (ROOT / "README.md").read_text(encoding="utf-8")

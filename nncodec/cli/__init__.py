@@ -7,6 +7,7 @@ processes), `pictures` (any picture to what a file can hold), `saving` (decoded 
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import click
@@ -19,7 +20,7 @@ from nncodec.cli.encode import encode_command
 from nncodec.cli.info import info_command
 from nncodec.cli.models import models_command
 from nncodec.cli.plugins import plugins_command
-from nncodec.cli.text import complain
+from nncodec.cli.text import complain, describe
 from nncodec.errors import NncError
 
 __all__ = ["main"]
@@ -35,6 +36,11 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except NncError as error:
             complain(str(error))
+            ctx.exit(1)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # click ends quietly when nobody reads stdout any more
+            complain(describe(error), str(error.filename or ""))
             ctx.exit(1)
         except KeyboardInterrupt:
             complain("interrupted")

@@ -15,10 +15,8 @@ from nncodec.cli.options import Manner, coding_options, manner_options, model_op
 from nncodec.cli.pictures import is_picture, read_pictures
 from nncodec.cli.text import count_of
 from nncodec.cli.work import Result, perform
-from nncodec.container import CoderId
 from nncodec.encoder import EncodeOptions
-from nncodec.entropy import coder_by_id
-from nncodec.errors import NncError
+from nncodec.entropy import available_coders
 
 
 @dataclass(frozen=True)
@@ -48,14 +46,6 @@ def encode_job(job: Job, settings: Settings) -> Result:
     return Result((("", data),), pictures.notes, f"{count_of(len(data), 'byte')}, {rate_bpp:.3f} bits per pixel")
 
 
-def _available(_: click.Context, __: click.Parameter, coder: str | None) -> str | None:
-    try:
-        coder_by_id(CoderId[(coder or "stored").upper()])
-    except NncError as error:
-        raise click.BadParameter(str(error)) from None
-    return coder
-
-
 @click.command("encode", short_help="Encode pictures to .nnc files.")
 @coding_options
 @model_option
@@ -71,8 +61,7 @@ def _available(_: click.Context, __: click.Parameter, coder: str | None) -> str 
 )
 @click.option(
     "--coder",
-    type=click.Choice([coder.name.lower() for coder in CoderId]),
-    callback=_available,
+    type=click.Choice([coder.name.lower() for coder in available_coders()]),
     help="Entropy coder.  [default: the model's own]",
 )
 @click.option("--preview", is_flag=True, help="Embed a small preview that needs no model.")

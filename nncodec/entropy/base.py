@@ -87,7 +87,7 @@ def encode_block(coder: Coder, latents: Latents, entropy: EntropyModel, specs: S
     coded = []
     model = type(entropy).__name__
     for number, stage in enumerate(run_plugin(model, entropy.stages)):
-        symbols = latents[stage.latent][stage.where]
+        symbols = run_plugin(model, _part, latents, stage)
         context = _context(entropy, number, known, symbols)
         coded.append(StageSymbols((symbols - context.offsets).ravel(), context.tables))
         known[stage.latent][stage.where] = symbols
@@ -120,7 +120,7 @@ def decode_block(
     ranges = {spec.name: (spec.minimum, spec.maximum) for spec in specs}
     model = type(entropy).__name__
     for number, stage in enumerate(run_plugin(model, entropy.stages)):
-        target = known[stage.latent][stage.where]
+        target = run_plugin(model, _part, known, stage)
         if not target.size:
             continue
         context = _context(entropy, number, known, target)
@@ -134,6 +134,10 @@ def decode_block(
     return known
 
 
+def _part(latents: Latents, stage: Stage) -> IntArray:
+    return latents[stage.latent][stage.where]
+
+
 def _context(entropy: EntropyModel, stage: int, known: Latents, symbols: IntArray) -> StageContext:
     """Ask a model for a stage's context and check that it fits; tables come back flat, one a symbol."""
     name = type(entropy).__name__
@@ -142,7 +146,11 @@ def _context(entropy: EntropyModel, stage: int, known: Latents, symbols: IntArra
     count = _MOST_GROUPS if entropy.tables is None else len(entropy.tables.frequencies)
     if tables.dtype.kind not in "iu" or (tables.size and (tables.min() < 0 or int(tables.max()) >= count)):
         raise PluginError(plugin=name, reason=f"stage {stage} chooses a table that does not exist")
-    if entropy.tables is None and np.any(context.offsets):
+    offsets = np.asarray(context.offsets)
+    run_plugin(name, np.broadcast_to, offsets, symbols.shape)
+    if offsets.dtype.kind not in "iu":
+        raise PluginError(plugin=name, reason=f"stage {stage} has offsets of type {offsets.dtype}, not integers")
+    if entropy.tables is None and offsets.any():
         raise PluginError(plugin=name, reason=f"stage {stage} offsets symbols but has no probability tables")
     return StageContext(tables, context.offsets)
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nncodec.container import varint
 from nncodec.entropy.base import Alphabet, StageSymbols, SymbolReader
 from nncodec.errors import Corrupt
 from nncodec.latents import IntArray
@@ -118,7 +119,7 @@ def sorted_segments(stages: Sequence[StageSymbols], alphabet: Alphabet, quad_lim
     classes = table_classes(alphabet.tables)[np.concatenate([stage.tables for stage in stages])]
     order = np.argsort(classes, kind="stable")
     counts = np.trim_zeros(np.bincount(classes, minlength=CLASSES), "b").tolist()
-    head = bytes((quad_limit, len(counts))) + b"".join(_varint(n) for n in counts)
+    head = bytes((quad_limit, len(counts))) + b"".join(varint(n) for n in counts)
     pieces, escapes = [head], []
     for level, members in enumerate(np.split(symbols[order], np.cumsum(counts)[:-1])):
         limit = _QUAD_LIMIT if level <= quad_limit else _BYTE_LIMIT
@@ -131,7 +132,7 @@ def sorted_segments(stages: Sequence[StageSymbols], alphabet: Alphabet, quad_lim
         else:
             pieces.append(np.where(escaped, _BYTE_ESCAPE, members + 127).astype(np.uint8).tobytes())
     zigzag = [2 * abs(value) - (value < 0) for value in np.concatenate(escapes).tolist()]
-    pieces.append(b"".join(_varint(value) for value in zigzag))
+    pieces.append(b"".join(varint(value) for value in zigzag))
     return [piece for piece in pieces if piece]
 
 
@@ -241,12 +242,3 @@ def _read_escapes(raw: NDArray[np.uint8]) -> IntArray:
     if values.max() > 2 * np.iinfo(np.int32).max:
         raise Corrupt(detail="a block has an escape out of range")
     return np.where(values & 1, -(values + 1) // 2, values // 2).astype(np.int32)
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

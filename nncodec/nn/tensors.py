@@ -30,7 +30,8 @@ def load_weights(module: _M, tensors: Tensors, prefix: str = "") -> _M:
     """Put the tensors of a model file into a module, in place, and make it ready for inference.
 
     Args:
-        module: freshly built from the file's config.
+        module: freshly built from the file's config; on torch's "meta" device, so that a config costs no memory
+            before its tensors are seen, unless it has buffers outside its state.
         tensors: by name; those under `prefix` must be exactly the module's.
         prefix: what the names begin with, for files that hold more than one module.
 
@@ -50,7 +51,8 @@ def load_weights(module: _M, tensors: Tensors, prefix: str = "") -> _M:
             raise ValueError(f"tensor {name!r} has shape {given[name].shape}, expected {tuple(tensor.shape)}")
         if not np.isfinite(given[name]).all():
             raise ValueError(f"tensor {name!r} holds values that are not finite")
-    module.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in given.items()})
+    weights = {name: torch.from_numpy(value.copy()).to(expected[name].dtype) for name, value in given.items()}
+    module.load_state_dict(weights, assign=True)
     module.requires_grad_(False)
     module.eval()
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

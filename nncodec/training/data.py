@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import math
 import struct
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -46,8 +47,11 @@ def read_idx(path: Path) -> Pixels:
     """
     raw = path.read_bytes()
     if raw[:2] == b"\x1f\x8b":
-        with gzip.open(path) as stream:
-            raw = stream.read(_IDX_MAX_BYTES + 1)
+        try:
+            with gzip.open(path) as stream:
+                raw = stream.read(_IDX_MAX_BYTES + 1)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ValueError(f"{path} is not whole: {error}") from error
     if len(raw) < 4 or len(raw) > _IDX_MAX_BYTES or raw[:2] != b"\0\0" or raw[2] != _IDX_UNSIGNED_BYTE:
         raise ValueError(f"{path} is not an IDX file of unsigned bytes")
     dimensions = raw[3]

@@ -61,7 +61,7 @@ class Schedule:
     def rate_factor(self, step: int, progress: float) -> float:
         """Return the factor on every group's learning rate."""
         cosine = self.final_share + (1 - self.final_share) * 0.5 * (1 + math.cos(math.pi * progress))
-        return cosine * min(1.0, (step + 1) / self.warmup_steps)
+        return cosine * min(1.0, (step + 1) / max(1, self.warmup_steps))
 
 
 @dataclass(frozen=True)

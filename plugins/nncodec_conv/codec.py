@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from nncodec.model import AnySize, FixedSize
 from nncodec.model_file import ModelFile
 from nncodec.nn.autoencoder import AutoencoderCodec
@@ -18,7 +20,9 @@ class DigitsCodec(AutoencoderCodec):
     @classmethod
     def from_file(cls, model_file: ModelFile) -> DigitsCodec:
         """Build from a model file; see `CodecModel.from_file`."""
-        network = load_weights(build_digits(DigitsConfig(**model_file.config)), model_file.tensors)
+        with torch.device("meta"):  # the config alone must not cost memory
+            network = build_digits(DigitsConfig(**model_file.config))
+        load_weights(network, model_file.tensors)
         return cls(network, "L", FixedSize(DIGIT_EDGE, DIGIT_EDGE), _DIGIT_STRIDE)
 
 
@@ -29,5 +33,7 @@ class StackCodec(AutoencoderCodec):
     def from_file(cls, model_file: ModelFile) -> StackCodec:
         """Build from a model file; see `CodecModel.from_file`."""
         config = StackConfig(**model_file.config)
-        network = load_weights(build_stack(config), model_file.tensors)
+        with torch.device("meta"):
+            network = build_stack(config)
+        load_weights(network, model_file.tensors)
         return cls(network, "RGB", AnySize(config.stride, config.halo), config.stride)

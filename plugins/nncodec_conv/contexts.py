@@ -55,13 +55,15 @@ class ContextTables:
     tables: Tables
 
     def __post_init__(self) -> None:
+        if not self.groups or any(type(size) is not int or size < 1 for size in self.groups):
+            raise ValueError("context groups are not whole numbers from 1 on")
         channels = sum(self.groups)
-        if not self.groups or min(self.groups) < 1:
-            raise ValueError("context groups are empty")
         if self.thresholds.shape != (len(QUALITIES), len(self.groups), LEVELS - 1):
             raise ValueError(f"context thresholds have shape {self.thresholds.shape}")
         if self.choice.shape != (len(QUALITIES), channels, LEVELS + 1):
             raise ValueError(f"context choices have shape {self.choice.shape}")
+        if self.thresholds.dtype != np.int32 or self.choice.dtype != np.uint8:
+            raise ValueError(f"context thresholds and choices are {self.thresholds.dtype} and {self.choice.dtype}")
         if self.choice.max() >= len(self.tables.frequencies):
             raise ValueError("a context chooses a table that does not exist")
 

@@ -67,7 +67,9 @@ class PhotoCodec(CodecModel):
         for key, (low, high) in _BOUNDS.items():
             if type(config.get(key)) is not int or not low <= config[key] <= high:
                 raise ValueError(f"{key} is {config.get(key)!r}, not a whole number from {low} to {high}")
-        network = load_weights(PhotoNetwork(PhotoConfig(**config)), model_file.tensors, _NETWORK)
+        with torch.device("meta"):  # the config alone must not cost memory
+            network = PhotoNetwork(PhotoConfig(**config))
+        load_weights(network, model_file.tensors, _NETWORK)
         tensors = model_file.tensors
         frequencies = tensors["contexts.frequencies"].astype(np.uint32)
         minimum, precision = tensors["contexts.table_range"].tolist()

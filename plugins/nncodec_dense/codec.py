@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from nncodec.model import FixedSize
 from nncodec.model_file import ModelFile
 from nncodec.nn.autoencoder import AutoencoderCodec
@@ -16,5 +18,7 @@ class DenseCodec(AutoencoderCodec):
     def from_file(cls, model_file: ModelFile) -> DenseCodec:
         """Build from a model file; see `CodecModel.from_file`."""
         config = DenseConfig(**model_file.config)
-        network = load_weights(build(config), model_file.tensors)
+        with torch.device("meta"):  # the config alone must not cost memory
+            network = build(config)
+        load_weights(network, model_file.tensors)
         return cls(network, "L", FixedSize(config.width, config.height), stride=max(config.width, config.height))

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 import nncodec
 
 
@@ -69,6 +71,17 @@ def test_what_a_terminal_would_obey_is_not_shown(run, photo):
     assert "owned" in result.stdout
     assert "\x1b" not in result.stdout
     assert "\x07" not in result.stdout
+
+
+def test_settings_of_any_shape_are_shown_or_left_out(run, photo):
+    from nncodec.container import ChunkType, Container, write
+
+    container = Container(nncodec.encode(photo, "tiny/rgb"))
+    settings = b'{"effort": 3, "deep": ' + 900 * b"[" + 900 * b"]" + b', "number": NaN}'
+    Path("evil.nnc").write_bytes(write(container.header, {ChunkType.SETTINGS: settings}, [container.block(0)]))
+    (entry,) = json.loads(run("info", "--json", "evil.nnc").stdout, parse_constant=lambda _: pytest.fail("not JSON"))
+    assert entry["settings"] == {"effort": 3}
+    assert "settings effort 3" in run("info", "evil.nnc").stdout
 
 
 def test_pixels_are_not_counted_against_a_limit(run, photo):

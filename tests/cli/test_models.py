@@ -60,6 +60,15 @@ def test_a_model_without_its_architecture_is_added_with_a_warning(run, model_mak
     assert "'blocks'" in result.stderr
 
 
+def test_a_folder_that_cannot_be_written_is_one_line(run, model_maker, monkeypatch):
+    Path("file").touch()
+    monkeypatch.setenv(registry.MODELS_VARIABLE, str(Path("file", "models")))
+    registry.refresh()
+    result = run("models", "add", model_maker(Path("mine.safetensors"), "mine", note=3))
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "Traceback" not in result.stderr
+
+
 def test_what_cannot_be_added_or_removed(run):
     Path("bad.safetensors").write_bytes(b"not a model")
     result = run("models", "add", "bad.safetensors")

@@ -17,7 +17,7 @@ from nncodec.entropy.base import Alphabet, StageSymbols
 from nncodec.entropy.layout import SortedReader, sorted_bytes_bound, sorted_segments, table_classes
 from nncodec.entropy.stored import StoredCoder
 from nncodec.entropy.zstd import ZstdCoder, compress, decompress
-from nncodec.errors import Corrupt, InvalidOption
+from nncodec.errors import Corrupt, InvalidOption, PluginError
 from nncodec.latents import IntArray, Latents, LatentSpec
 from nncodec.model import EntropyModel, PlainEntropy, Stage, StageContext, Tables
 
@@ -103,6 +103,49 @@ RANGES = st.sampled_from(
     [(0, 1), (-1, 1), (5, 5), (-128, 127), (0, 256), (-300, 900), (-32768, 32767), (0, 65536), (-(2**30), 2**30)]
 )
 SEEDS = st.integers(0, 2**32 - 1)
+
+
+# --- models that break their promises ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stage", "context"),
+    [
+        (Stage("unheard_of", WHOLE), StageContext(np.zeros((1, 1, 1, 1), int))),
+        (Stage("main", (slice(None),) * 5), StageContext(np.zeros((1, 1, 1, 1), int))),
+        (Stage("main", WHOLE), StageContext(np.zeros((1, 7, 1, 1), int))),
+        (Stage("main", WHOLE), StageContext(np.zeros((1, 1, 1, 1), int), np.zeros((1, 7, 1, 1), int))),
+        (Stage("main", WHOLE), StageContext(np.zeros((1, 1, 1, 1), int), np.zeros((1, 1, 1, 1)))),
+        (Stage("main", WHOLE), StageContext(np.zeros((1, 1, 1, 1)))),
+        (Stage("main", WHOLE), StageContext(np.ones((1, 1, 1, 1), int))),
+    ],
+)
+def test_stages_and_contexts_that_do_not_fit_are_the_plugins_fault(stage: Stage, context: StageContext) -> None:
+    class Broken(ContextEntropy):
+        def stages(self) -> Sequence[Stage]:
+            return [stage]
+
+        def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+            return context
+
+    specs = (LatentSpec("main", 3, 1, -1, 1),)
+    latents = {"main": np.zeros((1, 3, 2, 2), np.int32)}
+    entropy = Broken(random_tables(np.random.default_rng(0), 1, 8), 0)
+    with pytest.raises(PluginError, match="Broken"):
+        encode_block(ZstdCoder(), latents, entropy, specs)
+    sound = encode_block(ZstdCoder(), latents, Whole(entropy.tables, 0), specs)
+    with pytest.raises(PluginError, match="Broken"):
+        decode_block(ZstdCoder(), sound, entropy, specs, shapes_of(latents))
+
+
+class Whole(ContextEntropy):
+    """One stage under the first table."""
+
+    def stages(self) -> Sequence[Stage]:
+        return [Stage("main", WHOLE)]
+
+    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+        return StageContext(np.zeros((1, 1, 1, 1), int))
 
 
 # --- what goes in comes out ---------------------------------------------------------------------------------------

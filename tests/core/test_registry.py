@@ -346,6 +346,21 @@ def test_weights_that_are_not_those_of_the_digest_are_refused(
         open_model("forged/one")
 
 
+def test_a_model_file_that_was_replaced_after_it_was_found_is_refused(
+    plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = model_file(tmp_path, "swapped/one")
+    architectures = "[ArchitectureSpec('grey', 'builtins:object')]"
+    install(
+        monkeypatch,
+        plugin("swapped", architectures=architectures, models=f"[ModelSpec('swapped/one', Path({str(path)!r}))]"),
+    )
+    head = registry.catalog().find("swapped/one")
+    model_file(tmp_path, "swapped/one", seed=1).replace(path)
+    with pytest.raises(WeightsMismatch, match=f"expected {head.digest[:16]}"):
+        open_model("swapped/one")
+
+
 # --- the user's own models ----------------------------------------------------------------------------------------
 
 

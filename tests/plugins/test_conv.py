@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -246,6 +249,24 @@ def test_fitted_tables_are_valid_and_ordered_from_peaked_to_flat(contexts: Conte
     assert frequencies[0].max() > frequencies[30].max() > frequencies[60].max()
     assert contexts.choice.shape == (len(QUALITIES), 12, LEVELS + 1)
     assert (np.diff(contexts.thresholds, axis=2) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: {"groups": ()},
+        lambda c: {"groups": (*c.groups[:-1], c.groups[-1] - 0.5, 0.5)},
+        lambda c: {"thresholds": c.thresholds.astype(np.float32)},
+        lambda c: {"thresholds": c.thresholds[1:]},
+        lambda c: {"choice": c.choice.astype(np.int8)},
+        lambda c: {"choice": np.full_like(c.choice, 255)},
+    ],
+)
+def test_contexts_that_are_not_whole_numbers_in_range_are_refused(
+    contexts: ContextTables, change: Callable[[ContextTables], dict[str, Any]]
+) -> None:
+    with pytest.raises(ValueError, match="context"):
+        replace(contexts, **change(contexts))
 
 
 def test_contexts_save_bits_on_latents_that_come_in_patches(contexts: ContextTables) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 import nncodec
+from nncodec.model_file import write_model
+from nncodec.testing_support import models_folder
 from nncodec.training.autoencoder import AutoencoderTask
 from nncodec.training.data import ArraySampler
 from nncodec.training.loop import LoopOptions, Schedule, fit
@@ -39,6 +43,16 @@ def test_a_name_outside_the_family_is_refused(name: str) -> None:
 def test_a_hostile_config_is_refused_before_anything_is_built(setting: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="not a whole number"):
         DenseConfig(**setting)  # type: ignore[arg-type]
+
+
+def test_a_config_without_its_weights_costs_no_memory(tmp_path: Path) -> None:
+    """This one asks for 137 GB of them."""
+    config = DenseConfig(width=256, height=256, latents=4096, encoder_layers=8, decoder_layers=8)
+    path = tmp_path / "vast.safetensors"
+    tensors = {"encoder.1.weight": np.zeros(1, np.float16)}
+    write_model(path, architecture="dense", config=config.as_dict(), name="vast", card={}, tensors=tensors)
+    with models_folder(tmp_path), pytest.raises(nncodec.BadModelFile, match="tensor"):
+        nncodec.encode(Image.new("L", (256, 256)), "vast")
 
 
 def test_a_small_member_learns_pictures_of_another_size() -> None:

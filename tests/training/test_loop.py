@@ -140,6 +140,7 @@ def test_a_schedule_warms_up_then_falls_to_its_final_share() -> None:
     assert schedule.rate_factor(0, 0.0) == pytest.approx(0.01)
     assert schedule.rate_factor(99, schedule.progress(99, 0)) > 0.97
     assert schedule.rate_factor(1000, 1.0) == pytest.approx(0.1)
+    assert Schedule(1.0, steps=10, warmup_steps=0).rate_factor(0, 0.0) == 1
     assert Schedule(1.0, minutes=2).progress(5, 60) == 0.5
     with pytest.raises(ValueError, match="steps or minutes"):
         Schedule(1.0).progress(0, 0)
