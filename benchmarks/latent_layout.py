@@ -96,7 +96,7 @@ def main() -> None:
         results[str(quality)] = {name: round(size) for name, size in sizes.items()}
         ideal = sizes["ideal"]
         print(quality, " ".join(f"{name}: {size / ideal:.3f}" for name, size in sizes.items()), flush=True)
-    record = {"command": " ".join(sys.argv), "pictures": PICTURES, "unit": "bytes", "by_quality": results}
+    record = {"command": " ".join(["python", *sys.argv]), "pictures": PICTURES, "unit": "bytes", "by_quality": results}
     options.output.write_text(json.dumps(record, indent=1) + "\n")
 
 

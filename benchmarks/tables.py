@@ -64,7 +64,7 @@ def small_pictures() -> str:
 def startup() -> str:
     """Waiting times from a cold start."""
     seconds = _results("startup")["seconds"]
-    return _table(["", "milliseconds"], [[name, f"{1000 * value:.1f}"] for name, value in seconds.items()])
+    return _table(["", "milliseconds"], [[name, f"{1000 * value:.2f}"] for name, value in seconds.items()])
 
 
 def large_pictures() -> str:

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import BinaryIO, NamedTuple, TypeVar
 
-from nncodec.errors import Corrupt, FormatError, NotNnc, Truncated, UnsupportedVersion
+from nncodec.errors import Corrupt, FormatError, InvalidOption, NotNnc, Truncated, UnsupportedVersion
 from nncodec.limits import DEFAULT_LIMITS, Limits
 
 MAGIC = b"\x8eNNC"
@@ -178,6 +178,11 @@ class Container:
 
     def __init__(self, source: bytes | bytearray | memoryview | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> None:
         stream = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
+        if not hasattr(stream, "read"):
+            kind = type(source).__name__
+            raise InvalidOption(
+                option="data", reason=f"expected bytes or a binary stream, got {kind}; open the file first"
+            )
         self._stream = stream
         self.limits = limits
         self._start = _seek(stream, 0, io.SEEK_CUR)

@@ -165,6 +165,10 @@ def model_of(container: Container) -> CodecModel:
     header = container.header
     if header.mode.name not in model.traits.modes and "RGB" not in model.traits.modes:
         raise Corrupt(detail=f"{head.name} codes grey pictures only, the header says otherwise")
+    if (header.quality is not None) != model.traits.qualities:
+        raise Corrupt(
+            detail=f"{head.name} {'has' if model.traits.qualities else 'has no'} qualities, the header says otherwise"
+        )
     if isinstance(size, FixedSize) and (header.width, header.height) != (size.width, size.height):
         raise Corrupt(detail=f"{head.name} codes {size.width} x {size.height} pixels, the header says otherwise")
     if isinstance(size, FixedSize) and header.block_edge_log2:

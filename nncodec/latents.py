@@ -43,11 +43,6 @@ class LatentSpec:
         return frames, self.channels, math.ceil(height / self.stride), math.ceil(width / self.stride)
 
 
-def zero_latents(specs: tuple[LatentSpec, ...], frames: int, height: int, width: int) -> Latents:
-    """Return latents of zeros for pictures of this size."""
-    return {spec.name: np.zeros(spec.shape(frames, height, width), np.int32) for spec in specs}
-
-
 def problem_with(
     latents: Mapping[str, IntArray], specs: tuple[LatentSpec, ...], shape: tuple[int, int, int]
 ) -> str | None:

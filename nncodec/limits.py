@@ -16,7 +16,7 @@ class Limits:
             calls a picture a decompression bomb.
         frames: frames in one file.
         block_pixels: width x height x frames of one block, padded as its model pads: what is decoded at once. Encoders
-            here keep to a quarter of the default.
+            here keep to half of the default.
         blocks: independently coded blocks in one file.
         chunk_bytes: one chunk as stored, other than alpha, which `pixels` bounds.
         preview_pixels: the preview picture, which is decoded by Pillow.
@@ -26,7 +26,7 @@ class Limits:
 
     pixels: int = 178_956_970
     frames: int = 1 << 20
-    block_pixels: int = 1 << 24
+    block_pixels: int = 1 << 23
     blocks: int = 1 << 18
     chunk_bytes: int = 1 << 26
     preview_pixels: int = 1 << 18

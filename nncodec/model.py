@@ -144,7 +144,8 @@ class CodecTraits:
     """What core needs to know of a codec model.
 
     Args:
-        modes: colour modes it codes, of "L" and "RGB". Grey pictures go through an RGB model as equal planes.
+        modes: colour modes it codes, of "L" and "RGB". Grey pictures go through a model without "L" as equal planes;
+            of a grey picture's synthesis with three planes core takes the mean.
         size: which sizes it takes.
         latents: its arrays.
         qualities: whether quality 0..100 means something to it.

@@ -10,6 +10,7 @@ from PIL import Image
 
 from nncodec.container import ColourMode
 from nncodec.errors import UnsupportedImage
+from nncodec.limits import DEFAULT_LIMITS
 from nncodec.model import Pixels
 
 MODES = ("L", "LA", "RGB", "RGBA")
@@ -39,6 +40,12 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
     """
     if not images:
         raise UnsupportedImage(detail="there is no picture to encode")
+    for image in images:
+        if not isinstance(image, Image.Image):
+            kind = type(image).__name__
+            raise UnsupportedImage(
+                detail=f"expected Pillow images, got {kind}; make one with Image.fromarray or Image.open"
+            )
     first = images[0]
     if first.mode not in MODES:
         raise UnsupportedImage(detail=f"cannot write mode {first.mode} as NNC; convert to one of {', '.join(MODES)}")
@@ -50,6 +57,11 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
                 detail=f"frame {number} is {image.mode} {image.width} x {image.height}, the first is "
                 f"{first.mode} {first.width} x {first.height}; all frames of a file must agree"
             )
+    pixels = first.width * first.height * len(images)
+    if pixels > DEFAULT_LIMITS.pixels:
+        raise UnsupportedImage(
+            detail=f"{pixels:,} pixels are more than the {DEFAULT_LIMITS.pixels:,} that readers take; split the picture"
+        )
     stacked = np.stack([np.asarray(image) for image in images])  # (frames, H, W[, C])
     if stacked.ndim == 3:
         stacked = stacked[..., None]

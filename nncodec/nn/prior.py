@@ -31,8 +31,10 @@ class LogisticMixturePrior(nn.Module):
 
     def __init__(self, channels: int, components: int = 3, scale: float = 0.1) -> None:
         super().__init__()
-        spread = torch.linspace(-1.5, 1.5, components)
-        self.log_scale = nn.Parameter((math.log(scale) + spread)[:, None].repeat(1, channels))
+        # Plain lists: on the meta device, where networks are built before their weights are there, operations such as
+        # linspace and repeat first import a second's worth of modules.
+        spread = [math.log(scale) + 3 * k / max(1, components - 1) - 1.5 for k in range(components)]
+        self.log_scale = nn.Parameter(torch.tensor([[value] * channels for value in spread]))
         self.location = nn.Parameter(torch.zeros(components, channels))
         self.weight_logit = nn.Parameter(torch.zeros(components, channels))
 

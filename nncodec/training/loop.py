@@ -165,7 +165,11 @@ def fit(
                 )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(task.parameters(), options.clip_norm)
+            norm = nn.utils.clip_grad_norm_(task.parameters(), options.clip_norm)
+            if not math.isfinite(norm.item()):  # before the step: what is saved later must stay usable
+                raise TrainingDiverged(
+                    f"a gradient became {norm.item()} at step {step}; lower the learning rate and resume"
+                )
             optimizer.step()
             step += 1
             averages.add({"loss": loss.item(), **terms})

@@ -62,7 +62,7 @@ class PhotoNetwork(nn.Module):
         self.synthesis_fine = nn.Sequential(*(DepthwiseBlock(_UNSHUFFLED) for _ in range(config.fine_blocks)))
         self.synthesis_out = nn.Conv2d(_UNSHUFFLED, _UNSHUFFLED, 1)
         self.prior = LogisticMixturePrior(channels)
-        self.log_gain = nn.Parameter(self._starting_log_gain()[:, None].repeat(1, channels))
+        self.log_gain = nn.Parameter(torch.tensor([[value] * channels for value in self._starting_log_gains()]))
         self.log_rescale = nn.Parameter(torch.zeros(config.anchors, channels))
         self._start_from_fixed_transforms()
 
@@ -109,12 +109,12 @@ class PhotoNetwork(nn.Module):
         low, high = math.log(self.config.lambda_low), math.log(self.config.lambda_high)
         return torch.exp(low + (high - low) * quality / 100)
 
-    def _starting_log_gain(self) -> Tensor:
+    def _starting_log_gains(self) -> list[float]:
         # For an orthonormal transform at high rate, lambda = 18 / (ln 2 * step^2) with three planes a pixel.
-        lambdas = torch.logspace(
-            math.log10(self.config.lambda_low), math.log10(self.config.lambda_high), self.config.anchors
-        )
-        return torch.log(255 / torch.sqrt(18 / (math.log(2) * lambdas)))
+        low, high = math.log(self.config.lambda_low), math.log(self.config.lambda_high)
+        last = self.config.anchors - 1
+        lambdas = [math.exp(low + (high - low) * anchor / last) for anchor in range(last + 1)]
+        return [math.log(255 / math.sqrt(18 / (math.log(2) * value))) for value in lambdas]
 
     def _start_from_fixed_transforms(self) -> None:
         merge = merge_weights(self.config.latent_channels)

@@ -144,7 +144,7 @@ def test_no_block_is_larger_with_its_padding_than_a_decoder_takes(
         plan = Encoder("photo", 50, {"frames_per_block": int(caught.value.reason.split()[-1])})
     per_block = plan._header(frames, frames.colour).frames_per_block
     padded = -(-size[0] // 16) * 16 * -(-size[1] // 16) * 16
-    assert per_block * padded <= DEFAULT_LIMITS.block_pixels // (2 if frames_per_block else 4)
+    assert per_block * padded <= DEFAULT_LIMITS.block_pixels // 2
 
 
 # --- hostile files with right checksums ---------------------------------------------------------------------------
@@ -210,3 +210,37 @@ def test_a_synthesis_that_returns_something_else_is_the_plugins_fault(
     opened.setattr(registry.open_model("photo"), "synthesis", lambda *_: pixels)
     with pytest.raises(nncodec.PluginError):
         nncodec.decode(data)
+
+
+# --- what newcomers get wrong -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("image", [np.zeros((8, 8, 3), np.uint8), ["cat.png"], [ramp(8, 8, "RGB"), None]])
+def test_what_is_not_a_pillow_image_is_named(image: object) -> None:
+    with pytest.raises(nncodec.UnsupportedImage, match="expected Pillow images, got"):
+        nncodec.encode(image)  # type: ignore[arg-type]
+
+
+def test_a_path_is_not_taken_for_data() -> None:
+    with pytest.raises(nncodec.InvalidOption, match="open the file first"):
+        nncodec.decode("cat.nnc")  # type: ignore[arg-type]
+
+
+def test_more_pixels_than_readers_take_are_refused_before_they_are_coded(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = Image.new("L", (1, 1))
+    monkeypatch.setattr(Image.Image, "size", (20_000, 20_000))
+    monkeypatch.setattr(Image.Image, "width", 20_000)
+    monkeypatch.setattr(Image.Image, "height", 20_000)
+    with pytest.raises(nncodec.UnsupportedImage, match="400,000,000 pixels"):
+        from_images([large])
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "quality"), [("conv/photo", (16, 16), None), ("dense/fashion", (28, 28), 50)]
+)
+def test_a_quality_that_does_not_suit_the_model_is_damage(
+    model: str, size: tuple[int, int], quality: int | None
+) -> None:
+    data = nncodec.encode(Image.new("L", size), model)
+    with pytest.raises(nncodec.Corrupt, match="qualities"):
+        nncodec.decode(rewritten(data, lambda header: replace(header, quality=quality)))

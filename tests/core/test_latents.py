@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncodec.latents import Latents, LatentSpec, problem_with, zero_latents
+from nncodec.latents import Latents, LatentSpec, problem_with
 
 SPECS = (LatentSpec("main", 3, 8, -4, 5), LatentSpec("side", 2, 32, 0, 1))
 SHAPE = (2, 40, 64)  # frames, height, width
@@ -34,6 +34,10 @@ def test_the_latents_of_an_axis_are_just_enough_to_cover_it(pixels: int, stride:
 
 def test_a_stride_of_the_whole_picture_gives_one_latent_a_channel() -> None:
     assert LatentSpec("y", 16, 28, -128, 127).shape(5, 28, 28) == (5, 16, 1, 1)
+
+
+def zero_latents(specs: tuple[LatentSpec, ...], frames: int, height: int, width: int) -> Latents:
+    return {spec.name: np.zeros(spec.shape(frames, height, width), np.int32) for spec in specs}
 
 
 def test_zero_latents_have_the_declared_shapes_and_nothing_wrong() -> None:
