@@ -34,6 +34,12 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            if isinstance(error, click.exceptions.NoArgsIsHelpError):
+                raise
+            where = error.ctx.command_path if error.ctx else ctx.command_path
+            complain(f"{error.format_message()}  See '{where} --help'.")
+            ctx.exit(error.exit_code)
         except NncError as error:
             complain(str(error))
             ctx.exit(1)

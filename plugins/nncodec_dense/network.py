@@ -90,7 +90,7 @@ def build(config: DenseConfig) -> Autoencoder:
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
-    # Sigmoid layers learn several times faster from this start than from torch's own, which is smaller.
+    # Glorot's start, as the family was described with; torch's own is smaller, and sigmoid layers are slow to leave it.
     layer = nn.Linear(inputs, outputs)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)

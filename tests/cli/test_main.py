@@ -45,6 +45,25 @@ def test_version(start):
     assert wait(start("--version")) == (0, f"nncodec, version {nncodec.__version__}\n", "")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["encode", "a.png", "-m", "nope"], "no installed model is 'nope'"),
+        (["encode", "a.png", "--sharpen"], "No such option"),
+        (["encode", "a.png", "-q", "101"], "101 is not in the range"),
+        (["encode"], "Missing argument"),
+        (["squash"], "No such command 'squash'"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_says_where_help_is(run, arguments, says):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("nncodec: ")
+    assert says in line
+    assert "--help'" in line
+
+
 def test_exit_statuses(start, photo_png):
     assert wait(start("encode", photo_png, *TINY)) == (0, "", "")
     status, _, err = wait(start("encode", photo_png, *TINY))
