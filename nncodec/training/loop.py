@@ -155,24 +155,8 @@ def fit(
             factor = schedule.rate_factor(step, progress)
             for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                 group["lr"] = rate * factor
-            generator = torch.Generator(device).manual_seed(options.seed * 1_000_003 + step)
-            pixels = _to_tensor(sampler.batch(step), device)
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.bfloat16):
-                loss, terms = task.loss(pixels, progress, generator)
-            if not math.isfinite(loss.item()):
-                raise TrainingDiverged(
-                    f"the loss became {loss.item()} at step {step}; lower the learning rate and resume"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            norm = nn.utils.clip_grad_norm_(task.parameters(), options.clip_norm)
-            if not math.isfinite(norm.item()):  # before the step: what is saved later must stay usable
-                raise TrainingDiverged(
-                    f"a gradient became {norm.item()} at step {step}; lower the learning rate and resume"
-                )
-            optimizer.step()
+            averages.add(_update(task, optimizer, sampler.batch(step), step, progress, options))
             step += 1
-            averages.add({"loss": loss.item(), **terms})
             if step % options.log_steps == 0:
                 figures = averages.take()
                 _append_log(options.log, {"step": step, "elapsed_s": round(elapsed_s(), 1), **figures})
@@ -187,6 +171,32 @@ def fit(
     save()
     task.eval()
     return TrainingReport(step, elapsed_s(), figures or averages.take())
+
+
+def _update(
+    task: TrainingTask,
+    optimizer: torch.optim.Optimizer,
+    batch: Pixels,
+    step: int,
+    progress: float,
+    options: LoopOptions,
+) -> dict[str, float]:
+    """Take one step and return its figures; parameters stay as they were if it would make them useless."""
+    device = torch.device(options.device)
+    generator = torch.Generator(device).manual_seed(options.seed * 1_000_003 + step)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=options.bfloat16):
+        loss, figures = task.loss(_to_tensor(batch, device), progress, generator)
+    _require_finite("the loss", loss, step)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    _require_finite("a gradient", nn.utils.clip_grad_norm_(task.parameters(), options.clip_norm), step)
+    optimizer.step()
+    return {"loss": loss.item(), **figures}
+
+
+def _require_finite(what: str, value: Tensor, step: int) -> None:
+    if not math.isfinite(value.item()):
+        raise TrainingDiverged(f"{what} became {value.item()} at step {step}; lower the learning rate and resume")
 
 
 def _resume(path: Path | None, task: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:

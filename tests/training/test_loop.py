@@ -108,6 +108,20 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(tmp_
     assert load_checkpoint(path)["step"] == 5
 
 
+class Cliff(Mean):
+    """Has a finite loss whose gradient is not."""
+
+    def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        return self.value.abs().sqrt().sum(), {}
+
+
+def test_a_gradient_that_is_not_a_number_stops_the_run_before_it_reaches_the_weights() -> None:
+    task = Cliff()
+    with pytest.raises(TrainingDiverged, match="gradient"):
+        fit(task, ArraySampler(PICTURES, 8, seed=1), Schedule(0.05, steps=10), LoopOptions())
+    assert task.value.item() == 0
+
+
 def test_an_interrupt_saves_before_it_is_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "h.pt"
 
