@@ -126,7 +126,7 @@ def decode_frames(
     container.check_end()
     count = container.header.frames
     wanted = range(count) if frames is None else frames
-    if wanted and not (min(wanted) >= 0 and max(wanted) < count):
+    if wanted and not all(0 <= number < count for number in (wanted[0], wanted[-1])):
         raise InvalidOption(option="frame", reason=f"the file has frames 0 to {count - 1}")
     return frames_of(container, wanted)
 

@@ -313,7 +313,9 @@ def test_an_unknown_ancillary_chunk_is_skipped_and_still_under_its_checksum(kind
 
 
 def test_the_forged_file_that_the_next_tests_change_is_sound() -> None:
-    Container(forge(b"\x03\x02\x01")).check()
+    container = Container(forge(b"\x03\x02\x01"))
+    container.check()
+    assert (container.header.width, container.header.height, container.block_count) == (3, 2, 1)
 
 
 @pytest.mark.parametrize("width", [b"\x83\x00", b"\x80\x00", b"\x83\x80\x00", b"\x83\x80\x80\x80\x00"])

@@ -351,111 +351,6 @@ def test_the_class_of_each_symbol_is_kept_when_stages_are_coded_one_after_anothe
     assert sorted_segments(stages, alphabet, 3) == sorted_segments(whole, alphabet, 3)
 
 
-# --- Zstandard frames that no encoder of ours wrote ---------------------------------------------------------------
-
-MAGIC = bytes.fromhex("28b52ffd")
-
-
-def raw_frame(content: bytes, *, declared: int | None = None, last: int = 1) -> bytes:
-    """Return a frame of one uncompressed block: size in 8 bytes, single segment."""
-    size = len(content) if declared is None else declared
-    return MAGIC + b"\xe0" + size.to_bytes(8, "little") + (last | len(content) << 3).to_bytes(3, "little") + content
-
-
-def test_a_frame_of_another_encoder_is_read() -> None:
-    assert decompress(raw_frame(b"abc"), 3, exact=True) == b"abc"
-    assert decompress(raw_frame(b"abc"), 99, exact=False) == b"abc"
-
-
-@pytest.mark.parametrize("exact", [True, False])
-@pytest.mark.parametrize("declared", [4, 30_000, 2**40, 2**64 - 3])
-def test_a_frame_that_declares_more_than_is_possible_is_refused(declared: int, exact: bool) -> None:
-    with pytest.raises(Corrupt, match=f"declares {declared} bytes where 3"):
-        decompress(raw_frame(b"abc", declared=declared), 3, exact=exact)
-
-
-def test_a_frame_that_declares_less_than_must_be_is_refused() -> None:
-    with pytest.raises(Corrupt, match="declares 3 bytes where 4"):
-        decompress(raw_frame(b"abc"), 4, exact=True)
-
-
-@pytest.mark.parametrize("declared", [1, 2, 4, 100])
-def test_a_frame_that_holds_other_than_it_declares_is_refused(declared: int) -> None:
-    with pytest.raises(Corrupt):
-        decompress(raw_frame(b"abc", declared=declared), declared, exact=True)
-
-
-def test_a_frame_that_expands_ten_thousandfold_is_refused_by_what_it_declares() -> None:
-    bomb = zstandard.ZstdCompressor(level=19).compress(bytes(10_000_000))
-    assert len(bomb) < 1000
-    with pytest.raises(Corrupt, match="declares 10000000 bytes where 1000"):
-        decompress(bomb, 1000, exact=False)
-
-
-def test_a_frame_that_expands_beyond_what_it_declares_is_refused() -> None:
-    run_of_128_kib = (1 | 1 << 1 | (1 << 17) << 3).to_bytes(3, "little") + b"x"
-    with pytest.raises(Corrupt):
-        decompress(MAGIC + b"\xe0" + (1000).to_bytes(8, "little") + run_of_128_kib, 1000, exact=True)
-
-
-def test_a_frame_that_does_not_declare_its_size_is_refused() -> None:
-    frame = zstandard.ZstdCompressor(write_content_size=False).compress(b"abc")
-    assert zstandard.decompress(frame, max_output_size=3) == b"abc"
-    with pytest.raises(Corrupt, match="does not declare"):
-        decompress(frame, 3, exact=True)
-
-
-@pytest.mark.parametrize("extra", [b"\0", b"more", raw_frame(b"abc"), bytes.fromhex("502a4d1800000000")])
-def test_data_after_the_frame_is_refused(extra: bytes) -> None:
-    with pytest.raises(Corrupt):
-        decompress(raw_frame(b"abc") + extra, 3, exact=True)
-
-
-def windowed_frame(window_log: int, content: bytes) -> bytes:
-    """Return a frame with a window descriptor instead of a single segment, and its size in 8 bytes."""
-    descriptor = bytes((0xC0, window_log - 10 << 3))
-    return MAGIC + descriptor + len(content).to_bytes(8, "little") + raw_frame(content)[13:]
-
-
-def test_a_frame_with_an_oversized_window_is_refused() -> None:
-    assert decompress(windowed_frame(24, b"abc"), 3, exact=True) == b"abc"
-    for window_log in (25, 27, 31, 41):
-        with pytest.raises(Corrupt):
-            decompress(windowed_frame(window_log, b"abc"), 3, exact=True)
-
-
-def test_a_frame_with_a_dictionary_is_refused() -> None:
-    frame = MAGIC + b"\xe1" + b"\x05" + raw_frame(b"abc")[5:]
-    with pytest.raises(Corrupt, match="dictionary"):
-        decompress(frame, 3, exact=True)
-
-
-@pytest.mark.parametrize("size", range(len(raw_frame(b"abc"))))
-def test_a_frame_cut_anywhere_is_refused(size: int) -> None:
-    with pytest.raises(Corrupt):
-        decompress(raw_frame(b"abc")[:size], 3, exact=True)
-
-
-def test_an_unfinished_frame_is_refused() -> None:
-    with pytest.raises(Corrupt):
-        decompress(raw_frame(b"abc", last=0), 3, exact=True)
-
-
-def test_a_skippable_frame_is_no_frame() -> None:
-    with pytest.raises(Corrupt):
-        decompress(bytes.fromhex("502a4d1803000000") + b"abc", 3, exact=True)
-
-
-@given(st.binary(max_size=60), st.booleans())
-@PROPERTY
-def test_any_bytes_are_a_frame_within_bounds_or_corrupt(data: bytes, with_magic: bool) -> None:
-    try:
-        content = decompress((MAGIC if with_magic else b"") + data, 1000, exact=False)
-    except Corrupt:
-        return
-    assert len(content) <= 1000
-
-
 # --- payloads that contradict their model -------------------------------------------------------------------------
 
 
@@ -481,22 +376,22 @@ def test_a_stored_symbol_outside_the_range_is_refused() -> None:
 def test_a_planar_symbol_outside_the_range_is_refused() -> None:
     spec = (LatentSpec("y", 1, 1, -2, 3),)
     with pytest.raises(Corrupt, match="outside its alphabet"):
-        decode_block(ZstdCoder(), raw_frame(b"\x06"), PlainEntropy(spec), spec, {"y": (1, 1, 1, 1)})
+        decode_block(ZstdCoder(), compress(b"\x06"), PlainEntropy(spec), spec, {"y": (1, 1, 1, 1)})
 
 
 def test_a_symbol_that_only_another_array_may_hold_is_refused() -> None:
     specs = (LatentSpec("y", 1, 1, 0, 200), LatentSpec("z", 1, 1, 0, 9))
     shapes = {"y": (1, 1, 1, 1), "z": (1, 1, 1, 1)}
-    assert decode_block(ZstdCoder(), raw_frame(b"\xc8\x09"), PlainEntropy(specs), specs, shapes)["z"].item() == 9
+    assert decode_block(ZstdCoder(), compress(b"\xc8\x09"), PlainEntropy(specs), specs, shapes)["z"].item() == 9
     with pytest.raises(Corrupt, match=r"outside 0\.\.9"):
-        decode_block(ZstdCoder(), raw_frame(b"\xc8\x0a"), PlainEntropy(specs), specs, shapes)
+        decode_block(ZstdCoder(), compress(b"\xc8\x0a"), PlainEntropy(specs), specs, shapes)
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 4, 100])
 def test_a_planar_payload_of_another_size_is_refused(size: int) -> None:
     spec = (LatentSpec("y", 1, 1, 0, 255),)
     with pytest.raises(Corrupt):
-        decode_block(ZstdCoder(), raw_frame(bytes(size)), PlainEntropy(spec), spec, {"y": (1, 1, 1, 3)})
+        decode_block(ZstdCoder(), compress(bytes(size)), PlainEntropy(spec), spec, {"y": (1, 1, 1, 3)})
 
 
 def test_a_model_with_tables_has_no_stored_form() -> None:
@@ -523,7 +418,7 @@ class FixedContexts(EntropyModel):
 
 def decode_sorted(content: bytes, limit: int = 1000) -> IntArray:
     spec = (LatentSpec("y", 1, 1, -limit, limit),)
-    return decode_block(ZstdCoder(), raw_frame(content), FixedContexts(), spec, {"y": (1, 1, 1, 7)})["y"].ravel()
+    return decode_block(ZstdCoder(), compress(content), FixedContexts(), spec, {"y": (1, 1, 1, 7)})["y"].ravel()
 
 
 COUNTS = "11 00000005 000000000000000000000000 02"
@@ -604,7 +499,7 @@ def test_any_payload_under_depending_contexts_gives_latents_in_range_or_corrupt(
     content = bytearray(zstandard.decompress(encode_block(ZstdCoder(), latents, entropy, specs)))
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     try:
-        decoded = decode_block(ZstdCoder(), raw_frame(bytes(content)), entropy, specs, shapes_of(latents))
+        decoded = decode_block(ZstdCoder(), compress(bytes(content)), entropy, specs, shapes_of(latents))
     except Corrupt:
         return
     assert max(np.abs(array).max() for array in decoded.values()) <= 40

@@ -58,7 +58,7 @@ def set_metadata(path: Path, key: str, value: object) -> None:
     rewrite(path, lambda header: header["__metadata__"].update({f"nncodec.{key}": value}))
 
 
-def refuse(path: Path, reason: str | None = None) -> None:
+def assert_refused(path: Path, reason: str | None = None) -> None:
     with pytest.raises(BadModelFile, match=reason) as caught:
         read_model(path)
     assert caught.value.path == path
@@ -199,7 +199,7 @@ def test_a_name_that_is_not_lower_case_plugin_slash_model_is_neither_written_nor
     with pytest.raises(BadModelFile, match="name"):
         write(path, name=name)
     set_metadata(path, "name", name)
-    refuse(path, "name")
+    assert_refused(path, "name")
 
 
 @pytest.mark.parametrize("name", ["x", "demo/x", "my-plugin/v1.2_large", "0/1", "a" * 100])
@@ -212,29 +212,29 @@ def test_a_lower_case_name_is_written_and_read(path: Path, name: str) -> None:
 
 
 def test_a_file_that_is_not_there_is_refused(path: Path) -> None:
-    refuse(path)
+    assert_refused(path)
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    refuse(tmp_path)
+    assert_refused(tmp_path)
 
 
 def test_a_file_cut_anywhere_is_refused(path: Path) -> None:
     data = write(path)
     for size in range(len(data)):
         path.write_bytes(data[:size])
-        refuse(path)
+        assert_refused(path)
 
 
 def test_bytes_after_the_tensors_are_refused(path: Path) -> None:
     path.write_bytes(write(path) + b"\0")
-    refuse(path)
+    assert_refused(path)
 
 
 @pytest.mark.parametrize("size", [2**20 + 1, 2**31, 2**63, 2**64 - 1])
 def test_a_header_that_claims_to_be_huge_is_refused(path: Path, size: int) -> None:
     path.write_bytes(struct.pack("<Q", size) + bytes(2**20 + 2))
-    refuse(path, "header size")
+    assert_refused(path, "header size")
 
 
 def test_a_file_that_is_huge_is_refused_unread(path: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_file_that_is_huge_is_refused_unread(path: Path) -> None:
 def test_too_many_tensors_are_refused(path: Path) -> None:
     entry = {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}
     rewrite(path, lambda header: header.update({f"t{n}": entry for n in range(4097)}))
-    refuse(path, "4096 tensors")
+    assert_refused(path, "4096 tensors")
 
 
 @pytest.mark.parametrize(
@@ -257,12 +257,12 @@ def test_too_many_tensors_are_refused(path: Path) -> None:
 )
 def test_a_header_that_is_no_table_with_metadata_is_refused(path: Path, header: bytes) -> None:
     path.write_bytes(join(header, b""))
-    refuse(path)
+    assert_refused(path)
 
 
 def test_a_header_nested_too_deeply_is_refused(path: Path) -> None:
     path.write_bytes(join(b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b""))
-    refuse(path)
+    assert_refused(path)
 
 
 ENTRY = {"dtype": "I8", "shape": [3], "data_offsets": [8, 11]}
@@ -305,7 +305,7 @@ ENTRY = {"dtype": "I8", "shape": [3], "data_offsets": [8, 11]}
 )
 def test_a_tensor_of_impossible_type_shape_or_place_is_refused(path: Path, change: dict[str, Any]) -> None:
     rewrite(path, lambda header: header.update(b={**ENTRY, **change}))
-    refuse(path)
+    assert_refused(path)
 
 
 def test_a_tensor_of_more_than_2_to_the_28_numbers_is_refused_before_any_is_read(path: Path) -> None:
@@ -318,20 +318,20 @@ def test_a_tensor_of_more_than_2_to_the_28_numbers_is_refused_before_any_is_read
 @pytest.mark.parametrize("entry", [None, [], 5, "I8", {}])
 def test_a_tensor_that_is_no_table_is_refused(path: Path, entry: object) -> None:
     rewrite(path, lambda header: header.update(b=entry))
-    refuse(path, "'b'")
+    assert_refused(path, "'b'")
 
 
 @pytest.mark.parametrize("key", ["architecture", "config", "name", "card", "digest"])
 def test_missing_metadata_is_refused_by_name(path: Path, key: str) -> None:
     rewrite(path, lambda header: header["__metadata__"].pop(f"nncodec.{key}"))
-    refuse(path, f"nncodec.{key}")
+    assert_refused(path, f"nncodec.{key}")
 
 
 @pytest.mark.parametrize("key", ["config", "card"])
 @pytest.mark.parametrize("text", ["", "{", "[]", "1", "null", '"x"', "{'a': 1}", "{" * 100_000])
 def test_metadata_that_is_no_json_object_is_refused(path: Path, key: str, text: str) -> None:
     set_metadata(path, key, text)
-    refuse(path, f"its {key} is not")
+    assert_refused(path, f"its {key} is not")
 
 
 @pytest.mark.parametrize("depth", [900, 960, 970, 980, 985, 990, 995, 1000, 50_000])
@@ -344,7 +344,7 @@ def test_metadata_nested_too_deeply_is_refused(path: Path, depth: int) -> None:
 @pytest.mark.parametrize("digest", ["", "0" * 63, "0" * 65, "G" * 64, "A" * 64, "0" * 64 + "\n", "٠" * 64])
 def test_a_digest_that_is_not_64_lower_case_hexadecimal_digits_is_refused(path: Path, digest: str) -> None:
     set_metadata(path, "digest", digest)
-    refuse(path, "digest")
+    assert_refused(path, "digest")
 
 
 def test_another_digest_than_that_of_the_contents_is_refused(path: Path) -> None:
