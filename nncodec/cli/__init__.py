@@ -14,6 +14,7 @@ import click
 
 from nncodec import __version__
 from nncodec.cli.check import check_command
+from nncodec.cli.compare import compare_command
 from nncodec.cli.decode import decode_command
 from nncodec.cli.demo import demo_command
 from nncodec.cli.encode import encode_command
@@ -76,5 +77,6 @@ for _command in (
     models_command,
     plugins_command,
     demo_command,
+    compare_command,
 ):
     main.add_command(_command)

@@ -139,6 +139,9 @@ def test_what_the_registry_asks_of_a_plugin_imports_nothing_else_of_it(folder: P
         "import nncodec.testing, sys; assert 'pytest' not in sys.modules",
         "import nncodec.cli; nncodec.cli.main(['--help'], standalone_mode=False)",
         "import nncodec.cli; nncodec.cli.main(['plugins'], standalone_mode=False)",
+        "import nncodec.cli; nncodec.cli.main(['compare', '--help'], standalone_mode=False)",
+        "import nncodec.metrics, sys; assert not {'skimage', 'scipy'} & sys.modules.keys()",
+        "import nncodec.compare, nncodec.compare.report, sys; assert not {'scipy', 'matplotlib'} & sys.modules.keys()",
     ],
 )
 def test_torch_stays_unloaded(code: str, tmp_path: Path) -> None:

@@ -1,0 +1,253 @@
+"""`nncodec compare`: models and other people's codecs on your own pictures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nncodec import extras
+from nncodec.cli import compare_tables
+from nncodec.cli.compare_curves import PUBLISHED, Curves, Difference, differences, json_of, pairs_of, table_of
+from nncodec.cli.compare_study import Study, chosen_codecs, find_pictures, measure, progress
+from nncodec.cli.files import is_taken, write_file
+from nncodec.cli.options import force_option
+from nncodec.cli.text import complain, count_of
+from nncodec.cli.work import taken
+from nncodec.errors import NncError
+from nncodec.limits import DEFAULT_LIMITS
+
+if TYPE_CHECKING:
+    from nncodec.compare import Comparison, CurvePoint
+
+_MATCHED_QUALITY = 50
+
+
+def _names(_: click.Context, __: click.Parameter, given: str | None) -> tuple[str, ...] | None:
+    """Take NAME,NAME apart."""
+    if given is None:
+        return None
+    names = tuple(part.strip() for part in given.split(","))
+    if not all(names):
+        raise click.BadParameter("give names, as in jpeg,webp")
+    return names
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where results go besides the terminal."""
+
+    output: Path | None
+    report: Path | None
+    as_json: bool
+    force: bool
+
+
+@click.command("compare", short_help="Measure codecs on your own pictures.")
+@click.argument("inputs", nargs=-1, metavar="[PICTURE]...")
+@click.option("-r", "--recursive", is_flag=True, help="Take the pictures in folders.")
+@click.option(
+    "--codecs",
+    metavar="NAME,...",
+    callback=_names,
+    help="Models, jpeg, jpeg444, webp, avif, avif-psnr, jxl, pillow:FORMAT.  [default: photo,jpeg,webp,avif,jxl, if "
+    "installed]",
+)
+@click.option(
+    "--qualities",
+    metavar="[NAME=]N,...",
+    multiple=True,
+    help="Qualities to measure, for all codecs or for one; repeat it for several.  [default: about ten for each]",
+)
+@click.option("-e", "--effort", type=click.IntRange(0, 9), metavar="N", help="Effort of models.")
+@click.option(
+    "--match",
+    type=click.Choice(["psnr", "ssim", "bytes"]),
+    multiple=True,
+    help="Also bring every codec to equal PSNR, SSIM or bytes, picture by picture.",
+)
+@click.option(
+    "--at",
+    type=click.IntRange(0, 100),
+    default=_MATCHED_QUALITY,
+    show_default=True,
+    metavar="N",
+    help="Quality of the reference that --match starts from.",
+)
+@click.option("--reference", metavar="NAME", help="Codec to compare with.  [default: jpeg, or the first]")
+@click.option("--timings", is_flag=True, help="Measure times, warm medians; takes four times as long.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Pictures at once."
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=DEFAULT_LIMITS.pixels,
+    show_default=True,
+    metavar="N",
+    help="Refuse pictures with more.",
+)
+@click.option("--from", "stored", type=click.Path(path_type=Path), metavar="FILE", help="Read results of -o instead.")
+@click.option("--anchors", type=click.Path(path_type=Path), metavar="FILE", help="Lay published curves (JSON) beside.")
+@click.option("--curves", metavar="NAME,...", callback=_names, help="Which of the published curves.  [default: all]")
+@click.option(
+    "--bd",
+    nargs=2,
+    multiple=True,
+    metavar="CODEC REFERENCE",
+    help="Bjøntegaard differences of this pair only; repeat it for several.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Keep all results as JSON.")
+@click.option("--report", type=click.Path(path_type=Path), metavar="DIR", help="Write a report with plots.")
+@click.option("--json", "as_json", is_flag=True, help="Write results and differences as JSON to stdout, not as tables.")
+@force_option
+def compare_command(
+    inputs: tuple[str, ...],
+    reference: str | None,
+    stored: Path | None,
+    anchors: Path | None,
+    curves: tuple[str, ...] | None,
+    bd: tuple[tuple[str, str], ...],
+    output: Path | None,
+    report: Path | None,
+    as_json: bool,
+    force: bool,
+    **options: Any,
+) -> None:
+    """Measure models and other codecs on pictures: rate, PSNR, SSIM, MS-SSIM, SSIMULACRA2, and BD-rates.
+
+    \b
+    nncodec compare *.png                            the photo model beside JPEG, WebP, AVIF, JPEG XL
+    nncodec compare -r photos --report report        with plots, on a page
+    nncodec compare a.png --match psnr --reference photo --at 40
+    nncodec compare --from results.json --bd photo webp
+    nncodec compare --anchors published.json --bd webp jpeg
+
+    A model is named as in 'nncodec models', with options if need be: photo:effort=9:coder=zstd. Published curves are
+    found by their names, or as published:NAME where a codec has the same.
+    """
+    study, outputs = Study(**options), Outputs(output, report, as_json, force)
+    _check_usage(inputs, stored, anchors, curves, study, outputs)
+    published = _published(anchors, curves)
+    pictures = find_pictures(inputs, study) if inputs else {}
+    _check_outputs(outputs)
+    comparison = None
+    if inputs:
+        codecs = chosen_codecs(study)
+        pairs_of(Curves(dict.fromkeys(codecs, ()), published), reference, bd)  # before the work, not after it
+        comparison = measure(pictures, study, codecs, reference)
+    elif stored is not None:
+        comparison = _stored(stored)
+        for skipped in comparison.skipped:
+            complain(f"{skipped.codec}: {skipped.reason}" if skipped.codec else skipped.reason, skipped.picture)
+    known = Curves.of(comparison, published)
+    found = differences(known, pairs_of(known, reference, bd))
+    if comparison is not None and output is not None:
+        write_file(output, comparison.to_json().encode())
+    _show(comparison, found, outputs)
+    if comparison is not None and report is not None:
+        _report(comparison, pictures, published, study, report, force)
+    sys.exit(1 if inputs and comparison is not None and comparison.skipped else 0)
+
+
+def _check_usage(
+    inputs: Sequence[str],
+    stored: Path | None,
+    anchors: Path | None,
+    curves: Sequence[str] | None,
+    study: Study,
+    outputs: Outputs,
+) -> None:
+    if inputs and stored is not None:
+        raise click.UsageError("give pictures or --from, not both")
+    if not inputs and stored is None and anchors is None:
+        raise click.UsageError(
+            "give pictures to measure, stored results with --from, or published curves with --anchors"
+        )
+    if curves is not None and anchors is None:
+        raise click.UsageError("--curves chooses among those of --anchors")
+    if not inputs and stored is None and (outputs.output or outputs.report):
+        raise click.UsageError("published curves alone give no results to keep or to report; give pictures or --from")
+    if not inputs and (study.codecs or study.qualities or study.match or study.timings):
+        raise click.UsageError("--codecs, --qualities, --match and --timings need pictures to measure")
+    if study.timings and study.jobs > 1:
+        raise click.UsageError("times are measured with one job only; leave out -j or --timings")
+
+
+def _check_outputs(outputs: Outputs) -> None:
+    """Refuse before the work what would be refused after it."""
+    extras.check("bjontegaard", "compare", "comparing")
+    if outputs.output is not None and is_taken(outputs.output) and not outputs.force:
+        raise NncError(detail=taken(outputs.output))
+    if outputs.report is not None:
+        from nncodec.compare.report import check_report
+
+        check_report(outputs.report, overwrite=outputs.force)
+
+
+def _published(anchors: Path | None, chosen: Sequence[str] | None) -> dict[str, list[CurvePoint]]:
+    if anchors is None:
+        return {}
+    from nncodec.compare import read_anchors
+
+    published = read_anchors(anchors)
+    if chosen is None:
+        return published
+    names = [name.removeprefix(PUBLISHED) for name in chosen]
+    for name in names:
+        Curves(published=published).find(name)
+    return {name: published[name] for name in names}
+
+
+def _stored(path: Path) -> Comparison:
+    from nncodec.compare import Comparison
+
+    try:
+        return Comparison.from_json(path.read_bytes())
+    except NncError as error:
+        raise NncError(detail=f"{path}: {error}") from None
+
+
+def _report(
+    comparison: Comparison,
+    pictures: dict[str, Path],
+    published: dict[str, list[CurvePoint]],
+    study: Study,
+    folder: Path,
+    overwrite: bool,
+) -> None:
+    from nncodec.compare.report import write_report
+    from nncodec.compare.report.samples import choose_samples
+
+    samples = []
+    if pictures:  # stored results have none to show
+        with progress("picture") as (on_progress, _):
+            settings: dict[str, Any] = {"effort": study.effort, "max_pixels": study.max_pixels}
+            samples = choose_samples(comparison, pictures, **settings, on_progress=on_progress)
+    with progress("plot") as (on_progress, _):
+        page = write_report(
+            comparison, folder, samples=samples, anchors=published, overwrite=overwrite, on_progress=on_progress
+        )
+    click.echo(f"report: {page}", err=True)
+
+
+def _show(comparison: Comparison | None, found: Sequence[Difference], outputs: Outputs) -> None:
+    if outputs.as_json:
+        derived = [json_of(one) for one in found]
+        text = json.dumps({"bd": derived}, indent=1) + "\n" if comparison is None else comparison.to_json(bd=derived)
+        click.echo(text, nl=False)
+        return
+    parts = []
+    if comparison is not None:
+        parts.append(compare_tables.means(comparison))
+        parts += [compare_tables.matched(comparison, match) for match in comparison.matches]
+    if found:
+        parts.append(table_of(found))
+    if comparison is not None and comparison.skipped:
+        parts.append(f"{count_of(len(comparison.skipped), 'measurement')} missing, see above")
+    click.echo("\n\n".join(parts))

@@ -1,0 +1,62 @@
+"""Published rate-distortion curves, to lay beside what was measured here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nncodec.compare.curves import CurvePoint
+from nncodec.errors import NncError
+
+_LARGEST = 1e9  # far beyond any rate or decibel; keeps infinities out too
+_FIELDS = {"psnr": "psnr_db", "ms_ssim": "ms_ssim"}
+
+
+def read_anchors(path: Path) -> dict[str, list[CurvePoint]]:
+    """Read a file of curves: a JSON object of name -> {"bpp": [...], "psnr": [...], "ms_ssim": [...]}.
+
+    PSNR is in dB. A list may be empty or missing where the source does not give it; other entries are passed over.
+
+    Raises:
+        NncError: the file is something else; one line says where.
+        OSError: it cannot be read.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        raise _unreadable(path, "it is not JSON") from None
+    if not isinstance(document, dict) or not document:
+        raise _unreadable(path, "it is not an object of curves")
+    return {name: _points(path, name, curve) for name, curve in document.items()}
+
+
+def _points(path: Path, name: str, curve: Any) -> list[CurvePoint]:
+    if not isinstance(curve, dict):
+        raise _unreadable(path, f"{name!r} is not an object")
+    rates = _numbers(path, name, curve, "bpp")
+    if any(rate <= 0 for rate in rates):
+        raise _unreadable(path, f"{name!r} has a rate that is not positive")
+    values: dict[str, list[float]] = {}
+    for field, kept in _FIELDS.items():
+        found = _numbers(path, name, curve, field)
+        if len(found) not in (0, len(rates)):
+            raise _unreadable(path, f"{name!r} has {len(rates)} rates and {len(found)} values of {field}")
+        if found:
+            values[kept] = found
+    return [CurvePoint(rate, **{kept: own[n] for kept, own in values.items()}) for n, rate in enumerate(rates)]
+
+
+def _numbers(path: Path, name: str, curve: dict[str, Any], field: str) -> list[float]:
+    found = curve.get(field, [])
+    if not isinstance(found, list) or not all(_is_number(one) for one in found):
+        raise _unreadable(path, f"{field} of {name!r} is not a list of numbers")
+    return [float(one) for one in found]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST < value < _LARGEST
+
+
+def _unreadable(path: Path, reason: str) -> NncError:
+    return NncError(detail=f"{path} does not hold published curves: {reason}")

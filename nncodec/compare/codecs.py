@@ -1,0 +1,187 @@
+"""From the name of a codec to something that encodes and decodes pictures.
+
+jpeg, webp, avif, ...           a peer, see `peers`
+pillow:FORMAT                   any other format that Pillow writes with a quality and reads again
+photo, conv/photo, ...          a model of this package, by name or alias
+photo:effort=9:coder=zstd       the same with options of `nncodec.encode`
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import io
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from PIL import Image
+
+from nncodec import registry
+from nncodec.codec import DEFAULT_MODEL, DEFAULT_QUALITY, decode, encode
+from nncodec.compare.peers import PEERS, Peer
+from nncodec.compare.results import CodecInfo
+from nncodec.encoder import EncodeOptions
+from nncodec.errors import InvalidOption, UnknownModel
+from nncodec.model_file import ModelHead
+
+_PILLOW = "pillow:"
+_MODEL_LADDER = tuple(range(0, 101, 10))
+
+
+class Codec(Protocol):
+    """A codec under measurement."""
+
+    @property
+    def info(self) -> CodecInfo:
+        """What it is called and how it is used."""
+
+    @property
+    def qualities(self) -> range:
+        """Every quality there is, worst first."""
+
+    @property
+    def ladder(self) -> Sequence[int]:
+        """The qualities that a curve is drawn through unless others are asked for."""
+
+    def encode(self, image: Image.Image, quality: int) -> bytes:
+        """Return the file of a picture of mode L or RGB without metadata."""
+
+    def decode(self, data: bytes) -> Image.Image:
+        """Return the picture in a file, loaded, in whatever mode the file has."""
+
+
+def default_codecs() -> tuple[str, ...]:
+    """Return what is compared unless asked otherwise: the default photo model and the peers installed here."""
+    names = ("jpeg", "webp", "avif", "jxl")
+    return (DEFAULT_MODEL, *(name for name in names if PEERS[name].installed))
+
+
+def open_codec(name: str, *, effort: int | None = None) -> Codec:
+    """Return a codec by its name; models are looked up, but loaded only when they are used.
+
+    Args:
+        name: see the module's docstring.
+        effort: of models whose name does not give one.
+
+    Raises:
+        InvalidOption: no such codec, or it is not installed; one line says what there is.
+    """
+    if name in PEERS:
+        peer = PEERS[name]
+        if not peer.installed:
+            raise InvalidOption(option="codecs", reason=f"{name} is not available here; it needs {peer.package}")
+        return _PillowCodec(name, peer)
+    if name.startswith(_PILLOW):
+        return _PillowCodec(name, _any_format(name.removeprefix(_PILLOW)))
+    return _model_codec(name, effort)
+
+
+@dataclass(frozen=True)
+class _PillowCodec:
+    """A format that Pillow reads and writes."""
+
+    name: str
+    peer: Peer
+
+    @property
+    def info(self) -> CodecInfo:
+        return CodecInfo(self.name, self.peer.label, f"{self.peer.format}, {self.peer.options}", learned=False)
+
+    @property
+    def qualities(self) -> range:
+        return self.peer.qualities
+
+    @property
+    def ladder(self) -> Sequence[int]:
+        return self.peer.ladder
+
+    def encode(self, image: Image.Image, quality: int) -> bytes:
+        if self.peer.module is not None:
+            importlib.import_module(self.peer.module)
+        buffer = io.BytesIO()
+        image.save(buffer, self.peer.format, quality=quality, **self.peer.settings)
+        return buffer.getvalue()
+
+    def decode(self, data: bytes) -> Image.Image:
+        if self.peer.module is not None:
+            importlib.import_module(self.peer.module)
+        image = Image.open(io.BytesIO(data), formats=[self.peer.format])
+        image.load()
+        return image
+
+
+@dataclass(frozen=True)
+class _ModelCodec:
+    """A model of this package."""
+
+    name: str
+    head: ModelHead
+    options: EncodeOptions
+
+    @property
+    def info(self) -> CodecInfo:
+        chosen = [f"{key} {value}" for key, value in self.options.items()]
+        label = ", ".join([self.head.name, *chosen])
+        return CodecInfo(self.name, label, ", ".join([f"id {self.head.digest[:8]}", *chosen]), learned=True)
+
+    @property
+    def qualities(self) -> range:
+        return range(101) if self._has_qualities else range(DEFAULT_QUALITY, DEFAULT_QUALITY + 1)
+
+    @property
+    def ladder(self) -> Sequence[int]:
+        return _MODEL_LADDER if self._has_qualities else self.qualities
+
+    def encode(self, image: Image.Image, quality: int) -> bytes:
+        return encode(image, self.head.name, quality, **self.options)
+
+    def decode(self, data: bytes) -> Image.Image:
+        return decode(data)
+
+    @property
+    def _has_qualities(self) -> bool:
+        return registry.open_model(self.head).traits.qualities
+
+
+def _model_codec(name: str, effort: int | None) -> Codec:
+    model, *settings = name.split(":")
+    try:
+        head = registry.catalog().find(model)
+    except UnknownModel as error:
+        models = f"{error.installed}{error.failures}"
+        reason = f"no codec is called {name!r}; peers are {', '.join(PEERS)}, {_PILLOW}FORMAT; models are {models}"
+        raise InvalidOption(option="codecs", reason=reason) from None
+    options = EncodeOptions()
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        if key == "effort" and value.isdecimal() and int(value) <= 9:
+            options["effort"] = int(value)
+        elif key == "coder" and value:
+            options["coder"] = value
+        else:
+            reason = f"{name!r}: after a model's name come effort=0..9 and coder=NAME, not {setting!r}"
+            raise InvalidOption(option="codecs", reason=reason)
+    if effort is not None:
+        options.setdefault("effort", effort)
+    return _ModelCodec(name, head, options)
+
+
+@functools.cache
+def _any_format(kind: str) -> Peer:
+    """Return a format that Pillow writes with a quality, and that no one has looked for better options for."""
+    Image.init()
+    peer = Peer(kind, kind, {}, "Pillow's own options", range(1, 101), (*range(10, 100, 10), 95))
+    if kind not in Image.SAVE or kind not in Image.OPEN or kind == "NNC":
+        known = sorted((Image.SAVE.keys() & Image.OPEN.keys()) - {"NNC"})
+        reason = f"Pillow does not write and read {kind!r} files; it does {', '.join(known)}"
+        raise InvalidOption(option="codecs", reason=reason)
+    noise = Image.frombytes("RGB", (32, 32), random.Random(0).randbytes(32 * 32 * 3))  # noqa: S311 (not for secrets)
+    sizes = set()
+    with contextlib.suppress(Exception):  # formats may come from plugins, which raise anything
+        sizes = {len(_PillowCodec(kind, peer).encode(noise, quality)) for quality in (10, 90)}
+    if len(sizes) < 2:
+        raise InvalidOption(option="codecs", reason=f"Pillow writes {kind} files without a quality")
+    return peer

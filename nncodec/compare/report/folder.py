@@ -1,0 +1,70 @@
+"""The folder of a report: written whole or not at all, and never over anything else."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from nncodec.errors import NncError
+
+PAGE = "report.html"
+"""The file to open; everything else in the folder is beside it for other programs."""
+
+_OWN = re.compile(r"report\.html|plots/[a-z0-9_]+\.png|data/[a-z0-9_]+\.csv")
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that a report must not be written to; cheap, to be asked before a long comparison.
+
+    Raises:
+        NncError: something has that name; with `overwrite`, something other than a folder has.
+    """
+    if (folder.exists() or folder.is_symlink()) and not (overwrite and folder.is_dir()):
+        advice = "choose another name" if overwrite or not folder.is_dir() else "choose another, or allow overwriting"
+        raise NncError(detail=f"{folder} is already there; {advice}")
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool = False) -> None:
+    """Write a report's files.
+
+    A new folder appears complete under its name. In an existing one, the files are replaced one by one, the page last,
+    and what an earlier report has left is removed; other files stay as they are.
+
+    Args:
+        files: contents by name: `report.html`, `plots/....png` or `data/....csv`.
+
+    Raises:
+        NncError: see `check_folder`.
+        OSError: it cannot be written; nothing half-written is left.
+    """
+    check_folder(folder, overwrite=overwrite)
+    if foreign := [name for name in files if not _OWN.fullmatch(name)]:
+        raise ValueError(f"not a report's files: {foreign}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its place, since a rename cannot cross file systems.
+    temporary = folder.parent / f".nncodec-{secrets.token_hex(8)}.part"
+    try:
+        temporary.mkdir()
+        for name, content in files.items():
+            path = temporary / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+        if folder.is_dir():
+            _replace(folder, temporary, files)
+        else:
+            temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace(folder: Path, new: Path, files: Mapping[str, bytes]) -> None:
+    for name in sorted(files, key=lambda name: name == PAGE):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (new / name).replace(folder / name)
+    for path in [*folder.glob("plots/*"), *folder.glob("data/*")]:
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and _OWN.fullmatch(name) and name not in files:
+            path.unlink()

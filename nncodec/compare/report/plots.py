@@ -1,0 +1,258 @@
+"""The plots of a report, drawn without pyplot so that they leave no global state and need no screen."""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from nncodec.compare.curves import CurvePoint
+from nncodec.compare.report.style import LIGHT, Stroke, Theme, strokes
+from nncodec.compare.results import Comparison, Match, MeanPoint, Measurement
+
+MOST_PUBLISHED = len(LIGHT.published)
+"""Published curves in one plot; more cannot be told apart."""
+
+_DPI = 160
+_CURVE_INCHES, _WIDE_INCHES = (6.0, 4.6), (12.0, 3.9)
+_MOST_MARKED = 60
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot that can be drawn in any theme.
+
+    Args:
+        name: of its file, without the extension.
+        title: what it shows.
+        wide: whether it takes the page's whole width.
+        draw: makes the figure.
+    """
+
+    name: str
+    title: str
+    wide: bool
+    draw: Callable[[Theme], Figure]
+
+    def png(self, theme: Theme) -> bytes:
+        """Return the plot as PNG."""
+        buffer = io.BytesIO()
+        with warnings.catch_warnings():
+            # A name in letters that the font lacks is drawn as boxes; the page has it in full.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+            # Without the program's name, so that the same results give the same bytes.
+            self.draw(theme).savefig(buffer, format="png", metadata={"Software": None})
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """How a field of the results is plotted."""
+
+    field: str
+    title: str
+    axis: str
+    scaled: Callable[[float], float] = float
+
+
+def _decibels(ms_ssim: float) -> float:
+    return -10 * math.log10(1 - ms_ssim) if ms_ssim < 1 else math.inf
+
+
+_CURVES = (
+    _Measure("psnr_db", "PSNR", "PSNR, dB"),
+    _Measure("ssim", "SSIM", "SSIM (1 is identical)"),
+    _Measure("ms_ssim", "MS-SSIM", "MS-SSIM, dB: −10 log10(1 − MS-SSIM)", _decibels),
+    _Measure("ssimulacra2", "SSIMULACRA2", "SSIMULACRA2 (100 is identical)"),
+)
+_BY_PICTURE = (
+    _Measure("psnr_db", "PSNR", "PSNR, dB"),
+    _Measure("ssim", "SSIM", "SSIM (1 is identical)"),
+    _Measure("ratio_raw", "Compression ratio", "raw bytes / file bytes"),
+)
+
+
+def curve_plots(comparison: Comparison, published: Mapping[str, Sequence[CurvePoint]]) -> Iterator[Plot]:
+    """Yield the means of each metric over the rate, one plot for each metric that was measured.
+
+    Args:
+        published: curves of others, dashed; the first `MOST_PUBLISHED` with the metric are drawn.
+    """
+    means = {codec.name: comparison.mean_curve(codec.name) for codec in comparison.codecs}
+    count = len(comparison.shared_pictures())
+    over = f"mean of {count} pictures" if count > 1 else "one picture"
+    for measure in _CURVES:
+        if any(_known(points, measure) for points in means.values()):
+            title = f"{measure.title} over bits per pixel, {over}"
+            draw = functools.partial(_draw_curves, comparison, means, published, measure, title)
+            yield Plot(f"rate_{measure.field.removesuffix('_db')}", title, False, draw)
+
+
+def picture_plots(comparison: Comparison, match: Match, name: str, point: str) -> Iterator[Plot]:
+    """Yield PSNR, SSIM and compression ratio by picture number, all codecs in each plot.
+
+    Args:
+        match: the matching point.
+        name: begins the names of the files.
+        point: the matching point in words, for the titles.
+    """
+    for measure in _BY_PICTURE:
+        title = f"{measure.title} by picture, {point}"
+        draw = functools.partial(_draw_pictures, comparison, match, measure, title)
+        yield Plot(f"{name}_{measure.field.removesuffix('_db')}", title, True, draw)
+
+
+def _draw_curves(
+    comparison: Comparison,
+    means: Mapping[str, Sequence[MeanPoint]],
+    published: Mapping[str, Sequence[CurvePoint]],
+    measure: _Measure,
+    title: str,
+    theme: Theme,
+) -> Figure:
+    figure, axes = _frame(_CURVE_INCHES, title, theme)
+    axes.set_xscale("log")
+    axes.set_xlabel("bits per pixel (log scale)", color=theme.ink)
+    axes.set_ylabel(measure.axis, color=theme.ink)
+    lines: list[Line2D] = []
+    labels: list[str] = []
+    for codec, stroke in zip(comparison.codecs, strokes([c.name for c in comparison.codecs]).values(), strict=True):
+        if points := _known(means[codec.name], measure):
+            lines += axes.plot(*zip(*points, strict=True), **_codec_look(stroke, theme))
+            labels.append(codec.label)
+    # The measured curves choose the window: published ones may reach far beyond it.
+    low, high = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    drawn = [(key, points) for key, curve in published.items() if (points := _known(curve, measure))]
+    dashed: list[Line2D] = []
+    for (_, points), colour in zip(drawn, theme.published, strict=False):
+        dashed += axes.plot(
+            *zip(*points, strict=True), color=colour, linewidth=0.9, linestyle=(0, (5, 2.5)), zorder=1.5
+        )
+    axes.set_xlim(low, high)
+    axes.set_ylim(bottom, top)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if high < 50 * low else (1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    _legend(figure, lines, labels, theme)
+    if dashed:
+        _published_legend(axes, dashed, [key for key, _ in drawn[: len(dashed)]], theme)
+    return figure
+
+
+def _draw_pictures(comparison: Comparison, match: Match, measure: _Measure, title: str, theme: Theme) -> Figure:
+    figure, axes = _frame(_WIDE_INCHES, title, theme)
+    axes.set_xlabel("picture number", color=theme.ink)
+    axes.set_ylabel(measure.axis, color=theme.ink)
+    count = len(comparison.pictures)
+    numbers = range(1, count + 1)
+    lines: list[Line2D] = []
+    labels: list[str] = []
+    for codec, stroke in zip(comparison.codecs, strokes([c.name for c in comparison.codecs]).values(), strict=True):
+        found = {one.picture: _value(one, measure) for one in match.measurements if one.codec == codec.name}
+        if not found:
+            continue
+        # A picture that the codec is missing breaks the line instead of bending it.
+        values = [_finite(found.get(picture.name)) for picture in comparison.pictures]
+        look = _codec_look(stroke, theme) | ({"marker": ""} if count > _MOST_MARKED else {})
+        lines += axes.plot(numbers, values, **look)
+        labels.append(codec.label)
+    axes.set_xlim(0.5, count + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=24, integer=True, min_n_ticks=1))
+    _legend(figure, lines, labels, theme)
+    return figure
+
+
+def _known(points: Sequence[MeanPoint] | Sequence[CurvePoint], measure: _Measure) -> list[tuple[float, float]]:
+    """Return rate and value of the points that have a finite one, by rising rate."""
+    found = [(point.bpp, _finite(_value(point, measure))) for point in points]
+    return sorted((bpp, value) for bpp, value in found if not math.isnan(value) and bpp > 0)
+
+
+def _value(point: Measurement | MeanPoint | CurvePoint, measure: _Measure) -> float | None:
+    value = getattr(point, measure.field, None)
+    return None if value is None else measure.scaled(value)
+
+
+def _finite(value: float | None) -> float:
+    return value if value is not None and math.isfinite(value) else math.nan
+
+
+def _codec_look(stroke: Stroke, theme: Theme) -> dict[str, Any]:
+    return {
+        "color": theme.codecs[stroke.colour],
+        "marker": stroke.marker,
+        "linestyle": stroke.line,
+        "linewidth": 1.6,
+        "markersize": 5.5,
+        "markeredgecolor": theme.surface,
+        "markeredgewidth": 0.6,
+    }
+
+
+def _frame(inches: tuple[float, float], title: str, theme: Theme) -> tuple[Figure, Axes]:
+    """Return a figure with one set of axes in the theme's colours."""
+    figure = Figure(figsize=inches, dpi=_DPI, layout="constrained", facecolor=theme.surface)
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(facecolor=theme.surface)
+    axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=theme.ink, parse_math=False)
+    axes.grid(color=theme.faint, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(which="both", colors=theme.ink, labelsize=9.5)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(theme.ink)
+    return figure, axes
+
+
+def _legend(figure: Figure, lines: Sequence[Line2D], labels: Sequence[str], theme: Theme) -> None:
+    """Put the legend below the axes, where it hides no point, in as few rows as the figure is wide enough for."""
+    for rows in range(1, len(labels) + 1):
+        columns = math.ceil(len(labels) / rows)
+        legend = figure.legend(
+            lines,
+            labels,
+            loc="outside lower center",
+            ncols=columns,
+            frameon=False,
+            fontsize=9.5,
+            labelcolor=theme.ink,
+            handlelength=2.2,
+            columnspacing=1.5,
+        )
+        _as_written(legend)
+        if columns == 1 or legend.get_window_extent().width < 0.98 * figure.bbox.width:
+            break
+        legend.remove()
+
+
+def _published_legend(axes: Axes, lines: Sequence[Line2D], labels: Sequence[str], theme: Theme) -> None:
+    legend = axes.legend(
+        lines,
+        labels,
+        title="published",
+        title_fontsize=8.5,
+        fontsize=8.5,
+        labelspacing=0.25,
+        labelcolor=theme.ink,
+        facecolor=theme.surface,
+        edgecolor=theme.faint,
+    )
+    legend.get_title().set_color(theme.ink)
+    _as_written(legend)
+
+
+def _as_written(legend: Legend) -> None:
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a dollar sign in a name is a dollar sign

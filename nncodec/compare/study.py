@@ -1,0 +1,177 @@
+"""Pictures through codecs: the whole comparison, in one process or several."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from nncodec import extras
+from nncodec.compare.codecs import default_codecs, open_codec
+from nncodec.compare.matching import check_matched
+from nncodec.compare.measure import Found, Matching, Plan, measure_picture
+from nncodec.compare.pictures import Source, sources_of
+from nncodec.compare.pool import each
+from nncodec.compare.results import Comparison, Match, Skipped
+from nncodec.compare.versions import versions
+from nncodec.errors import InvalidOption
+from nncodec.limits import DEFAULT_LIMITS
+
+_MODEL_QUALITIES = range(101)
+
+
+def compare(
+    pictures: Mapping[str, Image.Image | Path] | Iterable[Path | str],
+    codecs: Sequence[str] | None = None,
+    *,
+    qualities: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    effort: int | None = None,
+    match: Sequence[Matching] = (),
+    timings: bool = False,
+    jobs: int = 1,
+    max_pixels: int = DEFAULT_LIMITS.pixels,
+    command: str = "",
+    on_progress: Callable[[int, int], None] | None = None,
+    on_note: Callable[[str, str], None] | None = None,
+) -> Comparison:
+    """Measure codecs on pictures.
+
+    Every picture is taken as `pictures.load` says, so all codecs get the same samples and no metadata. A picture or
+    codec that fails is among `Comparison.skipped`, and the rest goes on.
+
+    Args:
+        pictures: files, or images and files by name.
+        codecs: names as `codecs.open_codec` takes them; by default the photo model and the installed peers.
+        qualities: for every codec, or by codec; where none are given, each codec's own ladder.
+        effort: of models, 0..9, where their name does not give one.
+        match: what to make equal in addition.
+        timings: measure encoding and decoding times, see `measure.TIMED_RUNS`. Takes that much longer.
+        jobs: pictures at once, each in a process; times need 1.
+        max_pixels: refuse pictures with more.
+        command: how to make this comparison again, kept with it.
+        on_progress: called with steps done and steps in all. An exception that it raises stops the work.
+        on_note: called with a picture's name and a line of what was done to it, or why something is skipped.
+
+    Raises:
+        InvalidOption: a codec, quality or other option that does not exist.
+        NncError: the extra `compare` is not installed.
+
+    Example:
+        >>> import skimage.data
+        >>> from PIL import Image
+        >>> from nncodec.compare import bd_rate, compare
+        >>> cat = Image.fromarray(skimage.data.chelsea())
+        >>> found = compare({"cat": cat}, ["jpeg", "webp"], qualities=[20, 50, 80])
+        >>> bd_rate(found.mean_curve("jpeg"), found.mean_curve("webp")) < 0
+        True
+    """
+    extras.check("pytorch_msssim", "compare", "comparing")
+    sources = sources_of(pictures)
+    plan = _plan(codecs, qualities, effort, match, timings, max_pixels)
+    if not sources:
+        raise InvalidOption(option="pictures", reason="there are none")
+    if jobs < 1 or (jobs > 1 and timings):
+        raise InvalidOption(option="jobs", reason="it is 1 or more, and 1 where times are measured")
+    total = len(sources) * len(plan.codecs)
+    done = 0
+
+    def advance(steps: int) -> None:
+        nonlocal done
+        done += steps
+        if on_progress:
+            on_progress(done, total)
+
+    by_number: dict[int, Found] = {}
+    with contextlib.closing(_results(sources, plan, jobs, advance)) as results:
+        for number, one in results:
+            by_number[number] = one
+            if on_note:
+                for note in (*one.notes, *(_told(skipped) for skipped in one.skipped)):
+                    on_note(sources[number].name, note)
+    complete = [one for _, one in sorted(by_number.items())]
+    return Comparison(
+        pictures=tuple(one.info for one in complete if one.info is not None),
+        codecs=tuple(open_codec(name, effort=effort).info for name in plan.codecs),
+        measurements=tuple(measurement for one in complete for measurement in one.measurements),
+        skipped=tuple(skipped for one in complete for skipped in one.skipped),
+        command=command,
+        versions=versions(),
+        matches=tuple(
+            Match(
+                matching.by,
+                matching.reference,
+                matching.quality,
+                tuple(measurement for one in complete for measurement in one.matched[number]),
+            )
+            for number, matching in enumerate(plan.matchings)
+        ),
+    )
+
+
+def _told(skipped: Skipped) -> str:
+    return f"{skipped.codec}: {skipped.reason}" if skipped.codec else skipped.reason
+
+
+def _results(
+    sources: Sequence[Source], plan: Plan, jobs: int, advance: Callable[[int], None]
+) -> Generator[tuple[int, Found]]:
+    if jobs == 1:
+        for number, source in enumerate(sources):
+            steps = len(plan.codecs)
+
+            def step() -> None:
+                nonlocal steps
+                steps -= 1
+                advance(1)
+
+            found = measure_picture(source, plan, step)
+            if steps:
+                advance(steps)  # an unreadable picture goes through no codec
+            yield number, found
+        return
+    with contextlib.closing(each(functools.partial(measure_picture, plan=plan), sources, jobs)) as results:
+        for number, found in results:
+            advance(len(plan.codecs))
+            yield number, found
+
+
+def _plan(
+    codecs: Sequence[str] | None,
+    qualities: Sequence[int] | Mapping[str, Sequence[int]] | None,
+    effort: int | None,
+    match: Sequence[Matching],
+    timings: bool,
+    max_pixels: int,
+) -> Plan:
+    """Check everything that can be wrong before the first picture is read."""
+    names = tuple(default_codecs() if codecs is None else codecs)
+    if not names or len(set(names)) < len(names):
+        raise InvalidOption(option="codecs", reason="give each codec once, and one at least")
+    if effort is not None and not 0 <= effort <= 9:
+        raise InvalidOption(option="effort", reason="it is 0 to 9")
+    asked = (
+        qualities if isinstance(qualities, Mapping) else {name: qualities for name in names if qualities is not None}
+    )
+    if unknown := asked.keys() - set(names):
+        raise InvalidOption(option="qualities", reason=f"{min(unknown)} is not among the codecs")
+    for name in names:
+        _check_qualities(name, effort, asked.get(name, ()))
+        if name in asked and not asked[name]:
+            raise InvalidOption(option="qualities", reason=f"{name} has none")
+    for matching in match:
+        check_matched(matching.by)
+        if matching.reference not in names:
+            raise InvalidOption(option="match", reason=f"{matching.reference} is not among the codecs")
+        _check_qualities(matching.reference, effort, [matching.quality])
+    return Plan(names, asked, effort, tuple(match), timings, max_pixels)
+
+
+def _check_qualities(name: str, effort: int | None, qualities: Sequence[int]) -> None:
+    codec = open_codec(name, effort=effort)
+    known = _MODEL_QUALITIES if codec.info.learned else codec.qualities  # a model would have to be loaded to be asked
+    if outside := [quality for quality in qualities if quality not in known]:
+        reason = f"{name} has qualities {known[0]} to {known[-1]}, not {outside[0]}"
+        raise InvalidOption(option="qualities", reason=reason)
