@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import data_folder
+from common import PHOTO_SOURCES, data_folder
 from conv_photo import HELD_BACK
 
 from nncodec.latents import IntArray
@@ -30,22 +30,6 @@ from nncodec_conv.training import PhotoTask
 GROUPS = (3, 5, 8, 16, 32, 48, 80)
 RANKING_QUALITY = 40
 DEAD_ZONE = 0.06
-# Public repositories the photographs come from, with the licences these state.
-SOURCES = {
-    "BuddiesOfBudgie/budgie-backgrounds": "CC0 1.0",
-    "Ivordir/Okolors": "Unsplash License",
-    "QubesOS/qubes-artwork": "Unsplash License, NASA public domain",
-    "getsolus/artwork": "public domain, CC0, CC BY, CC BY-SA, per picture",
-    "hoojaoh/data-stunning": "CC BY-SA 1.0-4.0, FAL, GFDL, per picture (Wikimedia)",
-    "imazen/codec-corpus": "CC BY-SA 4.0",
-    "immich-app/test-assets": "public domain",
-    "linuxdeepin/deepin-wallpapers": "Unsplash License",
-    "marcespie/openbsd-backgrounds": "CC BY 4.0",
-    "pierotofy/drone_dataset_brighton_beach": "BSD-2-Clause",
-    "pop-os/wallpapers": "Unsplash License",
-    "rose-pine/wallpapers": "CC BY-SA 4.0",
-    "tetiana-kolmychek/oceanic-awesomewm-theme": "CC0 (Pexels)",
-}
 
 
 def main() -> None:
@@ -68,7 +52,7 @@ def main() -> None:
         "summary": "photographs of any size, colour and grey, quality 0..100 in one model",
         "licence": "Apache-2.0",
         "training_data": f"{len(training)} photographs and graphics of {len(training) + len(held_back)} in the sources",
-        "sources": SOURCES,
+        "sources": PHOTO_SOURCES,
         "training": {"steps": int(state["step"]), "minutes": round(state["elapsed_s"] / 60), "hardware": "2 CPU cores"},
         "measured": measure(PhotoCodec.from_file(fitted), load_pictures(held_back)),
         "measured_on": f"{len(held_back)} photographs held back from the training set; bits per pixel are ideal",

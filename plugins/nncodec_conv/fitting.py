@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from nncodec.latents import IntArray
 from nncodec.model import Tables
+from nncodec.nn.frequencies import integer_frequencies
 from nncodec_conv.contexts import LEVELS, QUALITIES, ContextEntropy, ContextTables, neighbours, smooth_stages
 
 TABLE_COUNT = 64
@@ -136,12 +137,5 @@ def _tables(histograms: NDArray[np.float64], edges: NDArray[np.float64]) -> Tabl
         decay = scale / (1 + scale)  # a two-sided geometric distribution with about this mean magnitude
         laplace = np.append(decay**size, decay ** (SYMBOL_RANGE + 1))
         blended = histogram + 200 * laplace / laplace.sum()
-        frequencies[row] = _to_integers(blended / blended.sum())
+        frequencies[row] = integer_frequencies(blended / blended.sum(), PRECISION)
     return Tables(frequencies, -SYMBOL_RANGE, PRECISION)
-
-
-def _to_integers(probabilities: NDArray[np.float64]) -> NDArray[np.uint32]:
-    total = 1 << PRECISION
-    counts = np.maximum(1, np.floor(probabilities * (total - len(probabilities))).astype(np.int64))
-    counts[np.argmax(counts)] += total - counts.sum()
-    return counts.astype(np.uint32)

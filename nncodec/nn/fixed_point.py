@@ -1,0 +1,144 @@
+"""Networks whose results are the same on every machine, because every number in them is exact.
+
+Activations are multiples of 1/16 within +-`ACTIVATION_LIMIT`, weights multiples of 1/512. A layer's sum is then a
+whole number of 2^-13 steps, and the weights of each output are kept small enough that no partial sum can reach 2^24
+steps. Float32 holds such sums without rounding, in whatever order a library adds them up; the result is rounded back
+to a multiple of 1/16. So the networks train and run as ordinary float32 layers, and yet compute in integers.
+
+References:
+    Balle, Johnston and Minnen, "Integer networks for data compression with latent-variable models", ICLR 2019.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from nncodec.nn.quantize import round_straight_through
+
+ACTIVATION_STEPS = 16
+WEIGHT_STEPS = 512
+ACTIVATION_LIMIT = 511 / ACTIVATION_STEPS
+# Exact: the leak is a power of two.
+LEAK = 1 / 8
+
+SUM_STEPS = ACTIVATION_STEPS * WEIGHT_STEPS
+_EXACT_STEPS = 2**24
+_BIAS_LIMIT = 128.0
+# Largest sum of absolute weights of one output, before rounding moves each by half a step at most.
+_WEIGHT_SUM_LIMIT = 56.0
+
+
+def to_steps(values: Tensor) -> Tensor:
+    """Round to multiples of 1/16, ties to even; the gradient passes."""
+    if torch.is_grad_enabled():
+        return round_straight_through(values * ACTIVATION_STEPS) / ACTIVATION_STEPS
+    return values.mul(ACTIVATION_STEPS).round_().mul_(1 / ACTIVATION_STEPS)
+
+
+def bounded(sums: Tensor) -> Tensor:
+    """Return values rounded to multiples of 1/16 and bounded to the range of activations."""
+    rounded = to_steps(sums)
+    if torch.is_grad_enabled():
+        return rounded.clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+    return rounded.clamp_(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+
+
+def activation(sums: Tensor) -> Tensor:
+    """Return leaky ReLU, rounded to multiples of 1/16 and bounded."""
+    return bounded(F.leaky_relu(sums, LEAK))
+
+
+class FixedPointConv2d(nn.Conv2d):
+    """A convolution whose sums are exact in float32; takes activations, returns sums that are not yet rounded.
+
+    Its parameters are kept as real numbers and quantized when they are used, with gradients passing the rounding;
+    inside `torch.nn.utils.parametrize.cached()` that is done once.
+
+    Args:
+        inputs, outputs, kernel: as in `nn.Conv2d`; stride 1, no padding unless given.
+        share: part of the exact range that this layer may use, where its sums are added to another layer's.
+        options: more arguments of `nn.Conv2d`.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int | tuple[int, int], *, share: float = 1.0, **options: int
+    ) -> None:
+        super().__init__(inputs, outputs, kernel, **options)  # type: ignore[arg-type]
+        parametrize.register_parametrization(self, "weight", _WeightSteps(share))
+        parametrize.register_parametrization(self, "bias", _BiasSteps(share))
+
+    def real(self, name: str) -> Tensor:
+        """Return the real-valued parameter behind "weight" or "bias", which is what an optimizer moves."""
+        return cast(Tensor, self.get_parameter(f"parametrizations.{name}.original"))
+
+    def start_small(self, gain: float) -> None:
+        """Scale the initial weights and zero the bias."""
+        with torch.no_grad():
+            self.real("weight").mul_(gain)
+            self.real("bias").zero_()
+
+
+class _WeightSteps(nn.Module):
+    """Weights as multiples of their step, small enough for exact sums."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.limit = share * _WEIGHT_SUM_LIMIT
+
+    def forward(self, weight: Tensor) -> Tensor:
+        total = weight.detach().abs().sum(dim=(1, 2, 3), keepdim=True)
+        weight = weight * (self.limit / total.clamp(min=1e-9)).clamp(max=1.0)
+        return round_straight_through(weight * WEIGHT_STEPS) / WEIGHT_STEPS
+
+
+class _BiasSteps(nn.Module):
+    """Biases as multiples of a sum's step."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.limit = share * _BIAS_LIMIT
+
+    def forward(self, bias: Tensor) -> Tensor:
+        return round_straight_through(bias.clamp(-self.limit, self.limit) * SUM_STEPS) / SUM_STEPS
+
+
+class ExactConv2d(nn.Conv2d):
+    """A trained `FixedPointConv2d`: the same arguments, with quantized parameters in place."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int | tuple[int, int], *, share: float = 1.0, **options: int
+    ) -> None:
+        super().__init__(inputs, outputs, kernel, **options)  # type: ignore[arg-type]
+        self.share = share
+
+    def set_steps(self, weight: NDArray[np.int16], bias: NDArray[np.int32]) -> None:
+        """Take the parameters of a model file, in steps.
+
+        Raises:
+            ValueError: shapes are others, or sums might not be exact.
+        """
+        assert self.bias is not None
+        if weight.shape != tuple(self.weight.shape) or bias.shape != tuple(self.bias.shape):
+            raise ValueError(f"fixed-point parameters have shapes {weight.shape} and {bias.shape}")
+        if weight.dtype != np.int16 or bias.dtype != np.int32:
+            raise ValueError(f"fixed-point parameters are {weight.dtype} and {bias.dtype}, not int16 and int32")
+        sums = np.abs(weight.astype(np.int64)).sum(axis=(1, 2, 3)) * int(ACTIVATION_LIMIT * ACTIVATION_STEPS)
+        if (sums + np.abs(bias.astype(np.int64)) >= self.share * _EXACT_STEPS).any():
+            raise ValueError("fixed-point weights are so large that sums would not be exact")
+        with torch.no_grad():
+            self.weight = nn.Parameter(torch.from_numpy(weight.astype(np.float32) / WEIGHT_STEPS), False)
+            self.bias = nn.Parameter(torch.from_numpy(bias.astype(np.float32) / SUM_STEPS), False)
+
+
+def steps_of(layer: FixedPointConv2d) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
+    """Return weight and bias of a trained layer in steps, for `ExactConv2d.set_steps`."""
+    assert layer.bias is not None
+    weight = (layer.weight.detach().cpu() * WEIGHT_STEPS).numpy().astype(np.int16)
+    return weight, (layer.bias.detach().cpu().double() * SUM_STEPS).numpy().astype(np.int32)

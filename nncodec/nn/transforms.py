@@ -1,0 +1,134 @@
+"""Transforms for photographs of any size, with gains that make one network serve every quality."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nncodec.nn.blocks import DepthwiseBlock
+from nncodec.nn.dct import BLOCK, analysis_weights, merge_weights, synthesis_weights
+
+STRIDE = 2 * BLOCK
+_UNSHUFFLED = 3 * BLOCK**2
+
+
+@dataclass(frozen=True)
+class TransformConfig:
+    """Shape and rates of photo transforms.
+
+    Args:
+        latent_channels: channels at 1/16 resolution, 1..768.
+        fine_blocks: residual blocks at 1/8 resolution, each side.
+        coarse_blocks: residual blocks at 1/16 resolution, each side.
+        lambda_low: distortion weight at quality 0 (mean squared error on 0..255 against bits per pixel).
+        lambda_high: distortion weight at quality 100.
+        anchors: qualities, evenly spaced over 0..100, that have gains of their own.
+    """
+
+    latent_channels: int = 192
+    fine_blocks: int = 3
+    coarse_blocks: int = 2
+    lambda_low: float = 0.0012
+    lambda_high: float = 0.25
+    anchors: int = 8
+
+
+class PhotoTransforms(nn.Module):
+    """Analysis and synthesis at 1/8 and 1/16 resolution, started from a DCT followed by a Haar transform.
+
+    Shapes: pixels (N, 3, H, W) in 0..1 with H and W multiples of 16; latents (N, C, H/16, W/16).
+    One network serves every quality: per-quality, per-channel gains scale the latents before rounding.
+
+    References:
+        Cui et al., "Asymmetric gained deep image compression", CVPR 2021, for the gains.
+    """
+
+    def __init__(self, config: TransformConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.latent_channels
+        self.unshuffle = nn.PixelUnshuffle(BLOCK)
+        self.shuffle = nn.PixelShuffle(BLOCK)
+        self.analysis_in = nn.Conv2d(_UNSHUFFLED, _UNSHUFFLED, 1)
+        self.analysis_fine = nn.Sequential(*(DepthwiseBlock(_UNSHUFFLED) for _ in range(config.fine_blocks)))
+        self.analysis_down = nn.Conv2d(_UNSHUFFLED, channels, 2, stride=2)
+        self.analysis_coarse = nn.Sequential(*(DepthwiseBlock(channels) for _ in range(config.coarse_blocks)))
+        self.synthesis_coarse = nn.Sequential(*(DepthwiseBlock(channels) for _ in range(config.coarse_blocks)))
+        self.synthesis_up = nn.ConvTranspose2d(channels, _UNSHUFFLED, 2, stride=2)
+        self.synthesis_fine = nn.Sequential(*(DepthwiseBlock(_UNSHUFFLED) for _ in range(config.fine_blocks)))
+        self.synthesis_out = nn.Conv2d(_UNSHUFFLED, _UNSHUFFLED, 1)
+        self.log_gain = nn.Parameter(torch.tensor([[value] * channels for value in self._starting_log_gains()]))
+        self.log_rescale = nn.Parameter(torch.zeros(config.anchors, channels))
+        self._start_from_fixed_transforms()
+
+    def analysis(self, pixels: Tensor) -> Tensor:
+        """Map pixels to latents before gain and rounding."""
+        # The first and last layers run in float32: the residual stream then carries full precision past the
+        # bfloat16 branches, and a latent of several hundred steps still rounds to the right one.
+        with torch.autocast(pixels.device.type, enabled=False):
+            features = self.analysis_in(self.unshuffle(pixels - 0.5))  # (N, 192, H/8, W/8)
+        features = self.analysis_fine(features)
+        with torch.autocast(pixels.device.type, enabled=False):
+            features = self.analysis_down(features.float())  # (N, C, H/16, W/16)
+        latents: Tensor = self.analysis_coarse(features)
+        return latents.float()
+
+    def synthesis(self, latents: Tensor) -> Tensor:
+        """Map latents, after the inverse gain, to pixels; values may leave 0..1 a little."""
+        features = self.synthesis_coarse(latents)
+        with torch.autocast(latents.device.type, enabled=False):
+            features = self.synthesis_up(features.float())  # (N, 192, H/8, W/8)
+        features = self.synthesis_fine(features)
+        with torch.autocast(latents.device.type, enabled=False):
+            pixels: Tensor = self.shuffle(self.synthesis_out(features.float())) + 0.5  # (N, 3, H, W)
+        return pixels
+
+    @property
+    def halo(self) -> int:
+        """Pixels beyond a tile that its result depends on, rounded up to whole latents.
+
+        Every block reaches one position further, at 1/8 or 1/16 resolution; strided layers reach no further.
+        """
+        return STRIDE * (self.config.coarse_blocks + math.ceil(self.config.fine_blocks / 2))
+
+    def gain(self, quality: Tensor) -> Tensor:
+        """Return the factor on latents before rounding for qualities (N,) in 0..100, shape (N, C, 1, 1)."""
+        return torch.exp(interpolate(self.log_gain, quality))[:, :, None, None]
+
+    def inverse_gain(self, quality: Tensor) -> Tensor:
+        """Return the factor on rounded latents before synthesis, shape (N, C, 1, 1)."""
+        return torch.exp(interpolate(self.log_rescale - self.log_gain, quality))[:, :, None, None]
+
+    def distortion_weight(self, quality: Tensor) -> Tensor:
+        """Return lambda for qualities (N,): the weight of mean squared error (0..255) against bits per pixel."""
+        low, high = math.log(self.config.lambda_low), math.log(self.config.lambda_high)
+        return torch.exp(low + (high - low) * quality / 100)
+
+    def _starting_log_gains(self) -> list[float]:
+        # For an orthonormal transform at high rate, lambda = 18 / (ln 2 * step^2) with three planes a pixel.
+        low, high = math.log(self.config.lambda_low), math.log(self.config.lambda_high)
+        last = self.config.anchors - 1
+        lambdas = [math.exp(low + (high - low) * anchor / last) for anchor in range(last + 1)]
+        return [math.log(255 / math.sqrt(18 / (math.log(2) * value))) for value in lambdas]
+
+    def _start_from_fixed_transforms(self) -> None:
+        merge = merge_weights(self.config.latent_channels)
+        with torch.no_grad():
+            self.analysis_in.weight.copy_(analysis_weights())
+            self.analysis_down.weight.copy_(merge)
+            self.synthesis_up.weight.copy_(merge)
+            self.synthesis_out.weight.copy_(synthesis_weights())
+            for layer in (self.analysis_in, self.analysis_down, self.synthesis_up, self.synthesis_out):
+                assert layer.bias is not None
+                layer.bias.zero_()
+
+
+def interpolate(table: Tensor, quality: Tensor) -> Tensor:
+    """Interpolate rows of a (anchors, C) table linearly at qualities (N,) in 0..100; returns (N, C)."""
+    position = quality / 100 * (len(table) - 1)
+    below = position.floor().clamp(max=len(table) - 2).long()
+    fraction = (position - below)[:, None]
+    return table[below] * (1 - fraction) + table[below + 1] * fraction

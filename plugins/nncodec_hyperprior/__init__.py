@@ -1,0 +1,1 @@
+"""The hyperprior photo codec, as a plugin of nncodec."""

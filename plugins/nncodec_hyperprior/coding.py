@@ -1,0 +1,66 @@
+"""Coding latents stage by stage, differentiably: what training and refinement share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parametrize
+
+from nncodec.nn.fixed_point import bounded
+from nncodec.nn.quantize import round_straight_through
+from nncodec_hyperprior.prior_network import HYPER_LIMIT, Prior, gaussian_bits, join_phases, scale_of, split_phases
+
+Rounding = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Distances from the mean, in steps, to the symbols that the decoder sees and to those whose bits are counted."""
+
+
+def hard_rounding(distance: Tensor) -> tuple[Tensor, Tensor]:
+    """Round as an encoder does; gradients pass."""
+    symbols = round_straight_through(distance)
+    return symbols, symbols
+
+
+def code_latents(
+    prior: Prior, latents: Tensor, hyper: Tensor, quality: Tensor, rounding: Rounding
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Quantize latents stage by stage, as the encoder does, and count their bits.
+
+    Contexts always see what the decoder sees.
+
+    Args:
+        prior: the network.
+        latents: after the gain, (N, C, h, w) float32, h and w even.
+        hyper: hyper-latents before rounding, (N, Z, h/2, w/2).
+        quality: (N,).
+        rounding: how symbols come about.
+
+    Returns:
+        Decoded latents (N, C, h, w), bits of the latents (N,), bits of the hyper-latents (N,).
+    """
+    rounded_hyper, counted_hyper = rounding(hyper)
+    hyper_bits = prior.hyper_bits(counted_hyper, quality)
+    with parametrize.cached():
+        decodable = round_straight_through(rounded_hyper.clamp(-HYPER_LIMIT, HYPER_LIMIT))
+        features, first_means = prior.hyper_decoder(decodable, prior.planes(quality))
+        earlier = latents[:, :0]  # by how much earlier groups differ from their first means
+        values, counted, indices = [], [], []
+        for part, context in zip(prior.parts, prior.group_contexts, strict=True):
+            starts = split_phases(context.start(features, earlier))
+            means = split_phases(first_means[:, part])
+            targets = split_phases(latents[:, part])
+            decoded: list[Tensor] = []
+            known: list[Tensor] = []
+            for start, first_mean, target in zip(starts, means, targets, strict=True):
+                correction, index = context(start, known)
+                mean = first_mean + correction
+                symbols, deviation = rounding(target - mean)
+                known.append(bounded(symbols + correction))
+                decoded.append(symbols + mean)
+                counted.append(deviation)
+                indices.append(index)
+            earlier = torch.cat([earlier, join_phases(known)], 1)
+            values.append(join_phases(decoded))
+    bits = gaussian_bits(torch.cat(counted, 1), scale_of(torch.cat(indices, 1)))
+    return torch.cat(values, 1), bits.sum(dim=(1, 2, 3)), hyper_bits

@@ -1,0 +1,32 @@
+"""The whole network: transforms and prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from nncodec.nn.transforms import PhotoTransforms, TransformConfig
+from nncodec_hyperprior.prior_network import Layer, Prior, PriorConfig
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Shape of a hyperprior network."""
+
+    transforms: TransformConfig = field(
+        default_factory=lambda: TransformConfig(latent_channels=256, lambda_low=0.0005, lambda_high=0.8)
+    )
+    prior: PriorConfig = field(default_factory=PriorConfig)
+
+
+class HyperpriorNetwork(nn.Module):
+    """Photo transforms with a hyperprior and contexts; latents come in coding order, smooth channels first."""
+
+    def __init__(self, config: NetworkConfig, layer: Layer) -> None:
+        super().__init__()
+        if config.transforms.latent_channels != sum(config.prior.groups):
+            raise ValueError("the prior's groups do not add up to the latent channels")
+        self.config = config
+        self.transforms = PhotoTransforms(config.transforms)
+        self.prior = Prior(config.prior, layer)

@@ -1,0 +1,87 @@
+"""The training task of the hyperprior codec."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nncodec.nn.quantize import add_uniform_noise, round_straight_through
+from nncodec.training.loop import TrainingTask
+from nncodec_hyperprior.coding import code_latents, hard_rounding
+from nncodec_hyperprior.network import HyperpriorNetwork
+
+# Gains are few and act on everything; the prior starts from nothing where the transforms start from a DCT.
+_GAIN_RATE = 3.0
+_PRIOR_RATE = 2.0
+
+
+class HyperpriorTask(TrainingTask):
+    """Rate and distortion over all qualities at once: each picture of a batch draws its own quality.
+
+    The rate is that of noisy latents, the distortion that of rounded ones; for the last `hard_share` of the training
+    both use rounded latents. Contexts always see what the decoder sees.
+
+    References:
+        Minnen and Singh, "Channel-wise autoregressive entropy models", ICIP 2020, section 3.2 (mixed quantization).
+    """
+
+    def __init__(self, network: HyperpriorNetwork, hard_share: float = 0.1) -> None:
+        super().__init__()
+        self.network = network
+        self.hard_share = hard_share
+
+    def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Return rate + lambda x distortion, with each picture weighted by the inverse root of its own loss."""
+        transforms = self.network.transforms
+        count, _, height, width = pixels.shape
+        quality = 100 * torch.rand(count, generator=generator, device=pixels.device)
+        latents = transforms.analysis(pixels) * transforms.gain(quality)
+        rounding = hard_rounding if progress > 1 - self.hard_share else MixedRounding(generator)
+        with torch.autocast(pixels.device.type, enabled=False):
+            hyper = self.network.prior.hyper_analysis(latents, self.network.prior.planes(quality))
+            decoded_latents, latent_bits, hyper_bits = code_latents(
+                self.network.prior, latents, hyper, quality, rounding
+            )
+        decoded = transforms.synthesis(decoded_latents * transforms.inverse_gain(quality))
+        rate_bpp = (latent_bits + hyper_bits) / (height * width)
+        mse = ((decoded - pixels) * 255).square().mean(dim=(1, 2, 3))
+        per_picture = rate_bpp + transforms.distortion_weight(quality) * mse
+        # Without the weights the high rates, whose losses are larger, would decide every step.
+        loss = (per_picture / per_picture.detach().sqrt()).mean()
+        figures = {
+            "rate_bpp": rate_bpp.mean().item(),
+            "hyper_bpp": hyper_bits.mean().item() / (height * width),
+            "psnr_db": (48.13 - 10 * mse.log10()).mean().item(),
+            "rd": per_picture.mean().item(),
+        }
+        return loss, figures
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
+        """Return transforms, prior and gains with their learning rates."""
+        transforms = self.network.transforms
+        gains = [transforms.log_gain, transforms.log_rescale]
+        densities = [self.network.prior.hyper_location, self.network.prior.hyper_log_scale]
+        special = {id(p) for p in (*gains, *densities)}
+        ordinary = [p for p in transforms.parameters() if id(p) not in special]
+        prior = [p for p in self.network.prior.parameters() if id(p) not in special]
+        return [
+            {"params": ordinary, "lr": learning_rate},
+            {"params": prior, "lr": _PRIOR_RATE * learning_rate},
+            {"params": gains, "lr": _GAIN_RATE * learning_rate},
+            {"params": densities, "lr": 10 * learning_rate},
+        ]
+
+
+class MixedRounding:
+    """Decoded symbols are rounded, with gradients passing; the rate is that of noisy ones.
+
+    Args:
+        generator: source of the noise.
+    """
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self._generator = generator
+
+    def __call__(self, distance: Tensor) -> tuple[Tensor, Tensor]:
+        """Return symbols and what is counted for distances from the mean; see `code_latents`."""
+        return round_straight_through(distance), add_uniform_noise(distance, self._generator)

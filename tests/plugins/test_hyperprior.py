@@ -1,0 +1,240 @@
+"""The hyperprior codec: exact contexts, rounding, refinement; on a small network with random weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from hyperprior_reference import ReferenceEntropy
+
+from nncodec.container import CoderId
+from nncodec.entropy import coder_by_id, decode_block, encode_block, ideal_bits
+from nncodec.latents import Latents
+from nncodec.model_file import ModelFile
+from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, steps_of
+from nncodec.nn.tensors import to_tensor
+from nncodec.nn.transforms import TransformConfig
+from nncodec_hyperprior.codec import HyperpriorCodec, model_config, model_tensors
+from nncodec_hyperprior.coding import code_latents, hard_rounding
+from nncodec_hyperprior.fitting import normal_tables
+from nncodec_hyperprior.network import HyperpriorNetwork, NetworkConfig
+from nncodec_hyperprior.prior_network import PriorConfig, join_phases, split_phases, start_prior
+
+CONFIG = NetworkConfig(
+    TransformConfig(latent_channels=12, fine_blocks=1, coarse_blocks=1, anchors=3, lambda_low=0.001, lambda_high=0.2),
+    PriorConfig(groups=(4, 8), hyper_channels=3, width=8, hidden=16, anchors=3),
+)
+
+
+def _network(gain: float = 1.0) -> HyperpriorNetwork:
+    """Return a network with random weights; a large gain drives activations to their bounds."""
+    torch.manual_seed(5)
+    network = HyperpriorNetwork(CONFIG, FixedPointConv2d)
+    start_prior(network.prior)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if "parametrizations" in name:
+                parameter.mul_(gain).add_(0.02 * torch.randn_like(parameter))
+            parameter.copy_(parameter.half().float() if "parametrizations" not in name else parameter)
+    return network.eval()
+
+
+def _file(network: HyperpriorNetwork, **changes: Any) -> ModelFile:
+    tables = normal_tables(CONFIG.prior.hyper_channels)
+    tables = replace(tables, **{"certain": 12, **changes})
+    config = model_config(network.config)
+    return ModelFile("hyperprior", config, "tiny/hyper", {}, "", tensors=model_tensors(network, tables))
+
+
+@pytest.fixture(scope="module")
+def codec() -> HyperpriorCodec:
+    return HyperpriorCodec.from_file(_file(_network()))
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    return np.ascontiguousarray(skimage.data.astronaut()[None, 40:136, 180:308])
+
+
+def _random_latents(seed: int, shape: tuple[int, int], spread: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    z = random.integers(-127, 128, (3, *shape), np.int64)
+    y = random.integers(-spread, spread + 1, (12, 2 * shape[0], 2 * shape[1]), np.int64)
+    return z, y
+
+
+@pytest.mark.parametrize("gain", [1.0, 40.0])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_contexts_equal_those_of_plain_integer_arithmetic(gain: float, threads: int) -> None:
+    model_file = _file(_network(gain))
+    codec = HyperpriorCodec.from_file(model_file)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for quality, shape, spread in ((0, (1, 1), 3), (37, (3, 2), 700), (100, (5, 7), 1 << 19)):
+            z, y = _random_latents(quality, shape, spread)
+            known = {"z": z[None].astype(np.int32), "y": y[None].astype(np.int32)}
+            entropy = codec.entropy(quality)
+            reference = ReferenceEntropy(model_file.tensors, model_file.config, quality)
+            for number, (tables, offsets) in enumerate(reference.contexts(z, y)):
+                context = entropy.context(number, known)
+                np.testing.assert_array_equal(np.broadcast_to(context.tables, (1, *tables.shape))[0], tables)
+                np.testing.assert_array_equal(np.broadcast_to(context.offsets, (1, *tables.shape))[0], offsets)
+            assert number == 8
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_autocast_around_does_not_change_contexts(codec: HyperpriorCodec) -> None:
+    z, y = _random_latents(1, (4, 4), 200)
+    known = {"z": z[None].astype(np.int32), "y": y[None].astype(np.int32)}
+    plain = [codec.entropy(60).context(stage, known) for stage in range(9)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = [codec.entropy(60).context(stage, known) for stage in range(9)]
+    for one, other in zip(plain, inside, strict=True):
+        np.testing.assert_array_equal(one.tables, other.tables)
+        np.testing.assert_array_equal(one.offsets, other.offsets)
+
+
+def test_training_sees_the_latents_that_the_codec_codes(picture: np.ndarray) -> None:
+    network = _network()
+    codec = HyperpriorCodec.from_file(_file(network, certain=0), bit_price=0.0)
+    for quality in (0, 50, 100):
+        arrays = codec.analysis(picture, quality, 0)
+        latents = codec.quantize(arrays, picture, quality, 0)
+        scaled, one = torch.from_numpy(arrays["y"]), torch.tensor([float(quality)])
+        with torch.no_grad():
+            hyper = network.prior.hyper_analysis(scaled, network.prior.planes(one))
+            decoded, bits, hyper_bits = code_latents(network.prior, scaled, hyper, one, hard_rounding)
+        np.testing.assert_array_equal((decoded * 16).numpy(), latents["y"])
+        assert bits.item() > 0
+        assert hyper_bits.item() > 0
+
+
+@pytest.mark.parametrize("coder", [CoderId.RANS, CoderId.ZSTD])
+def test_latents_come_back_from_bytes(codec: HyperpriorCodec, picture: np.ndarray, coder: CoderId) -> None:
+    for quality in (0, 60, 100):
+        latents = codec.quantize(codec.analysis(picture, quality, 0), picture, quality, 0)
+        specs, entropy = codec.traits.latents, codec.entropy(quality)
+        payload = encode_block(coder_by_id(coder), latents, entropy, specs)
+        shapes = {name: array.shape for name, array in latents.items()}
+        decoded = decode_block(coder_by_id(coder), payload, codec.entropy(quality), specs, shapes)
+        for name, array in latents.items():
+            np.testing.assert_array_equal(decoded[name], array)
+        if coder is CoderId.RANS:
+            assert 8 * len(payload) < ideal_bits(latents, entropy, specs) * 1.01 + 256
+
+
+def test_latents_that_are_certain_are_zero_steps(codec: HyperpriorCodec, picture: np.ndarray) -> None:
+    latents = codec.quantize(codec.analysis(picture, 20, 0), picture, 20, 0)
+    entropy = codec.entropy(20)
+    skipped = 0
+    for number, stage in enumerate(entropy.stages()):
+        context = entropy.context(number, latents)
+        steps = latents[stage.latent][stage.where] - context.offsets
+        assert not steps[np.broadcast_to(context.tables, steps.shape) < 0].any()
+        skipped += int((context.tables < 0).sum())
+    assert skipped > 0
+
+
+def test_a_price_on_bits_saves_them(picture: np.ndarray) -> None:
+    model_file = _file(_network(), certain=0)
+    bits = []
+    for price in (0.0, 0.1, 0.4):
+        codec = HyperpriorCodec.from_file(model_file, bit_price=price)
+        latents = codec.quantize(codec.analysis(picture, 80, 0), picture, 80, 0)
+        bits.append(ideal_bits(latents, codec.entropy(80), codec.traits.latents))
+    assert bits[0] > bits[1] > bits[2]
+
+
+def test_effort_lowers_rate_plus_distortion(codec: HyperpriorCodec, picture: np.ndarray) -> None:
+    costs = []
+    for effort in (0, 9):
+        latents = codec.quantize(codec.analysis(picture, 70, effort), picture, 70, effort)
+        bits = ideal_bits(latents, codec.entropy(70), codec.traits.latents)
+        error = np.square(codec.synthesis(latents, 70).astype(float) - picture).mean()
+        weight = 0.001 * (0.2 / 0.001) ** 0.7
+        costs.append(bits / picture[..., 0].size + weight * error)
+    assert costs[1] < costs[0]
+
+
+def test_refinement_of_tiles_leaves_no_gap(codec: HyperpriorCodec) -> None:
+    wide = np.ascontiguousarray(skimage.data.coffee()[None, :64, :]).repeat(2, axis=2)[:, :, :1024]
+    refined = codec.quantize(codec.analysis(wide, 50, 3), wide, 50, 3)
+    plain = codec.quantize(codec.analysis(wide, 50, 0), wide, 50, 0)
+    changed = (refined["y"] != plain["y"]).any(axis=(0, 1, 2))
+    assert changed[:46].any()
+    assert changed[50:].any()
+
+
+def test_fitted_tables_take_fewer_bits_than_normal_ones(picture: np.ndarray) -> None:
+    network = _network()
+    codec = HyperpriorCodec.from_file(_file(network, certain=0))
+    latents = {q: codec.quantize(codec.analysis(picture, q, 0), picture, q, 0) for q in (20, 80)}
+    before = [ideal_bits(latents[q], codec.entropy(q), codec.traits.latents) for q in latents]
+    tables = codec.fitted(lambda quality: [latents[quality]], tuple(latents), lambda _: None)
+    fitted = HyperpriorCodec.from_file(_file(network, **{**tables.__dict__, "certain": 0}))
+    after = [ideal_bits(latents[q], fitted.entropy(q), codec.traits.latents) for q in latents]
+    assert after[0] < before[0]
+    assert after[1] < before[1]
+    assert tables.certain >= 0
+
+
+def test_phases_join_to_what_was_split() -> None:
+    values = torch.arange(2 * 3 * 4 * 6).reshape(2, 3, 4, 6)
+    assert torch.equal(join_phases(split_phases(values)), values)
+    assert torch.equal(split_phases(values)[2], values[:, :, 0::2, 1::2])
+
+
+def test_weights_too_large_for_exact_sums_are_refused() -> None:
+    layer = ExactConv2d(8, 2, 1)
+    fits = np.full((2, 8, 1, 1), (1 << 24) // 511 // 8 - 1, np.int16)
+    layer.set_steps(fits, np.zeros(2, np.int32))
+    with pytest.raises(ValueError, match="exact"):
+        layer.set_steps(fits + 2, np.zeros(2, np.int32))
+    with pytest.raises(ValueError, match="exact"):
+        layer.set_steps(fits * 0, np.full(2, 1 << 24, np.int32))
+    with pytest.raises(ValueError, match="int16"):
+        layer.set_steps(fits.astype(np.int32), np.zeros(2, np.int32))
+    with pytest.raises(ValueError, match="shapes"):
+        layer.set_steps(fits[:1], np.zeros(2, np.int32))
+
+
+def test_trained_weights_always_fit(codec: HyperpriorCodec) -> None:
+    layer = FixedPointConv2d(64, 3, 1, share=0.4)
+    with torch.no_grad():
+        layer.real("weight").normal_(0, 100)
+        layer.real("bias").fill_(1e6)
+    exact = ExactConv2d(64, 3, 1, share=0.4)
+    exact.set_steps(*steps_of(layer))
+    inputs = torch.randint(-511, 512, (1, 64, 2, 2)).float() / 16
+    assert torch.equal(exact(inputs), layer(inputs))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("tables.hyper_choice", np.full((21, 3), 200, np.uint8)),
+        ("tables.hyper_choice", np.zeros((20, 3), np.uint8)),
+        ("tables.hyper_offset", np.zeros((21, 4), np.int8)),
+        ("tables.certain", np.array([64], np.int32)),
+        ("tables.range", np.array([-127, 25], np.int32)),
+        ("exact.prior.hyper_decoder.inner.weight", np.full((16, 6, 1, 1), 30000, np.int16)),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused(key: str, value: np.ndarray) -> None:
+    model_file = _file(_network())
+    with pytest.raises(ValueError, match=r"."):
+        HyperpriorCodec.from_file(replace(model_file, tensors={**model_file.tensors, key: value}))
+
+
+def test_a_single_latent_pair_goes_through(codec: HyperpriorCodec) -> None:
+    pixels = np.zeros((1, 32, 32, 3), np.uint8)
+    latents: Latents = codec.quantize(codec.analysis(pixels, 100, 0), pixels, 100, 0)
+    assert latents["z"].shape == (1, 3, 1, 1)
+    assert codec.synthesis(latents, 100).shape == pixels.shape
+    assert to_tensor(pixels).shape == (1, 3, 32, 32)
