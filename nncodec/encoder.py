@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from nncodec import registry
@@ -17,14 +18,14 @@ from nncodec.alpha import pack_alpha
 from nncodec.container import LONG_ID_BYTES, SHORT_ID_BYTES, ChunkType, CoderId, Header, write
 from nncodec.entropy import available_coders, coder_by_id, encode_block
 from nncodec.errors import InvalidOption, PluginError, UnsupportedImage
-from nncodec.latents import Latents, problem_with
+from nncodec.latents import Latents, problem_with, problem_with_analysis
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.metadata import metadata_chunks
 from nncodec.model import AnySize, CodecModel, EntropyModel, FixedSize, Pixels, run_plugin
 from nncodec.model_file import ModelHead
 from nncodec.pixels import Frames, from_images, resize, to_model
 from nncodec.preview import make_preview
-from nncodec.tiling import PIXELS_AT_ONCE, Cell, Grid, read_window
+from nncodec.tiling import PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid, Span, read_window
 
 # Pictures larger than this along an axis are cut into blocks of this edge.
 _BLOCK_EDGE_LOG2 = 11
@@ -39,8 +40,8 @@ class EncodeOptions(TypedDict, total=False):
     """Options of `encode` and `encode_batch` beyond model and quality.
 
     effort: 0..9, higher is smaller and slower; mapped onto the levels the model has. Default 0.
-    coder: "zstd", or "stored" for models without probability tables. Default: the model's own, and stored where
-        that is smaller.
+    coder: "zstd", "rans" for models with probability tables, "stored" for those without. Default: the model's own,
+        and stored where that is smaller.
     exif: bytes or `Image.Exif`; None for none. Default: what the picture's `info` holds.
     icc_profile: bytes; None for none. Default as for exif.
     xmp: bytes or str; None for none. Default as for exif.
@@ -87,6 +88,10 @@ class Encoder:
         self.coder = _coder_id(options.get("coder", traits.coder))
         if self.coder is CoderId.STORED and self._entropy().tables is not None:
             raise InvalidOption(option="coder", reason=f"{self.head.name} has probability tables; choose 'zstd'")
+        if self.coder is CoderId.RANS and self._entropy().tables is None:
+            raise InvalidOption(
+                option="coder", reason=f"{self.head.name} has no probability tables for 'rans'; choose 'zstd'"
+            )
 
     def prepare(self, images: Sequence[Image.Image]) -> Frames:
         """Take pictures apart and check that they suit the model."""
@@ -159,28 +164,40 @@ class Encoder:
         return replace(header, frames_per_block=min(per_block, count))
 
     def _latents(self, colour: Pixels, grid: Grid, cell: Cell) -> Latents:
-        """Run the analysis on a block's window, a few frames at a time, and cut the block's latents out."""
-        rows, columns = grid.window(cell)
-        at_once = max(1, PIXELS_AT_ONCE // (rows.size * columns.size))
-        traits = self.model.traits
-        parts: list[Latents] = []
-        for start in range(cell.frames.start, cell.frames.stop, at_once):
-            frames = slice(start, min(start + at_once, cell.frames.stop))
-            pixels = to_model(read_window(colour[frames], rows, columns), traits.modes)
-            latents = run_plugin(self.head.architecture, self.model.analysis, pixels, self.quality or 0, self.effort)
-            shape = (len(pixels), rows.size, columns.size)
-            problem = run_plugin(self.head.architecture, problem_with, latents, traits.latents, shape)
-            if problem:
-                raise PluginError(plugin=self.head.architecture, reason=problem)
-            parts.append(
-                {
-                    spec.name: latents[spec.name][
-                        :, :, cell.rows.slice(spec.stride, rows.start), cell.columns.slice(spec.stride, columns.start)
-                    ]
-                    for spec in traits.latents
-                }
-            )
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        """Analyse a block and quantize what comes out."""
+        plugin, traits = self.head.architecture, self.model.traits
+        arrays = self._analysed(colour, grid, cell)
+        pixels = to_model(read_window(colour[cell.frames.slice()], cell.rows, cell.columns), traits.modes)
+        latents = run_plugin(plugin, self.model.quantize, arrays, pixels, self.quality or 0, self.effort)
+        problem = run_plugin(plugin, problem_with, latents, traits.latents, pixels.shape[:3])
+        if problem:
+            raise PluginError(plugin=plugin, reason=problem)
+        return latents
+
+    def _analysed(self, colour: Pixels, grid: Grid, cell: Cell) -> dict[str, NDArray[Any]]:
+        """Run the analysis tile by tile, a few frames at a time, and put a block's arrays together."""
+        plugin, specs = self.head.architecture, self.model.traits.latents
+        whole: dict[str, NDArray[Any]] = {}
+        shapes = {s.name: s.shape(cell.frames.size, cell.rows.size, cell.columns.size) for s in specs}
+        for tile in grid.tiles(cell):
+            window = grid.window(tile)
+            at_once = max(1, TILE_EDGE**2 // window.pixels)
+            for start in range(cell.frames.start, cell.frames.stop, at_once):
+                frames = Span(start, min(start + at_once, cell.frames.stop))
+                pixels = to_model(read_window(colour[frames.slice()], *window), self.model.traits.modes)
+                arrays = run_plugin(plugin, self.model.analysis, pixels, self.quality or 0, self.effort)
+                problem = run_plugin(plugin, problem_with_analysis, arrays, specs, pixels.shape[:3])
+                if problem:
+                    raise PluginError(plugin=plugin, reason=problem)
+                if not whole:
+                    whole = {name: np.empty(shapes[name], array.dtype) for name, array in arrays.items()}
+                if {name: array.dtype for name, array in arrays.items()} != {n: a.dtype for n, a in whole.items()}:
+                    raise PluginError(plugin=plugin, reason="its analysis gives other arrays for other tiles")
+                for spec in specs:
+                    if spec.name in whole:
+                        target = frames.slice(1, cell.frames.start), slice(None), *tile.slices(spec.stride, cell.area)
+                        whole[spec.name][target] = arrays[spec.name][:, :, *tile.slices(spec.stride, window)]
+        return whole
 
     def _entropy(self) -> EntropyModel:
         return run_plugin(self.head.architecture, self.model.entropy, self.quality or 0)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 IntArray = NDArray[np.int32]
 VALUE_LIMIT = 1 << 30
-"""No latent may be larger in magnitude, so that differences of two fit 32 bits."""
+"""No latent may be larger in magnitude, and an offset must be smaller, so that their differences fit 32 bits."""
 
 Latents = dict[str, IntArray]
 """Array name to int32 array (N, C, h, w)."""
@@ -26,6 +27,8 @@ class LatentSpec:
         channels: C.
         stride: pixels a latent covers along each axis; for a model of fixed size it may be the whole picture.
         minimum, maximum: every value lies in this range, inclusive.
+        step: a value is its offset plus a multiple of this, see `model.StageContext`. With a step of 16, for example,
+            latents count sixteenths and whole numbers are coded around means that are known to a sixteenth.
     """
 
     name: str
@@ -33,14 +36,32 @@ class LatentSpec:
     stride: int
     minimum: int
     maximum: int
+    step: int = 1
 
     def __post_init__(self) -> None:
         if not -VALUE_LIMIT <= self.minimum <= self.maximum <= VALUE_LIMIT:
             raise ValueError(f"latents {self.name!r} range over {self.minimum}..{self.maximum}, beyond +-{VALUE_LIMIT}")
+        if not 1 <= self.step <= VALUE_LIMIT:
+            raise ValueError(f"latents {self.name!r} have a step of {self.step}, not 1 to {VALUE_LIMIT}")
 
     def shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
         """Return the array's shape for pictures of this size."""
         return frames, self.channels, math.ceil(height / self.stride), math.ceil(width / self.stride)
+
+
+def problem_with_analysis(
+    arrays: Mapping[str, NDArray[Any]], specs: tuple[LatentSpec, ...], shape: tuple[int, int, int]
+) -> str | None:
+    """Return what is wrong with what a model's analysis produced for (frames, height, width), or None."""
+    declared = {spec.name: spec.shape(*shape) for spec in specs}
+    if not arrays or not arrays.keys() <= declared.keys():
+        return f"its analysis gives {sorted(arrays)}, declared {sorted(declared)}"
+    for name, array in arrays.items():
+        if array.shape != declared[name]:
+            return f"analysis gives {name!r} of shape {array.shape}, declared {declared[name]}"
+        if array.dtype.kind not in "iuf":
+            return f"analysis gives {name!r} as {array.dtype}, not numbers"
+    return None
 
 
 def problem_with(

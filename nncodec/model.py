@@ -1,7 +1,8 @@
 """What a model plugin implements.
 
-A codec plugin subclasses `CodecModel`: `analysis` and `synthesis` on batches of pixels, and an `EntropyModel` that
-says in which stages the latents are coded and, where it has learned probabilities, under which integer tables.
+A codec plugin subclasses `CodecModel`: `analysis` and `synthesis` on batches of pixels, `quantize` where rounding takes
+more than a look at each latent, and an `EntropyModel` that says in which stages the latents are coded and, where it has
+learned probabilities, under which integer tables.
 Files, padding, tiling, colour modes and metadata are not its business. This module needs no torch.
 """
 
@@ -21,6 +22,10 @@ from nncodec.model_file import ModelFile
 
 Pixels = NDArray[np.uint8]
 MAX_PRECISION = 24
+NOT_CODED = -1
+"""In place of a table: the symbol is 0, and not coded."""
+
+_MAX_COLUMNS = 1 << 16
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
@@ -38,25 +43,30 @@ class Stage(NamedTuple):
 
 
 class StageContext(NamedTuple):
-    """How the symbols of a stage are coded, as far as it depends on what is already decoded.
+    """How the latents of a stage are coded, as far as it depends on what is already decoded.
+
+    A latent is `offset + step * symbol`, with the step of its `LatentSpec`; the symbol is what is coded.
 
     Args:
-        tables: which probability table each symbol uses, integers broadcastable to the stage's symbols.
-        offsets: what is subtracted from each symbol before coding; 0 or integers broadcastable likewise.
+        tables: which probability table each symbol uses, integers broadcastable to the stage's latents. With
+            probability tables, -1 says that a symbol is not coded, because it is 0.
+        offsets: of each latent, smaller than `VALUE_LIMIT` in magnitude; 0 or integers broadcastable likewise. Without
+            probability tables there are none.
     """
 
     tables: NDArray[np.integer[Any]]
     offsets: NDArray[np.integer[Any]] | int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tables:
-    """Integer probability tables, shared by encoder and decoder.
+    """Integer probability tables, shared by encoder and decoder; equal only to itself, so that it can be a key.
 
     Column i of row t counts the symbol `minimum + i`; the last column counts everything outside (escapes).
 
     Args:
-        frequencies: (tables, symbols + 1) uint32, all at least 1, each row summing to `1 << precision`.
+        frequencies: (tables, symbols + 1) uint32, all at least 1, each row summing to `1 << precision`; 2 to 65536
+            columns.
         minimum: the symbol of column 0.
         precision: bits, 1..24.
 
@@ -70,7 +80,7 @@ class Tables:
 
     def __post_init__(self) -> None:
         rows = self.frequencies
-        if rows.dtype != np.uint32 or rows.ndim != 2 or not len(rows) or rows.shape[1] < 2:
+        if rows.dtype != np.uint32 or rows.ndim != 2 or not len(rows) or not 2 <= rows.shape[1] <= _MAX_COLUMNS:
             raise ValueError(f"probability tables are {rows.dtype} of shape {rows.shape}")
         if not 1 <= self.precision <= MAX_PRECISION or not -VALUE_LIMIT <= self.minimum <= VALUE_LIMIT:
             raise ValueError(f"probability tables begin at {self.minimum} with {self.precision} bits")
@@ -176,8 +186,10 @@ class CodecModel(ABC):
         """
 
     @abstractmethod
-    def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:
-        """Map pictures to quantized latents.
+    def analysis(self, pixels: Pixels, quality: int, effort: int) -> Mapping[str, NDArray[Any]]:
+        """Map pictures to latents, or to what `quantize` makes them of.
+
+        It runs on tiles, each with a halo around it that is cut off from the result.
 
         Args:
             pixels: uint8 (N, H, W, C), a size the model takes.
@@ -185,8 +197,27 @@ class CodecModel(ABC):
             effort: one of `traits.efforts`.
 
         Returns:
-            Arrays as `traits.latents` declares them, int32 (N, C, h, w).
+            Arrays of the shapes that `traits.latents` declares, (N, C, h, w): all of them as int32, or, for a
+            model with `quantize` of its own, those it wants there, of any numeric type.
         """
+
+    def quantize(self, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int) -> Latents:
+        """Make the latents of a block of what the analysis gave; by default the analysis has rounded already.
+
+        This is apart from the analysis because of models with contexts: there, what a symbol is depends on what is
+        decoded before it, and decoding knows the block alone, without a halo.
+
+        Args:
+            latents: what the analysis gave for exactly one block, without halo.
+            pixels: of the same block, uint8 (N, H, W, C). As in analysis, each picture is on its own: those of one
+                call may become one block or several.
+            quality, effort: as for `analysis`.
+
+        Returns:
+            Arrays as `traits.latents` declares them, int32 (N, C, h, w), such that the stages of `entropy(quality)`
+            can code them.
+        """
+        return dict(latents)
 
     @abstractmethod
     def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:

@@ -11,7 +11,8 @@ file, real bytes. For a model that does not ship with a plugin, override `write_
 that rightly does not apply to a model is overridden in the subclass, with the reason beside it.
 
 Networks in floating point may round a tie either way when the batch or the tile around a picture changes. So latents
-count as equal if at most one in `flips_one_in` differs, by one step; pixels if they differ by at most one level.
+count as equal if at most one in `flips_one_in` differs, by one step; what analysis gives unrounded, if it differs by
+less than a ten-thousandth of its largest value; pixels if they differ by at most one level.
 """
 
 from __future__ import annotations
@@ -23,13 +24,25 @@ from nncodec import registry
 from nncodec.container import SHORT_ID_BYTES
 from nncodec.entropy import coder_by_id, decode_block, encode_block
 from nncodec.errors import UnsupportedImage
-from nncodec.latents import problem_with
-from nncodec.model import AnySize, FixedSize
+from nncodec.latents import VALUE_LIMIT, problem_with, problem_with_analysis
+from nncodec.model import NOT_CODED, AnySize, FixedSize
 from nncodec.model_file import read_model
-from nncodec.testing_support import ModelUnderTest, arrays, assert_close, coders, header, pictures, raises, skip, some
+from nncodec.testing_support import (
+    BLOCK_EDGE_LOG2,
+    ModelUnderTest,
+    arrays,
+    assert_close,
+    coders,
+    header,
+    images_of,
+    pictures,
+    raises,
+    skip,
+    some,
+)
 from nncodec.tiling import Grid, read_window
 
-_LARGEST_BLOCK_EDGE = 1 << 11  # what core cuts large pictures into
+_LARGEST_BLOCK_EDGE = 1 << BLOCK_EDGE_LOG2
 _ODD_SIZES = ((1, 1), (17, 3), (3, 17), (31, 33))  # (height, width)
 _HOSTILE_SETTINGS: tuple[object, ...] = (None, "text", -1, 1 << 40, [])
 
@@ -64,7 +77,7 @@ class CodecModelContract(ModelUnderTest):
         for spec in specs:
             assert spec.channels >= 1, f"latents {spec.name!r} have no channels"
             assert spec.stride >= 1, f"latents {spec.name!r} have no stride"
-            assert spec.minimum < spec.maximum, f"latents {spec.name!r} have a single value"
+            assert spec.minimum + spec.step <= spec.maximum, f"latents {spec.name!r} have a single value"
             if isinstance(self.model.traits.size, AnySize):
                 assert self.model.traits.size.multiple % spec.stride == 0, f"padding leaves part of a {spec.name!r}"
 
@@ -74,7 +87,10 @@ class CodecModelContract(ModelUnderTest):
         for pixels in (self._pixels(1), self._pixels(3), self._flat(0), self._flat(255)):
             for effort in self.model.traits.efforts:
                 for quality in self._qualities():
-                    latents = self.model.analysis(pixels, quality, effort)
+                    given = self.model.analysis(pixels, quality, effort)
+                    problem = problem_with_analysis(given, self.model.traits.latents, pixels.shape[:3])
+                    assert problem is None, f"at quality {quality}, effort {effort}: {problem}"
+                    latents = self.model.quantize(given, pixels, quality, effort)
                     problem = problem_with(latents, self.model.traits.latents, pixels.shape[:3])
                     assert problem is None, f"at quality {quality}, effort {effort}: {problem}"
 
@@ -88,28 +104,39 @@ class CodecModelContract(ModelUnderTest):
 
     def test_a_picture_does_not_depend_on_its_batch(self) -> None:
         pixels = self._pixels(3)
-        together = self._analysis(pixels)
-        self._assert_same_latents(self._analysis(pixels[::-1]), {k: v[::-1] for k, v in together.items()})
+        given = self._analysis(pixels)
+        together = self._quantize(given, pixels)
+        self._assert_same_latents(self._analysis(pixels[::-1]), {k: v[::-1] for k, v in given.items()})
         restored = self.model.synthesis(together, self._quality)
         for number in range(len(pixels)):
             one = slice(number, number + 1)
-            self._assert_same_latents(self._analysis(pixels[one]), {k: v[one] for k, v in together.items()})
-            alone = self.model.synthesis({k: v[one] for k, v in together.items()}, self._quality)
+            arrays_of_one = {k: v[one] for k, v in given.items()}
+            latents_of_one = {k: v[one] for k, v in together.items()}
+            self._assert_same_latents(self._analysis(pixels[one]), arrays_of_one)
+            self._assert_same_latents(self._quantize(arrays_of_one, pixels[one]), latents_of_one)
+            alone = self.model.synthesis(latents_of_one, self._quality)
             assert_close(alone, restored[one], "alone and in a batch")
 
     def test_equal_input_gives_equal_output(self) -> None:
         pixels = self._pixels(2)
         first, second = self._analysis(pixels), self._analysis(pixels.copy())
         assert all(np.array_equal(first[name], second[name]) for name in first), "analysis is not deterministic"
-        restored, again = (self.model.synthesis(first, self._quality) for _ in range(2))
+        latents, others = (self._quantize(first, pixels) for _ in range(2))
+        assert all(np.array_equal(latents[name], others[name]) for name in latents), "quantize is not deterministic"
+        restored, again = (self.model.synthesis(latents, self._quality) for _ in range(2))
         assert np.array_equal(restored, again), "synthesis is not deterministic"
 
     def test_views_are_taken_and_left_unchanged(self) -> None:
         pixels = self._pixels(2)
         view = np.repeat(pixels, 2, axis=2)[:, :, ::2]
-        latents = self._analysis(view)
+        given = self._analysis(view)
         assert np.array_equal(view, pixels), "analysis writes into the caller's pixels"
-        self._assert_same_latents(latents, self._analysis(pixels))
+        self._assert_same_latents(given, self._analysis(pixels))
+        parts = {name: np.repeat(array, 2, axis=3)[..., ::2] for name, array in given.items()}
+        latents = self._quantize(parts, view)
+        assert np.array_equal(view, pixels), "quantize writes into the caller's pixels"
+        assert all(np.array_equal(parts[name], given[name]) for name in given), "quantize writes into its arrays"
+        self._assert_same_latents(latents, self._quantize(given, pixels))
         kept = {name: array.copy() for name, array in latents.items()}
         views = {name: np.repeat(array, 2, axis=3)[..., ::2] for name, array in kept.items()}
         restored = self.model.synthesis(views, self._quality)
@@ -119,7 +146,7 @@ class CodecModelContract(ModelUnderTest):
     def test_quality_means_what_the_traits_say(self) -> None:
         pixels = self._pixels(2)
         if not self.model.traits.qualities:
-            low, high = (self.model.analysis(pixels, quality, self._effort) for quality in (0, 100))
+            low, high = (self._latents(pixels, quality) for quality in (0, 100))
             assert all(np.array_equal(low[name], high[name]) for name in low), "it declares no qualities, but has them"
             return
         errors, sizes = [], []
@@ -143,18 +170,18 @@ class CodecModelContract(ModelUnderTest):
         for height, width in ((long, short), (short, long)):
             shape = self._padded(self._pixels(1, height, width)).shape
             pixels = random.integers(0, 256, shape, np.uint8)
-            whole = self._analysis(pixels, quality)
-            restored = self.model.synthesis(whole, quality)
+            whole, latents = self._analysis(pixels, quality), self._latents(pixels, quality)
+            restored = self.model.synthesis(latents, quality)
             grid = Grid.of(header(pixels, edge.bit_length() - 1), self.model.traits)
-            tiled = {name: np.full_like(array, np.iinfo(np.int32).min) for name, array in whole.items()}
+            tiled = {name: np.empty_like(array) for name, array in whole.items()}
             for cell in grid.cells():
-                rows, columns = grid.window(cell)
-                latents = self._analysis(read_window(pixels, rows, columns), quality)
+                window = grid.window(cell)
+                given = self._analysis(read_window(pixels, *window), quality)
                 for spec in self.model.traits.latents:
-                    origin = cell.rows.slice(spec.stride, rows.start), cell.columns.slice(spec.stride, columns.start)
-                    target = cell.rows.slice(spec.stride), cell.columns.slice(spec.stride)
-                    tiled[spec.name][:, :, *target] = latents[spec.name][:, :, *origin]
-                assert_close(*self._tile(cell, grid, whole, restored, quality), "a tile and the whole")
+                    if spec.name in given:
+                        part = given[spec.name][:, :, *cell.area.slices(spec.stride, window)]
+                        tiled[spec.name][:, :, *cell.area.slices(spec.stride)] = part
+                assert_close(*self._tile(cell, grid, latents, restored, quality), "a tile and the whole")
             self._assert_same_latents(tiled, whole)
 
     def test_a_picture_larger_than_a_block_comes_back(self) -> None:
@@ -189,6 +216,14 @@ class CodecModelContract(ModelUnderTest):
                     arrays([nncodec.decode(data)]), self._restored(pixels, quality, effort), f"quality {quality}"
                 )
                 assert nncodec.inspect(data).quality == (quality if self.model.traits.qualities else None)
+
+    def test_files_of_a_batch_decode_to_what_synthesis_gives(self) -> None:
+        """Pictures of a batch are analysed and quantized together, and coded apart."""
+        pixels = self._pixels(3)
+        files = nncodec.encode_batch(images_of(pixels), self.head.name, 50)
+        restored = self._restored(pixels)
+        for data, expected in zip(files, restored, strict=True):
+            assert_close(arrays([nncodec.decode(data)])[0], expected, "a file of a batch and the model")
 
     def test_encoding_twice_gives_the_same_bytes(self) -> None:
         pixels = self._pixels(2)
@@ -238,9 +273,10 @@ class CodecModelContract(ModelUnderTest):
                     assert np.issubdtype(np.asarray(offsets).dtype, np.integer), "offsets are not integers"
                     np.broadcast_to(chosen, symbols.shape)
                     np.broadcast_to(offsets, symbols.shape)
+                    assert np.abs(offsets).max(initial=0) < VALUE_LIMIT, f"offsets reach {VALUE_LIMIT}"
                     assert tables is not None or not np.any(offsets), "without tables there are no offsets"
                     if symbols.size:
-                        assert np.min(chosen) >= 0, "a table index is negative"
+                        assert np.min(chosen) >= (0 if tables is None else NOT_CODED), "a table index is negative"
                         assert tables is None or np.max(chosen) < tables, "a table does not exist"
 
     def test_contexts_depend_on_coded_symbols_only(self) -> None:
@@ -261,9 +297,9 @@ class CodecModelContract(ModelUnderTest):
 
     def test_any_latents_in_range_survive_coding(self) -> None:
         specs = self.model.traits.latents
-        for latents in self._any_latents(2):
-            shapes = {name: array.shape for name, array in latents.items()}
-            for entropy in self._entropies():
+        for entropy in self._entropies():
+            for latents in self._codable_latents(entropy, 2):
+                shapes = {name: array.shape for name, array in latents.items()}
                 for coder in coders(has_tables=entropy.tables is not None):
                     payload = encode_block(coder_by_id(coder), latents, entropy, specs)
                     decoded = decode_block(coder_by_id(coder), payload, entropy, specs, shapes)

@@ -19,14 +19,17 @@ from nncodec import registry
 from nncodec.container import SHORT_ID_BYTES, CoderId, ColourMode, Header
 from nncodec.entropy import available_coders
 from nncodec.errors import BadModelFile
-from nncodec.latents import IntArray, Latents
-from nncodec.model import AnySize, CodecModel, EntropyModel, FixedSize, Pixels
+from nncodec.latents import IntArray, Latents, LatentSpec
+from nncodec.model import NOT_CODED, AnySize, CodecModel, EntropyModel, FixedSize, Pixels
 from nncodec.model_file import ModelHead, Tensors, read_head, write_model
 from nncodec.tiling import Cell, Grid, read_window
 
 _P = ParamSpec("_P")
 
 _MAX_ALTERED = 6
+BLOCK_EDGE_LOG2 = 11  # of the blocks that core cuts large pictures into
+# Of float32 values, relative to the largest of them; convolutions differ by some millionths.
+_FLOAT_TOLERANCE = 1e-4
 
 
 class ModelUnderTest:
@@ -104,8 +107,30 @@ class ModelUnderTest:
     def _flat(self, level: int) -> Pixels:
         return np.full_like(self._pixels(1), level)
 
-    def _analysis(self, pixels: Pixels, quality: int | None = None) -> Latents:
+    def _analysis(self, pixels: Pixels, quality: int | None = None) -> Mapping[str, NDArray[Any]]:
+        """Return what analysis gives, rounded or not."""
         return self.model.analysis(pixels, self._quality if quality is None else quality, self._effort)
+
+    def _quantize(self, arrays: Mapping[str, NDArray[Any]], pixels: Pixels) -> Latents:
+        return self.model.quantize(arrays, pixels, self._quality, self._effort)
+
+    def _latents(self, pixels: Pixels, quality: int | None = None, effort: int | None = None) -> Latents:
+        """Return the latents of pictures of a size the model takes, block by block as core does."""
+        quality = self._quality if quality is None else quality
+        effort = self._effort if effort is None else effort
+        arrays = self.model.analysis(pixels, quality, effort)
+        divide = isinstance(self.model.traits.size, AnySize) and max(pixels.shape[1:3]) > 1 << BLOCK_EDGE_LOG2
+        whole: Latents = {}
+        for cell in Grid.of(header(pixels, BLOCK_EDGE_LOG2 if divide else 0), self.model.traits).cells():
+            places = {spec.name: cell.area.slices(spec.stride) for spec in self.model.traits.latents}
+            block = {name: array[:, :, *places[name]] for name, array in arrays.items()}
+            latents = self.model.quantize(block, pixels[:, *cell.area.slices()], quality, effort)
+            if not divide:
+                return latents
+            for spec in self.model.traits.latents:
+                array = whole.setdefault(spec.name, np.empty(spec.shape(*pixels.shape[:3]), np.int32))
+                array[:, :, *places[spec.name]] = latents[spec.name]
+        return whole
 
     def _padded(self, pixels: Pixels) -> Pixels:
         grid = Grid.of(header(pixels, 0), self.model.traits)
@@ -116,12 +141,11 @@ class ModelUnderTest:
         traits = self.model.traits
         quality = (50 if quality is None else quality) if traits.qualities else 0
         level = max([n for n in traits.efforts if n <= effort], default=traits.efforts[0])
-        latents = self.model.analysis(self._padded(pixels), quality, level)
+        latents = self._latents(self._padded(pixels), quality, level)
         return self.model.synthesis(latents, quality)[:, : pixels.shape[1], : pixels.shape[2]]
 
     def _encode(self, pixels: Pixels, quality: int = 50, effort: int = 0) -> bytes:
-        images = [Image.fromarray(frame if frame.shape[2] == 3 else frame[..., 0]) for frame in pixels]
-        return nncodec.encode(images, self.head.name, quality, effort=effort)
+        return nncodec.encode(images_of(pixels), self.head.name, quality, effort=effort)
 
     def _tile(self, cell: Cell, grid: Grid, whole: Latents, restored: Pixels, quality: int) -> tuple[Pixels, Pixels]:
         """Return a tile as restored from its window's latents, and as cut out of the whole."""
@@ -135,7 +159,7 @@ class ModelUnderTest:
         return inner, restored[:, cell.rows.slice(), cell.columns.slice()]
 
     def _any_latents(self, frames: int) -> Iterator[Latents]:
-        """Yield latents that no analysis need ever return: the ends of their ranges, and anything between."""
+        """Yield latents that no file need ever hold: the ends of their ranges, and anything between."""
         random = np.random.default_rng(2)
         height, width = self._size()
         specs = self.model.traits.latents
@@ -147,24 +171,36 @@ class ModelUnderTest:
             for spec in specs
         }
 
+    def _codable_latents(self, entropy: EntropyModel, frames: int) -> Iterator[Latents]:
+        random = np.random.default_rng(4)
+        for outliers in (0.0, 0.1, 1.0):
+            yield drawn_latents(entropy, self.model.traits.latents, (frames, *self._size()), outliers, random)
+
     def _latents_of_many_sizes(self) -> Iterator[Latents]:
         sizes: tuple[tuple[int, int], ...] = (self._size(),)
         if isinstance(self.model.traits.size, AnySize):
             multiple = self.model.traits.size.multiple
             sizes += ((multiple, multiple), (multiple, 2 * multiple), (5 * multiple, 3 * multiple))
         for height, width in sizes:
-            yield self._analysis(self._pixels(2, height, width))
+            yield self._latents(self._pixels(2, height, width))
 
     def _noise(self, name: str, latents: Latents, random: np.random.Generator) -> IntArray:
         spec = next(spec for spec in self.model.traits.latents if spec.name == name)
         return random.integers(spec.minimum, spec.maximum, latents[name].shape, np.int32, endpoint=True)
 
-    def _assert_same_latents(self, found: Mapping[str, IntArray], expected: Mapping[str, IntArray]) -> None:
+    def _assert_same_latents(self, found: Mapping[str, NDArray[Any]], expected: Mapping[str, NDArray[Any]]) -> None:
+        """Compare latents, or what analysis gives in their place."""
+        steps = {spec.name: spec.step for spec in self.model.traits.latents}
         for name, array in expected.items():
-            apart = np.abs(found[name].astype(np.int64) - array)
-            allowed = apart.size // self.flips_one_in if self.flips_one_in else 0
-            assert apart.max() <= 1, f"latents {name!r} differ by up to {apart.max()}"
-            assert np.count_nonzero(apart) <= allowed, f"{np.count_nonzero(apart)} latents {name!r} differ"
+            if array.dtype.kind == "f":
+                reach = float(np.abs(array).max())
+                apart = float(np.abs(found[name] - array).max())
+                assert apart <= _FLOAT_TOLERANCE * reach, f"{name!r} differs by up to {apart}, its size is {reach}"
+                continue
+            steps_apart = np.abs(found[name].astype(np.int64) - array)
+            allowed = steps_apart.size // self.flips_one_in if self.flips_one_in else 0
+            assert steps_apart.max() <= steps[name], f"latents {name!r} differ by up to {steps_apart.max()}"
+            assert np.count_nonzero(steps_apart) <= allowed, f"{np.count_nonzero(steps_apart)} latents {name!r} differ"
 
     def _opens(self, config: Mapping[str, Any], tensors: Tensors) -> bool:
         """Return whether a model file opens; False if it is refused as it should be."""
@@ -224,6 +260,43 @@ def header(pixels: Pixels, block_edge_log2: int) -> Header:
     )
 
 
+def drawn_latents(
+    entropy: EntropyModel,
+    specs: tuple[LatentSpec, ...],
+    shape: tuple[int, int, int],
+    outliers: float,
+    random: np.random.Generator,
+) -> Latents:
+    """Return latents that a model's stages can code, drawn stage by stage as a decoder meets them.
+
+    Args:
+        entropy, specs: the model's.
+        shape: frames, height and width in pixels.
+        outliers: share of symbols that lie anywhere, half of them at an end of their range; the others are small.
+        random: source of them.
+    """
+    by_name = {spec.name: spec for spec in specs}
+    known = {spec.name: np.zeros(spec.shape(*shape), np.int32) for spec in specs}
+    for number, stage in enumerate(entropy.stages()):
+        spec, target = by_name[stage.latent], known[stage.latent][stage.where]
+        context = entropy.context(number, known)
+        offsets = np.broadcast_to(np.asarray(context.offsets, np.int64), target.shape)
+        low, high = -((offsets - spec.minimum) // spec.step), (spec.maximum - offsets) // spec.step
+        assert (low <= high).all(), f"no value of {spec.name!r} is a whole number of steps from its offset"
+        small = np.clip(random.integers(-2, 3, target.shape), low, high)
+        anywhere = random.integers(low, high, endpoint=True)
+        end = np.where(random.integers(0, 2, target.shape), low, high)
+        kind = random.uniform(size=target.shape)
+        symbols = np.where(kind < outliers / 2, end, np.where(kind < outliers, anywhere, small))
+        if entropy.tables is not None:
+            symbols = np.where(np.asarray(context.tables) == NOT_CODED, 0, symbols)
+        values = offsets + symbols * spec.step
+        in_range = (values >= spec.minimum) & (values <= spec.maximum)
+        assert in_range.all(), f"stage {number} does not code latents {spec.name!r}, and they leave their range"
+        known[stage.latent][stage.where] = values
+    return known
+
+
 def coders(*, has_tables: bool) -> list[CoderId]:
     """Return the coders of this version that suit a model with or without probability tables."""
     unsuitable = CoderId.STORED if has_tables else CoderId.RANS
@@ -233,6 +306,10 @@ def coders(*, has_tables: bool) -> list[CoderId]:
 def some(names: list[str]) -> list[str]:
     """Return a few names spread over all: a network of hundreds of layers builds them in a loop."""
     return names[:: math.ceil(len(names) / _MAX_ALTERED)]
+
+
+def images_of(pixels: Pixels) -> list[Image.Image]:
+    return [Image.fromarray(frame if frame.shape[2] == 3 else frame[..., 0]) for frame in pixels]
 
 
 def arrays(images: Iterable[Image.Image]) -> Pixels:

@@ -37,12 +37,13 @@ def small() -> bytes:
     return nncodec.encode(image, "dense/fashion")
 
 
-@pytest.fixture(scope="module")
-def rich() -> bytes:
+@pytest.fixture(scope="module", params=["zstd", "rans"])
+def rich(request: pytest.FixtureRequest) -> bytes:
     """Two frames of a photograph with alpha, EXIF, profile and preview, reduced, in two blocks."""
     photo = Image.fromarray(skimage.data.astronaut()).resize((40, 24)).convert("RGBA")
     return nncodec.encode(
         [photo, photo.rotate(180)],
+        coder=request.param,
         exif=b"MM\0*\0\0\0\x08\0\0",
         icc_profile=b"p" * 9,
         preview=16,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from nncodec.container import CoderId
 from nncodec.entropy.base import Coder, decode_block, encode_block
+from nncodec.entropy.ideal import ideal_bits
+from nncodec.entropy.rans import RansCoder
 from nncodec.entropy.stored import StoredCoder
 from nncodec.entropy.zstd import ZstdCoder
 from nncodec.errors import UnsupportedVersion
 
-_CODERS: dict[CoderId, Coder] = {CoderId.STORED: StoredCoder(), CoderId.ZSTD: ZstdCoder()}
+_CODERS: dict[CoderId, Coder] = {coder.id: coder for coder in (StoredCoder(), ZstdCoder(), RansCoder())}
 
 
 def coder_by_id(coder: CoderId) -> Coder:
@@ -23,4 +25,4 @@ def available_coders() -> tuple[CoderId, ...]:
     return tuple(_CODERS)
 
 
-__all__ = ["Coder", "available_coders", "coder_by_id", "decode_block", "encode_block"]
+__all__ = ["Coder", "available_coders", "coder_by_id", "decode_block", "encode_block", "ideal_bits"]

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from nncodec.container import CoderId
 from nncodec.errors import Corrupt, PluginError
-from nncodec.latents import IntArray, Latents, LatentSpec
-from nncodec.model import EntropyModel, Stage, StageContext, Tables, run_plugin
+from nncodec.latents import VALUE_LIMIT, IntArray, Latents, LatentSpec
+from nncodec.model import NOT_CODED, EntropyModel, Stage, Tables, run_plugin
 
 # Without tables the indices only say which symbols are alike.
 _MOST_GROUPS = 1 << 31
 
 
 class StageSymbols(NamedTuple):
-    """The symbols of one stage and the table of each, both flat, in C order of the stage's array."""
+    """The coded symbols of one stage and the table of each, both flat, in C order of the stage's array."""
 
     symbols: IntArray
     tables: NDArray[np.integer[Any]]
@@ -30,8 +30,8 @@ class Alphabet(NamedTuple):
 
     Args:
         tables: the probability tables, or None for a model without.
-        minimum, maximum: range of the latents, inclusive; without tables symbols are latents and lie in it.
-        symbols: how many there are in the block.
+        minimum, maximum: without tables, symbols lie in this range, inclusive.
+        symbols: how many there are in the block; with tables at most, because some may not be coded.
     """
 
     tables: Tables | None
@@ -45,7 +45,7 @@ class SymbolReader(ABC):
 
     @abstractmethod
     def take(self, tables: NDArray[np.integer[Any]]) -> IntArray:
-        """Return as many symbols as there are tables; raises Corrupt if the payload has no more."""
+        """Return as many symbols as there are tables, at least one; raises Corrupt if the payload has no more."""
 
     @abstractmethod
     def finish(self) -> None:
@@ -79,23 +79,42 @@ def encode_block(coder: Coder, latents: Latents, entropy: EntropyModel, specs: S
         The payload.
 
     Raises:
-        PluginError: the entropy model fails, or its stages do not cover every latent exactly once.
+        PluginError: see `block_symbols`.
+    """
+    return coder.encode(*block_symbols(latents, entropy, specs))
+
+
+def block_symbols(
+    latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec]
+) -> tuple[list[StageSymbols], Alphabet]:
+    """Return what is coded of a block, stage by stage, and what both sides know before.
+
+    Raises:
+        PluginError: the entropy model fails, its stages do not cover every latent exactly once, or they cannot
+            code a latent: it is no whole number of steps from its offset, or not 0 where it is not coded.
     """
     # The model sees zeros for what is not coded yet, here as in the decoder: a context that peeks ahead cannot
     # desynchronise, it only gains nothing.
     known = {name: np.zeros_like(array) for name, array in latents.items()}
     coded = []
+    visited = 0
+    steps = {spec.name: spec.step for spec in specs}
     model = type(entropy).__name__
     for number, stage in enumerate(run_plugin(model, entropy.stages)):
-        symbols = run_plugin(model, _part, latents, stage)
-        context = _context(entropy, number, known, symbols)
-        coded.append(StageSymbols((symbols - context.offsets).ravel(), context.tables))
-        known[stage.latent][stage.where] = symbols
+        values = run_plugin(model, _part, latents, stage)
+        context = _context(entropy, number, known, values)
+        distances = values - context.offsets
+        symbols = distances // steps[stage.latent]
+        if not np.array_equal(symbols * steps[stage.latent], distances):
+            raise PluginError(plugin=model, reason=f"latents of stage {number} are not whole steps from their offsets")
+        coded.append(_only_coded(StageSymbols(symbols.ravel(), context.tables), model, number))
+        known[stage.latent][stage.where] = values
+        visited += values.size
     alphabet = _alphabet(known, entropy, specs)
     covered = all(np.array_equal(known[name], array) for name, array in latents.items())
-    if not covered or sum(stage.symbols.size for stage in coded) != alphabet.symbols:
+    if not covered or visited != alphabet.symbols:
         raise PluginError(plugin=model, reason="its coding stages do not cover every latent exactly once")
-    return coder.encode(coded, alphabet)
+    return coded, alphabet
 
 
 def decode_block(
@@ -117,46 +136,83 @@ def decode_block(
     """
     known = {name: np.zeros(shape, np.int32) for name, shape in shapes.items()}
     reader = coder.reader(payload, _alphabet(known, entropy, specs))
-    ranges = {spec.name: (spec.minimum, spec.maximum) for spec in specs}
+    by_name = {spec.name: spec for spec in specs}
     model = type(entropy).__name__
     for number, stage in enumerate(run_plugin(model, entropy.stages)):
         target = run_plugin(model, _part, known, stage)
         if not target.size:
             continue
         context = _context(entropy, number, known, target)
-        symbols = reader.take(context.tables).reshape(target.shape)
-        decoded = symbols + context.offsets
-        low, high = ranges[stage.latent]
-        if decoded.min() < low or decoded.max() > high:
-            raise Corrupt(detail=f"a latent lies outside {low}..{high}")
-        known[stage.latent][stage.where] = decoded
+        symbols = _take(reader, context.tables).reshape(target.shape)
+        known[stage.latent][stage.where] = _values(symbols, context.offsets, by_name[stage.latent])
     reader.finish()
     return known
+
+
+def _only_coded(stage: StageSymbols, model: str, number: int) -> StageSymbols:
+    """Leave out the symbols that are not coded."""
+    coded = stage.tables >= 0
+    if coded.all():
+        return stage
+    if stage.symbols[~coded].any():
+        raise PluginError(plugin=model, reason=f"stage {number} has symbols other than 0 that it does not code")
+    return StageSymbols(stage.symbols[coded], stage.tables[coded])
+
+
+def _take(reader: SymbolReader, tables: NDArray[np.integer[Any]]) -> IntArray:
+    """Return a stage's symbols, with 0 for those that are not coded."""
+    coded = np.flatnonzero(tables >= 0)
+    if coded.size == tables.size:
+        return reader.take(tables)
+    symbols = np.zeros(tables.size, np.int32)
+    if coded.size:
+        symbols[coded] = reader.take(tables[coded])
+    return symbols
+
+
+def _values(symbols: IntArray, offsets: IntArray, spec: LatentSpec) -> IntArray:
+    """Return latents from their symbols; raises Corrupt if they leave their range."""
+    reach = max(-int(symbols.min()), int(symbols.max())) * spec.step
+    # No offset reaches VALUE_LIMIT, so this decides whether 32 bits hold all that follows.
+    wide = symbols if reach <= VALUE_LIMIT else symbols.astype(np.int64)
+    values = wide * spec.step + offsets
+    if values.min() < spec.minimum or values.max() > spec.maximum:
+        raise Corrupt(detail=f"a latent lies outside {spec.minimum}..{spec.maximum}")
+    return values.astype(np.int32, copy=False)
 
 
 def _part(latents: Latents, stage: Stage) -> IntArray:
     return latents[stage.latent][stage.where]
 
 
-def _context(entropy: EntropyModel, stage: int, known: Latents, symbols: IntArray) -> StageContext:
-    """Ask a model for a stage's context and check that it fits; tables come back flat, one a symbol."""
+class _Context(NamedTuple):
+    """A checked context: tables flat, one a latent; offsets broadcastable to the latents."""
+
+    tables: NDArray[np.integer[Any]]
+    offsets: IntArray
+
+
+def _context(entropy: EntropyModel, stage: int, known: Latents, values: IntArray) -> _Context:
+    """Ask a model for a stage's context and check that it fits."""
     name = type(entropy).__name__
     context = run_plugin(name, entropy.context, stage, known)
-    tables = run_plugin(name, np.broadcast_to, context.tables, symbols.shape).ravel()
-    count = _MOST_GROUPS if entropy.tables is None else len(entropy.tables.frequencies)
-    if tables.dtype.kind not in "iu" or (tables.size and (tables.min() < 0 or int(tables.max()) >= count)):
+    tables = run_plugin(name, np.broadcast_to, context.tables, values.shape).ravel()
+    least, count = (0, _MOST_GROUPS) if entropy.tables is None else (NOT_CODED, len(entropy.tables.frequencies))
+    if tables.dtype.kind not in "iu" or (tables.size and (tables.min() < least or int(tables.max()) >= count)):
         raise PluginError(plugin=name, reason=f"stage {stage} chooses a table that does not exist")
     offsets = np.asarray(context.offsets)
-    run_plugin(name, np.broadcast_to, offsets, symbols.shape)
+    run_plugin(name, np.broadcast_to, offsets, values.shape)
     if offsets.dtype.kind not in "iu":
         raise PluginError(plugin=name, reason=f"stage {stage} has offsets of type {offsets.dtype}, not integers")
+    if offsets.size and (int(offsets.min()) <= -VALUE_LIMIT or int(offsets.max()) >= VALUE_LIMIT):
+        raise PluginError(plugin=name, reason=f"stage {stage} has offsets as large as {VALUE_LIMIT}")
     if entropy.tables is None and offsets.any():
         raise PluginError(plugin=name, reason=f"stage {stage} offsets symbols but has no probability tables")
-    return StageContext(tables, context.offsets)
+    return _Context(tables, offsets.astype(np.int32, copy=False))
 
 
 def _alphabet(latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec]) -> Alphabet:
-    minimum, maximum = min(s.minimum for s in specs), max(s.maximum for s in specs)
+    minimum, maximum = min(-(-s.minimum // s.step) for s in specs), max(s.maximum // s.step for s in specs)
     return Alphabet(entropy.tables, minimum, maximum, sum(array.size for array in latents.values()))
 
 

@@ -224,7 +224,7 @@ def _read_head(data: bytes, alphabet: Alphabet) -> tuple[int, list[int], int]:
         else:
             raise Corrupt(detail="a block has a malformed symbol count")
         counts.append(value)
-    if sum(counts) != alphabet.symbols:
+    if sum(counts) > alphabet.symbols:
         raise Corrupt(detail="a block's symbol counts do not add up")
     return data[0], counts, position
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncodec.latents import Latents, LatentSpec, problem_with
+from nncodec.latents import Latents, LatentSpec, problem_with, problem_with_analysis
 
 SPECS = (LatentSpec("main", 3, 8, -4, 5), LatentSpec("side", 2, 32, 0, 1))
 SHAPE = (2, 40, 64)  # frames, height, width
@@ -101,6 +101,33 @@ def test_what_is_wrong_with_latents_is_named(spoil: Callable[[Latents], None], r
     latents = zero_latents(SPECS, *SHAPE)
     spoil(latents)
     assert re.search(reason, problem_with(latents, SPECS, SHAPE) or "nothing is")
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int16, np.int64])
+def test_analysis_may_give_some_of_the_arrays_as_numbers_of_any_kind(kind: type[np.generic]) -> None:
+    arrays = {"main": np.zeros(SPECS[0].shape(*SHAPE), kind)}
+    assert problem_with_analysis(arrays, SPECS, SHAPE) is None
+    assert problem_with_analysis({**arrays, "side": np.ones(SPECS[1].shape(*SHAPE), kind)}, SPECS, SHAPE) is None
+
+
+@pytest.mark.parametrize(
+    ("arrays", "reason"),
+    [
+        ({}, r"gives \[\], declared"),
+        ({"more": np.zeros(SPECS[0].shape(*SHAPE))}, "more"),
+        ({"main": np.zeros((2, 3, 8, 5))}, r"'main' of shape \(2, 3, 8, 5\)"),
+        ({"main": np.zeros(SPECS[0].shape(*SHAPE), np.complex64)}, "'main' as complex64"),
+        ({"main": np.zeros(SPECS[0].shape(*SHAPE), bool)}, "'main' as bool"),
+    ],
+)
+def test_what_is_wrong_with_what_analysis_gives_is_named(arrays: dict[str, np.ndarray], reason: str) -> None:
+    assert re.search(reason, problem_with_analysis(arrays, SPECS, SHAPE) or "nothing is")
+
+
+@pytest.mark.parametrize("step", [0, -1, 2**30 + 1])
+def test_a_step_that_is_none_is_refused(step: int) -> None:
+    with pytest.raises(ValueError, match="step"):
+        LatentSpec("y", 1, 1, 0, 1, step)
 
 
 @pytest.mark.parametrize(("minimum", "maximum"), [(1, 0), (-(2**31), 0), (0, 2**30 + 1)])

@@ -27,6 +27,7 @@ def test_sound_tables_are_taken() -> None:
         (np.array([[1]], np.uint32), 0, 0),
         (FLAT, -7, 10**9),
         (FLAT, -(2**40), 10),
+        (np.full((1, 2**17), 2, np.uint32), 0, 18),
     ],
 )
 def test_unsound_tables_are_refused(frequencies: np.ndarray, minimum: int, precision: int) -> None:

@@ -82,6 +82,53 @@ def _step(quality: int) -> int:
     return 1 + (100 - quality) // 4
 
 
+# --- the same codec with latents in quarters, rounded around what is decoded before -------------------------------
+
+
+class QuartersAroundMeans(Checkerboard):
+    """Latents in quarters, whole steps apart from the mean of what is coded; at low quality the last stage is not."""
+
+    def __init__(self, quality: int) -> None:
+        self._last_is_coded = quality >= 20
+
+    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+        context = super().context(stage, known)
+        return context if stage < 3 or self._last_is_coded else context._replace(tables=np.array(-1))
+
+
+def _unrounded(self: SmoothCodec, pixels: Pixels, quality: int, effort: int) -> dict[str, NDArray[np.float32]]:
+    frames, height, width, _ = pixels.shape
+    blocks = pixels.reshape(frames, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
+    return {"y": (smooth(blocks.mean(axis=(2, 4))[:, None]) / _step(quality)).astype(np.float32)}
+
+
+def _rounded_in_order(
+    self: SmoothCodec, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int
+) -> Latents:
+    entropy = self.entropy(quality)
+    known = {"y": np.zeros(latents["y"].shape, np.int32)}
+    for number, stage in enumerate(entropy.stages()):
+        tables, offsets = entropy.context(number, known)
+        symbols = np.round((latents["y"][stage.where] * 4 - offsets) / 4).astype(np.int32)
+        known["y"][stage.where] = offsets + 4 * np.where(tables < 0, 0, symbols)
+    return known
+
+
+def _from_quarters(self: SmoothCodec, latents: Mapping[str, IntArray], quality: int) -> Pixels:
+    return _sound_synthesis(self, {"y": latents["y"] / 4}, quality)  # type: ignore[dict-item]
+
+
+_sound_synthesis = SmoothCodec.synthesis
+_QUARTER_SPECS = (LatentSpec("y", 1, _BLOCK, -40, 1060, step=4),)
+_QUARTERS: dict[str, Any] = {
+    "traits": replace(SmoothCodec.traits, latents=_QUARTER_SPECS),
+    "entropy": lambda self, quality: QuartersAroundMeans(quality),
+    "analysis": _unrounded,
+    "quantize": _rounded_in_order,
+    "synthesis": _from_quarters,
+}
+
+
 class Contract(CodecModelContract):
     flips_one_in = 0
 
@@ -130,6 +177,13 @@ def test_a_sound_model_passes(test: str) -> None:
     check(test)
 
 
+@pytest.mark.parametrize("test", _TESTS)
+def test_a_sound_model_that_rounds_around_means_passes(monkeypatch: pytest.MonkeyPatch, test: str) -> None:
+    for name, value in _QUARTERS.items():
+        monkeypatch.setattr(SmoothCodec, name, value)
+    check(test)
+
+
 def test_a_written_model_is_gone_afterwards() -> None:
     check("test_traits_are_consistent")
     assert not registry.catalog().models
@@ -156,6 +210,22 @@ def _synthesis(change: Callable[[Mapping[str, IntArray], Pixels], Any]) -> dict[
     return {"synthesis": synthesis}
 
 
+def _quantize(change: Callable[[Latents, Pixels, Mapping[str, NDArray[Any]]], Latents]) -> dict[str, Any]:
+    def quantize(
+        self: SmoothCodec, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int
+    ) -> Latents:
+        return change(_rounded_in_order(self, latents, pixels, quality, effort), pixels, latents)
+
+    return {**_QUARTERS, "quantize": quantize}
+
+
+def _in_quarters(change: Callable[[NDArray[np.float32]], Any]) -> dict[str, Any]:
+    def analysis(self: SmoothCodec, pixels: Pixels, quality: int, effort: int) -> dict[str, Any]:
+        return {"y": change(_unrounded(self, pixels, quality, effort)["y"])}
+
+    return {**_QUARTERS, "analysis": analysis}
+
+
 def _traits(**changes: Any) -> dict[str, Any]:
     return {"traits": replace(SmoothCodec.traits, **changes)}
 
@@ -173,6 +243,12 @@ def _context(tables: Any, offsets: Any = 0) -> dict[str, Any]:
     return _entropy(context=lambda self, stage, known: StageContext(tables, offsets))
 
 
+def _plus_one_step_at_the_end(array: IntArray) -> IntArray:
+    changed = array.copy()
+    changed[..., -1, -1] += 4
+    return changed
+
+
 def _overwrite(array: NDArray[Any], result: Any) -> Any:
     array += 1
     return result
@@ -185,6 +261,14 @@ def _peek(self: EntropyModel, stage: int, known: Mapping[str, IntArray]) -> Stag
 def _write_known(self: EntropyModel, stage: int, known: Mapping[str, IntArray]) -> StageContext:
     known["y"][...] = 1
     return StageContext(np.array(0))
+
+
+def _mean_of_all_frames(self: EntropyModel, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+    return StageContext(np.array(0), known["y"][:, :, _EVEN, _EVEN].mean(keepdims=True).astype(np.int32))
+
+
+def _code_nothing(self: EntropyModel, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+    return StageContext(np.array(-1))
 
 
 _ANYTHING_GOES = classmethod(lambda cls, file: cls())
@@ -230,13 +314,35 @@ _FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("test_stages_cover_every_symbol_once", _entropy(stages=lambda self: [*Checkerboard().stages()] * 2)),
     ("test_stages_cover_every_symbol_once", _entropy(stages=lambda self: [Stage("z", (_ALL,) * 4)])),
     ("test_contexts_fit_their_stages", _context(np.array(2))),
-    ("test_contexts_fit_their_stages", _context(np.array(-1))),
+    ("test_contexts_fit_their_stages", _context(np.array(-2))),
+    ("test_contexts_fit_their_stages", _entropy(tables=None, context=_code_nothing)),
+    ("test_contexts_fit_their_stages", _context(np.array(0), np.array(1 << 30))),
+    ("test_contexts_fit_their_stages", _context(np.array(0), np.array(-1 << 30))),
     ("test_contexts_fit_their_stages", _context(np.array(0.0))),
     ("test_contexts_fit_their_stages", _context(np.array(0), np.array(0.5))),
     ("test_contexts_fit_their_stages", _entropy(tables=None)),
     ("test_contexts_depend_on_coded_symbols_only", _entropy(context=_peek)),
     ("test_contexts_depend_on_coded_symbols_only", _entropy(context=_write_known)),
     ("test_any_latents_in_range_survive_coding", _entropy(stages=lambda self: Checkerboard().stages()[:3])),
+    ("test_any_latents_in_range_survive_coding", _context(np.array(-1), np.array(256))),
+    ("test_any_latents_in_range_survive_coding", {**_spec(step=512), **_context(np.array(0), np.array(300))}),
+    ("test_latent_specs_are_consistent", _spec(step=256)),
+    ("test_analysis_returns_the_declared_arrays", _in_quarters(lambda y: y > 0)),
+    ("test_analysis_returns_the_declared_arrays", _in_quarters(lambda y: y[..., 1:])),
+    ("test_analysis_returns_the_declared_arrays", {**_QUARTERS, "analysis": lambda self, p, q, e: {}}),
+    ("test_analysis_returns_the_declared_arrays", _quantize(lambda y, p, f: {"y": y["y"].astype(np.int64)})),
+    ("test_analysis_returns_the_declared_arrays", _quantize(lambda y, p, f: {"y": y["y"] + 10**6})),
+    ("test_a_picture_does_not_depend_on_its_batch", _quantize(lambda y, p, f: {"y": y["y"] + 4 * len(p)})),
+    ("test_a_picture_does_not_depend_on_its_batch", _in_quarters(lambda y: y + np.float32(0.01) * y.mean())),
+    ("test_equal_input_gives_equal_output", _quantize(lambda y, p, f: {"y": y["y"] + 4 * (next(_COUNTER) & 1)})),
+    ("test_views_are_taken_and_left_unchanged", _quantize(lambda y, p, f: _overwrite(p, y))),
+    ("test_views_are_taken_and_left_unchanged", _quantize(lambda y, p, f: _overwrite(f["y"], y))),
+    ("test_views_are_taken_and_left_unchanged", _quantize(lambda y, p, f: {"y": y["y"] + 8 * f["y"].data.contiguous})),
+    ("test_quality_means_what_the_traits_say", {**_QUARTERS, **_traits(latents=_QUARTER_SPECS, qualities=False)}),
+    ("test_tiles_and_whole_agree", {**_QUARTERS, **_traits(latents=_QUARTER_SPECS, size=AnySize(4, 0))}),
+    ("test_files_decode_to_what_synthesis_gives", _quantize(lambda y, p, f: {"y": y["y"] + 1})),
+    ("test_files_of_a_batch_decode_to_what_synthesis_gives", {**_QUARTERS, **_entropy(context=_mean_of_all_frames)}),
+    ("test_every_quality_and_effort_makes_a_file", _quantize(lambda y, p, f: {"y": _plus_one_step_at_the_end(y["y"])})),
     ("test_a_model_file_that_lacks_a_tensor_is_refused", {"from_file": _ANYTHING_GOES}),
     (
         "test_a_model_file_with_a_tensor_of_another_shape_is_refused",

@@ -1,14 +1,18 @@
-"""Zstandard frames that no encoder of ours wrote: read within bounds, or refused."""
+"""Zstandard frames, ours and those that no encoder of ours wrote: read within bounds, or refused."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nncodec.entropy.zstd import decompress
+from nncodec.entropy import encode_block
+from nncodec.entropy.zstd import ZstdCoder, compress, decompress
 from nncodec.errors import Corrupt
+from nncodec.latents import LatentSpec
+from nncodec.model import PlainEntropy
 
 PROPERTY = settings(deadline=None, max_examples=100)
 MAGIC = bytes.fromhex("28b52ffd")
@@ -18,6 +22,23 @@ def raw_frame(content: bytes, *, declared: int | None = None, last: int = 1) -> 
     """Return a frame of one uncompressed block: size in 8 bytes, single segment."""
     size = len(content) if declared is None else declared
     return MAGIC + b"\xe0" + size.to_bytes(8, "little") + (last | len(content) << 3).to_bytes(3, "little") + content
+
+
+@given(st.binary(max_size=300))
+@PROPERTY
+def test_compressed_bytes_come_back_and_declare_their_size(data: bytes) -> None:
+    frame = compress(data)
+    assert zstandard.frame_content_size(frame) == len(data)
+    assert decompress(frame, len(data), exact=True) == data
+
+
+def test_unlike_pieces_do_not_cost_more_than_one_frame_of_all_of_them() -> None:
+    rng = np.random.default_rng(1)
+    spec = (LatentSpec("y", 8, 1, -128, 127),)
+    scale = np.array([0.2, 0.2, 1, 1, 20, 20, 40, 40])[None, :, None, None]
+    latents = {"y": np.clip(np.rint(rng.normal(size=(1, 8, 40, 40)) * scale), -128, 127).astype(np.int32)}
+    payload = encode_block(ZstdCoder(), latents, PlainEntropy(spec), spec)
+    assert len(payload) < len(compress((latents["y"] + 128).astype(np.uint8).tobytes()))
 
 
 def test_a_frame_of_another_encoder_is_read() -> None:
