@@ -151,7 +151,7 @@ def compare_command(
         write_file(output, comparison.to_json().encode())
     _show(comparison, found, outputs)
     if comparison is not None and report is not None:
-        _report(comparison, pictures, published, study, report, force)
+        _report(comparison, pictures, reference, published, study, report, force)
     sys.exit(1 if inputs and comparison is not None and comparison.skipped else 0)
 
 
@@ -216,6 +216,7 @@ def _stored(path: Path) -> Comparison:
 def _report(
     comparison: Comparison,
     pictures: dict[str, Path],
+    reference: str | None,
     published: dict[str, list[CurvePoint]],
     study: Study,
     folder: Path,
@@ -228,10 +229,16 @@ def _report(
     if pictures:  # stored results have none to show
         with progress("picture") as (on_progress, _):
             settings: dict[str, Any] = {"effort": study.effort, "max_pixels": study.max_pixels}
-            samples = choose_samples(comparison, pictures, **settings, on_progress=on_progress)
+            samples = choose_samples(comparison, pictures, reference=reference, **settings, on_progress=on_progress)
     with progress("plot") as (on_progress, _):
         page = write_report(
-            comparison, folder, samples=samples, anchors=published, overwrite=overwrite, on_progress=on_progress
+            comparison,
+            folder,
+            samples=samples,
+            reference=reference,
+            anchors=published,
+            overwrite=overwrite,
+            on_progress=on_progress,
         )
     click.echo(f"report: {page}", err=True)
 

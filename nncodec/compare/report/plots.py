@@ -25,7 +25,8 @@ MOST_PUBLISHED = len(LIGHT.published)
 """Published curves in one plot; more cannot be told apart."""
 
 _DPI = 160
-_CURVE_INCHES, _WIDE_INCHES = (6.0, 4.6), (12.0, 3.9)
+# Small enough that the text can be read where the page is as narrow as a telephone.
+_CURVE_INCHES, _WIDE_INCHES = (5.2, 4.2), (12.0, 3.9)
 _MOST_MARKED = 60
 
 
@@ -94,7 +95,7 @@ def curve_plots(comparison: Comparison, published: Mapping[str, Sequence[CurvePo
     over = f"mean of {count} pictures" if count > 1 else "one picture"
     for measure in _CURVES:
         if any(_known(points, measure) for points in means.values()):
-            title = f"{measure.title} over bits per pixel, {over}"
+            title = f"{measure.title} over rate, {over}"
             draw = functools.partial(_draw_curves, comparison, means, published, measure, title)
             yield Plot(f"rate_{measure.field.removesuffix('_db')}", title, False, draw)
 

@@ -156,7 +156,7 @@ def test_a_single_point_and_a_single_picture_can_be_drawn(comparison: Comparison
 
 
 def test_pngs_are_large_enough_and_equal_for_equal_results(plots: dict[str, Plot]) -> None:
-    for name, size in (("rate_psnr", (960, 736)), ("pictures_nearest_psnr", (1920, 624))):
+    for name, size in (("rate_psnr", (832, 672)), ("pictures_nearest_psnr", (1920, 624))):
         png = plots[name].png(LIGHT)
         assert Image.open(io.BytesIO(png)).size == size
         assert png == plots[name].png(LIGHT)
