@@ -22,25 +22,90 @@ PAGES = ("README.md", "docs/adr/0002-latent-layout.md")
 _MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
+_PEERS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "avif-psnr": "AVIF for PSNR", "jxl": "JPEG XL"}
+
+
 def bd_rates() -> str:
-    """BD-rate of conv/photo against Pillow's codecs on both sets."""
-    sets = {"Kodak (24 pictures)": "conv_photo_kodak", "scikit-image's photographs (5)": "conv_photo_skimage"}
-    names = ["JPEG", "WEBP", "AVIF"]
+    """BD-rate of the photo models against other codecs on both sets."""
+    record = _results("kodak")
+    sets = {"kodak": "Kodak", "skimage": "scikit-image"}
     rows = []
-    for title, stem in sets.items():
-        rates = _results(stem)["bd_rate_percent_against"]
-        rows.append([title, *(f"{rates[name]:+.1f}%" for name in names)])
-    return _table(["bytes at equal PSNR, against", "JPEG", "WebP", "AVIF"], rows)
+    for model in record["kodak"]["bd_rate_percent"]:
+        for name, title in sets.items():
+            rates = record[name]["bd_rate_percent"][model]
+            rows.append([f"`{model}`, {title} ({record[name]['pictures']})", *_percents(rates, "psnr_db")])
+    return _table(["bytes at equal PSNR, against", *_PEERS.values()], rows)
+
+
+def bd_rates_perceptual() -> str:
+    """The same of the default photo model at equal MS-SSIM and SSIMULACRA2."""
+    record = _results("kodak")
+    rates = record["kodak"]["bd_rate_percent"]["hyperprior/photo"]
+    names = {"ms_ssim": "MS-SSIM", "ssimulacra2": "SSIMULACRA2"}
+    rows = [[name, *_percents(rates, metric)] for metric, name in names.items()]
+    return _table(["`hyperprior/photo`, Kodak, bytes at equal", *_PEERS.values()], rows)
+
+
+def published() -> str:
+    """BD-rate of the default photo model against published curves on Kodak."""
+    rates = _results("kodak")["kodak"]["bd_rate_percent"]["hyperprior/photo"]
+    found = {name.removeprefix("published "): value for name, value in rates.items() if name.startswith("published ")}
+    return _table(
+        ["against", *found], [["bytes at equal PSNR", *(_percent(value["psnr_db"]) for value in found.values())]]
+    )
 
 
 def kodak_curve() -> str:
-    """Rate and PSNR of conv/photo at each quality on Kodak."""
-    points = _results("conv_photo_kodak")["curves"]["conv/photo"]
+    """Rate and PSNR of the default photo model at each quality on Kodak."""
+    points = _results("kodak")["kodak"]["curves"]["hyperprior/photo"]
     rows = [
         ["bits per pixel", *(f"{p['bpp']:.3f}" for p in points)],
         ["PSNR, dB", *(f"{p['psnr_db']:.2f}" for p in points)],
     ]
     return _table(["quality", *(str(p["quality"]) for p in points)], rows)
+
+
+def generation_loss() -> str:
+    """PSNR after re-encoding again and again."""
+    loss = _results("kodak")["generations"]["psnr_db"]
+    shown = (1, 2, 5, 10)
+    rows = [[f"`{name}`", *(f"{values[n - 1]:.2f}" for n in shown)] for name, values in loss.items()]
+    return _table(["PSNR in dB after so many encodings", *map(str, shown)], rows)
+
+
+def photo_parts() -> str:
+    """What coder, hyper-latents and phases take, by quality."""
+    by_quality = _results("photo_model")["by_quality"]
+    kinds = {
+        "rans_bpp": ("bits per pixel", "{:.3f}", 1.0),
+        "zstd_bpp": ("with Zstandard", "{:.3f}", 1.0),
+        "ideal_bpp": ("ideal", "{:.3f}", 1.0),
+        "hyper_share": ("hyper-latents, %", "{:.1f}", 100.0),
+        **{f"phase_{n}_share": (f"phase {n + 1} of the grid, %", "{:.1f}", 100.0) for n in range(4)},
+    }
+    rows = [
+        [name, *(form.format(values[key] * factor) for values in by_quality.values())]
+        for key, (name, form, factor) in kinds.items()
+    ]
+    return _table(["quality", *by_quality], rows)
+
+
+def efforts() -> str:
+    """Time and gain of every effort level."""
+    levels = _results("photo_model")["effort"]["levels"]
+    rows = [
+        ["BD-rate against effort 0", *(_percent(v["bd_rate_percent_against_effort_0"]) for v in levels.values())],
+        ["encoding, seconds/MP", *(f"{v['encode_seconds_per_megapixel']:.2f}" for v in levels.values())],
+    ]
+    return _table(["effort", *levels], rows)
+
+
+def _percents(rates: dict[str, dict[str, float | None]], metric: str) -> list[str]:
+    return [_percent(rates[name][metric]) if name in rates else "-" for name in _PEERS]
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.1f}%"
 
 
 def small_pictures() -> str:
@@ -61,27 +126,56 @@ def small_pictures() -> str:
     return _table(head, rows)
 
 
-def startup() -> str:
-    """Waiting times from a cold start."""
-    seconds = _results("startup")["seconds"]
-    return _table(["", "milliseconds"], [[name, f"{1000 * value:.2f}"] for name, value in seconds.items()])
-
-
-def large_pictures() -> str:
-    """Speed and memory by size."""
+def speed() -> str:
+    """Speed of whole codecs side by side at the sizes where peers were timed, all cores."""
+    record = _results("speed")
+    codecs = list(record["codecs"])
+    most = max(row["threads"] for row in record["throughput"])
+    found = {
+        (row["operation"], row["size"], row["codec"]): row["mp_per_s"]
+        for row in record["throughput"]
+        if row["threads"] == most
+    }
+    lines = dict.fromkeys((operation, size) for operation, size, codec in found if codec not in _models(record))
     rows = [
-        [
-            f"{row['megapixels']:.2f}",
-            f"{row['encode_mp_per_s']:.2f}",
-            f"{row['decode_mp_per_s']:.2f}",
-            f"{row['avif_encode_mp_per_s']:.2f}",
-            f"{row['avif_decode_mp_per_s']:.1f}",
-            f"{row['peak_encoding_and_decoding_mib']}",
-        ]
-        for row in _results("large_pictures")["rows"]
+        [f"{operation}, {size}", *(_three_digits(found[operation, size, codec]) for codec in codecs)]
+        for operation, size in sorted(lines, key=lambda line: line[0], reverse=True)
     ]
-    head = ["megapixels", "encode, MP/s", "decode, MP/s", "AVIF encode, MP/s", "AVIF decode, MP/s", "peak memory, MiB"]
-    return _table(head, rows)
+    return _table([f"MP/s, {most} core{'s' if most > 1 else ''}", *codecs], rows)
+
+
+def speed_by_size() -> str:
+    """How time and memory of the models grow with the picture."""
+    record = _results("speed")
+    rows = []
+    for line in record["scaling"]:
+        name = f"`{line['codec']}`, {line['operation']}"
+        rows.append([f"{name}, seconds/MP", *(f"{seconds:.3f}" for seconds in line["seconds_per_megapixel"].values())])
+        peaks = [r for r in record["memory"] if (r["codec"], r["operation"]) == (line["codec"], line["operation"])]
+        rows.append([f"{name}, peak memory, MiB", *(f"{peak['peak_mib']:.0f}" for peak in peaks)])
+        rows.append([f"{name}, without input and output", *(f"{peak['less_input_output_mib']:.0f}" for peak in peaks)])
+    return _table(["", *record["scaling"][0]["seconds_per_megapixel"]], rows)
+
+
+def speed_memory() -> str:
+    """Peak memory of whole processes by codec and size."""
+    record = _results("speed")
+    sizes = list(dict.fromkeys(row["size"] for row in record["memory"]))
+    peaks = {(row["codec"], row["operation"], row["size"]): row["peak_mib"] for row in record["memory"]}
+    rows = [
+        [f"{operation}, {codec}", *(f"{peaks[codec, operation, size]:.0f}" for size in sizes)]
+        for operation in ("encode", "decode")
+        for codec in record["codecs"]
+    ]
+    return _table(["peak memory, MiB", *sizes], rows)
+
+
+def cold_start() -> str:
+    """Waiting times of new processes, and of opening files in one that is warm."""
+    record = _results("speed")["cold_start"]
+    rows = [[name, f"{1000 * figures['median_s']:.0f}"] for name, figures in record["processes"].items()]
+    rows += [[f"Image.open, {codec}, warm", f"{1000 * s:.2f}"] for codec, s in record["warm_open_s"].items()]
+    return _table([f"one picture of {record['picture']} pixels", "milliseconds"], rows)
 
 
 def latent_layout() -> str:
@@ -94,7 +188,11 @@ def latent_layout() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table for table in (bd_rates, kodak_curve, small_pictures, startup, large_pictures, latent_layout)
+    table.__name__: table
+    for table in (
+        *(bd_rates, bd_rates_perceptual, published, kodak_curve, generation_loss, photo_parts, efforts),
+        *(small_pictures, speed, speed_by_size, speed_memory, cold_start, latent_layout),
+    )
 }
 
 
@@ -123,6 +221,14 @@ def main() -> None:
 def _results(stem: str) -> dict[str, Any]:
     results: dict[str, Any] = json.loads((RESULTS / f"{stem}.json").read_text(encoding="utf-8"))
     return results
+
+
+def _models(record: dict[str, Any]) -> set[str]:
+    return {name for name, codec in record["codecs"].items() if codec["is_model"]}
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:#.3g}".rstrip(".") if value < 1000 else f"{value:.0f}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

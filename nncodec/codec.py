@@ -18,6 +18,8 @@ from nncodec.encoder import EncodeOptions, Encoder
 from nncodec.errors import InvalidOption
 from nncodec.inspection import Source
 from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.region import Box, checked_box
+from nncodec.targets import encode_to, target_of
 from nncodec.tiling import PIXELS_AT_ONCE
 
 DEFAULT_MODEL = "photo"
@@ -27,7 +29,11 @@ DEFAULT_QUALITY = 50
 def encode(
     image: Image.Image | Sequence[Image.Image],
     model: str = DEFAULT_MODEL,
-    quality: int = DEFAULT_QUALITY,
+    quality: int | None = None,
+    *,
+    target_size: int | None = None,
+    target_bpp: float | None = None,
+    target_psnr: float | None = None,
     **options: Unpack[EncodeOptions],
 ) -> bytes:
     """Encode a picture, or several of one size and mode as the frames of one file.
@@ -35,7 +41,11 @@ def encode(
     Args:
         image: Pillow image(s) of mode L, LA, RGB or RGBA. Alpha is kept exactly, colour as well as the quality says.
         model: name or alias of an installed model; "photo" is the default photo model.
-        quality: 0 (smallest) to 100 (best, still lossy); models without qualities ignore it.
+        quality: 0 (smallest) to 100 (best, and not lossless), 50 by default; models without qualities ignore it.
+        target_size: in place of a quality: the highest whose file has at most so many bytes, everything counted.
+        target_bpp: likewise, for a file of at most so many bits per pixel of all frames.
+        target_psnr: likewise, but the lowest quality that reaches this PSNR in dB, over the colour samples of all
+            frames. A search for any of the three encodes up to seven times, see `targets.py`.
         **options: see `EncodeOptions`.
 
     Returns:
@@ -43,7 +53,8 @@ def encode(
 
     Raises:
         UnsupportedImage: mode or size does not suit the model.
-        InvalidOption: an unknown option or a value out of range.
+        InvalidOption: an unknown option or a value out of range; more than one of quality and the targets; a target
+            that no quality meets (`reached` is what comes nearest), or for a model without qualities.
         UnknownModel, BadModelFile, WeightsMismatch, PluginError: the model cannot be used.
 
     Example:
@@ -54,24 +65,34 @@ def encode(
         (512, 512)
     """
     images = [image] if isinstance(image, Image.Image) else list(image)
-    plan = Encoder(model, quality, options)
+    target = target_of(quality, target_size, target_bpp, target_psnr)
+    if target is not None:
+        return encode_to(target, images, model, options)
+    plan = Encoder(model, DEFAULT_QUALITY if quality is None else quality, options)
     return plan.write(plan.prepare(images), images[0].info)
 
 
 def encode_batch(
     images: Sequence[Image.Image],
     model: str = DEFAULT_MODEL,
-    quality: int = DEFAULT_QUALITY,
+    quality: int | None = None,
+    *,
+    target_size: int | None = None,
+    target_bpp: float | None = None,
+    target_psnr: float | None = None,
     **options: Unpack[EncodeOptions],
 ) -> list[bytes]:
     """Encode many pictures, each to a file of its own; pictures of one size and mode share passes of the model.
 
-    Arguments, errors: see `encode`.
+    Arguments, errors: see `encode`. A target holds for each file, with a quality and passes of its own.
 
     Returns:
         As many files as images, in order.
     """
-    plan = Encoder(model, quality, options)
+    target = target_of(quality, target_size, target_bpp, target_psnr)
+    if target is not None:
+        return [encode_to(target, [image], model, options) for image in images]
+    plan = Encoder(model, DEFAULT_QUALITY if quality is None else quality, options)
     alike: dict[tuple[tuple[int, int], str], list[int]] = {}
     for number, image in enumerate(images):
         alike.setdefault((image.size, image.mode), []).append(number)
@@ -86,13 +107,16 @@ def encode_batch(
     return files
 
 
-def decode(data: Source, *, frame: int = 0, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
-    """Decode one frame of a file.
+def decode(data: Source, *, frame: int = 0, box: Box | None = None, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
+    """Decode one frame of a file, or a box of it.
 
     Args:
         data: an .nnc file as bytes, or as a seekable binary stream.
         frame: 0 for the first.
-        limits: what the file may ask for.
+        box: (left, upper, right, lower) in pixels of the picture, as `Image.crop` takes it; all by default. The result
+            is what cropping the whole would give, within one level, for less: only blocks (2048 x 2048 pixels) within
+            reach of it are read, and synthesis runs on the box and a halo alone. Alpha is read whole.
+        limits: what the file may ask for; the whole of it, whatever the box.
 
     Returns:
         A Pillow image of mode L, LA, RGB or RGBA; `info` holds exif, icc_profile and xmp where the file does, and
@@ -101,19 +125,19 @@ def decode(data: Source, *, frame: int = 0, limits: Limits = DEFAULT_LIMITS) -> 
     Raises:
         FormatError: the bytes are not a sound .nnc file (see errors.py for the kinds).
         UnknownModel: the file's model is not installed.
-        InvalidOption: there is no such frame.
+        InvalidOption: there is no such frame; the box is not four whole numbers, empty, or reaches outside.
         BadModelFile, WeightsMismatch, PluginError: the model cannot be used.
     """
-    return next(iter(decode_frames(data, frames=range(frame, frame + 1), limits=limits)))
+    return next(iter(decode_frames(data, frames=range(frame, frame + 1), box=box, limits=limits)))
 
 
 def decode_frames(
-    data: Source, *, frames: range | None = None, limits: Limits = DEFAULT_LIMITS
+    data: Source, *, frames: range | None = None, box: Box | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> Iterator[Image.Image]:
     """Decode the frames of a file one after another, in bounded memory.
 
     Args:
-        data, limits: see `decode`.
+        data, box, limits: see `decode`; the box is the same for all.
         frames: which, in the order to yield them; all by default. Only blocks that hold one of them are read.
 
     Yields:
@@ -128,7 +152,7 @@ def decode_frames(
     wanted = range(count) if frames is None else frames
     if wanted and not all(0 <= number < count for number in (wanted[0], wanted[-1])):
         raise InvalidOption(option="frame", reason=f"the file has frames 0 to {count - 1}")
-    return frames_of(container, wanted)
+    return frames_of(container, wanted, None if box is None else checked_box(box, container.header.display_size))
 
 
 def decode_batch(files: Sequence[Source], *, limits: Limits = DEFAULT_LIMITS) -> list[Image.Image]:

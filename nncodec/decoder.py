@@ -17,82 +17,94 @@ from nncodec.errors import Corrupt, PluginError
 from nncodec.inspection import image_info, model_name
 from nncodec.latents import Latents
 from nncodec.model import AnySize, CodecModel, FixedSize, Pixels, run_plugin
-from nncodec.pixels import from_model, resize, to_image
-from nncodec.tiling import PIXELS_AT_ONCE, Cell, Grid, Span
+from nncodec.patches import Patch, patches
+from nncodec.pixels import from_model, to_image
+from nncodec.region import Box, Region
+from nncodec.tiling import TILE_EDGE, Area, Cell, Grid
 
 
-def frames_of(container: Container, wanted: range) -> Iterator[Image.Image]:
-    """Yield the wanted frames of an open file in their order, one group of frames in memory at a time."""
+def frames_of(container: Container, wanted: range, box: Box | None = None) -> Iterator[Image.Image]:
+    """Yield the wanted frames of an open file in their order, one group of frames in memory at a time.
+
+    Args:
+        container: the file.
+        wanted: numbers of frames, all of them in the file.
+        box: of each frame, a sound one (see `region.checked_box`); None for all of it.
+    """
     model = model_of(container)
     header = container.header
     grid = Grid.of(header, model.traits)
+    region = Region.of(header, box)
     alpha = _alpha_of(container)
     info = image_info(container)
     for group, numbers in itertools.groupby(wanted, lambda number: number // header.frames_per_block):
-        span = grid.cell(group, 0, 0).frames
         chosen = list(numbers)
-        colour = _synthesize_group(container, model, grid, group, [n - span.start for n in chosen])
-        for place, number in enumerate(chosen):
-            yield _finish(colour[place : place + 1], header, None if alpha is None else alpha[number], info)
+        images = _images_of(container, model, grid, group, chosen, region.coded)[::-1]
+        for number in chosen:  # and what is yielded is kept no longer
+            yield _finish(images.pop(), region, None if alpha is None else alpha[number], info)
 
 
-def _synthesize_group(container: Container, model: CodecModel, grid: Grid, group: int, chosen: Sequence[int]) -> Pixels:
-    """Return the chosen frames of a group, uint8 (frames, H, W, C), block by block."""
-    header = container.header
-    _, rows, columns = header.grid
-    decoded: dict[tuple[int, int], Latents] = {}
-    canvas: Pixels | None = None
-    for row in range(rows):
-        for column in range(columns):
-            cell = grid.cell(group, row, column)
-            window = grid.window(cell)
-            latents = _latents_in(container, model, grid, cell, window, decoded)
-            picked = {name: array[chosen] for name, array in latents.items()}
-            pixels = _synthesize(model, picked, header, window)
-            if canvas is None:
-                canvas = np.empty((len(chosen), header.height, header.width, pixels.shape[3]), np.uint8)
-            inner = pixels[:, cell.rows.slice(1, window[0].start), cell.columns.slice(1, window[1].start)]
-            kept = canvas[:, cell.rows.slice(), cell.columns.slice()]
-            kept[...] = inner[:, : kept.shape[1], : kept.shape[2]]
-        for place in [p for p in decoded if p[0] < row]:
-            del decoded[place]
-    assert canvas is not None
-    return canvas
+def alike_of(containers: Sequence[Container], header: Header, model: CodecModel) -> Iterator[Image.Image]:
+    """Decode files of one frame and one block that share a header, with one synthesis."""
+    grid = Grid.of(header, model.traits)
+    cell = grid.cell(0, 0, 0)
+    latents = [_decode_cell(container, model, grid, cell) for container in containers]
+    stacked = {name: np.concatenate([one[name] for one in latents]) for name in latents[0]}
+    region = Region.of(header, None)
+    canvas = _Canvas(header.mode, region.coded, len(containers))
+    _restore(model, grid, Patch(cell.area, stacked, model.traits.latents), cell.area, canvas)
+    for image, container in zip(canvas.images, containers, strict=True):
+        alpha = _alpha_of(container)
+        yield _finish(image, region, None if alpha is None else alpha[0], image_info(container))
 
 
-def _latents_in(
-    container: Container,
-    model: CodecModel,
-    grid: Grid,
-    cell: Cell,
-    window: tuple[Span, Span],
-    decoded: dict[tuple[int, int], Latents],
-) -> Latents:
-    """Return the latents of a window, decoding the blocks it touches that are not yet in `decoded`."""
-    rows, columns = window
-    frames = cell.frames.size
-    specs = model.traits.latents
-    _, grid_rows, grid_columns = grid.header.grid
-    if grid_rows == grid_columns == 1:
-        return _decode_cell(container, model, grid, cell)
-    out = {s.name: np.empty(s.shape(frames, rows.size, columns.size), np.int32) for s in specs}
-    reach = range(-1, 2)  # a halo is smaller than a block, so only direct neighbours are touched
-    for row in (r for r in (cell.row + d for d in reach) if 0 <= r < grid_rows):
-        for column in (c for c in (cell.column + d for d in reach) if 0 <= c < grid_columns):
-            other = grid.cell(cell.group, row, column)
-            shared_rows, shared_columns = _overlap(other.rows, rows), _overlap(other.columns, columns)
-            if shared_rows is None or shared_columns is None:
-                continue
-            if (row, column) not in decoded:
-                decoded[row, column] = _decode_cell(container, model, grid, other)
-            for s in specs:
-                target = shared_rows.slice(s.stride, rows.start), shared_columns.slice(s.stride, columns.start)
-                origin = (
-                    shared_rows.slice(s.stride, other.rows.start),
-                    shared_columns.slice(s.stride, other.columns.start),
-                )
-                out[s.name][:, :, *target] = decoded[row, column][s.name][:, :, *origin]
-    return out
+def _images_of(
+    container: Container, model: CodecModel, grid: Grid, group: int, chosen: Sequence[int], area: Area
+) -> list[Image.Image]:
+    """Return an area of the chosen frames, which are all in one group."""
+    first = grid.cell(group, 0, 0).frames.start
+    places = [number - first for number in chosen]
+
+    def decode(cell: Cell) -> Latents:
+        return {name: array[places] for name, array in _decode_cell(container, model, grid, cell).items()}
+
+    canvas = _Canvas(grid.header.mode, area, len(chosen))
+    for part, patch in patches(grid, group, len(chosen), grid.aligned(area), model.traits.latents, decode):
+        _restore(model, grid, patch, part, canvas)
+    return canvas.images
+
+
+class _Canvas:
+    """Images of an area, put together from tiles.
+
+    Tiles go straight into Pillow's images: it keeps colour in a layout of its own, so an array of the whole would only
+    be a second copy.
+
+    Args:
+        mode: of the images.
+        area: of the coded picture.
+        count: how many images.
+    """
+
+    def __init__(self, mode: ColourMode, area: Area, count: int) -> None:
+        self.area = area
+        # Not filled: a file is not to be believed in its size before something of it is decoded.
+        self.images = [Image.new(mode.name, (area.columns.size, area.rows.size), None) for _ in range(count)]
+
+    def put(self, tile: Area, pixels: Pixels) -> None:
+        """Put what of a tile (images, h, w, C) lies in the area where it belongs."""
+        kept = tile.within(self.area)
+        corner = kept.columns.start - self.area.columns.start, kept.rows.start - self.area.rows.start
+        for image, frame in zip(self.images, pixels[:, *kept.slices(1, tile)], strict=True):
+            image.paste(to_image(frame, None), corner)
+
+
+def _restore(model: CodecModel, grid: Grid, patch: Patch, area: Area, canvas: _Canvas) -> None:
+    """Put an area on a canvas tile by tile, from a patch that holds the windows around its tiles."""
+    for tile in grid.tiles(area):
+        window = grid.window(tile)
+        # Nothing holds a tile's pixels when the next is made: what they leave free is in one piece, and used again.
+        canvas.put(tile, _synthesize(model, patch.cut(window), grid.header, window)[:, *tile.slices(1, window)])
 
 
 def block_latents(container: Container, model: CodecModel, index: int) -> Latents:
@@ -108,34 +120,16 @@ def _decode_cell(container: Container, model: CodecModel, grid: Grid, cell: Cell
     return decode_block(coder_by_id(container.header.coder), payload, entropy, model.traits.latents, shapes)
 
 
-def _overlap(one: Span, other: Span) -> Span | None:
-    start, stop = max(one.start, other.start), min(one.stop, other.stop)
-    return Span(start, stop) if start < stop else None
-
-
-def alike_of(containers: Sequence[Container], header: Header, model: CodecModel) -> Iterator[Image.Image]:
-    """Decode files of one frame and one block that share a header, with one synthesis."""
-    grid = Grid.of(header, model.traits)
-    cell = grid.cell(0, 0, 0)
-    latents = [_decode_cell(container, model, grid, cell) for container in containers]
-    stacked = {name: np.concatenate([one[name] for one in latents]) for name in latents[0]}
-    colour = _synthesize(model, stacked, header, grid.window(cell))[:, : header.height, : header.width]
-    for number, container in enumerate(containers):
-        alpha = _alpha_of(container)
-        yield _finish(colour[number : number + 1], header, None if alpha is None else alpha[0], image_info(container))
-
-
-def _synthesize(model: CodecModel, latents: Latents, header: Header, window: tuple[Span, Span]) -> Pixels:
+def _synthesize(model: CodecModel, latents: Latents, header: Header, window: Area) -> Pixels:
     """Run the synthesis a few frames at a time and check what it returns."""
-    rows, columns = window
     frames = len(next(iter(latents.values())))
-    at_once = max(1, PIXELS_AT_ONCE // (rows.size * columns.size))
+    at_once = max(1, TILE_EDGE**2 // window.pixels)
     parts = []
     for start in range(0, frames, at_once):
         some = {name: array[start : start + at_once] for name, array in latents.items()}
         head = type(model).__name__
         pixels = run_plugin(head, model.synthesis, some, header.quality or 0)
-        expected = (min(at_once, frames - start), rows.size, columns.size)
+        expected = (min(at_once, frames - start), window.rows.size, window.columns.size)
         planes = ((3,),) if header.mode is ColourMode.RGB else ((1,), (3,))
         found = run_plugin(head, lambda array: (array.dtype, array.shape), pixels)
         if found[0] != np.uint8 or found[1][:3] != expected or found[1][3:] not in planes:
@@ -144,10 +138,10 @@ def _synthesize(model: CodecModel, latents: Latents, header: Header, window: tup
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _finish(colour: Pixels, header: Header, alpha: Pixels | None, info: Mapping[str, Any]) -> Image.Image:
-    if header.display_size != (header.width, header.height):
-        colour = resize(colour, *header.display_size)
-    image = to_image(colour[0], alpha)
+def _finish(image: Image.Image, region: Region, alpha: Pixels | None, info: Mapping[str, Any]) -> Image.Image:
+    image = region.shown(image)
+    if alpha is not None:
+        image.putalpha(region.cut(alpha))
     image.info.update(info)
     return image
 

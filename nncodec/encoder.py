@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ _BLOCK_EDGE_LOG2 = 11
 _FRAMES_PER_GROUP = 1 << 13
 # Below this payload a file carries the short model id and no model name.
 _SMALL_PAYLOAD_BYTES = 4096
+# A payload may be this much larger than the samples it stands for; together with a small header that is 64 bytes.
+_MARGIN_BYTES = 32
 # With more symbols Zstandard's frame is never what costs; the stored coder is not tried.
 _STORED_SYMBOLS = 1 << 16
 
@@ -113,7 +116,10 @@ class Encoder:
         header = self._header(frames, colour)
         grid = Grid.of(header, self.model.traits)
         blocks = (self._latents(colour, grid, cell) for cell in grid.cells())
-        return self._file(header, blocks, frames, info)
+        header, payloads = self._payloads(header, blocks)
+        if self._is_wasteful(payloads, colour):
+            return self._lower().write(frames, info)
+        return self._file(header, payloads, frames, info)
 
     def write_each(self, frames: Frames, infos: Sequence[Mapping[Any, Any]]) -> Iterator[bytes]:
         """Encode every frame into a file of its own, with one pass of the model over all where they are small."""
@@ -128,7 +134,24 @@ class Encoder:
             alone = replace(
                 frames, colour=frames.colour[one], alpha=None if frames.alpha is None else frames.alpha[one]
             )
-            yield self._file(header, blocks, alone, info)
+            own_header, payloads = self._payloads(header, blocks)
+            if self._is_wasteful(payloads, colour[one]):
+                yield self._lower().write(alone, info)
+            else:
+                yield self._file(own_header, payloads, alone, info)
+
+    def _is_wasteful(self, payloads: Sequence[bytes], colour: Pixels) -> bool:
+        """Return whether the samples themselves would take fewer bytes, and a lower quality may help.
+
+        Padding makes it possible: a single pixel costs what a whole cell of the model's grid does.
+        """
+        return bool(self.quality) and sum(map(len, payloads)) > colour.size + _MARGIN_BYTES
+
+    def _lower(self) -> Encoder:
+        """Return the same encoder at three quarters of the quality."""
+        lower = copy.copy(self)
+        lower.quality = (self.quality or 0) * 3 // 4
+        return lower
 
     def _reduced(self, colour: Pixels) -> Pixels:
         if self.downscale == 1:
@@ -217,8 +240,7 @@ class Encoder:
         best = min(candidates, key=lambda coder: sum(map(len, payloads[coder])))
         return replace(header, coder=best), payloads[best]
 
-    def _file(self, header: Header, blocks: Iterable[Latents], frames: Frames, info: Mapping[Any, Any]) -> bytes:
-        header, payloads = self._payloads(header, blocks)
+    def _file(self, header: Header, payloads: Sequence[bytes], frames: Frames, info: Mapping[Any, Any]) -> bytes:
         chunks = metadata_chunks(self.options, info)
         if sum(map(len, payloads)) < _SMALL_PAYLOAD_BYTES:
             header = replace(header, model_id=self.head.id_bytes[:SHORT_ID_BYTES])

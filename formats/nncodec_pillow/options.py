@@ -6,6 +6,7 @@ Pillow's `open` takes no options of a format, so they are kept here, once for th
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypedDict, cast
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from nncodec import InvalidOption, Limits
 from nncodec.limits import DEFAULT_LIMITS
+from nncodec.targets import TARGETS
 
 
 class OpenerOptions(TypedDict, total=False):
@@ -20,16 +22,24 @@ class OpenerOptions(TypedDict, total=False):
 
     limits: what a file may ask for. `pixels` bounds the frames that are decoded or saved together; each single frame
         is also under Pillow's own `Image.MAX_IMAGE_PIXELS`, and without `limits` that bounds both.
-    model, quality, effort, coder, preview: what `save` uses where it is not told, see `nncodec.EncodeOptions`.
+    model, effort, coder, preview: what `save` uses where it is not told, see `nncodec.EncodeOptions`.
+    quality, target_size, target_bpp, target_psnr: likewise, see `nncodec.encode`; the last of them that is set is in
+        force, and a call that names one uses that.
     """
 
     limits: Limits | None
     model: str | None
     quality: int | None
+    target_size: int | None
+    target_bpp: float | None
+    target_psnr: float | None
     effort: int | None
     coder: str | None
     preview: bool | int | None
 
+
+RATES = ("quality", *TARGETS)
+"""Save options of which one at most holds for a file."""
 
 _chosen: OpenerOptions = {}
 
@@ -43,14 +53,20 @@ def set_options(options: OpenerOptions) -> None:
     limits = options.get("limits")
     if not isinstance(limits, Limits | None):
         raise InvalidOption(option="limits", reason=f"expected nncodec.Limits, got {type(limits).__name__}")
+    rates = [name for name in RATES if cast("dict[str, Any]", options).get(name) is not None]
+    if len(rates) > 1:
+        raise InvalidOption(option=rates[1], reason=f"it and {rates[0]!r} are given; a file can keep to one only")
+    if rates:
+        _chosen.update(OpenerOptions(quality=None, target_size=None, target_bpp=None, target_psnr=None))
     _chosen.update(options)
 
 
-def save_defaults() -> dict[str, Any]:
-    """Return the save options that were set."""
-    return {
-        name: value for name, value in cast("dict[str, Any]", _chosen).items() if name != "limits" and value is not None
-    }
+def with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a call of `save`, and what was set for those that it leaves open."""
+    taken = {"limits"} if all(given.get(name) is None for name in RATES) else {"limits", *RATES}
+    chosen = cast("dict[str, Any]", _chosen).items()
+    defaults = {name: value for name, value in chosen if name not in taken and value is not None}
+    return defaults | {name: value for name, value in given.items() if name not in RATES or value is not None}
 
 
 def header_limits() -> Limits:

@@ -10,9 +10,9 @@ from PIL import Image
 
 from nncodec import EncodeOptions, InvalidOption, NncError, UnknownModel, encode, registry
 from nncodec.container import SHORT_ID_BYTES
-from nncodec_pillow.options import pixels_together, save_defaults
+from nncodec_pillow.options import RATES, pixels_together, with_defaults
 
-_KNOWN = {"model", "quality", *EncodeOptions.__annotations__}
+_KNOWN = {"model", *RATES, *EncodeOptions.__annotations__}
 # What `Image.save` itself understands, and passes on.
 _PILLOWS_OWN = {"append", "append_images"}
 
@@ -73,7 +73,7 @@ def _options(image: Image.Image) -> dict[str, Any]:
         # `save(..., **image.info)` passes on whatever another format left there; nobody asked for that by name.
         if image.info.get(name) is not given[name]:
             warnings.warn(f"NNC has no save option {name!r}; it is ignored", UserWarning, stacklevel=5)
-    return save_defaults() | {name: value for name, value in given.items() if name in _KNOWN}
+    return with_defaults({name: value for name, value in given.items() if name in _KNOWN})
 
 
 def _resolved(model: object) -> str:

@@ -11,12 +11,13 @@ import click
 
 import nncodec
 from nncodec.cli.files import STANDARD, Job, collect, plan
-from nncodec.cli.options import Manner, coding_options, manner_options
+from nncodec.cli.options import Manner, box_option, coding_options, manner_options
 from nncodec.cli.saving import ANIMATED, extension_of, format_of, save
 from nncodec.cli.text import count_of
 from nncodec.cli.work import Result, perform
 from nncodec.errors import InvalidOption
 from nncodec.limits import Limits
+from nncodec.region import Box
 
 SUFFIX = ".nnc"
 _DEFAULT_FORMAT = "png"
@@ -29,10 +30,12 @@ class Settings:
     Args:
         format: Pillow's name of the format to write.
         frame: the only one to decode, or None for all.
+        box: what to decode of every frame, or None for all.
     """
 
     format: str
     frame: int | None
+    box: Box | None
     strip: bool
     max_pixels: int
 
@@ -52,7 +55,7 @@ def decode_job(job: Job, settings: Settings) -> Result:
         together = settings.format in ANIMATED
         if job.target is None and len(chosen) > 1 and not together:
             raise InvalidOption(option="-o", reason=f"the file holds {info.frames} frames; choose one with --frame")
-        frames = nncodec.decode_frames(stream, frames=chosen, limits=limits)
+        frames = nncodec.decode_frames(stream, frames=chosen, box=settings.box, limits=limits)
         groups = [list(frames)] if together else ([image] for image in frames)
         saved = [save(group, settings.format, strip=settings.strip) for group in groups]
     digits = max(4, len(str(info.frames - 1)))
@@ -62,12 +65,14 @@ def decode_job(job: Job, settings: Settings) -> Result:
     if len(parts) > 1:
         notes += (f"its {len(parts)} frames are written to files of their own",)
     size = sum(len(data) for _, data in parts)
-    return Result(parts, notes, f"{info.width} x {info.height}, {info.mode}, {count_of(size, 'byte')}")
+    left, upper, right, lower = settings.box or (0, 0, info.width, info.height)
+    return Result(parts, notes, f"{right - left} x {lower - upper}, {info.mode}, {count_of(size, 'byte')}")
 
 
 @click.command("decode", short_help="Decode .nnc files to pictures.")
 @coding_options
 @click.option("--format", "extension", metavar="EXT", help="Format to write.  [default: that of -o, else png]")
+@box_option
 @manner_options
 def decode_command(
     inputs: tuple[str, ...], output: str | None, recursive: bool, extension: str | None, **options: Any

@@ -11,7 +11,7 @@ import click
 
 import nncodec
 from nncodec.cli.files import Job, collect, plan
-from nncodec.cli.options import Manner, coding_options, manner_options, model_option, quality_option
+from nncodec.cli.options import Manner, Rate, coding_options, manner_options, model_option, rate_options
 from nncodec.cli.pictures import is_picture, read_pictures
 from nncodec.cli.text import count_of
 from nncodec.cli.work import Result, perform
@@ -24,7 +24,7 @@ class Settings:
     """How every picture of a run is encoded."""
 
     model: str
-    quality: int
+    rate: Rate
     effort: int
     coder: str | None
     preview: bool
@@ -40,16 +40,28 @@ def encode_job(job: Job, settings: Settings) -> Result:
     options = EncodeOptions(effort=settings.effort, preview=settings.preview, **pictures.metadata)
     if settings.coder:
         options["coder"] = settings.coder
-    data = nncodec.encode(pictures.frames, settings.model, settings.quality, **options)
+    rate = settings.rate
+    data = nncodec.encode(
+        pictures.frames,
+        settings.model,
+        rate.quality,
+        target_size=rate.target_size,
+        target_bpp=rate.target_bpp,
+        target_psnr=rate.target_psnr,
+        **options,
+    )
     width, height = pictures.frames[0].size
     rate_bpp = 8 * len(data) / (width * height * len(pictures.frames))
-    return Result((("", data),), pictures.notes, f"{count_of(len(data), 'byte')}, {rate_bpp:.3f} bits per pixel")
+    report = f"{count_of(len(data), 'byte')}, {rate_bpp:.3f} bits per pixel"
+    if rate.is_searched:
+        report += f", quality {nncodec.inspect(data).quality}"
+    return Result((("", data),), pictures.notes, report)
 
 
 @click.command("encode", short_help="Encode pictures to .nnc files.")
 @coding_options
 @model_option
-@quality_option
+@rate_options
 @click.option(
     "-e",
     "--effort",
@@ -71,9 +83,11 @@ def encode_command(inputs: tuple[str, ...], output: str | None, recursive: bool,
 
     A picture is any file that Pillow reads; - is stdin. Modes that .nnc has no place for are converted, and it is
     said. Of GIF, APNG, WebP, AVIF and TIFF files all frames are encoded. EXIF, ICC profile and XMP are kept.
+
+    With --target-size, --target-bpp or --target-psnr the quality is searched for, file by file, in up to seven rounds.
     """
     manner = Manner.taken_from(options)
-    settings = Settings(**options)
+    settings = Settings(rate=Rate.taken_from(options), **options)
     jobs = plan(collect(inputs, recursive=recursive, wanted=is_picture), output, _rename)
     perform(jobs, functools.partial(encode_job, settings=settings), manner)
 

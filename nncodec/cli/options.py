@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import click
 
 from nncodec import registry
 from nncodec.codec import DEFAULT_MODEL, DEFAULT_QUALITY
-from nncodec.errors import NncError
+from nncodec.errors import InvalidOption, NncError
 from nncodec.limits import DEFAULT_LIMITS
+from nncodec.region import Box, checked_box
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+_UNITS = {"": 1, "k": 1000, "m": 1000**2}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How much of a picture is kept: at most one of a quality and the targets of `nncodec.encode`."""
+
+    quality: int | None = None
+    target_size: int | None = None
+    target_bpp: float | None = None
+    target_psnr: float | None = None
+
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> Rate:
+        """Take what `rate_options` added out of a command's options; raises click.UsageError if it is too much."""
+        found = {name: options.pop(name) for name in [field.name for field in fields(cls)]}
+        given = [f"--{name.replace('_', '-')}" for name, value in found.items() if value is not None]
+        if len(given) > 1:
+            raise click.UsageError(f"{given[0]} and {given[1]} are given; a file can keep to one only")
+        return cls(**found)
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether the quality is to be found."""
+        return self.quality is None and self != Rate()
 
 
 @dataclass(frozen=True)
@@ -46,6 +75,27 @@ def _installed(_: click.Context, __: click.Parameter, name: str) -> str:
     return name
 
 
+def _bytes(_: click.Context, __: click.Parameter, text: str | None) -> int | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"([0-9]*\.?[0-9]+)([kKM]?)B?", text)
+    size = round(Decimal(found[1]) * _UNITS[found[2].lower()]) if found else 0
+    if size < 1:
+        raise click.BadParameter(f"{text!r} is not a number of bytes such as 50000, 50k or 1.5M")
+    return size
+
+
+def _box(_: click.Context, __: click.Parameter, text: str | None) -> Box | None:
+    if text is None:
+        return None
+    try:
+        return checked_box([int(edge) for edge in text.split(",")])
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not four whole numbers such as 0,0,640,480") from None
+    except InvalidOption as error:
+        raise click.BadParameter(error.reason) from None
+
+
 force_option = click.option("-f", "--force", is_flag=True, help="Overwrite files that are there.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Write a JSON list, one entry for each.")
 model_option = click.option(
@@ -57,6 +107,7 @@ model_option = click.option(
     callback=_installed,
     help="See 'nncodec models'.",
 )
+_QUALITY_HELP = "0 is smallest, 100 best (and not lossless)."
 quality_option = click.option(
     "-q",
     "--quality",
@@ -64,14 +115,40 @@ quality_option = click.option(
     default=DEFAULT_QUALITY,
     show_default=True,
     metavar="N",
-    help="0 is smallest, 100 best (and still lossy).",
+    help=_QUALITY_HELP,
 )
+box_option = click.option(
+    "--box", metavar="L,U,R,D", callback=_box, help="This part only: left, upper, right, lower in pixels."
+)
+_POSITIVE = click.FloatRange(0, min_open=True)
 _recursive_option = click.option("-r", "--recursive", is_flag=True, help="Take the files in folders.")
 
 
 def input_options(command: _F) -> _F:
     """Add the arguments `inputs` and -r."""
     return _stacked(command, click.argument("inputs", nargs=-1, required=True, metavar="FILE..."), _recursive_option)
+
+
+def rate_options(command: _F) -> _F:
+    """Add the options of `Rate`."""
+    return _stacked(
+        command,
+        click.option(
+            "-q",
+            "--quality",
+            type=click.IntRange(0, 100),
+            metavar="N",
+            help=f"{_QUALITY_HELP}  [default: {DEFAULT_QUALITY}]",
+        ),
+        click.option(
+            "--target-size",
+            metavar="BYTES",
+            callback=_bytes,
+            help="In place of -q: the highest quality within so many, as 50000, 50k or 1.5M.",
+        ),
+        click.option("--target-bpp", type=_POSITIVE, metavar="X", help="Likewise, within so many bits per pixel."),
+        click.option("--target-psnr", type=_POSITIVE, metavar="DB", help="The lowest quality of at least this PSNR."),
+    )
 
 
 def coding_options(command: _F) -> _F:

@@ -91,7 +91,7 @@ class HyperAnalysis(nn.Module):
 
     def forward(self, latents: Tensor, planes: Tensor) -> Tensor:
         """Map latents to hyper-latents; `planes` tell the quality."""
-        planes = planes.expand(-1, -1, *latents.shape[2:])
+        planes = planes.expand(len(latents), -1, *latents.shape[2:])
         # Sizes differ by three orders of magnitude between qualities; the logarithm keeps them comparable.
         hyper: Tensor = self.layers(torch.cat([latents / 4, torch.log1p(latents.abs()), planes], 1))
         return hyper
@@ -112,7 +112,7 @@ class HyperDecoder(nn.Module):
 
     def forward(self, hyper: Tensor, planes: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, width, h, w) and means (N, C, h, w), multiples of 1/16, for whole hyper-latents."""
-        planes = planes.expand(-1, -1, *hyper.shape[2:])
+        planes = planes.expand(len(hyper), -1, *hyper.shape[2:])
         inputs = torch.cat([bounded(hyper * _HYPER_SCALE), planes], 1)
         features = activation(self.inner(inputs))
         features = activation(self.around(features))

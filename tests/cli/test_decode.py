@@ -203,3 +203,36 @@ def test_large_files_are_refused_until_allowed(run, photo_nnc):
     assert result.exit_code == 1
     assert "over the limit of 6143" in result.stderr
     assert run("decode", photo_nnc, "-o", "out.png", "--max-pixels", 6144).exit_code == 0
+
+
+# --- boxes --------------------------------------------------------------------------------------------------------
+
+
+def test_a_box_is_decoded_alone(run, photo_nnc):
+    result = run("decode", photo_nnc, "--box", "10,20,50,40", "-o", "out.png", "-v")
+    whole = nncodec.decode(photo_nnc.read_bytes())
+    assert np.array_equal(pixels(read("out.png")), pixels(whole.crop((10, 20, 50, 40))))
+    assert ": 40 x 20, RGB, " in result.stderr
+
+
+def test_the_same_box_of_every_frame(run, three):
+    assert run("decode", "in.nnc", "--box", "0,5,7,9").exit_code == 0
+    for number, frame in enumerate(three):
+        assert np.array_equal(pixels(read(f"in-{number:04}.png")), pixels(frame.crop((0, 5, 7, 9))))
+
+
+@pytest.mark.parametrize("box", ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "0.5,0,3,3", "5,5,5,9", "9,5,5,9", "-1,0,5,5"])
+def test_a_box_that_is_none_is_a_usage_error(run, photo_nnc, box):
+    result = run("decode", photo_nnc, "-o", "out.png", f"--box={box}")
+    assert result.exit_code == 2
+    assert "--box" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not Path("out.png").exists()
+
+
+def test_a_box_outside_of_one_picture_fails_for_that_one(run, photo_nnc, photo):
+    write("small.nnc", photo.crop((0, 0, 40, 30)))
+    result = run("decode", "small.nnc", photo_nnc, "--box", "60,10,90,40", "-o", "out")
+    assert result.exit_code == 1
+    assert "nncodec: small.nnc: invalid option 'box': (60, 10, 90, 40) reaches outside" in result.stderr
+    assert [path.name for path in Path("out").iterdir()] == ["photo.png"]

@@ -110,3 +110,65 @@ def test_large_pictures_are_refused_until_allowed(run, photo_png):
     assert result.exit_code == 1
     assert "--max-pixels" in result.stderr
     assert run("encode", photo_png, *TINY, "--max-pixels", 96 * 64).exit_code == 0
+
+
+# --- targets ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("bound", "size_bytes"), [("3000", 3000), ("3k", 3000), ("3.2kB", 3200), ("0.004M", 4000)])
+def test_a_size_chooses_the_quality_and_verbose_says_which(run, photo_png, bound, size_bytes):
+    result = run("encode", photo_png, *TINY, "--target-size", bound, "-v")
+    data = Path("photo.nnc").read_bytes()
+    assert data == nncodec.encode(Image.open(photo_png), "tiny/rgb", target_size=size_bytes)
+    rate = f"{len(data):,} bytes, {8 * len(data) / (96 * 64):.3f} bits per pixel"
+    assert result.stderr == f"photo.png -> photo.nnc: {rate}, quality {nncodec.inspect(data).quality}\n"
+
+
+@pytest.mark.parametrize(("option", "keyword"), [("--target-bpp", "target_bpp"), ("--target-psnr", "target_psnr")])
+def test_a_rate_or_a_fidelity_chooses_the_quality(run, photo, photo_png, option, keyword):
+    bound = {"target_bpp": 4.5, "target_psnr": 29.4}[keyword]
+    assert run("encode", photo_png, *TINY, option, bound).exit_code == 0
+    data = Path("photo.nnc").read_bytes()
+    assert data == nncodec.encode(photo, "tiny/rgb", **{keyword: bound})
+    assert 0 < nncodec.inspect(data).quality < 100
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-q", 50, "--target-size", "50k"),
+        ("--target-size", "50k", "--target-bpp", 1),
+        ("--target-bpp", 1, "--target-psnr", 30),
+    ],
+)
+def test_one_of_quality_and_targets_is_enough(run, photo_png, options):
+    result = run("encode", photo_png, *TINY, *options)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert f"--quality and {options[2]}" in result.stderr or f"{options[0]} and {options[2]}" in result.stderr
+    assert not Path("photo.nnc").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--target-size", value) for value in ("0", "-5", "k", "5G", "1e3", "50 000", "0.0001k", "")),
+        ("--target-bpp", "0"),
+        ("--target-psnr", "good"),
+    ],
+)
+def test_targets_that_are_no_numbers_are_usage_errors(run, photo_png, option, value):
+    result = run("encode", photo_png, *TINY, option, value)
+    assert result.exit_code == 2
+    assert option in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_what_no_quality_meets_fails_in_one_line_and_the_rest_goes_on(run, photo_png):
+    Image.new("RGB", (96, 64)).save("flat.png")
+    result = run("encode", photo_png, "flat.png", *TINY, "--target-size", 200)
+    assert result.exit_code == 1
+    first, last = result.stderr.splitlines()
+    assert first.startswith("nncodec: photo.png: invalid option 'target_size': no quality gives 200 bytes or less; the")
+    assert last == "nncodec: 1 of 2 files failed"
+    assert Path("flat.nnc").stat().st_size <= 200

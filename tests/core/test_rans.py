@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from rans_reference import PageDecoder
 
 import nncodec
 from nncodec.container import Container
@@ -34,59 +35,7 @@ Stages = list[tuple[list[int], list[int]]]
 """Symbols and tables of each stage."""
 
 
-# --- the page's decoder and encoder, in whole numbers ---------------------------------------------------------------
-
-
-class PageDecoder:
-    """Decodes a payload stage by stage, as docs/format.md says."""
-
-    def __init__(self, payload: bytes, tables: Tables) -> None:
-        assert payload[-1]
-        padded = payload + bytes(-len(payload) % 4)
-        self.words = [int.from_bytes(padded[i : i + 4], "little") for i in range(0, len(padded), 4)]
-        self.x = self.words.pop()
-        if self.words:
-            self.x = self.x << 32 | self.words.pop()
-        self.states = [self.x]
-        self.first = tables.minimum
-        self.columns = tables.frequencies.shape[1]
-        self.scaled = [[f << 24 - tables.precision for f in row] for row in tables.frequencies.tolist()]
-
-    def stage(self, tables: list[int]) -> list[int]:
-        order = sorted(range(len(tables)), key=tables.__getitem__)
-        symbols = [0] * len(tables)
-        escapes = []
-        for place in order:
-            column = self.column(self.scaled[tables[place]])
-            symbols[place] = self.first + column
-            if column == self.columns - 1:
-                escapes.append(place)
-        heads = [self.digit(64) for _ in escapes]
-        widths = [head // 2 for head in heads]
-        low = [self.digit(2 ** min(b, 16)) if b >= 1 else 0 for b in widths]
-        high = [self.digit(2 ** (b - 16)) if b >= 17 else 0 for b in widths]
-        for i, place in enumerate(escapes):
-            distance = 2 ** widths[i] + low[i] + 2**16 * high[i]
-            symbols[place] = self.first - distance if heads[i] % 2 else self.first + self.columns - 2 + distance
-        return symbols
-
-    def digit(self, size: int) -> int:
-        return self.column([2**24 // size] * size)
-
-    def column(self, frequencies: list[int]) -> int:
-        q, start, i = self.x % 2**24, 0, 0
-        while q >= start + frequencies[i]:
-            start += frequencies[i]
-            i += 1
-        self.x = self.x // 2**24 * frequencies[i] + q - start
-        if self.x < 2**32 and self.words:
-            self.x = self.x << 32 | self.words.pop()
-        self.states.append(self.x)
-        return i
-
-    @property
-    def at_end(self) -> bool:
-        return self.x == 2**24 and not self.words
+# --- the page's encoder, in whole numbers ---------------------------------------------------------------------------
 
 
 def page_encode(columns: Sequence[tuple[int, list[int]]]) -> bytes:

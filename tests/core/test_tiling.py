@@ -1,4 +1,4 @@
-"""Blocks cover the picture once; windows see what a model needs, no more than there is."""
+"""Blocks and tiles cover the picture once; windows see what a model needs, no more than there is."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from nncodec import tiling
 from nncodec.container import CoderId, ColourMode, Header
 from nncodec.latents import LatentSpec
 from nncodec.model import AnySize, CodecTraits, FixedSize
-from nncodec.tiling import Grid, Span, read_window
+from nncodec.tiling import Area, Grid, Span, read_window
 
 PROPERTY = settings(deadline=None, max_examples=100)
 
@@ -86,6 +87,94 @@ def test_a_window_reaches_one_halo_beyond_its_block_or_to_the_padded_edge(case: 
             assert outer.start == max(0, inner.start - grid.halo)
             assert outer.stop == min(edge, inner.stop + grid.halo)
             assert outer.start % grid.multiple == outer.size % grid.multiple == 0
+
+
+@st.composite
+def areas(draw: st.DrawFn, grid: Grid) -> Area:
+    """Return an area of the picture, not empty."""
+
+    def span(size: int) -> Span:
+        start = draw(st.integers(0, size - 1))
+        return Span(start, draw(st.integers(start + 1, size)))
+
+    return Area(span(grid.header.height), span(grid.header.width))
+
+
+@given(cases(), st.data(), st.integers(0, 5))
+@PROPERTY
+def test_tiles_cover_an_area_once_and_their_windows_are_bounded(
+    case: Case, data: st.DataObject, edge_log2: int
+) -> None:
+    grid = case.grid
+    area = data.draw(areas(grid))
+    aligned = grid.aligned(area)
+    assert area.within(aligned) == area
+    edge = max(1 << edge_log2, grid.multiple)
+    count = np.zeros((grid.padded_height, grid.padded_width), int)
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(tiling, "TILE_EDGE", 1 << edge_log2)
+        tiles = list(grid.tiles(aligned))
+    for tile in tiles:
+        count[tile.slices()] += 1
+        for span in (*tile, *grid.window(tile)):
+            assert span.start % grid.multiple == span.stop % grid.multiple == 0
+        assert all(0 < span.size <= edge + 2 * grid.halo for span in grid.window(tile))
+    assert (count[aligned.slices()] == 1).all()
+    assert count.sum() == aligned.pixels
+
+
+@given(cases())
+@PROPERTY
+def test_every_pixel_is_completed_by_one_block_and_needs_no_later_one(case: Case) -> None:
+    grid = case.grid
+    assume(grid.halo <= grid._edge(grid.halo))  # a file whose blocks are smaller than the halo is refused
+    count = np.zeros((grid.padded_height, grid.padded_width), int)
+    for cell in (cell for cell in grid.cells() if cell.group == 0):
+        part = grid.completed(cell)
+        count[part.slices()] += 1
+        if part.pixels:
+            window = grid.window(part)
+            assert window.rows.stop <= cell.rows.stop
+            assert window.columns.stop <= cell.columns.stop
+    assert (count == 1).all()
+
+
+@given(cases(), st.data())
+@PROPERTY
+def test_the_blocks_that_an_area_touches_are_those_that_overlap_it(case: Case, data: st.DataObject) -> None:
+    grid = case.grid
+    area = data.draw(areas(grid))
+    rows, columns = grid.touched(area)
+    expected = {(c.row, c.column) for c in grid.cells() if c.area.within(area).pixels}
+    assert {(row, column) for row in rows for column in columns} == expected
+
+
+@pytest.mark.parametrize(
+    ("span", "other", "expected"),
+    [
+        (Span(2, 9), Span(4, 6), Span(4, 6)),
+        (Span(2, 5), Span(4, 6), Span(4, 5)),
+        (Span(0, 3), Span(4, 6), Span(4, 4)),
+        (Span(7, 9), Span(4, 6), Span(6, 6)),
+    ],
+)
+def test_what_lies_within_is_empty_where_nothing_does(span: Span, other: Span, expected: Span) -> None:
+    assert span.within(other) == expected
+
+
+def test_a_large_picture_is_restored_in_windows_of_one_size_at_a_quarter_more_work() -> None:
+    grid = Grid(header(8660, 5773, 11), 16, 64)
+    windows = [grid.window(tile) for cell in grid.cells() for tile in grid.tiles(grid.completed(cell))]
+    edge = tiling.TILE_EDGE + 2 * grid.halo
+    assert max(window.pixels for window in windows) == edge**2
+    assert sum(window.pixels for window in windows) <= 1.25 * grid.padded.pixels
+    small = Grid(header(768, 512), 16, 64)
+    assert list(small.tiles(small.padded)) == [small.padded]
+
+
+def test_a_picture_of_fixed_size_is_one_tile() -> None:
+    grid = Grid.of(header(2500, 1300), traits(FixedSize(2500, 1300)))
+    assert list(grid.tiles(grid.aligned(Area(Span(3, 5), Span(7, 11))))) == [grid.padded]
 
 
 def blurred(pixels: np.ndarray, reach: int) -> np.ndarray:

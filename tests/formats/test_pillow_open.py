@@ -197,9 +197,14 @@ def test_limits_can_be_set(forged: Forge) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"), [({"qualty": 3}, "'qualty': there is no such"), ({"limits": 9}, "expected nncodec.Limits")]
+    ("options", "sentence"),
+    [
+        ({"qualty": 3}, "'qualty': there is no such"),
+        ({"limits": 9}, "expected nncodec.Limits"),
+        ({"quality": 3, "target_bpp": 1}, "'target_bpp': it and 'quality' are given"),
+    ],
 )
 def test_an_unknown_option_of_the_opener_is_refused_and_changes_nothing(options: dict, sentence: str) -> None:
     with pytest.raises(InvalidOption, match=sentence):
         nncodec_pillow.register_nnc_opener(model="dense/fashion", **options)
-    assert nncodec_pillow.options.save_defaults() == {}
+    assert nncodec_pillow.options.with_defaults({}) == {}

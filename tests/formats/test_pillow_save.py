@@ -248,3 +248,46 @@ def test_a_stack_can_be_saved_over_itself(stack: bytes, tmp_path: Path) -> None:
     with Image.open(path) as image:
         assert image.n_frames == 5
         image.verify()
+
+
+# --- targets ------------------------------------------------------------------------------------------------------
+
+
+def _saved(image: Image.Image, **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "NNC", **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("target", [{"target_size": 400}, {"target_bpp": 2.5}, {"target_psnr": 26}], ids=str)
+def test_a_target_chooses_the_quality(photo: Image.Image, target: dict[str, float]) -> None:
+    data = _saved(photo, **target)
+    assert data == nncodec.encode(photo, **target)  # type: ignore[arg-type]
+    nncodec_pillow.register_nnc_opener(**target)  # type: ignore[arg-type]
+    assert _saved(photo) == data
+
+
+def test_a_call_that_says_quality_or_target_puts_what_was_set_aside(photo: Image.Image) -> None:
+    nncodec_pillow.register_nnc_opener(target_size=400, preview=16)
+    assert nncodec.inspect(_saved(photo, quality=70)).quality == 70
+    assert _saved(photo, target_bpp=2.5) == nncodec.encode(photo, target_bpp=2.5, preview=16)
+    assert _saved(photo, quality=None) == nncodec.encode(photo, target_size=400, preview=16)
+    nncodec_pillow.register_nnc_opener(quality=20)
+    assert nncodec.inspect(_saved(photo)).quality == 20
+    nncodec_pillow.register_nnc_opener(quality=None)
+    assert nncodec.inspect(_saved(photo)).quality == 50
+
+
+def test_quality_and_targets_exclude_each_other(photo: Image.Image) -> None:
+    with pytest.raises(InvalidOption, match=r"'target_size'.*'quality'"):
+        photo.save(out := io.BytesIO(), "NNC", quality=50, target_size=400)
+    assert out.getvalue() == b""
+    with pytest.raises(InvalidOption, match=r"'target_size'.*'quality'"):
+        nncodec_pillow.register_nnc_opener(quality=50, target_size=400)
+    assert nncodec.inspect(_saved(photo)).quality == 50
+
+
+def test_a_target_that_no_quality_meets_writes_nothing(photo: Image.Image) -> None:
+    with pytest.raises(InvalidOption, match="the smallest file has"):
+        photo.save(out := io.BytesIO(), "NNC", target_size=30)
+    assert out.getvalue() == b""

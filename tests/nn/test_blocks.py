@@ -27,6 +27,16 @@ def test_a_block_looks_one_position_around() -> None:
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (3, 5, 3, 5)
 
 
+def test_inference_by_strips_gives_what_training_computes() -> None:
+    torch.manual_seed(0)
+    block = DepthwiseBlock(4)
+    for height, width in ((1, 1), (2, 3000), (70, 50)):
+        features = torch.randn(2, 4, height, width)
+        with torch.inference_mode():
+            by_strips = block(features)
+        assert torch.allclose(by_strips, block(features), atol=1e-5)
+
+
 def test_the_dct_start_is_orthonormal_and_its_inverse_is_exact() -> None:
     forward = analysis_weights()[:, :, 0, 0]
     backward = synthesis_weights()[:, :, 0, 0]

@@ -18,6 +18,10 @@ class TestConvPhoto(CodecModelContract):
     model_name = "conv/photo"
 
 
+class TestHyperpriorPhoto(CodecModelContract):
+    model_name = "hyperprior/photo"
+
+
 def test_every_bundled_model_is_tested_here() -> None:
     bundled = {
         name
@@ -25,4 +29,6 @@ def test_every_bundled_model_is_tested_here() -> None:
         if plugin.distribution.startswith("nncodec-image ")
         for name in plugin.models
     }
-    assert bundled == {contract.model_name for contract in (TestDenseFashion, TestConvDigits, TestConvPhoto)}
+    assert bundled == {
+        contract.model_name for contract in (TestDenseFashion, TestConvDigits, TestConvPhoto, TestHyperpriorPhoto)
+    }

@@ -1,0 +1,150 @@
+"""Peak memory of encoding or decoding one picture, each in a new process.
+
+The process codes a tiny picture, so that libraries and model are loaded, reads its picture (or file), and codes it. Its
+peak is the kernel's high-water mark of the resident set, VmHWM. That is what `getrusage` calls ru_maxrss, but for one
+trap: Linux hands ru_maxrss down from parent to child, so a child of a program that holds large pictures would report
+those. Three figures come of it, in MiB:
+
+- `peak`: the whole process, Python and libraries included.
+- `less_input_output`: the same less the picture as Pillow holds it (4 bytes a pixel) and less the file.
+- `working`: the peak less what the process held just before, libraries, model and input: what the call itself took,
+  with its output.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from measuring.codec import Codec
+from measuring.process import confine, fresh
+
+_MIB = 1 << 20
+_STATUS = Path("/proc/self/status")
+_FIGURES = ("peak", "less_input_output", "working")
+
+
+def require() -> None:
+    """End the program with one line where memory cannot be measured."""
+    if not _STATUS.exists():
+        sys.exit(f"memory is read from {_STATUS}, which only Linux has")
+
+
+def measure(
+    pictures: Mapping[str, Path],
+    codecs: Sequence[Codec],
+    threads: int,
+    rounds: int,
+    say: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """Return one row for each picture, codec and operation, its figures the medians over rounds.
+
+    Args:
+        pictures: by name of size, files that Pillow reads without working memory of its own (PPM).
+        codecs: what to measure.
+        threads: cores that each process may use.
+        rounds: processes for each row; peaks vary by a few percent with how threads happen to meet.
+        say: is told what is going on.
+    """
+    answers: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for number in range(rounds):
+        for size, picture in pictures.items():
+            for codec in codecs:
+                coded = picture.with_name(f"{picture.stem} {codec.name.replace('/', ' ')}")
+                for operation, source in (("encode", picture), ("decode", coded)):
+                    request = {
+                        "codec": codec.to_json(),
+                        "operation": operation,
+                        "source": str(source),
+                        "target": str(coded),
+                        "threads": threads,
+                    }
+                    answers.setdefault((size, codec.name, operation), []).append(fresh("memory", request))
+        say(f"memory, round {number + 1} of {rounds} done")
+    return [
+        {
+            "size": size,
+            "codec": codec,
+            "operation": operation,
+            "threads": threads,
+            "picture_mib": round(found[0]["picture"] / _MIB, 1),
+            "file_mib": round(found[0]["file"] / _MIB, 3),
+            **{f"{name}_mib": round(statistics.median(_figures(one)[name] for one in found), 1) for name in _FIGURES},
+            "peaks_mib": [round(one["peak"] / _MIB, 1) for one in found],
+        }
+        for (size, codec, operation), found in answers.items()
+    ]
+
+
+def _figures(answer: dict[str, Any]) -> dict[str, float]:
+    peak, before = answer["peak"], answer["before"]
+    less = peak - answer["picture"] - answer["file"]
+    return {"peak": peak / _MIB, "less_input_output": less / _MIB, "working": (peak - before) / _MIB}
+
+
+def constancy(rows: Sequence[dict[str, Any]], sizes: Sequence[str], models: Sequence[str]) -> list[dict[str, Any]]:
+    """Return for each model and operation how `less_input_output` varies over these sizes, and the largest peak.
+
+    Args:
+        rows: what `measure` returned.
+        sizes: names of sizes, from the one on which memory should be constant.
+        models: names of codecs.
+    """
+    found = []
+    for model in models:
+        for operation in ("encode", "decode"):
+            chosen = [r for r in rows if r["codec"] == model and r["operation"] == operation and r["size"] in sizes]
+            less = [row["less_input_output_mib"] for row in chosen]
+            found.append(
+                {
+                    "codec": model,
+                    "operation": operation,
+                    "sizes": list(sizes),
+                    "variation_percent": round(100 * (max(less) / min(less) - 1), 1),
+                    "largest_peak_mib": max(row["peak_mib"] for row in chosen),
+                }
+            )
+    return found
+
+
+def main() -> None:
+    """Answer one request, in a process of its own."""
+    request = json.loads(sys.argv[1])
+    confine(request["threads"])
+    codec = Codec.from_json(request["codec"])
+    codec.register()
+    codec.decode(codec.encode(Image.new("RGB", (64, 64))))
+    source = Path(request["source"])
+    image: Image.Image
+    if request["operation"] == "encode":
+        image = Image.open(source)
+        image.load()
+        before = _resident("VmRSS")
+        data = codec.encode(image)
+        peak = _resident("VmHWM")
+        Path(request["target"]).write_bytes(data)
+    else:
+        data = source.read_bytes()
+        before = _resident("VmRSS")
+        image = codec.decode(data)
+        peak = _resident("VmHWM")
+    picture = 4 * image.width * image.height
+    print(json.dumps({"before": before, "peak": peak, "picture": picture, "file": len(data)}))
+
+
+def _resident(name: str) -> int:
+    """Return a figure of this process's memory, bytes."""
+    for line in _STATUS.read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{name}:"):
+            return 1024 * int(line.split()[1])
+    raise OSError(f"{_STATUS} has no {name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The codecs of a comparison: models of ours, and Pillow's, each at the quality that gives about the same PSNR."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from measuring.codec import Codec
+from nncodec import NncError, registry
+from nncodec.compare.matching import nearest_quality
+from nncodec.compare.peers import PEERS
+
+DEFAULT_PEERS = tuple(name for name in ("jpeg", "webp", "avif", "jxl") if PEERS[name].installed)
+
+
+@dataclass(frozen=True)
+class Used:
+    """A codec at the quality it is measured at.
+
+    Args:
+        codec: with its quality among the settings.
+        rate_bpp, psnr_db: means over the pictures on which qualities were matched.
+    """
+
+    codec: Codec
+    rate_bpp: float
+    psnr_db: float
+
+    def __str__(self) -> str:
+        quality = self.codec.settings["quality"]
+        return f"{self.codec.name}, quality {quality}: {self.psnr_db:.2f} dB at {self.rate_bpp:.3f} bits a pixel"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a record says of it."""
+        kept = ("format", "settings", "is_model")
+        described = {name: value for name, value in self.codec.to_json().items() if name in kept}
+        return described | {"rate_bpp": round(self.rate_bpp, 4), "psnr_db": round(self.psnr_db, 3)}
+
+
+def model(name: str, quality: int, coder: str | None) -> Codec:
+    """Return a model of ours as a codec.
+
+    Raises:
+        SystemExit: with one line, where it is not installed.
+    """
+    try:
+        full_name = registry.catalog().find(name).name
+    except NncError as error:
+        sys.exit(str(error))
+    settings: dict[str, Any] = {"model": full_name, "quality": quality}
+    if coder is not None:
+        settings["coder"] = coder
+    return Codec(full_name, "NNC", settings, ("nncodec_pillow",), is_model=True)
+
+
+def at_equal_psnr(
+    models: Sequence[Codec], names: Sequence[str], fidelity: Callable[[Codec], tuple[float, float]]
+) -> list[Used]:
+    """Return the models as they are, and peers at the quality that is nearest to the first model's PSNR.
+
+    Args:
+        models: at least one.
+        names: of installed peers.
+        fidelity: codec to rate in bits a pixel and PSNR in dB, the means over some pictures.
+    """
+    used = [Used(codec, *fidelity(codec)) for codec in models]
+    for name in names:
+        peer = PEERS[name]
+        codec = Codec(peer.label, peer.format, peer.settings, (peer.module,) if peer.module else ())
+        tried: dict[int, Used] = {}
+
+        def psnr_db(quality: int, codec: Codec = codec, tried: dict[int, Used] = tried) -> float:
+            tried[quality] = Used(codec.at(quality), *fidelity(codec.at(quality)))
+            return tried[quality].psnr_db
+
+        used.append(tried[nearest_quality(peer.qualities, psnr_db, used[0].psnr_db, {})])
+    return used

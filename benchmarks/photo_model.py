@@ -1,0 +1,110 @@
+"""What the parts of the photo model bring: coders, hyper-latents, phases, effort, bfloat16.
+
+    python benchmarks/photo_model.py --output benchmarks/results/photo_model.json
+
+Kodak is read from $NNCODEC_DATA/kodak; without it the photographs of scikit-image are taken. Times are of an idle
+machine, all cores; `--no-effort` leaves out the slowest part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from kodak import kodak, photographs
+from PIL import Image
+from tqdm import tqdm
+
+import nncodec
+from nncodec import metrics, registry
+from nncodec.compare import CurvePoint, bd_rate
+from nncodec.container import Container
+from nncodec.decoder import block_latents, model_of
+from nncodec.entropy.ideal import stage_bits
+
+QUALITIES = (10, 30, 50, 70, 90)
+EFFORT_QUALITIES = (20, 40, 60, 80)
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="hyperprior/photo")
+    parser.add_argument("--effort-pictures", type=int, default=4)
+    parser.add_argument("--no-effort", action="store_true")
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    pictures = [Image.open(path).convert("RGB") for path in (kodak() or photographs()).values()]
+    record: dict[str, Any] = {"command": " ".join(["python", *sys.argv]), "pictures": len(pictures)}
+    record["by_quality"] = {q: parts(options.model, q, pictures) for q in tqdm(QUALITIES, desc="parts", leave=False)}
+    if not options.no_effort:
+        chosen = pictures[:: max(1, len(pictures) // options.effort_pictures)][: options.effort_pictures]
+        record["effort"] = efforts(options.model, chosen)
+    print(json.dumps(record, indent=1))
+    if options.output:
+        options.output.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def parts(model: str, quality: int, pictures: Sequence[Image.Image]) -> dict[str, float]:
+    """Return means over pictures at one quality: rates in bits per pixel, PSNR in dB, shares of the ideal bits."""
+    rows = []
+    for picture in pictures:
+        data = nncodec.encode(picture, model, quality)
+        zstd = nncodec.encode(picture, model, quality, coder="zstd")
+        pixels = picture.width * picture.height
+        container = Container(data)
+        codec = model_of(container)
+        latents = block_latents(container, codec, 0)
+        entropy, specs = codec.entropy(quality), codec.traits.latents
+        by_stage = stage_bits(latents, entropy, specs)
+        bits = sum(by_stage)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            reduced = nncodec.decode(data)
+        row = {
+            "rans_bpp": 8 * len(data) / pixels,
+            "zstd_bpp": 8 * len(zstd) / pixels,
+            "ideal_bpp": bits / pixels,
+            "hyper_share": by_stage[0] / bits,
+            "psnr_db": metrics.psnr(picture, nncodec.decode(data)),
+            "bfloat16_psnr_db": metrics.psnr(picture, reduced),
+        }
+        for phase in range(4):
+            row[f"phase_{phase}_share"] = sum(by_stage[1 + phase :: 4]) / bits
+        rows.append(row)
+    return {key: round(float(np.mean([row[key] for row in rows])), 5) for key in rows[0]}
+
+
+def efforts(model: str, pictures: Sequence[Image.Image]) -> dict[str, Any]:
+    """Return rate, PSNR and time of every effort level, and its BD-rate against effort 0."""
+    levels = registry.open_model(registry.catalog().find(model)).traits.efforts
+    megapixels = sum(p.width * p.height for p in pictures) / 1e6
+    found: dict[int, dict[str, Any]] = {}
+    for level in tqdm(levels, desc="efforts", leave=False):
+        points, seconds = [], 0.0
+        for quality in EFFORT_QUALITIES:
+            started = time.perf_counter()
+            files = [nncodec.encode(picture, model, quality, effort=level) for picture in pictures]
+            seconds += time.perf_counter() - started
+            rates = [8 * len(f) / (p.width * p.height) for f, p in zip(files, pictures, strict=True)]
+            psnrs = [metrics.psnr(p, nncodec.decode(f)) for f, p in zip(files, pictures, strict=True)]
+            points.append(CurvePoint(float(np.mean(rates)), float(np.mean(psnrs))))
+        found[level] = {
+            "encode_seconds_per_megapixel": round(seconds / len(EFFORT_QUALITIES) / megapixels, 3),
+            "points": [[round(p.bpp, 5), round(float(p.psnr_db or 0), 4)] for p in points],
+        }
+    plain = [CurvePoint(*point) for point in found[levels[0]]["points"]]
+    for level in levels:
+        change = bd_rate(plain, [CurvePoint(*point) for point in found[level]["points"]])
+        found[level]["bd_rate_percent_against_effort_0"] = round(change or 0.0, 2)
+    return {"pictures": len(pictures), "qualities": EFFORT_QUALITIES, "levels": found}
+
+
+if __name__ == "__main__":
+    main()

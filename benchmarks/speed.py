@@ -1,0 +1,226 @@
+"""Speed, waiting times and memory of whole codecs, ours beside Pillow's, in one run.
+
+    python benchmarks/speed.py --output benchmarks/results/speed.json
+    NNCODEC_DATA=... python benchmarks/speed.py --kodak --models conv/photo,hyperprior/photo --output speed.json
+
+Every codec, ours too, is used through Pillow: `Image.save` into memory, `Image.open` and `load`, RGB in and RGB out.
+Peers get the quality at which they come nearest to the first model's PSNR on the pictures of Kodak's size. The record:
+
+- `throughput`: seconds and MP/s at 128 x 128, Kodak's size and 12 MP, warm, medians over alternating rounds with their
+  spread, and `cores_used`, processor time over wall time. Every process is held to as many cores as `threads` says;
+  within that AVIF and JPEG XL use all they get, as ours do, and JPEG and WebP one.
+- `ratios`: how many times as fast each model is as every other codec, from those medians.
+- `scaling`: seconds a megapixel from 1 to 50 MP, which should not grow.
+- `memory`: peaks at 1 to 50 MP in new processes; `memory_constancy` says how they vary from 4 MP on.
+- `cold_start`: whole processes from start to end, and opening files.
+
+Run it on an idle machine: it refuses to start on a busy one, unless told --busy, and says `"idle": false` in the record
+where other programs used the processors. It needs Linux for memory, and 4 GB. `measuring/` has what each part does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from measuring import memory, peers, pictures, starting, timing
+from measuring.machine import IdleWatch, cores, machine, versions
+from measuring.process import Worker
+
+from nncodec.compare.peers import PEERS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured.
+
+    Args:
+        small: edge of the small pictures, pixels.
+        middle: width and height of the pictures of Kodak's size, pixels.
+        mosaics_mp: sizes of the pictures for scaling and memory, megapixels.
+        large_mp: the one of them at which peers are timed too.
+        constant_from_mp: from here on memory should not grow.
+        photographs: how many are used at most.
+        rounds, memory_rounds: samples of each figure.
+        sample_s: least length of a sample, seconds.
+    """
+
+    small: int = 128
+    middle: tuple[int, int] = (768, 512)
+    mosaics_mp: tuple[float, ...] = (1, 4, 12, 50)
+    large_mp: float = 12
+    constant_from_mp: float = 4
+    photographs: int = 24
+    rounds: int = 5
+    memory_rounds: int = 3
+    sample_s: float = 0.2
+
+
+QUICK = Plan(32, (96, 64), (0.02,), 0.02, 0.02, 2, rounds=1, memory_rounds=1, sample_s=0)
+
+
+def main() -> None:
+    """Parse, measure, write."""
+    options = _options()
+    plan = QUICK if options.quick else Plan()
+    if options.rounds:
+        plan = replace(plan, rounds=options.rounds, memory_rounds=min(options.rounds, plan.memory_rounds))
+    memory.require()
+    watch = IdleWatch()
+    if problem := watch.problem_at_start():
+        if not (options.busy or options.quick):
+            sys.exit(f"{problem}: times would mislead. Wait, or measure all the same with --busy")
+        print(f"WARNING: {problem}; the record will say that the machine was not idle", file=sys.stderr)
+    start = time.perf_counter()
+
+    def say(line: str) -> None:
+        print(f"{time.perf_counter() - start:6.0f} s  {line}", flush=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(plan, options, Path(folder), say)
+    watched = watch.finish()
+    record = {
+        "command": " ".join(["python", *sys.argv]),
+        "quick": options.quick,
+        "idle": watched.pop("idle"),
+        "idle_check": watched,
+        "machine": machine(),
+        "versions": versions(),
+        "minutes": round((time.perf_counter() - start) / 60, 1),
+        **found,
+    }
+    _show(record)
+    if record["idle"] is False:
+        print("WARNING: other programs used the processors; these are not figures to quote", file=sys.stderr)
+    if options.output:
+        options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=_names, default=("photo",), help="names or aliases, the first sets the PSNR")
+    parser.add_argument(
+        "--peers", type=_names, default=peers.DEFAULT_PEERS, help="default: jpeg,webp,avif,jxl if installed"
+    )
+    parser.add_argument("--quality", type=int, default=50, help="of the models, 0 to 100")
+    parser.add_argument("--coder", help="entropy coder of the models, instead of their own")
+    parser.add_argument("--kodak", action="store_true", help="make all pictures of $NNCODEC_DATA/kodak")
+    parser.add_argument("--threads", type=_counts, help="core counts, such as 1,2; default: 1 and all")
+    parser.add_argument("--rounds", type=int, help=f"samples of each figure; default: {Plan.rounds}")
+    parser.add_argument("--quick", action="store_true", help="tiny pictures, to see whether it works")
+    parser.add_argument("--busy", action="store_true", help="measure on a busy machine all the same, and record that")
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    installed = [name for name, peer in PEERS.items() if peer.installed]
+    if unknown := set(options.peers) - set(installed):
+        parser.error(f"no peer {min(unknown)} here; choose from {', '.join(installed)}")
+    if options.output and not options.output.parent.is_dir():
+        parser.error(f"there is no folder {options.output.parent}")
+    if not options.threads:
+        options.threads = (1,) if options.quick else tuple(sorted({1, cores()}))
+    if not 1 <= min(options.threads) <= max(options.threads) <= cores():
+        parser.error(f"--threads: this process may use {cores()} cores")
+    return options
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text.split(",")))
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(sorted({int(count) for count in text.split(",")}))
+
+
+def measure(plan: Plan, options: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Return everything that was measured; pictures and files go into a folder."""
+    found = (peers.model(name, options.quality, options.coder) for name in options.models)
+    models = list({model.name: model for model in found}.values())  # "photo" may be another one's alias
+    names = [model.name for model in models]
+    source = "kodak" if options.kodak else "skimage"
+    files = _make_pictures(plan, source, folder)
+    small, middle, *scale = files
+    large, most = _mp(plan.large_mp), max(options.threads)
+    say("pictures are made")
+
+    with ExitStack() as stack:
+        workers = {threads: stack.enter_context(Worker(threads)) for threads in options.threads}
+        used = peers.at_equal_psnr(
+            models, options.peers, lambda codec: workers[most].call(timing.fidelity, files[middle], codec)
+        )
+        for one in used:
+            say(str(one))
+        codecs = tuple(one.codec for one in used)
+        cases = [timing.Case(size, files[size], codecs, options.threads) for size in (small, middle, large)]
+        cases += [timing.Case(size, files[size], codecs[: len(models)], (most,)) for size in scale if size != large]
+        rows = timing.measure(cases, workers, plan.rounds, plan.sample_s, say)
+
+    mosaics = {size: files[size][0] for size in scale}
+    constant = [_mp(megapixels) for megapixels in plan.mosaics_mp if megapixels >= plan.constant_from_mp]
+    peaks = memory.measure(mosaics, codecs, most, plan.memory_rounds, say)
+    return {
+        "rounds": plan.rounds,
+        "pictures": {
+            "source": pictures.SOURCES[source],
+            "small": f"the middles of those of {middle}, not resampled",
+            "mosaics": "MP: crops of the photographs, enlarged up to twice, with noise; see measuring/pictures.py",
+            "count": {size: len(paths) for size, paths in files.items()},
+        },
+        "codecs": {one.codec.name: one.to_json() for one in used},
+        "throughput": rows,
+        "ratios": timing.ratios(rows, names),
+        "scaling": timing.scaling(rows, scale, names),
+        "memory": peaks,
+        "memory_constancy": memory.constancy(peaks, constant, names),
+        "cold_start": starting.measure(pictures.write_png(folder), codecs, most, plan.rounds, say),
+    }
+
+
+def _make_pictures(plan: Plan, source: str, folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Write the pictures of every size, and return their files by name of size: small, middle, then the mosaics."""
+    photographs = pictures.photographs(source)
+    middles = [pictures.fitted(photograph, *plan.middle) for photograph in photographs[: plan.photographs]]
+    sets = {
+        f"{plan.small} x {plan.small}": [pictures.centre(image, plan.small, plan.small) for image in middles],
+        f"{plan.middle[0]} x {plan.middle[1]}": middles,
+    }
+    files = {size: pictures.write(folder, size, images) for size, images in sets.items()}
+    for megapixels in plan.mosaics_mp:
+        files[_mp(megapixels)] = pictures.write(folder, _mp(megapixels), [pictures.mosaic(photographs, megapixels)])
+    return files
+
+
+def _mp(megapixels: float) -> str:
+    return f"{megapixels:g} MP"
+
+
+def _show(record: dict[str, Any]) -> None:
+    """Print the record in short."""
+    for row in record["throughput"]:
+        print(
+            f"{row['size']:>10s}  {row['threads']} threads  {row['operation']} {row['codec']:20s} "
+            f"{row['mp_per_s']:9.3g} MP/s  spread {row['spread_percent']:5.1f}%  cores {row['cores_used']:.2f}"
+        )
+    for row in record["scaling"]:
+        per_mp = " ".join(f"{size}: {seconds:.4f}" for size, seconds in row["seconds_per_megapixel"].items())
+        print(f"{row['operation']} {row['codec']:20s} s/MP  {per_mp}")
+    for row in record["memory"]:
+        print(
+            f"{row['size']:>10s}  {row['operation']} {row['codec']:20s} peak {row['peak_mib']:7.1f} MiB  "
+            f"less input and output {row['less_input_output_mib']:7.1f}  working {row['working_mib']:7.1f}"
+        )
+    for row in record["memory_constancy"]:
+        print(f"{row['operation']} {row['codec']:20s} memory varies by {row['variation_percent']}%")
+    for name, figures in record["cold_start"]["processes"].items():
+        print(f"{name:40s} {1000 * figures['median_s']:8.1f} ms  spread {figures['spread_percent']:.0f}%")
+
+
+if __name__ == "__main__":
+    main()
