@@ -62,7 +62,8 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
         raise UnsupportedImage(
             detail=f"{pixels:,} pixels are more than the {DEFAULT_LIMITS.pixels:,} that readers take; split the picture"
         )
-    stacked = np.stack([np.asarray(image) for image in images])  # (frames, H, W[, C])
+    arrays = [np.asarray(image) for image in images]
+    stacked = arrays[0][None] if len(arrays) == 1 else np.stack(arrays)  # (frames, H, W[, C]); one is not copied
     if stacked.ndim == 3:
         stacked = stacked[..., None]
     alpha = np.ascontiguousarray(stacked[..., -1]) if first.mode.endswith("A") else None

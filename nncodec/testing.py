@@ -85,7 +85,7 @@ class CodecModelContract(ModelUnderTest):
 
     def test_analysis_returns_the_declared_arrays(self) -> None:
         for pixels in (self._pixels(1), self._pixels(3), self._flat(0), self._flat(255)):
-            for effort in self.model.traits.efforts:
+            for effort in (level for level in self.model.traits.efforts if level <= self.most_effort):
                 for quality in self._qualities():
                     given = self.model.analysis(pixels, quality, effort)
                     problem = problem_with_analysis(given, self.model.traits.latents, pixels.shape[:3])
@@ -204,13 +204,16 @@ class CodecModelContract(ModelUnderTest):
             pixels = self._pixels(2, *(size or ()))
             for mode in self.model.traits.modes:
                 planes = pixels if mode == self._mode else pixels[..., :1].repeat(3 if mode == "RGB" else 1, axis=3)
-                decoded = arrays(nncodec.decode_frames(self._encode(planes)))
-                assert_close(decoded, self._restored(planes), f"the file and the model for {pixels.shape[1:3]}")
+                data = self._encode(planes)
+                # Of a few pixels core lowers the quality rather than write more bytes than there are samples.
+                restored = self._restored(planes, nncodec.inspect(data).quality)
+                decoded = arrays(nncodec.decode_frames(data))
+                assert_close(decoded, restored, f"the file and the model for {pixels.shape[1:3]}")
 
     def test_every_quality_and_effort_makes_a_file(self) -> None:
         pixels = self._pixels(1)
         for quality in (0, 1, 50, 99, 100):
-            for effort in (0, 9):
+            for effort in (0, self.most_effort):
                 data = self._encode(pixels, quality, effort=effort)
                 assert_close(
                     arrays([nncodec.decode(data)]), self._restored(pixels, quality, effort), f"quality {quality}"

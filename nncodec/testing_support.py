@@ -38,10 +38,12 @@ class ModelUnderTest:
     Attributes:
         model_name: name or alias of an installed model; may stay empty if `write_model` writes one.
         flips_one_in: at most one latent in so many may differ, by one step, where a batch or tile does; 0 for none.
+        most_effort: highest effort that tests ask for; below 9 for a model that takes minutes there.
     """
 
     model_name: ClassVar[str] = ""
     flips_one_in: ClassVar[int] = 1000
+    most_effort: ClassVar[int] = 9
 
     head: ClassVar[ModelHead]
     model: ClassVar[CodecModel]

@@ -14,7 +14,7 @@ def test_table(run):
     digest = registry.catalog().find("tiny/rgb").digest
     expected = ["tiny/rgb", "small", "blocks", digest[:16], "plugin", "tiny", "means", "of", "2", "x", "2", "pixels;"]
     assert line.split() == [*expected, "CC0-1.0"]
-    (line,) = [line for line in lines if line.startswith("conv/photo")]
+    (line,) = [line for line in lines if line.startswith("hyperprior/photo")]
     assert line.split()[1] == "photo"
 
 

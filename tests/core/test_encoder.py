@@ -144,3 +144,17 @@ def test_without_quantize_analysis_has_to_round(model: Means, monkeypatch: pytes
     monkeypatch.delattr(Means, "quantize")
     with pytest.raises(PluginError, match="its latents are"):
         nncodec.encode(pictures(1, 16, 16)[0], "conv/photo")
+
+
+def test_a_file_takes_no_more_than_the_samples_and_64_bytes() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (5, 5, 3), np.uint8)
+    for model in ("conv/photo", "hyperprior/photo"):
+        for picture in (Image.fromarray(noise), Image.fromarray(noise[:1, :1, 0])):
+            data = nncodec.encode(picture, model, 100)
+            assert len(data) <= picture.width * picture.height * len(picture.getbands()) + 64
+            assert nncodec.decode(data).size == picture.size
+        each = nncodec.encode_batch([Image.fromarray(noise), Image.new("RGB", (5, 5))], model, 100)
+        assert all(len(data) <= 75 + 64 for data in each)
+    lowered = nncodec.inspect(nncodec.encode(Image.fromarray(noise[:1, :1]), "hyperprior/photo", 100)).quality
+    assert lowered is not None
+    assert 0 < lowered < 100

@@ -20,6 +20,7 @@ class TestConvPhoto(CodecModelContract):
 
 class TestHyperpriorPhoto(CodecModelContract):
     model_name = "hyperprior/photo"
+    most_effort = 3  # higher levels do more of the same
 
 
 def test_every_bundled_model_is_tested_here() -> None:
