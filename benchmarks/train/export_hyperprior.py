@@ -28,7 +28,8 @@ from nncodec_hyperprior.fitting import normal_tables
 from nncodec_hyperprior.network import HyperpriorNetwork
 from nncodec_hyperprior.training import HyperpriorTask
 
-QUALITIES = tuple(range(0, 101, 5))
+QUALITIES = tuple(range(0, 101, 10))
+_FIRST_QUALITIES = (0, 30, 60, 100)
 MEASURED_AT = (0, 10, 30, 50, 70, 90, 100)
 
 
@@ -36,7 +37,7 @@ def main() -> None:
     """Export."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/hyperprior_photo"))
-    parser.add_argument("--pictures", type=int, default=48, help="training photographs to fit tables on")
+    parser.add_argument("--pictures", type=int, default=32, help="training photographs to fit tables on")
     parser.add_argument("--output", type=Path, default=Path("plugins/nncodec_hyperprior/weights/photo.safetensors"))
     options = parser.parse_args()
     state = load_checkpoint(options.run / "checkpoint.pt")
@@ -48,9 +49,9 @@ def main() -> None:
     pictures = load_pictures(chosen)
     tables = normal_tables(network.config.prior.hyper_channels)
     # Once for the densities; once more because what is rounded to zero depends on them.
-    for _ in range(2):
+    for qualities in (_FIRST_QUALITIES, QUALITIES):
         codec = HyperpriorCodec.from_file(_file(network, tables))
-        tables = codec.fitted(lambda q, codec=codec: _latents(codec, pictures, q), QUALITIES, print)
+        tables = codec.fitted(lambda q, codec=codec: _latents(codec, pictures, q), qualities, print)
     model_file = _file(network, tables)
     card = {
         "summary": "photographs of any size, colour and grey, quality 0..100 in one model",

@@ -96,7 +96,7 @@ class HyperpriorCodec(CodecModel):
 
     def entropy(self, quality: int) -> EntropyModel:
         """Return the stages and contexts of a quality."""
-        return HyperpriorEntropy(self._prior, self._tables, quality)
+        return HyperpriorEntropy(self._prior, self._tables, quality, self._quantizer.memory)
 
     def fitted(
         self,

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nncodec.latents import IntArray
+from nncodec.latents import IntArray, Latents
 from nncodec.model import EntropyModel, Stage, StageContext, Tables
 from nncodec.nn.fixed_point import ACTIVATION_STEPS, bounded
 from nncodec_hyperprior.prior_network import PHASES, SCALES, Prior, split_phases
@@ -57,15 +57,56 @@ class PriorTables:
             raise ValueError(f"certain is {self.certain!r}, not a whole number from 0 to {SCALES - 1}")
 
 
+class ContextMemory:
+    """The contexts of the block that was quantized last: coding it asks for the same once more.
+
+    What is remembered is returned only where all that it depends on is the same, so it makes no difference but in time.
+    """
+
+    def __init__(self) -> None:
+        self._held: tuple[int, Latents, list[StageContext]] | None = None
+
+    def keep(self, quality: int, latents: Latents, contexts: list[StageContext]) -> None:
+        """Remember a block; contexts in the order of stages."""
+        # A copy: what the caller does to the latents must not change what contexts are remembered for.
+        self._held = quality, {name: array.copy() for name, array in latents.items()}, contexts
+
+    def find(
+        self, quality: int, stage: int, stages: Sequence[Stage], known: Mapping[str, IntArray]
+    ) -> StageContext | None:
+        """Return the context of a stage after the first, or None where another block is coded."""
+        held = self._held
+        if held is None or held[0] != quality or known[LATENT].shape != held[1][LATENT].shape:
+            return None
+        number, phase = divmod(stage - 1, len(PHASES))
+        start = stages[stage].where[1].start
+        own = (stages[1 + len(PHASES) * number + earlier].where for earlier in range(phase))
+        everything, before = (_ALL, _ALL), (_ALL, slice(0, start))
+        seen = [(HYPER, everything), (LATENT, before), *((LATENT, where) for where in own)]
+        if not all(np.array_equal(known[name][where], held[1][name][where]) for name, where in seen):
+            return None
+        if stage == len(stages) - 1:
+            self._held = None  # nobody asks a third time
+        return held[2][stage]
+
+
 class HyperpriorEntropy(EntropyModel):
     """Stages and contexts of one quality.
 
     Contexts are a function of what is coded alone. The hyper-decoder's result and what a group's four stages have in
     common are kept from one call to the next, with the latents they were computed from.
+
+    Args:
+        prior: the network, exact.
+        tables: of the symbols.
+        quality: 0..100.
+        memory: where contexts may be remembered; none by default.
     """
 
-    def __init__(self, prior: Prior, tables: PriorTables, quality: int) -> None:
+    def __init__(self, prior: Prior, tables: PriorTables, quality: int, memory: ContextMemory | None = None) -> None:
         self._prior = prior
+        self._quality = quality
+        self._memory = memory
         self._tables = tables
         self._planes = _planes(quality, prior.config.anchors)
         anchor = (quality + QUALITY_STEP // 2) // QUALITY_STEP
@@ -91,6 +132,9 @@ class HyperpriorEntropy(EntropyModel):
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
         if stage == 0:
             return self._hyper
+        remembered = self._memory and self._memory.find(self._quality, stage, self.stages(), known)
+        if remembered:
+            return remembered
         # A caller's autocast must not reach exact arithmetic.
         with torch.inference_mode(), torch.autocast("cpu", enabled=False):
             return self._latent_context(stage, known)

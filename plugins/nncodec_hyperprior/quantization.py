@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nncodec.latents import IntArray, Latents
-from nncodec.model import Pixels
+from nncodec.model import Pixels, StageContext
 from nncodec.nn.fixed_point import ACTIVATION_STEPS
 from nncodec.nn.tensors import to_tensor
-from nncodec_hyperprior.entropy import HYPER, LATENT, HyperpriorEntropy, PriorTables
+from nncodec_hyperprior.entropy import HYPER, LATENT, ContextMemory, HyperpriorEntropy, PriorTables
 from nncodec_hyperprior.network import HyperpriorNetwork
 from nncodec_hyperprior.prior_network import HYPER_LIMIT
 from nncodec_hyperprior.refinement import refine
@@ -22,7 +22,7 @@ BIT_PRICE = 0.04
 
 
 # Steps of gradient descent at each effort level.
-_ITERATIONS = {0: 0, 3: 10, 5: 30, 7: 70, 9: 150}
+_ITERATIONS = {0: 0, 3: 20, 5: 40, 7: 80, 9: 160}
 
 
 class Quantizer:
@@ -35,6 +35,9 @@ class Quantizer:
         network: transforms and prior.
         tables: of the symbols.
         bit_price: cost of a bit in squared quantization steps.
+
+    Attributes:
+        memory: has the contexts of the block quantized last.
     """
 
     efforts = tuple(_ITERATIONS)
@@ -43,6 +46,7 @@ class Quantizer:
         self._network = network
         self._tables = tables
         self._thresholds = _thresholds(tables, bit_price)
+        self.memory = ContextMemory()
 
     def quantize(self, latents: NDArray[np.float32], pixels: Pixels, quality: int, effort: int) -> Latents:
         """Return symbols and means of a block; see `CodecModel.quantize`."""
@@ -61,13 +65,16 @@ class Quantizer:
             LATENT: np.zeros(latents.shape, np.int32),
         }
         entropy = HyperpriorEntropy(self._network.prior, self._tables, quality)
+        contexts: list[StageContext] = []
         for number, stage in enumerate(entropy.stages()):
+            context = entropy.context(number, known)
+            contexts.append(context)
             if stage.latent == HYPER:
                 continue
-            context = entropy.context(number, known)
             offsets = np.asarray(context.offsets)
             symbols = self._symbols(latents[stage.where] * np.float32(ACTIVATION_STEPS) - offsets, context.tables)
             known[LATENT][stage.where] = symbols * ACTIVATION_STEPS + offsets
+        self.memory.keep(quality, known, contexts)
         return known
 
     def _symbols(self, distance: NDArray[np.float32], tables: NDArray[np.integer]) -> IntArray:

@@ -23,8 +23,8 @@ from nncodec_hyperprior.network import HyperpriorNetwork
 _TILE = 48
 _MARGIN = 4
 _STRIDE = 16
-_LEARNING_RATE = 0.03
-_TEMPERATURES = (0.5, 0.1)
+_LEARNING_RATE = 0.01
+_TEMPERATURES = (0.3, 0.1)
 
 
 class Annealing:

@@ -129,6 +129,21 @@ def test_latents_come_back_from_bytes(codec: HyperpriorCodec, picture: np.ndarra
             assert 8 * len(payload) < ideal_bits(latents, entropy, specs) * 1.01 + 256
 
 
+def test_contexts_are_remembered_only_for_the_same_block(codec: HyperpriorCodec, picture: np.ndarray) -> None:
+    latents = codec.quantize(codec.analysis(picture, 60, 0), picture, 60, 0)
+    fresh = HyperpriorCodec.from_file(_file(_network())).entropy(60)
+    entropy = codec.entropy(60)
+    for change in (False, True):
+        known = latents
+        if change:
+            known["y"][:, 5, 0, 0] += 160  # in place, as a caller may
+        for stage in range(9):
+            found, expected = entropy.context(stage, known), fresh.context(stage, known)
+            np.testing.assert_array_equal(found.tables, expected.tables)
+            np.testing.assert_array_equal(found.offsets, expected.offsets)
+        latents = codec.quantize(codec.analysis(picture, 60, 0), picture, 60, 0)
+
+
 def test_latents_that_are_certain_are_zero_steps(codec: HyperpriorCodec, picture: np.ndarray) -> None:
     latents = codec.quantize(codec.analysis(picture, 20, 0), picture, 20, 0)
     entropy = codec.entropy(20)
