@@ -25,5 +25,5 @@ def nncodec_models() -> Sequence[ModelSpec]:
     """Return the models for digits and for photographs."""
     return [
         ModelSpec("conv/digits", _WEIGHTS / "digits.safetensors"),
-        ModelSpec("conv/photo", _WEIGHTS / "photo.safetensors", aliases=("photo",)),
+        ModelSpec("conv/photo", _WEIGHTS / "photo.safetensors"),
     ]

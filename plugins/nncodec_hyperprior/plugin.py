@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from nncodec.hookspecs import ArchitectureSpec, hookimpl
+from nncodec.hookspecs import ArchitectureSpec, ModelSpec, hookimpl
+
+_WEIGHTS = Path(__file__).parent / "weights"
 
 
 @hookimpl
 def nncodec_architectures() -> Sequence[ArchitectureSpec]:
     """Return the hyperprior architecture."""
     return [ArchitectureSpec("hyperprior", "nncodec_hyperprior.codec:HyperpriorCodec")]
+
+
+@hookimpl
+def nncodec_models() -> Sequence[ModelSpec]:
+    """Return the model for photographs."""
+    return [ModelSpec("hyperprior/photo", _WEIGHTS / "photo.safetensors", aliases=("photo",))]

@@ -18,7 +18,7 @@ from nncodec_hyperprior.refinement import refine
 
 # What a bit costs in squared quantization steps. Theory has 0.1155 at high rates (dD/dR = -2 ln 2 D with D = 1/12); but
 # training knows of no such rounding and has chosen its steps without it. Measured on held-back photographs.
-BIT_PRICE = 0.04
+BIT_PRICE = 0.03
 
 
 # Steps of gradient descent at each effort level.
