@@ -55,7 +55,8 @@ def main() -> None:
     sets = {"kodak": kodak(), "skimage": photographs()}
     found = {name: measured(name, pictures, codecs, options) for name, pictures in sets.items() if pictures}
     anchors = read_anchors(options.anchors) if options.anchors else {}
-    record: dict[str, Any] = {"command": " ".join(["python", *sys.argv]), "generations": generation_loss(codecs)}
+    command = "python benchmarks/kodak.py" + (f" --anchors {options.anchors.name}" if options.anchors else "")
+    record: dict[str, Any] = {"command": command, "generations": generation_loss(codecs)}
     for name, comparison in found.items():
         record[name] = summary(comparison, anchors if name == "kodak" else {})
     options.output.write_text(json.dumps(record, indent=1) + "\n")
