@@ -138,9 +138,9 @@ def test_the_record_says_how_it_was_made(record: dict[str, Any]) -> None:
     assert record["idle"] in (True, False, None)
     assert {"processor", "cores", "memory_gib"} <= record["machine"].keys()
     assert {"nncodec-image", "torch", "pillow", "libwebp"} <= record["versions"].keys()
-    assert list(record["codecs"]) == ["conv/photo", "JPEG", "WebP"]
+    assert list(record["codecs"]) == ["hyperprior/photo", "JPEG", "WebP"]
     for codec in record["codecs"].values():
-        assert codec["psnr_db"] == pytest.approx(record["codecs"]["conv/photo"]["psnr_db"], abs=1)
+        assert codec["psnr_db"] == pytest.approx(record["codecs"]["hyperprior/photo"]["psnr_db"], abs=1)
         assert codec["rate_bpp"] > 0
 
 
@@ -179,8 +179,8 @@ def test_memory_is_of_the_codecs_own_process_less_input_and_output(record: dict[
         )
         assert 0 <= row["working_mib"] < row["peak_mib"]
     # Torch alone takes over 100 MiB. If these processes inherited a peak, the peers would show it too.
-    assert max(row["peak_mib"] for row in rows if row["codec"] != "conv/photo") < 100
-    assert min(row["peak_mib"] for row in rows if row["codec"] == "conv/photo") > 100
+    assert max(row["peak_mib"] for row in rows if row["codec"] != "hyperprior/photo") < 100
+    assert min(row["peak_mib"] for row in rows if row["codec"] == "hyperprior/photo") > 100
     for line in record["memory_constancy"]:
         less = [
             row["less_input_output_mib"]
@@ -196,9 +196,9 @@ def test_cold_starts_cover_the_command_line_and_pillow(record: dict[str, Any]) -
     assert {
         "import nncodec",
         "nncodec --help",
-        "nncodec encode, conv/photo",
-        "nncodec decode, conv/photo",
-        "Image.open and load, conv/photo",
+        "nncodec encode, hyperprior/photo",
+        "nncodec decode, hyperprior/photo",
+        "Image.open and load, hyperprior/photo",
         "Image.save, JPEG",
         "Image.open and load, WebP",
     } <= processes.keys()
@@ -216,4 +216,4 @@ def test_tables_are_made_of_a_record(record: dict[str, Any], tmp_path: Path, mon
         made = tables.TABLES[name]().splitlines()
         assert len(made) == lines
         assert len({line.count("|") for line in made}) == 1
-    assert "| MP/s, 1 core | conv/photo | JPEG | WebP |" in tables.TABLES["speed"]()
+    assert "| MP/s, 1 core | hyperprior/photo | JPEG | WebP |" in tables.TABLES["speed"]()

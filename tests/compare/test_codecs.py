@@ -101,13 +101,13 @@ def test_other_formats_are_refused(name: str, told: str) -> None:
 
 
 def test_a_model_is_named_as_everywhere_else_and_takes_options(photo: Image.Image) -> None:
-    codec = open_codec("photo:effort=9:coder=zstd")
-    assert codec.encode(photo, 40) == nncodec.encode(photo, "conv/photo", 40, effort=9, coder="zstd")
+    codec = open_codec("photo:effort=3:coder=zstd")
+    assert codec.encode(photo, 40) == nncodec.encode(photo, "photo", 40, effort=3, coder="zstd")
     assert codec.info.learned
-    assert codec.info.name == "photo:effort=9:coder=zstd"
-    assert codec.info.label == "conv/photo, effort 9, coder zstd"
-    assert open_codec("photo", effort=3).info.label == "conv/photo, effort 3"
-    assert open_codec("photo:effort=9", effort=3).info.label == "conv/photo, effort 9"
+    assert codec.info.name == "photo:effort=3:coder=zstd"
+    assert codec.info.label == "hyperprior/photo, effort 3, coder zstd"
+    assert open_codec("photo", effort=3).info.label == "hyperprior/photo, effort 3"
+    assert open_codec("photo:effort=3", effort=5).info.label == "hyperprior/photo, effort 3"
     assert (codec.qualities, list(codec.ladder)) == (range(101), list(range(0, 101, 10)))
 
 

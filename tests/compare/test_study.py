@@ -66,14 +66,14 @@ def test_jpeg_and_webp_are_what_pillow_gives() -> None:
 
 
 def test_a_model_is_measured_through_its_files(photos: dict[str, Image.Image]) -> None:
-    found = compare(photos, ["photo"], qualities=[30], effort=9)
+    found = compare(photos, ["photo"], qualities=[30], effort=3)
     for one, image in zip(found.measurements, photos.values(), strict=True):
-        data = nncodec.encode(image, "photo", 30, effort=9)
+        data = nncodec.encode(image, "photo", 30, effort=3)
         error = np.square(np.asarray(nncodec.decode(data), float) - np.asarray(image, float)).mean()
         assert one.bytes == len(data)
         assert one.psnr_db == pytest.approx(10 * math.log10(255**2 / error), abs=0.01)
     assert found.codecs[0].learned
-    assert found.codecs[0].label == "conv/photo, effort 9"
+    assert found.codecs[0].label == "hyperprior/photo, effort 3"
 
 
 def test_codecs_that_have_no_grey_are_compared_in_grey(photos: dict[str, Image.Image]) -> None:
