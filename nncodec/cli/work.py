@@ -12,7 +12,6 @@ import functools
 import itertools
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from nncodec.cli.files import Job, is_taken, place, write_file, write_stdout
 from nncodec.cli.options import Manner
 from nncodec.cli.text import complain, count_of, describe, line_of
 from nncodec.errors import NncError
+from nncodec.workers import interrupts_held, start_worker, use_threads
 
 _MOST_WORKERS = 61  # more than Windows can wait for
 
@@ -101,27 +101,27 @@ def run(work: Work, jobs: Iterable[Job], manner: Manner, finish: Callable[[Job, 
     """Call `finish` in this process with every job and its result, in the order in which they are done."""
     if manner.jobs == 1:
         if manner.threads:
-            _use_threads(manner.threads)
+            use_threads(manner.threads)
         for job in jobs:
             finish(job, _attempt(work, job))
         return
     threads = manner.threads or max(1, (os.cpu_count() or 1) // manner.jobs)
     context = multiprocessing.get_context("spawn")  # a forked torch can hang
     workers = min(manner.jobs, _MOST_WORKERS)
-    pool = concurrent.futures.ProcessPoolExecutor(workers, context, _start_worker, (threads,))
+    pool = concurrent.futures.ProcessPoolExecutor(workers, context, start_worker, (threads,))
     attempt = functools.partial(_attempt, work)
     pending: dict[concurrent.futures.Future[Result], Job] = {}
     waiting = iter(jobs)
 
     def submit() -> None:
         for job in itertools.islice(waiting, 2 * workers - len(pending)):
-            with _interrupts_held():
+            with interrupts_held():
                 pending[pool.submit(attempt, job)] = job
 
     try:
         submit()
         if pending:  # a pool watches the workers it had at the last call, and that call may have started one more
-            with _interrupts_held():
+            with interrupts_held():
                 pool.submit(int)
         while pending:
             done, _ = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
@@ -144,31 +144,6 @@ def _attempt(work: Work, job: Job) -> Result:
         return work(job)
     except Exception as error:  # one file must not stop the others, whatever is wrong with it
         return Result(error=describe(error))
-
-
-def _start_worker(threads: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers itself
-    _use_threads(threads)
-
-
-def _use_threads(threads: int) -> None:
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # read when torch is first imported
-        os.environ[name] = str(threads)
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(threads)
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Keep Ctrl-C until the end of the block; a process started in it inherits that and never sees one."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _write(job: Job, parts: Sequence[tuple[str, bytes]], force: bool, written: set[str]) -> str:
