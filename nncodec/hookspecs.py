@@ -37,11 +37,14 @@ class ArchitectureSpec:
         name: lower case, unique among all plugins; model files carry it.
         reference: `"module:attribute"` of a `nncodec.model.CodecModel` subclass.
         kind: "codec".
+        training: `"module:attribute"` of a `nncodec.training.recipe.Recipe` subclass; empty where the architecture
+            cannot be trained with `nncodec train`.
     """
 
     name: str
     reference: str
     kind: str = "codec"
+    training: str = ""
 
 
 @dataclass(frozen=True)
