@@ -1,8 +1,8 @@
 """What a plugin declares so that `nncodec train` can train its architecture.
 
 A recipe knows three things of its architecture: which settings it has, how to build the network with its loss, and how
-to turn the trained network into a model file. Reading pictures, the loop, checkpoints, validation, plots and the command
-line are the engine's.
+to turn the trained network into a model file. Reading pictures, the loop, checkpoints, validation, plots and the
+command line are the engine's.
 """
 
 from __future__ import annotations
