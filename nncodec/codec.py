@@ -114,7 +114,7 @@ def decode(data: Source, *, frame: int = 0, box: Box | None = None, limits: Limi
         data: an .nnc file as bytes, or as a seekable binary stream.
         frame: 0 for the first.
         box: (left, upper, right, lower) in pixels of the picture, as `Image.crop` takes it; all by default. The result
-            is what cropping the whole would give, within one level, for less: only blocks (2048 x 2048 pixels) within
+            is what cropping the whole would give, within one level, for less: only blocks (1024 x 1024 pixels) within
             reach of it are read, and synthesis runs on the box and a halo alone. Alpha is read whole.
         limits: what the file may ask for; the whole of it, whatever the box.
 

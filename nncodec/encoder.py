@@ -22,14 +22,12 @@ from nncodec.errors import InvalidOption, PluginError, UnsupportedImage
 from nncodec.latents import Latents, problem_with, problem_with_analysis
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.metadata import metadata_chunks
-from nncodec.model import AnySize, CodecModel, EntropyModel, FixedSize, Pixels, run_plugin
+from nncodec.model import AnySize, CodecModel, EntropyModel, FixedSize, run_plugin
 from nncodec.model_file import ModelHead
-from nncodec.pixels import Frames, from_images, resize, to_model
+from nncodec.pixels import Frames, from_images, to_model
 from nncodec.preview import make_preview
-from nncodec.tiling import PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid, Span, read_window
+from nncodec.tiling import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid, Span
 
-# Pictures larger than this along an axis are cut into blocks of this edge.
-_BLOCK_EDGE_LOG2 = 11
 _FRAMES_PER_GROUP = 1 << 13
 # Below this payload a file carries the short model id and no model name.
 _SMALL_PAYLOAD_BYTES = 4096
@@ -99,7 +97,7 @@ class Encoder:
     def prepare(self, images: Sequence[Image.Image]) -> Frames:
         """Take pictures apart and check that they suit the model."""
         frames = from_images(images)
-        height, width = frames.colour.shape[1:3]
+        _, height, width, _ = frames.shape
         size = self.model.traits.size
         if isinstance(size, FixedSize) and (width, height) != (size.width, size.height):
             raise UnsupportedImage(
@@ -112,40 +110,37 @@ class Encoder:
 
     def write(self, frames: Frames, info: Mapping[Any, Any]) -> bytes:
         """Encode all frames into one file."""
-        colour = self._reduced(frames.colour)
-        header = self._header(frames, colour)
+        coded = self._reduced(frames)
+        header = self._header(frames, coded)
         grid = Grid.of(header, self.model.traits)
-        blocks = (self._latents(colour, grid, cell) for cell in grid.cells())
+        blocks = (self._latents(coded, grid, cell) for cell in grid.cells())
         header, payloads = self._payloads(header, blocks)
-        if self._is_wasteful(payloads, colour):
+        if self._is_wasteful(payloads, coded):
             return self._lower().write(frames, info)
         return self._file(header, payloads, frames, info)
 
     def write_each(self, frames: Frames, infos: Sequence[Mapping[Any, Any]]) -> Iterator[bytes]:
         """Encode every frame into a file of its own, with one pass of the model over all where they are small."""
-        colour = self._reduced(frames.colour)
-        header = self._header(frames, colour[:1])
-        together = replace(header, frames=len(colour), frames_per_block=len(colour))
+        coded = self._reduced(frames)
+        header = self._header(frames, coded.frame(0))
+        together = replace(header, frames=len(infos), frames_per_block=len(infos))
         grid = Grid.of(together, self.model.traits)
-        cells = [self._latents(colour, grid, cell) for cell in grid.cells()]
+        cells = [self._latents(coded, grid, cell) for cell in grid.cells()]
         for number, info in enumerate(infos):
             one = slice(number, number + 1)
             blocks = [{name: array[one] for name, array in latents.items()} for latents in cells]
-            alone = replace(
-                frames, colour=frames.colour[one], alpha=None if frames.alpha is None else frames.alpha[one]
-            )
             own_header, payloads = self._payloads(header, blocks)
-            if self._is_wasteful(payloads, colour[one]):
-                yield self._lower().write(alone, info)
+            if self._is_wasteful(payloads, coded.frame(number)):
+                yield self._lower().write(frames.frame(number), info)
             else:
-                yield self._file(own_header, payloads, alone, info)
+                yield self._file(own_header, payloads, frames.frame(number), info)
 
-    def _is_wasteful(self, payloads: Sequence[bytes], colour: Pixels) -> bool:
+    def _is_wasteful(self, payloads: Sequence[bytes], coded: Frames) -> bool:
         """Return whether the samples themselves would take fewer bytes, and a lower quality may help.
 
         Padding makes it possible: a single pixel costs what a whole cell of the model's grid does.
         """
-        return bool(self.quality) and sum(map(len, payloads)) > colour.size + _MARGIN_BYTES
+        return bool(self.quality) and sum(map(len, payloads)) > math.prod(coded.shape) + _MARGIN_BYTES
 
     def _lower(self) -> Encoder:
         """Return the same encoder at three quarters of the quality."""
@@ -153,20 +148,20 @@ class Encoder:
         lower.quality = (self.quality or 0) * 3 // 4
         return lower
 
-    def _reduced(self, colour: Pixels) -> Pixels:
+    def _reduced(self, frames: Frames) -> Frames:
         if self.downscale == 1:
-            return colour
-        if max(colour.shape[1:3]) > DEFAULT_LIMITS.resampled_edge:
+            return frames
+        _, height, width, _ = frames.shape
+        if max(height, width) > DEFAULT_LIMITS.resampled_edge:
             raise InvalidOption(
                 option="downscale",
                 reason=f"pictures longer than {DEFAULT_LIMITS.resampled_edge} pixels are not resampled",
             )
-        height, width = (-(-n // self.downscale) for n in colour.shape[1:3])
-        return resize(colour, width, height)
+        return frames.reduced(-(-width // self.downscale), -(-height // self.downscale))
 
-    def _header(self, frames: Frames, colour: Pixels) -> Header:
-        count, height, width = colour.shape[:3]
-        divide = isinstance(self.model.traits.size, AnySize) and max(width, height) > 1 << _BLOCK_EDGE_LOG2
+    def _header(self, frames: Frames, coded: Frames) -> Header:
+        count, height, width, _ = coded.shape
+        divide = isinstance(self.model.traits.size, AnySize) and max(width, height) > 1 << BLOCK_EDGE_LOG2
         header = Header(
             mode=frames.mode,
             coder=self.coder,
@@ -174,9 +169,9 @@ class Encoder:
             model_id=self.head.id_bytes[:LONG_ID_BYTES],
             width=width,
             height=height,
-            display_size=(frames.colour.shape[2], frames.colour.shape[1]),
+            display_size=frames.images[0].size,
             frames=count,
-            block_edge_log2=_BLOCK_EDGE_LOG2 if divide else 0,
+            block_edge_log2=BLOCK_EDGE_LOG2 if divide else 0,
         )
         # Padding counts: decoders hold a block's padded size against their limit.
         grid = Grid.of(header, self.model.traits)
@@ -186,18 +181,18 @@ class Encoder:
         per_block = _require_range("frames_per_block", self.options.get("frames_per_block", fit), 1, largest)
         return replace(header, frames_per_block=min(per_block, count))
 
-    def _latents(self, colour: Pixels, grid: Grid, cell: Cell) -> Latents:
+    def _latents(self, coded: Frames, grid: Grid, cell: Cell) -> Latents:
         """Analyse a block and quantize what comes out."""
         plugin, traits = self.head.architecture, self.model.traits
-        arrays = self._analysed(colour, grid, cell)
-        pixels = to_model(read_window(colour[cell.frames.slice()], cell.rows, cell.columns), traits.modes)
+        arrays = self._analysed(coded, grid, cell)
+        pixels = to_model(coded.window(cell.frames, cell.area), traits.modes)
         latents = run_plugin(plugin, self.model.quantize, arrays, pixels, self.quality or 0, self.effort)
         problem = run_plugin(plugin, problem_with, latents, traits.latents, pixels.shape[:3])
         if problem:
             raise PluginError(plugin=plugin, reason=problem)
         return latents
 
-    def _analysed(self, colour: Pixels, grid: Grid, cell: Cell) -> dict[str, NDArray[Any]]:
+    def _analysed(self, coded: Frames, grid: Grid, cell: Cell) -> dict[str, NDArray[Any]]:
         """Run the analysis tile by tile, a few frames at a time, and put a block's arrays together."""
         plugin, specs = self.head.architecture, self.model.traits.latents
         whole: dict[str, NDArray[Any]] = {}
@@ -207,7 +202,7 @@ class Encoder:
             at_once = max(1, TILE_EDGE**2 // window.pixels)
             for start in range(cell.frames.start, cell.frames.stop, at_once):
                 frames = Span(start, min(start + at_once, cell.frames.stop))
-                pixels = to_model(read_window(colour[frames.slice()], *window), self.model.traits.modes)
+                pixels = to_model(coded.window(frames, window), self.model.traits.modes)
                 arrays = run_plugin(plugin, self.model.analysis, pixels, self.quality or 0, self.effort)
                 problem = run_plugin(plugin, problem_with_analysis, arrays, specs, pixels.shape[:3])
                 if problem:
@@ -249,7 +244,8 @@ class Encoder:
         if frames.alpha is not None:
             chunks[ChunkType.ALPHA] = pack_alpha(frames.alpha)
         if preview := self.options.get("preview"):
-            chunks[ChunkType.PREVIEW] = make_preview(frames.colour[0], 64 if preview is True else int(preview))
+            opaque = frames.images[0].convert(frames.mode.name)
+            chunks[ChunkType.PREVIEW] = make_preview(opaque, 64 if preview is True else int(preview))
         if self.options.get("record_settings"):
             settings = {"effort": self.effort, "coder": header.coder.name.lower(), "nncodec": __version__}
             chunks[ChunkType.SETTINGS] = json.dumps(settings, separators=(",", ":")).encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -12,6 +12,7 @@ from nncodec.container import ColourMode
 from nncodec.errors import UnsupportedImage
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.model import Pixels
+from nncodec.tiling import Area, Span, read_window
 
 MODES = ("L", "LA", "RGB", "RGBA")
 """Pillow modes that a file can hold."""
@@ -19,17 +20,48 @@ MODES = ("L", "LA", "RGB", "RGBA")
 
 @dataclass(frozen=True)
 class Frames:
-    """Pictures of one size and mode, taken apart.
+    """Pictures of one size and mode.
+
+    Colour stays in the images until it is asked for, a window at a time: an array of a large picture would be a second
+    copy of it.
 
     Args:
-        mode: planes the model codes.
-        colour: uint8 (frames, H, W, 1 or 3).
+        images: with or without alpha.
         alpha: uint8 (frames, H, W), or None for opaque modes.
     """
 
-    mode: ColourMode
-    colour: Pixels
+    images: tuple[Image.Image, ...]
     alpha: Pixels | None
+
+    @property
+    def mode(self) -> ColourMode:
+        """The planes a model codes."""
+        return ColourMode.RGB if self.images[0].mode.startswith("RGB") else ColourMode.L
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Frames, height, width and colour planes."""
+        width, height = self.images[0].size
+        return len(self.images), height, width, 3 if self.mode is ColourMode.RGB else 1
+
+    def window(self, frames: Span, area: Area) -> Pixels:
+        """Return colour (N, h, w, 1 or 3) of an area that begins inside; beyond the pictures edge pixels repeat."""
+        _, height, width, planes = self.shape
+        inside = area.within(Area(Span(0, height), Span(0, width)))
+        box = (inside.columns.start, inside.rows.start, inside.columns.stop, inside.rows.stop)
+        parts = [np.asarray(image.crop(box)) for image in self.images[frames.slice()]]
+        stacked = parts[0][None] if len(parts) == 1 else np.stack(parts)  # (N, h, w[, C]); one is not copied
+        colour = stacked[..., None] if stacked.ndim == 3 else stacked[..., :planes]
+        return read_window(colour, Span(0, area.rows.size), Span(0, area.columns.size))
+
+    def frame(self, number: int) -> Frames:
+        """Return one of them by itself."""
+        return Frames((self.images[number],), None if self.alpha is None else self.alpha[number : number + 1])
+
+    def reduced(self, width: int, height: int) -> Frames:
+        """Return the colour of all frames resampled by Lanczos; alpha keeps its size."""
+        opaque = [image.convert(self.mode.name) for image in self.images]
+        return replace(self, images=tuple(image.resize((width, height), Image.Resampling.LANCZOS) for image in opaque))
 
 
 def from_images(images: Sequence[Image.Image]) -> Frames:
@@ -62,13 +94,10 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
         raise UnsupportedImage(
             detail=f"{pixels:,} pixels are more than the {DEFAULT_LIMITS.pixels:,} that readers take; split the picture"
         )
-    arrays = [np.asarray(image) for image in images]
-    stacked = arrays[0][None] if len(arrays) == 1 else np.stack(arrays)  # (frames, H, W[, C]); one is not copied
-    if stacked.ndim == 3:
-        stacked = stacked[..., None]
-    alpha = np.ascontiguousarray(stacked[..., -1]) if first.mode.endswith("A") else None
-    colour = stacked[..., :-1] if alpha is not None else stacked
-    return Frames(ColourMode.RGB if colour.shape[3] == 3 else ColourMode.L, colour, alpha)
+    for image in images:
+        image.load()  # a damaged picture is refused here, before anything is coded
+    alpha = np.stack([np.asarray(image.getchannel("A")) for image in images]) if first.mode.endswith("A") else None
+    return Frames(tuple(images), alpha)
 
 
 def to_image(colour: Pixels, alpha: Pixels | None) -> Image.Image:
@@ -100,9 +129,3 @@ def from_model(planes: Pixels, mode: ColourMode) -> Pixels:
         return planes
     total = planes.sum(axis=3, keepdims=True, dtype=np.uint16)
     return np.asarray((total + 1) // 3, np.uint8)
-
-
-def resize(colour: Pixels, width: int, height: int) -> Pixels:
-    """Resample frames (N, H, W, C) by Lanczos."""
-    resized = [np.asarray(to_image(c, None).resize((width, height), Image.Resampling.LANCZOS)) for c in colour]
-    return np.stack(resized).reshape(len(colour), height, width, colour.shape[3])

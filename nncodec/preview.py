@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import io
 
-import numpy as np
 from PIL import Image
 
 from nncodec.errors import Corrupt
 from nncodec.limits import Limits
-from nncodec.model import Pixels
 
 _QUALITY = 50
 
 
-def make_preview(colour: Pixels, edge: int) -> bytes:
-    """Return a preview of one frame, uint8 (H, W, 1 or 3), at most `edge` pixels long."""
-    image = Image.fromarray(np.ascontiguousarray(colour if colour.shape[2] == 3 else colour[..., 0]))
+def make_preview(image: Image.Image, edge: int) -> bytes:
+    """Return a preview of a picture of mode L or RGB, at most `edge` pixels long."""
+    image = image.copy()
     image.thumbnail((edge, edge))
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=_QUALITY, method=6)

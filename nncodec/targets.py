@@ -19,8 +19,8 @@ from nncodec.container import Container
 from nncodec.decoder import frames_of
 from nncodec.encoder import EncodeOptions, Encoder
 from nncodec.errors import InvalidOption
-from nncodec.model import Pixels
 from nncodec.pixels import Frames
+from nncodec.tiling import Area, Span
 
 _BEST_QUALITY = 100
 _ROWS_AT_ONCE = 256
@@ -73,7 +73,7 @@ class Target:
         if self.option == "target_size":
             return len(data)
         if self.option == "target_bpp":
-            return 8 * len(data) / math.prod(frames.colour.shape[:3])
+            return 8 * len(data) / math.prod(frames.shape[:3])
         return _psnr_db(data, frames)
 
     def unmet(self, reached: float) -> InvalidOption:
@@ -143,20 +143,12 @@ def encode_to(target: Target, images: Sequence[Image.Image], model: str, options
 def _psnr_db(data: bytes, frames: Frames) -> float:
     """Return the PSNR of a file over all colour samples of all frames, as decoders return them; alpha is exact."""
     squares = 0
-    decoded = frames_of(Container(data), range(len(frames.colour)))
-    for original, image in zip(frames.colour, decoded, strict=True):
-        planes = original.shape[2]
-        restored = np.asarray(image).reshape(*original.shape[:2], -1)[:, :, :planes]
-        squares += _squared_error(original, restored)
-    return 10 * math.log10(255**2 * frames.colour.size / squares) if squares else math.inf
-
-
-def _squared_error(one: Pixels, other: Pixels) -> int:
-    total = 0
-    for top in range(
-        0, len(one), _ROWS_AT_ONCE
-    ):  # wider integers of a whole large picture would be many times its size
-        rows = slice(top, top + _ROWS_AT_ONCE)
-        error = one[rows].astype(np.int32) - other[rows]
-        total += int(np.sum(error * error, dtype=np.int64))
-    return total
+    count, _, width, planes = frames.shape
+    for number, image in enumerate(frames_of(Container(data), range(count))):
+        for top in range(0, image.height, _ROWS_AT_ONCE):  # arrays of a large picture would be many times its size
+            rows = Span(top, min(top + _ROWS_AT_ONCE, image.height))
+            original = frames.window(Span(number, number + 1), Area(rows, Span(0, width)))[0]
+            restored = np.asarray(image.crop((0, rows.start, width, rows.stop)))
+            error = original.astype(np.int32) - restored.reshape(*original.shape[:2], -1)[:, :, :planes]
+            squares += int(np.sum(error * error, dtype=np.int64))
+    return 10 * math.log10(255**2 * math.prod(frames.shape) / squares) if squares else math.inf

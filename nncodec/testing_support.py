@@ -22,12 +22,11 @@ from nncodec.errors import BadModelFile
 from nncodec.latents import IntArray, Latents, LatentSpec
 from nncodec.model import NOT_CODED, AnySize, CodecModel, EntropyModel, FixedSize, Pixels
 from nncodec.model_file import ModelHead, Tensors, read_head, write_model
-from nncodec.tiling import Cell, Grid, read_window
+from nncodec.tiling import BLOCK_EDGE_LOG2, Cell, Grid, read_window
 
 _P = ParamSpec("_P")
 
 _MAX_ALTERED = 6
-BLOCK_EDGE_LOG2 = 11  # of the blocks that core cuts large pictures into
 # Of float32 values, relative to the largest of them; convolutions differ by some millionths.
 _FLOAT_TOLERANCE = 1e-4
 

@@ -28,6 +28,13 @@ The edge is a compromise. Networks for photographs hold some 100 bytes for each 
 usual 64 pixels 27% more in the midst of a picture (24% over one of 50 megapixels), and 56% at half the edge.
 """
 
+BLOCK_EDGE_LOG2 = TILE_EDGE.bit_length() - 1
+"""Encoders cut pictures that are larger than this along an axis into blocks of this edge, as an exponent of two.
+
+A block is no larger than a tile: its latents and their contexts are then a small part of what a tile's transform takes,
+and memory is the same from one block on. Readers take any edge that a file declares.
+"""
+
 
 @dataclass(frozen=True)
 class Span:

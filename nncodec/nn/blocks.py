@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -41,29 +43,79 @@ class DepthwiseBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features to features of the same shape (N, width, H, W)."""
-        if not torch.is_grad_enabled():
-            return self._by_strips(features)
         mixed = self.mix_depthwise(F.leaky_relu(self.mix_in(features), LEAK))
         features = features + self.mix_out(mixed)
         fed: Tensor = self.feed_out(F.leaky_relu(self.feed_in(features), LEAK))
         return features + fed
 
-    def _by_strips(self, features: Tensor) -> Tensor:
-        """Do the same a few rows at a time: what lies between layers then fits in a cache."""
+    def update(self, features: Tensor) -> None:
+        """Do the same in place and without gradients, a few rows at a time.
+
+        What lies between layers then fits in a cache, and a picture needs no memory beside its features.
+        """
         height, width = features.shape[2:]
         rows = max(1, _STRIP_POSITIONS // width)
-        result = torch.empty_like(features)
+        depthwise = self.mix_depthwise
+        above: Tensor | None = None  # what the 3 x 3 layer sees above the strip, from before that row was updated
         for top in range(0, height, rows):
             bottom = min(top + rows, height)
-            above, below = min(top, 1), min(height - bottom, 1)  # rows beside the strip that the 3 x 3 layer sees
-            mixed = F.leaky_relu_(self.mix_in(features[:, :, top - above : bottom + below]), LEAK)
-            mixed = F.pad(mixed, (0, 0, 1 - above, 1 - below))
-            depthwise = self.mix_depthwise
-            mixed = F.conv2d(mixed, depthwise.weight, depthwise.bias, padding=(0, 1), groups=depthwise.groups)
-            strip = features[:, :, top:bottom] + self.mix_out(mixed)
-            fed = F.leaky_relu_(self.feed_in(strip), LEAK)
-            torch.add(strip, self.feed_out(fed), out=result[:, :, top:bottom])
-        return result
+            mixed = F.leaky_relu_(self.mix_in(features[:, :, top : bottom + 1]), LEAK)  # with the row below the strip
+            nothing = torch.zeros_like(mixed[:, :, :1])
+            seen = [nothing if above is None else above, mixed, *([nothing] if bottom == height else [])]
+            above = mixed[:, :, bottom - top - 1 : bottom - top].clone()
+            around = F.conv2d(
+                torch.cat(seen, 2), depthwise.weight, depthwise.bias, padding=(0, 1), groups=depthwise.groups
+            )
+            strip = features[:, :, top:bottom]
+            strip += self.mix_out(around)
+            strip += self.feed_out(F.leaky_relu_(self.feed_in(strip), LEAK))
+
+
+class DepthwiseBlocks(nn.Sequential):
+    """Blocks one after another.
+
+    Args:
+        width: channels in and out.
+        count: how many.
+    """
+
+    def __init__(self, width: int, count: int) -> None:
+        super().__init__(*(DepthwiseBlock(width) for _ in range(count)))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features to features of the same shape; without gradients, the features given are written over."""
+        if torch.is_grad_enabled():
+            result: Tensor = super().forward(features)
+            return result
+        for block in self:
+            block.update(features)
+        return features
+
+
+def by_strips(layer: Callable[[Tensor], Tensor], values: Tensor, rows: int) -> Tensor:
+    """Apply a layer a few rows at a time: what lies between its steps then needs no memory of a picture's size.
+
+    Args:
+        layer: maps (N, C, h, W) to (N, c, f h, w) for a fixed f, and looks at no rows beyond a strip's.
+        values: (N, C, H, W), H a multiple of what the layer needs.
+        rows: of a strip, a multiple of the same.
+
+    Returns:
+        What the layer makes of the whole, (N, c, f H, w), channels last in memory.
+    """
+    height = values.shape[2]
+    first = layer(values[:, :, :rows])
+    if rows >= height:
+        return first
+    count, channels, strip, width = first.shape
+    shape = (count, channels, height * strip // rows, width)
+    result = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=torch.channels_last)
+    result[:, :, :strip] = first
+    for top in range(rows, height, rows):
+        part = layer(values[:, :, top : top + rows])
+        start = top * strip // rows
+        result[:, :, start : start + part.shape[2]] = part
+    return result
 
 
 def _bias(layer: nn.Conv2d) -> Tensor:

@@ -12,6 +12,7 @@ from nncodec.model import Pixels
 from nncodec.model_file import Tensors
 
 _M = TypeVar("_M", bound=nn.Module)
+_ROWS_AT_ONCE = 128
 
 
 def to_tensor(pixels: Pixels) -> Tensor:
@@ -22,8 +23,13 @@ def to_tensor(pixels: Pixels) -> Tensor:
 
 def to_pixels(batch: Tensor) -> Pixels:
     """Return a batch (N, C, H, W) in 0..1 as uint8 (N, H, W, C), rounded and clipped."""
-    scaled = batch.mul(255).round_().clamp_(0, 255).to(torch.uint8)
-    return scaled.permute(0, 2, 3, 1).contiguous().numpy()
+    count, channels, height, width = batch.shape
+    pixels = np.empty((count, height, width, channels), np.uint8)
+    for top in range(0, height, _ROWS_AT_ONCE):  # a picture's floats are four times its size; one copy is enough
+        rows = slice(top, top + _ROWS_AT_ONCE)
+        scaled = batch[:, :, rows].mul(255).round_().clamp_(0, 255).to(torch.uint8)
+        pixels[:, rows] = scaled.permute(0, 2, 3, 1).numpy()
+    return pixels
 
 
 def load_weights(module: _M, tensors: Tensors, prefix: str = "") -> _M:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nncodec.nn.blocks import DepthwiseBlock
+from nncodec.nn.blocks import DepthwiseBlocks, by_strips
 from nncodec.nn.dct import BLOCK, analysis_weights, merge_weights, synthesis_weights
 
 STRIDE = 2 * BLOCK
 _UNSHUFFLED = 3 * BLOCK**2
+# Rows at 1/8 resolution that go between pixels and features at once.
+_STRIP_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,12 @@ class PhotoTransforms(nn.Module):
         self.unshuffle = nn.PixelUnshuffle(BLOCK)
         self.shuffle = nn.PixelShuffle(BLOCK)
         self.analysis_in = nn.Conv2d(_UNSHUFFLED, _UNSHUFFLED, 1)
-        self.analysis_fine = nn.Sequential(*(DepthwiseBlock(_UNSHUFFLED) for _ in range(config.fine_blocks)))
+        self.analysis_fine = DepthwiseBlocks(_UNSHUFFLED, config.fine_blocks)
         self.analysis_down = nn.Conv2d(_UNSHUFFLED, channels, 2, stride=2)
-        self.analysis_coarse = nn.Sequential(*(DepthwiseBlock(channels) for _ in range(config.coarse_blocks)))
-        self.synthesis_coarse = nn.Sequential(*(DepthwiseBlock(channels) for _ in range(config.coarse_blocks)))
+        self.analysis_coarse = DepthwiseBlocks(channels, config.coarse_blocks)
+        self.synthesis_coarse = DepthwiseBlocks(channels, config.coarse_blocks)
         self.synthesis_up = nn.ConvTranspose2d(channels, _UNSHUFFLED, 2, stride=2)
-        self.synthesis_fine = nn.Sequential(*(DepthwiseBlock(_UNSHUFFLED) for _ in range(config.fine_blocks)))
+        self.synthesis_fine = DepthwiseBlocks(_UNSHUFFLED, config.fine_blocks)
         self.synthesis_out = nn.Conv2d(_UNSHUFFLED, _UNSHUFFLED, 1)
         self.log_gain = nn.Parameter(torch.tensor([[value] * channels for value in self._starting_log_gains()]))
         self.log_rescale = nn.Parameter(torch.zeros(config.anchors, channels))
@@ -69,7 +71,7 @@ class PhotoTransforms(nn.Module):
         # The first and last layers run in float32: the residual stream then carries full precision past the
         # bfloat16 branches, and a latent of several hundred steps still rounds to the right one.
         with torch.autocast(pixels.device.type, enabled=False):
-            features = self.analysis_in(self.unshuffle(pixels - 0.5))  # (N, 192, H/8, W/8)
+            features = self._unshuffled(pixels)  # (N, 192, H/8, W/8)
         features = self.analysis_fine(features)
         with torch.autocast(pixels.device.type, enabled=False):
             features = self.analysis_down(features.float())  # (N, C, H/16, W/16)
@@ -78,13 +80,26 @@ class PhotoTransforms(nn.Module):
 
     def synthesis(self, latents: Tensor) -> Tensor:
         """Map latents, after the inverse gain, to pixels; values may leave 0..1 a little."""
-        features = self.synthesis_coarse(latents)
+        features = self.synthesis_coarse(latents.clone())  # which may write over what it is given
         with torch.autocast(latents.device.type, enabled=False):
             features = self.synthesis_up(features.float())  # (N, 192, H/8, W/8)
         features = self.synthesis_fine(features)
         with torch.autocast(latents.device.type, enabled=False):
-            pixels: Tensor = self.shuffle(self.synthesis_out(features.float())) + 0.5  # (N, 3, H, W)
-        return pixels
+            return self._shuffled(features.float())  # (N, 3, H, W)
+
+    def _unshuffled(self, pixels: Tensor) -> Tensor:
+        def layer(strip: Tensor) -> Tensor:
+            features: Tensor = self.analysis_in(self.unshuffle(strip - 0.5))
+            return features
+
+        return layer(pixels) if torch.is_grad_enabled() else by_strips(layer, pixels, BLOCK * _STRIP_ROWS)
+
+    def _shuffled(self, features: Tensor) -> Tensor:
+        def layer(strip: Tensor) -> Tensor:
+            pixels: Tensor = self.shuffle(self.synthesis_out(strip)) + 0.5
+            return pixels
+
+        return layer(features) if torch.is_grad_enabled() else by_strips(layer, features, _STRIP_ROWS)
 
     @property
     def halo(self) -> int:

@@ -8,7 +8,8 @@ from PIL import Image
 
 from nncodec.container import ColourMode
 from nncodec.errors import UnsupportedImage
-from nncodec.pixels import MODES, from_images, from_model, resize, to_image, to_model
+from nncodec.pixels import MODES, Frames, from_images, from_model, to_image, to_model
+from nncodec.tiling import Area, Span
 
 
 def image_of(mode: str, seed: int = 0) -> Image.Image:
@@ -17,13 +18,18 @@ def image_of(mode: str, seed: int = 0) -> Image.Image:
     return bands[0] if mode == "L" else Image.merge(mode, bands)
 
 
+def colour_of(frames: Frames) -> np.ndarray:
+    count, height, width, _ = frames.shape
+    return frames.window(Span(0, count), Area(Span(0, height), Span(0, width)))
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_an_image_taken_apart_and_put_together_is_the_same(mode: str) -> None:
     images = [image_of(mode, seed) for seed in range(3)]
     frames = from_images(images)
     for number, image in enumerate(images):
         alpha = None if frames.alpha is None else frames.alpha[number]
-        again = to_image(frames.colour[number], alpha)
+        again = to_image(colour_of(frames)[number], alpha)
         assert again.mode == mode
         np.testing.assert_array_equal(np.asarray(again), np.asarray(image))
 
@@ -40,8 +46,8 @@ def test_an_image_taken_apart_and_put_together_is_the_same(mode: str) -> None:
 def test_alpha_is_kept_apart_from_what_a_model_codes(mode: str, coded: ColourMode, channels: int) -> None:
     frames = from_images([image_of(mode), image_of(mode)])
     assert frames.mode is coded
-    assert frames.colour.shape == (2, 3, 5, channels)
-    assert frames.colour.dtype == np.uint8
+    assert frames.shape == colour_of(frames).shape == (2, 3, 5, channels)
+    assert colour_of(frames).dtype == np.uint8
     assert (None if frames.alpha is None else frames.alpha.shape) == ((2, 3, 5) if mode.endswith("A") else None)
 
 
@@ -100,11 +106,30 @@ def test_a_grey_picture_from_a_colour_model_is_the_mean_rounded_to_nearest(
     assert found.ravel().tolist() == [grey]
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_frames_are_resampled_one_by_one_by_lanczos(channels: int) -> None:
-    colour = np.random.default_rng(0).integers(0, 256, (2, 8, 6, channels)).astype(np.uint8)
-    found = resize(colour, 12, 4)
-    assert found.shape == (2, 4, 12, channels)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_window_repeats_the_edges_that_it_reaches_beyond(mode: str) -> None:
+    frames = from_images([image_of(mode, seed) for seed in range(3)])
+    expected = np.pad(colour_of(frames), ((0, 0), (0, 2), (0, 3), (0, 0)), mode="edge")[1:3, 1:5, 2:8]
+    np.testing.assert_array_equal(frames.window(Span(1, 3), Area(Span(1, 5), Span(2, 8))), expected)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_one_frame_by_itself(mode: str) -> None:
+    frames = from_images([image_of(mode, seed) for seed in range(3)])
+    alone = frames.frame(1)
+    np.testing.assert_array_equal(colour_of(alone), colour_of(frames)[1:2])
+    if frames.alpha is None:
+        assert alone.alpha is None
+    else:
+        np.testing.assert_array_equal(alone.alpha, frames.alpha[1:2])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_colour_is_resampled_frame_by_frame_by_lanczos_and_alpha_is_not(mode: str) -> None:
+    frames = from_images([image_of(mode, seed) for seed in range(2)])
+    found = frames.reduced(4, 2)
+    assert found.shape == (2, 2, 4, frames.shape[3])
+    assert found.alpha is frames.alpha
     for number in range(2):
-        plane = Image.fromarray(colour[number, ..., 0]).resize((12, 4), Image.Resampling.LANCZOS)
-        np.testing.assert_array_equal(found[number, ..., 0], np.asarray(plane))
+        plane = Image.fromarray(colour_of(frames)[number, ..., 0]).resize((4, 2), Image.Resampling.LANCZOS)
+        np.testing.assert_array_equal(colour_of(found)[number, ..., 0], np.asarray(plane))

@@ -44,7 +44,7 @@ def assert_is_crop(found: Image.Image, whole: Image.Image, box: Box) -> None:
 def blocks() -> bytes:
     """A picture of 440 x 330 pixels in 3 x 4 blocks."""
     with pytest.MonkeyPatch.context() as patches:
-        patches.setattr(encoder, "_BLOCK_EDGE_LOG2", BLOCK.bit_length() - 1)
+        patches.setattr(encoder, "BLOCK_EDGE_LOG2", BLOCK.bit_length() - 1)
         data = nncodec.encode(photo(440, 330), MODEL, 90)
     assert nncodec.inspect(data).blocks == (1, 3, 4)
     return data

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from nncodec.nn.blocks import DepthwiseBlock
+from nncodec.nn.blocks import DepthwiseBlock, DepthwiseBlocks, by_strips
 from nncodec.nn.dct import analysis_weights, merge_weights, synthesis_weights
 
 
@@ -27,14 +28,26 @@ def test_a_block_looks_one_position_around() -> None:
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (3, 5, 3, 5)
 
 
-def test_inference_by_strips_gives_what_training_computes() -> None:
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (2, 3000), (4, 3072), (70, 50), (71, 1000)])
+def test_blocks_in_place_give_what_training_computes(size: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    block = DepthwiseBlock(4)
-    for height, width in ((1, 1), (2, 3000), (70, 50)):
-        features = torch.randn(2, 4, height, width)
-        with torch.inference_mode():
-            by_strips = block(features)
-        assert torch.allclose(by_strips, block(features), atol=1e-5)
+    blocks = DepthwiseBlocks(4, 2)
+    features = torch.randn(2, 4, *size)
+    expected = blocks(features.clone())
+    with torch.inference_mode():
+        assert torch.allclose(blocks(features), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("height", [2, 4, 6, 14, 16])
+def test_strips_put_together_are_what_the_layer_makes_of_the_whole(height: int) -> None:
+    values = torch.arange(3.0 * height * 5).reshape(1, 3, height, 5)
+    for layer in (torch.nn.Upsample(scale_factor=2), torch.nn.MaxPool2d(2)):
+        assert torch.equal(by_strips(layer, values, 4), layer(values))
+
+
+def test_no_blocks_change_nothing() -> None:
+    features = torch.randn(1, 4, 3, 3)
+    assert torch.equal(DepthwiseBlocks(4, 0)(features), features)
 
 
 def test_the_dct_start_is_orthonormal_and_its_inverse_is_exact() -> None:
