@@ -14,6 +14,9 @@ Peers get the quality at which they come nearest to the first model's PSNR on th
 - `memory`: peaks at 1 to 50 MP in new processes; `memory_constancy` says how they vary from 4 MP on.
 - `cold_start`: whole processes from start to end, and opening files.
 
+`--memory-again RECORD` measures the memory of a record's codecs anew and stores it there: memory does not depend on
+what else runs, so it can follow a change without all the rest.
+
 Run it on an idle machine: it refuses to start on a busy one, unless told --busy, and says `"idle": false` in the record
 where other programs used the processors. It needs Linux for memory, and 4 GB. `measuring/` has what each part does.
 """
@@ -74,6 +77,9 @@ def main() -> None:
     if options.rounds:
         plan = replace(plan, rounds=options.rounds, memory_rounds=min(options.rounds, plan.memory_rounds))
     memory.require()
+    if options.memory_again:
+        memory_again(options.memory_again, plan)
+        return
     watch = IdleWatch()
     if problem := watch.problem_at_start():
         if not (options.busy or options.quick):
@@ -118,6 +124,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny pictures, to see whether it works")
     parser.add_argument("--busy", action="store_true", help="measure on a busy machine all the same, and record that")
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--memory-again", type=Path, metavar="RECORD", help="only measure the memory of a record anew")
     options = parser.parse_args()
     installed = [name for name, peer in PEERS.items() if peer.installed]
     if unknown := set(options.peers) - set(installed):
@@ -181,6 +188,22 @@ def measure(plan: Plan, options: argparse.Namespace, folder: Path, say: Callable
         "memory_constancy": memory.constancy(peaks, constant, names),
         "cold_start": starting.measure(pictures.write_png(folder), codecs, most, plan.rounds, say),
     }
+
+
+def memory_again(path: Path, plan: Plan) -> None:
+    """Replace the memory of a record by that of its codecs, at its qualities, as they are now."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    codecs = [peers.recorded(name, stored) for name, stored in record["codecs"].items()]
+    names = [codec.name for codec in codecs if codec.is_model]
+    source = next(name for name, text in pictures.SOURCES.items() if text == record["pictures"]["source"])
+    threads = max(row["threads"] for row in record["memory"])
+    with tempfile.TemporaryDirectory() as folder:
+        mosaics = {size: files[0] for size, files in _make_pictures(plan, source, Path(folder)).items() if "MP" in size}
+        constant = [_mp(megapixels) for megapixels in plan.mosaics_mp if megapixels >= plan.constant_from_mp]
+        peaks = memory.measure(mosaics, codecs, threads, plan.memory_rounds, lambda line: print(line, flush=True))
+    record |= {"memory": peaks, "memory_constancy": memory.constancy(peaks, constant, names)}
+    record["memory_command"] = " ".join(["python", *sys.argv])
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def _make_pictures(plan: Plan, source: str, folder: Path) -> dict[str, tuple[Path, ...]]:

@@ -191,6 +191,23 @@ def test_memory_is_of_the_codecs_own_process_less_input_and_output(record: dict[
 
 
 @pytest.mark.slow
+def test_memory_can_be_measured_again_for_the_codecs_of_a_record(record: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "speed.json"
+    path.write_text(json.dumps(record | {"memory": [row | {"peak_mib": -1} for row in record["memory"]]}))
+    command = [sys.executable, "benchmarks/speed.py", "--quick", "--memory-again", str(path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    again = json.loads(path.read_text(encoding="utf-8"))
+    assert again.pop("memory_command") == " ".join(["python", *command[1:]])
+    rows = [[(row["codec"], row["operation"], row["size"]) for row in one["memory"]] for one in (record, again)]
+    assert rows[0] == rows[1]
+    assert min(row["peak_mib"] for row in again["memory"]) > 10
+    assert {key: again[key] for key in record.keys() - {"memory", "memory_constancy"}} == {
+        key: record[key] for key in record.keys() - {"memory", "memory_constancy"}
+    }
+
+
+@pytest.mark.slow
 def test_cold_starts_cover_the_command_line_and_pillow(record: dict[str, Any]) -> None:
     processes = record["cold_start"]["processes"]
     assert {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,15 @@ def model(name: str, quality: int, coder: str | None) -> Codec:
     if coder is not None:
         settings["coder"] = coder
     return Codec(full_name, "NNC", settings, ("nncodec_pillow",), is_model=True)
+
+
+def recorded(name: str, stored: Mapping[str, Any]) -> Codec:
+    """Return a codec of a record, at the quality it was measured at; see `Used.to_json`."""
+    settings = dict(stored["settings"])
+    if stored["is_model"]:
+        return model(name, settings["quality"], settings.get("coder"))
+    peer = next(peer for peer in PEERS.values() if peer.label == name)
+    return Codec(name, peer.format, settings, (peer.module,) if peer.module else ())
 
 
 def at_equal_psnr(

@@ -22,7 +22,7 @@ BIT_PRICE = 0.03
 
 
 # Steps of gradient descent at each effort level.
-_ITERATIONS = {0: 0, 3: 20, 5: 40, 7: 80, 9: 160}
+_ITERATIONS = {0: 0, 3: 12, 5: 25, 7: 50, 9: 90}
 
 
 class Quantizer:

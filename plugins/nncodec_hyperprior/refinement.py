@@ -99,6 +99,8 @@ def _refine_tile(
     optimizer = torch.optim.Adam(moves, lr=_LEARNING_RATE)
     generator = torch.Generator().manual_seed(0)
     count = pixels.shape[0] * pixels.shape[2] * pixels.shape[3]
+    # The direction of a step needs no more precision, and where processors multiply bfloat16 it takes less time.
+    reduced = bool(getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16"))
     for iteration in range(iterations):
         progress = iteration / iterations
         for group in optimizer.param_groups:
@@ -111,7 +113,9 @@ def _refine_tile(
             qualities,
             Annealing(temperature, generator),
         )
-        error = (transforms.synthesis(values * inverse_gain) - pixels).square().mean()
+        with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
+            restored = transforms.synthesis(values * inverse_gain)
+        error = (restored - pixels).square().mean()
         loss = (bits + hyper_bits).sum() / count + weight * error
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
