@@ -84,11 +84,12 @@ class DepthwiseBlocks(nn.Sequential):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features to features of the same shape; without gradients, the features given are written over."""
-        if torch.is_grad_enabled():
-            result: Tensor = super().forward(features)
-            return result
         for block in self:
-            block.update(features)
+            assert isinstance(block, DepthwiseBlock)
+            if torch.is_grad_enabled():
+                features = block(features)
+            else:
+                block.update(features)
         return features
 
 

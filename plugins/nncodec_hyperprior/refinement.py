@@ -100,7 +100,7 @@ def _refine_tile(
     generator = torch.Generator().manual_seed(0)
     count = pixels.shape[0] * pixels.shape[2] * pixels.shape[3]
     # The direction of a step needs no more precision, and where processors multiply bfloat16 it takes less time.
-    reduced = bool(getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16"))
+    reduced = _multiplies_bfloat16()
     for iteration in range(iterations):
         progress = iteration / iterations
         for group in optimizer.param_groups:
@@ -121,6 +121,12 @@ def _refine_tile(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return (latents + moves[0] * mask).detach(), (hyper + moves[1] * hyper_mask).detach()
+
+
+def _multiplies_bfloat16() -> bool:
+    """Return whether the processor does; where torch cannot tell, that it does not."""
+    capabilities = getattr(torch.cpu, "get_capabilities", None)
+    return capabilities is not None and bool(capabilities().get("avx512_bf16"))
 
 
 def _scaled(window: tuple[slice, slice], factor: int, divisor: int) -> tuple[slice, slice]:
