@@ -72,6 +72,11 @@ class ModelFile(ModelHead):
     tensors: Tensors = field(default_factory=dict, repr=False, compare=False)
 
 
+def is_model_name(name: str) -> bool:
+    """Whether a model can be called this: lower-case `plugin/model` or a bare name."""
+    return bool(_NAME_PATTERN.fullmatch(name)) and len(name) <= MAX_NAME
+
+
 def digest_of(architecture: str, config: Mapping[str, Any], tensors: Tensors) -> str:
     """Return the identity of a model: SHA-256 over architecture, config and the tensors in name order.
 
@@ -95,7 +100,7 @@ def write_model(
     Raises:
         BadModelFile: the name is not lower-case `plugin/model` or a bare name, or a tensor type is not allowed.
     """
-    if not _NAME_PATTERN.fullmatch(name) or len(name) > MAX_NAME:
+    if not is_model_name(name):
         raise BadModelFile(path=path, reason=f"the name {name!r} is not lower-case 'plugin/model' or 'model'")
     for key, value in tensors.items():
         if value.dtype.str[1:] not in _NUMPY_TYPES:
@@ -130,7 +135,7 @@ def read_head(path: Path) -> ModelHead:
             raise BadModelFile(path=path, reason=f"its metadata lacks nncodec.{key}")
         facts[key] = value
     config, card = (_json_object(path, key, facts[key]) for key in ("config", "card"))
-    if not _NAME_PATTERN.fullmatch(facts["name"]) or len(facts["name"]) > MAX_NAME:
+    if not is_model_name(facts["name"]):
         raise BadModelFile(path=path, reason="its name is not lower-case 'plugin/model' or 'model'")
     if not re.fullmatch(rf"[0-9a-f]{{{DIGEST_HEX}}}", facts["digest"]):
         raise BadModelFile(path=path, reason="its digest is not 64 hexadecimal digits")

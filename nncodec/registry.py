@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import platformdirs
 import pluggy
@@ -24,12 +25,17 @@ from nncodec.container import SHORT_ID_BYTES
 from nncodec.errors import BadModelFile, ModelError, NncError, PluginError, UnknownModel, WeightsMismatch, first_line
 from nncodec.hookspecs import ArchitectureSpec, ModelSpec
 from nncodec.model import CodecModel
-from nncodec.model_file import ModelHead, read_head, read_model
+from nncodec.model_file import ModelFile, ModelHead, read_head, read_model
+
+if TYPE_CHECKING:
+    from nncodec.training.recipe import Recipe
 
 ENTRY_POINT_GROUP = "nncodec"
 MODELS_VARIABLE = "NNCODEC_MODELS"
 DISABLED_VARIABLE = "NNCODEC_DISABLED_PLUGINS"
 _OPEN_MODELS = 4
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -120,26 +126,57 @@ def _open_by_digest(digest: str) -> CodecModel:
     model_file = read_model(head.path)
     if model_file.digest != digest:  # the file was replaced since the catalog was built
         raise WeightsMismatch(name=head.name, expected=digest[:16], found=model_file.digest[:16])
-    spec = installed.architectures.get(model_file.architecture)
+    return build_model(model_file)
+
+
+def build_model(model_file: ModelFile) -> CodecModel:
+    """Build a model from a file in memory, installed or not.
+
+    Raises:
+        BadModelFile, PluginError: see errors.py.
+    """
+    spec = catalog().architectures.get(model_file.architecture)
     if spec is None:
-        raise BadModelFile(path=head.path, reason=f"no installed plugin provides architecture {head.architecture!r}")
-    architecture = _resolve(spec)
+        reason = f"no installed plugin provides architecture {model_file.architecture!r}"
+        raise BadModelFile(path=model_file.path, reason=reason)
+    architecture = _resolve(spec, spec.reference, CodecModel)  # type: ignore[type-abstract]
     try:
         return architecture.from_file(model_file)
     except NncError:
         raise
     except Exception as error:  # a third party's code on an untrusted file: anything can happen
-        raise BadModelFile(path=head.path, reason=f"{type(error).__name__}: {first_line(error)}") from error
+        raise BadModelFile(path=model_file.path, reason=f"{type(error).__name__}: {first_line(error)}") from error
 
 
-def _resolve(spec: ArchitectureSpec) -> type[CodecModel]:
-    module, _, attribute = spec.reference.partition(":")
+def trainable() -> list[str]:
+    """Return the architectures that `nncodec train` can train, in order."""
+    return sorted(spec.name for spec in catalog().architectures.values() if spec.training)
+
+
+def recipe_of(architecture: str) -> type[Recipe]:
+    """Return the recipe of an architecture; imports torch.
+
+    Raises:
+        ModelError: there is no such architecture, or it cannot be trained.
+        PluginError: the plugin's recipe cannot be imported, or is none.
+    """
+    from nncodec.training.recipe import Recipe
+
+    spec = catalog().architectures.get(architecture)
+    if spec is None or not spec.training:
+        names = ", ".join(trainable()) or "none"
+        raise ModelError(detail=f"no architecture named {architecture!r} can be trained here; these can: {names}")
+    return _resolve(spec, spec.training, Recipe)  # type: ignore[type-abstract]
+
+
+def _resolve(spec: ArchitectureSpec, reference: str, base: type[_T]) -> type[_T]:
+    module, _, attribute = reference.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # a third party's code: anything can happen
         raise PluginError(plugin=spec.name, reason=f"{type(error).__name__}: {first_line(error)}") from error
-    if not (isinstance(found, type) and issubclass(found, CodecModel)):
-        raise PluginError(plugin=spec.name, reason=f"{spec.reference} is not a CodecModel subclass")
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise PluginError(plugin=spec.name, reason=f"{reference} is not a {base.__name__} subclass")
     return found
 
 
@@ -246,7 +283,7 @@ def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> 
         raise PluginError(plugin=entry_point.name, reason="it implements no hook; is @hookimpl missing?")
     for answer in manager.hook.nncodec_architectures():
         for spec in answer:
-            if not isinstance(spec, ArchitectureSpec) or not _all_text(spec.name, spec.reference):
+            if not isinstance(spec, ArchitectureSpec) or not _all_text(spec.name, spec.reference, spec.training):
                 raise PluginError(plugin=entry_point.name, reason=f"{spec!r:.80} is not an ArchitectureSpec of names")
             if spec.name in draft.architectures or spec.name in addition.architectures:
                 raise PluginError(plugin=entry_point.name, reason=f"architecture {spec.name!r} is already provided")

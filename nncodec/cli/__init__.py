@@ -8,6 +8,7 @@ processes), `pictures` (any picture to what a file can hold), `saving` (decoded 
 from __future__ import annotations
 
 import errno
+import sys
 from typing import Any
 
 import click
@@ -22,9 +23,10 @@ from nncodec.cli.info import info_command
 from nncodec.cli.models import models_command
 from nncodec.cli.plugins import plugins_command
 from nncodec.cli.text import complain, describe
+from nncodec.cli.train import train_command
 from nncodec.errors import NncError
 
-__all__ = ["main"]
+__all__ = ["main", "run_command"]
 
 _INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 
@@ -64,6 +66,7 @@ def main() -> None:
     nncodec encode photo.png             write photo.nnc
     nncodec decode photo.nnc             write photo.png
     nncodec encode -r photos -o small    a whole folder
+    nncodec train hyperprior photos -o mine.safetensors    a codec for your pictures
 
     Exit status: 0 all done, 1 some files failed, 2 wrong usage.
     """
@@ -78,5 +81,11 @@ for _command in (
     plugins_command,
     demo_command,
     compare_command,
+    train_command,
 ):
     main.add_command(_command)
+
+
+def run_command(name: str) -> None:
+    """Run one command as a program of its own, with the arguments of this process."""
+    main(args=[name, *sys.argv[1:]], prog_name="nncodec")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
+import os
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
@@ -15,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nncodec.cli.pictures import is_picture
+
 Pixels = NDArray[np.uint8]
 
 _IDX_UNSIGNED_BYTE = 0x08
-_PICTURE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 # IDX files hold small pictures; anything beyond this is not one of the sets they are used for.
 _IDX_MAX_BYTES = 2**31
 
@@ -65,15 +67,25 @@ def read_idx(path: Path) -> Pixels:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """Return every picture below a folder, in a stable order.
+    """Return every picture below a folder, in a stable order: by extension, whatever Pillow reads, and not hidden.
 
     Raises:
         ValueError: there is none.
+        OSError: the folder cannot be read.
     """
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PICTURE_SUFFIXES and p.is_file())
+
+    def refuse(error: OSError) -> None:
+        if error.filename == str(folder):
+            raise error
+
+    found = []
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = (Path(place, name) for name in names if not name.startswith("."))
+        found += [path for path in paths if is_picture(path) and path.is_file()]
     if not found:
-        raise ValueError(f"no pictures below {folder}; looked for {', '.join(sorted(_PICTURE_SUFFIXES))}")
-    return found
+        raise ValueError(f"there are no pictures below {folder}, or none whose extension Pillow knows")
+    return sorted(found)
 
 
 def split_by_name(paths: Iterable[Path], held_back: float) -> tuple[list[Path], list[Path]]:
@@ -92,9 +104,14 @@ def split_by_name(paths: Iterable[Path], held_back: float) -> tuple[list[Path], 
     training: list[Path] = []
     validation: list[Path] = []
     for path in paths:
-        fraction = int.from_bytes(hashlib.sha256(path.name.encode()).digest()[:4], "little") / 2**32
-        (validation if fraction < held_back else training).append(path)
+        (validation if hash_fraction(path.name) < held_back else training).append(path)
     return training, validation
+
+
+def hash_fraction(name: str, purpose: str = "") -> float:
+    """Return a number in 0..1, below 1, that a name decides; another for another purpose."""
+    digest = hashlib.sha256((name + "\0" + purpose if purpose else name).encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:4], "little") / 2**32
 
 
 def load_pictures(paths: Sequence[Path], mode: str = "RGB") -> list[Pixels]:
@@ -115,10 +132,11 @@ def load_pictures(paths: Sequence[Path], mode: str = "RGB") -> list[Pixels]:
 
 
 class CropSampler:
-    """Random square crops of pictures in memory, flipped and sometimes reduced.
+    """Random square crops of pictures in memory, mirrored and sometimes reduced.
 
     Args:
-        pictures: uint8 arrays (H, W, C); those smaller than the crop are padded by reflection.
+        pictures: uint8 arrays (H, W, C). Where they end inside a crop, it is filled with their last row and column, as
+            the encoder pads pictures.
         batch_size: crops a batch.
         crop: edge of a crop, pixels.
         seed: with the step number, it determines a batch completely.
@@ -126,6 +144,9 @@ class CropSampler:
             of whatever codec the training pictures came through, and varies the scale of detail.
         reduce_range: the factors, below 1 is smaller.
         grey_share: share of crops made colourless.
+        mirror: turn half of the crops left to right, and half upside down.
+        multiple: crops may reach beyond a picture's lower and right edges as far as the encoder pads it, to a multiple
+            of this; at most `crop`.
     """
 
     def __init__(
@@ -138,6 +159,8 @@ class CropSampler:
         reduce_share: float = 0.3,
         reduce_range: tuple[float, float] = (0.5, 0.9),
         grey_share: float = 0.05,
+        mirror: bool = True,
+        multiple: int = 1,
     ) -> None:
         self._pictures = pictures
         self._batch_size = batch_size
@@ -146,8 +169,16 @@ class CropSampler:
         self._reduce_share = reduce_share
         self._reduce_range = reduce_range
         self._grey_share = grey_share
+        self._mirror = mirror
+        self._multiple = multiple
         areas = np.array([p.shape[0] * p.shape[1] for p in pictures], np.float64)
-        self._weights = areas / areas.sum()
+        shares = (areas / areas.sum()).cumsum()
+        self._shares = shares / shares[-1]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that hold about as many crops as there are pictures."""
+        return max(1, round(len(self._pictures) / self._batch_size))
 
     def batch(self, step: int) -> Pixels:
         """Return the crops of this step, uint8 (N, crop, crop, C)."""
@@ -155,7 +186,8 @@ class CropSampler:
         return np.stack([self._one(rng) for _ in range(self._batch_size)])
 
     def _one(self, rng: np.random.Generator) -> Pixels:
-        picture = self._pictures[rng.choice(len(self._pictures), p=self._weights)]
+        # What Generator.choice does with probabilities, without adding them up each time.
+        picture = self._pictures[self._shares.searchsorted(rng.random(), side="right")]
         reduction = rng.uniform(*self._reduce_range) if rng.random() < self._reduce_share else 1.0
         window = math.ceil(self._crop / reduction)
         if reduction < 1 and min(picture.shape[:2]) >= window:
@@ -164,14 +196,14 @@ class CropSampler:
             resized = Image.fromarray(colour).resize((self._crop, self._crop), Image.Resampling.LANCZOS)
             cut = np.asarray(resized).reshape(self._crop, self._crop, -1)
         else:
-            cut = _random_window(picture, self._crop, rng)
-        if rng.random() < 0.5:
+            cut = _random_window(picture, self._crop, rng, self._multiple)
+        if self._mirror and rng.random() < 0.5:
             cut = cut[:, ::-1]
-        if rng.random() < 0.5:
+        if self._mirror and rng.random() < 0.5:
             cut = cut[::-1]
         if cut.shape[2] == 3 and rng.random() < self._grey_share:
             cut = np.asarray(Image.fromarray(np.ascontiguousarray(cut)).convert("L").convert("RGB"))
-        return cut
+        return padded(cut, self._crop, self._crop)
 
 
 class ArraySampler:
@@ -210,10 +242,15 @@ class ArraySampler:
         return pictures
 
 
-def _random_window(picture: Pixels, edge: int, rng: np.random.Generator) -> Pixels:
-    short = [max(0, edge - n) for n in picture.shape[:2]]
-    if any(short):
-        picture = np.pad(picture, ((0, short[0]), (0, short[1]), (0, 0)), mode="symmetric")
-    top = int(rng.integers(picture.shape[0] - edge + 1))
-    left = int(rng.integers(picture.shape[1] - edge + 1))
+def padded(picture: Pixels, height: int, width: int) -> Pixels:
+    """Return a picture (H, W, C) of at least this size, its last row and column repeated as the encoder does."""
+    short = max(0, height - picture.shape[0]), max(0, width - picture.shape[1])
+    return np.pad(picture, ((0, short[0]), (0, short[1]), (0, 0)), mode="edge") if any(short) else picture
+
+
+def _random_window(picture: Pixels, edge: int, rng: np.random.Generator, multiple: int = 1) -> Pixels:
+    """Return a window of the picture with its padding, without the padding: smaller where it lies at an edge."""
+    height, width = (max(edge, math.ceil(n / multiple) * multiple) for n in picture.shape[:2])
+    top = int(rng.integers(height - edge + 1))
+    left = int(rng.integers(width - edge + 1))
     return picture[top : top + edge, left : left + edge]

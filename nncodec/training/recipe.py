@@ -7,9 +7,10 @@ command line are the engine's.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -17,6 +18,10 @@ from torch import Tensor
 from nncodec.model_file import ModelFile, Tensors
 from nncodec.training.data import Pixels
 from nncodec.training.loop import TrainingTask
+
+
+def _option(default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text})
 
 
 @dataclass(frozen=True)
@@ -28,30 +33,75 @@ class RunOptions:
         batch_size: pictures or crops a step.
         crop: edge of the crops for architectures that take any size, pixels.
         learning_rate: of Adam, at its highest.
-        held_back: share of the pictures that only validate, 0..1.
+        held_back: share of the pictures that only validate, 0 (no validation) to below 1.
         patience: validations in a row without a better loss that end the run; 0 never does.
-        validate_epochs: epochs from one validation to the next.
+        validate_epochs: epochs from one validation to the next; short epochs are taken together.
         sample_epochs: epochs from one grid of pictures to the next; 0 makes only the last.
         checkpoint_minutes: minutes from one checkpoint to the next.
         seed: of all randomness.
         bfloat16: run the network under autocast.
         device: where to train, as torch names it.
+        augment: mirror crops and take some from reduced pictures.
+        memory_mib: what decoded pictures may take, MiB.
+
+    Raises:
+        ValueError: a value is out of range; the message names it.
     """
 
-    epochs: int | None = None
-    steps: int | None = None
-    minutes: float | None = None
-    batch_size: int = 16
-    crop: int = 128
-    learning_rate: float = 1e-3
-    held_back: float = 0.1
-    patience: int = 0
-    validate_epochs: int = 1
-    sample_epochs: int = 0
-    checkpoint_minutes: float = 2.0
-    seed: int = 0
-    bfloat16: bool = False
-    device: str = "cpu"
+    epochs: int | None = _option(None, "how long: passes over the pictures; an epoch draws a crop for every picture")
+    steps: int | None = _option(None, "how long: batches, in place of epochs")
+    minutes: float | None = _option(None, "how long: minutes of training, in place of epochs")
+    batch_size: int = _option(16, "pictures or crops a step, over all processes")
+    crop: int = _option(128, "edge of crops in pixels, where the architecture takes any size")
+    learning_rate: float = _option(1e-3, "of Adam, at its highest; it warms up and falls along a cosine")
+    held_back: float = _option(0.1, "share of the pictures that only validate; 0 for none")
+    patience: int = _option(0, "end after so many validations without a better loss; 0 never")
+    validate_epochs: int = _option(1, "epochs from one validation to the next; short ones are taken together")
+    sample_epochs: int = _option(0, "epochs from one grid of samples to the next; 0 makes only the last")
+    checkpoint_minutes: float = _option(2.0, "minutes from one checkpoint to the next")
+    seed: int = _option(0, "of all randomness")
+    bfloat16: bool = _option(False, "compute in bfloat16 where that is safe: faster on most processors")
+    device: str = _option("cpu", "cpu, cuda, cuda:1, ...")
+    augment: bool = _option(False, "mirror crops, and take some from reduced pictures")
+    memory_mib: int = _option(1024, "what decoded pictures may take, MiB; beyond it parts of the pictures are used")
+
+    def __post_init__(self) -> None:
+        for name, low in _LOWEST.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value < math.inf:
+                raise ValueError(f"{name} is {value}; give at least {low}")
+        for name in ("minutes", "learning_rate", "checkpoint_minutes"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}; give a number above 0")
+        if not 0 <= self.held_back < 1:
+            raise ValueError(f"held_back is {self.held_back}; give a share from 0 to below 1")
+        if self.patience and not self.held_back:
+            raise ValueError("patience needs pictures to validate on; give held_back above 0")
+
+    @property
+    def length(self) -> str:
+        """Which of epochs, steps and minutes is set; raises ValueError unless it is one."""
+        given = [name for name in LENGTHS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of {', '.join(LENGTHS)}" + (f", not {' and '.join(given)}" if given else ""))
+        return given[0]
+
+
+LENGTHS = ("epochs", "steps", "minutes")
+"""The settings that say how long a run is; only one of them holds."""
+
+_LOWEST = {
+    "epochs": 1,
+    "steps": 1,
+    "batch_size": 1,
+    "crop": 1,
+    "patience": 0,
+    "validate_epochs": 1,
+    "sample_epochs": 0,
+    "seed": 0,
+    "memory_mib": 1,
+}
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,11 @@ _WEIGHTS = Path(__file__).parent / "weights"
 def nncodec_architectures() -> Sequence[ArchitectureSpec]:
     """Return the three convolutional architectures."""
     return [
-        ArchitectureSpec("conv-digits", "nncodec_conv.codec:DigitsCodec"),
-        ArchitectureSpec("conv-stack", "nncodec_conv.codec:StackCodec"),
-        ArchitectureSpec("conv-photo", "nncodec_conv.photo:PhotoCodec"),
+        ArchitectureSpec("conv-digits", "nncodec_conv.codec:DigitsCodec", training="nncodec_conv.recipe:DigitsRecipe"),
+        ArchitectureSpec("conv-stack", "nncodec_conv.codec:StackCodec", training="nncodec_conv.recipe:StackRecipe"),
+        ArchitectureSpec(
+            "conv-photo", "nncodec_conv.photo:PhotoCodec", training="nncodec_conv.photo_recipe:PhotoRecipe"
+        ),
     ]
 
 

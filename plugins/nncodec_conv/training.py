@@ -1,4 +1,4 @@
-"""Training tasks of the convolutional models."""
+"""The training task of the photo network."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import torch
 from torch import Tensor
 
 from nncodec.nn.quantize import add_uniform_noise, round_straight_through
-from nncodec.training.loop import TrainingTask
+from nncodec.training.recipe import ModelTask
 from nncodec_conv.photo_network import PhotoNetwork
 
 # Gains and densities are few and start far from their optimum: they learn this much faster than the transforms.
 _PRIOR_RATE = 10.0
 _GAIN_RATE = 3.0
+# What the grid of samples shows.
+_SHOWN_QUALITY = 50.0
 
 
-class PhotoTask(TrainingTask):
+class PhotoTask(ModelTask):
     """Rate and distortion over all qualities at once: each picture of a batch draws its own quality.
 
     The rate is that of noisy latents, the distortion that of rounded ones; for the last `hard_share` of the training
@@ -46,6 +48,13 @@ class PhotoTask(TrainingTask):
         figures = {"rate_bpp": rate_bpp.mean().item(), "psnr_db": (48.13 - 10 * mse.log10()).mean().item()}
         figures["rd"] = per_picture.mean().item()
         return loss, figures
+
+    @torch.no_grad()
+    def reconstruct(self, pixels: Tensor) -> Tensor:
+        """See `ModelTask.reconstruct`; the pictures are those of quality 50."""
+        quality = torch.full((len(pixels),), _SHOWN_QUALITY, device=pixels.device)
+        rounded = torch.round(self.network.analysis(pixels) * self.network.gain(quality))
+        return self.network.synthesis(rounded * self.network.inverse_gain(quality)).clamp(0, 1)
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
         """Return transforms, prior and gains with their learning rates."""

@@ -13,7 +13,7 @@ _WEIGHTS = Path(__file__).parent / "weights"
 @hookimpl
 def nncodec_architectures() -> Sequence[ArchitectureSpec]:
     """Return the dense architecture."""
-    return [ArchitectureSpec("dense", "nncodec_dense.codec:DenseCodec")]
+    return [ArchitectureSpec("dense", "nncodec_dense.codec:DenseCodec", training="nncodec_dense.recipe:DenseRecipe")]
 
 
 @hookimpl

@@ -107,11 +107,19 @@ class HyperpriorCodec(CodecModel):
         """Return tables fitted to this codec's latents; see `fit_tables`."""
         return fit_tables(self._prior, latents_at, qualities, on_progress)
 
-    @torch.inference_mode()
     def analysis(self, pixels: Pixels, quality: int, effort: int) -> dict[str, NDArray[np.float32]]:
         """Return the latents before rounding, in whole steps; see `CodecModel.analysis`."""
-        scaled = self._transforms.analysis(to_tensor(pixels)) * self._transforms.gain(_one(quality))
-        return {LATENT: scaled.numpy()}
+        return self.scaled(self.unscaled(pixels), quality)
+
+    @torch.inference_mode()
+    def unscaled(self, pixels: Pixels) -> Tensor:
+        """Return the latents before the gain, which are the same at every quality, (N, C, H/16, W/16)."""
+        return self._transforms.analysis(to_tensor(pixels))
+
+    @torch.inference_mode()
+    def scaled(self, latents: Tensor, quality: int) -> dict[str, NDArray[np.float32]]:
+        """Return what `analysis` does, of latents before the gain."""
+        return {LATENT: (latents * self._transforms.gain(_one(quality))).numpy()}
 
     def quantize(self, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int) -> Latents:
         """See `CodecModel.quantize`."""

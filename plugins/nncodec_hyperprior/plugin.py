@@ -13,7 +13,8 @@ _WEIGHTS = Path(__file__).parent / "weights"
 @hookimpl
 def nncodec_architectures() -> Sequence[ArchitectureSpec]:
     """Return the hyperprior architecture."""
-    return [ArchitectureSpec("hyperprior", "nncodec_hyperprior.codec:HyperpriorCodec")]
+    reference = "nncodec_hyperprior.codec:HyperpriorCodec"
+    return [ArchitectureSpec("hyperprior", reference, training="nncodec_hyperprior.recipe:HyperpriorRecipe")]
 
 
 @hookimpl

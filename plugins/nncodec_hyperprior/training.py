@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nncodec.nn.quantize import add_uniform_noise, round_straight_through
-from nncodec.training.loop import TrainingTask
-from nncodec_hyperprior.coding import code_latents, hard_rounding
+from nncodec.training.recipe import ModelTask
+from nncodec_hyperprior.codec import HYPER_STRIDE
+from nncodec_hyperprior.coding import Rounding, code_latents, hard_rounding
 from nncodec_hyperprior.network import HyperpriorNetwork
 
 # Gains are few and act on everything; the prior starts from nothing where the transforms start from a DCT.
@@ -15,11 +17,16 @@ _GAIN_RATE = 3.0
 _PRIOR_RATE = 2.0
 
 
-class HyperpriorTask(TrainingTask):
+# What the grid of samples shows.
+_SHOWN_QUALITY = 50.0
+
+
+class HyperpriorTask(ModelTask):
     """Rate and distortion over all qualities at once: each picture of a batch draws its own quality.
 
     The rate is that of noisy latents, the distortion that of rounded ones; for the last `hard_share` of the training
-    both use rounded latents. Contexts always see what the decoder sees.
+    both use rounded latents. Contexts always see what the decoder sees. Pictures may be grey, (N, 1, H, W), and of any
+    size: they are replicated and padded as the encoder does it, and padding counts as rate but not as distortion.
 
     References:
         Minnen and Singh, "Channel-wise autoregressive entropy models", ICIP 2020, section 3.2 (mixed quantization).
@@ -35,14 +42,8 @@ class HyperpriorTask(TrainingTask):
         transforms = self.network.transforms
         count, _, height, width = pixels.shape
         quality = 100 * torch.rand(count, generator=generator, device=pixels.device)
-        latents = transforms.analysis(pixels) * transforms.gain(quality)
         rounding = hard_rounding if progress > 1 - self.hard_share else MixedRounding(generator)
-        with torch.autocast(pixels.device.type, enabled=False):
-            hyper = self.network.prior.hyper_analysis(latents, self.network.prior.planes(quality))
-            decoded_latents, latent_bits, hyper_bits = code_latents(
-                self.network.prior, latents, hyper, quality, rounding
-            )
-        decoded = transforms.synthesis(decoded_latents * transforms.inverse_gain(quality))
+        decoded, latent_bits, hyper_bits = self._coded(pixels, quality, rounding)
         rate_bpp = (latent_bits + hyper_bits) / (height * width)
         mse = ((decoded - pixels) * 255).square().mean(dim=(1, 2, 3))
         per_picture = rate_bpp + transforms.distortion_weight(quality) * mse
@@ -55,6 +56,24 @@ class HyperpriorTask(TrainingTask):
             "rd": per_picture.mean().item(),
         }
         return loss, figures
+
+    @torch.no_grad()
+    def reconstruct(self, pixels: Tensor) -> Tensor:
+        """See `ModelTask.reconstruct`; the pictures are those of quality 50."""
+        quality = torch.full((len(pixels),), _SHOWN_QUALITY, device=pixels.device)
+        decoded = self._coded(pixels, quality, hard_rounding)[0].clamp(0, 1)
+        return decoded if pixels.shape[1] > 1 else decoded.mean(1, keepdim=True)
+
+    def _coded(self, pixels: Tensor, quality: Tensor, rounding: Rounding) -> tuple[Tensor, Tensor, Tensor]:
+        """Return decoded pixels (N, 3, H, W), bits of the latents (N,) and of the hyper-latents (N,)."""
+        transforms, prior = self.network.transforms, self.network.prior
+        height, width = pixels.shape[2:]
+        latents = transforms.analysis(_padded(pixels)) * transforms.gain(quality)
+        with torch.autocast(pixels.device.type, enabled=False):
+            hyper = prior.hyper_analysis(latents, prior.planes(quality))
+            decodable, latent_bits, hyper_bits = code_latents(prior, latents, hyper, quality, rounding)
+        decoded = transforms.synthesis(decodable * transforms.inverse_gain(quality))
+        return decoded[:, :, :height, :width], latent_bits, hyper_bits
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
         """Return transforms, prior and gains with their learning rates."""
@@ -85,3 +104,13 @@ class MixedRounding:
     def __call__(self, distance: Tensor) -> tuple[Tensor, Tensor]:
         """Return symbols and what is counted for distances from the mean; see `code_latents`."""
         return round_straight_through(distance), add_uniform_noise(distance, self._generator)
+
+
+def _padded(pixels: Tensor) -> Tensor:
+    """Return pictures as core hands them to the encoder: three planes, edges repeated to whole hyper-latents."""
+    below, right = (-size % HYPER_STRIDE for size in pixels.shape[2:])
+    if below or right:
+        pixels = F.pad(pixels, (0, right, 0, below), mode="replicate")
+    if pixels.shape[1] == 1:
+        pixels = pixels.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+    return pixels

@@ -20,6 +20,7 @@ from nncodec.model import AnySize
 from nncodec.model_file import ModelFile, read_model
 from nncodec.nn.tensors import to_tensor, weights_of
 from nncodec.training.autoencoder import AutoencoderTask
+from nncodec.training.losses import loss_by_name
 from nncodec_conv.codec import StackCodec
 from nncodec_conv.contexts import LEVELS, QUALITIES, ContextEntropy, ContextTables, smooth_stages
 from nncodec_conv.fitting import fit_contexts
@@ -94,7 +95,7 @@ def test_the_halo_of_a_stack_covers_what_its_result_depends_on(layers: int) -> N
 
 def test_the_ssim_loss_trains_a_stack() -> None:
     torch.manual_seed(0)
-    task = AutoencoderTask(build_stack(StackConfig(layers=3, width=8, codes=8)), "ssim")
+    task = AutoencoderTask(build_stack(StackConfig(layers=3, width=8, codes=8)), loss_by_name("ssim"))
     pixels = tensor(photo().resize((64, 48)))
     optimizer = torch.optim.Adam(task.parameters(), 3e-3)
     losses = []

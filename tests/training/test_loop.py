@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def run(checkpoint: Path | None, steps: int, total: int, log: Path | None = None
 
 
 def test_the_loop_learns(tmp_path: Path) -> None:
-    task = run(None, 300, 300)
+    task = run(None, 150, 150)
     assert task.value.item() == pytest.approx(PICTURES.mean() / 255, abs=0.02)
 
 
@@ -138,6 +139,24 @@ def test_an_interrupt_saves_before_it_is_passed_on(tmp_path: Path) -> None:
             on_progress=interrupt,
         )
     assert load_checkpoint(path)["step"] == 7
+
+
+def test_ctrl_c_is_heard_after_the_step_and_its_handler_is_put_back(tmp_path: Path) -> None:
+    path = tmp_path / "k.pt"
+    before = signal.getsignal(signal.SIGINT)
+
+    class Interrupted(Mean):
+        def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+            if progress >= 0.5:
+                signal.raise_signal(signal.SIGINT)  # in the midst of a step
+            return super().loss(pixels, progress, generator)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(Interrupted(), ArraySampler(PICTURES, 8, seed=1), Schedule(0.05, steps=20), LoopOptions(checkpoint=path))
+    state = load_checkpoint(path)
+    assert state["step"] == 11  # the step that was begun is finished
+    assert state["optimizer"]["state"][0]["step"] == 11
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_the_log_has_a_row_an_interval_and_one_head_across_sessions(tmp_path: Path) -> None:

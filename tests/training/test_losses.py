@@ -1,21 +1,56 @@
-"""Losses against reference values."""
+"""Losses against reference values, and the text form against what it must refuse."""
 
 from __future__ import annotations
+
+import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
 import torch
+import torch.nn.functional as F
+from pytorch_msssim.ssim import _fspecial_gauss_1d, _ssim, ms_ssim
 from skimage.metrics import structural_similarity
+from torch import Tensor
 
-from nncodec.training.losses import bce, dissimilarity, loss_by_name, mse
+from nncodec.nn.vgg16 import LAYERS, VGG16, normalised, write_recogniser
+from nncodec.training.losses import (
+    PerceptualLoss,
+    bce,
+    dissimilarity,
+    l1,
+    loss_by_name,
+    loss_from,
+    mse,
+    multiscale_dissimilarity,
+    parts_of,
+)
+from nncodec.training.losses import perceptual as perceptual_module
 
 
-def pair() -> tuple[torch.Tensor, torch.Tensor]:
+def pair(step: int = 4) -> tuple[Tensor, Tensor]:
     """Return a grey photograph and a noisy copy, (1, 1, H, W) in 0..1."""
-    original = torch.from_numpy(skimage.data.camera()[::4, ::4] / 255.0)[None, None]
+    original = torch.from_numpy(skimage.data.camera()[::step, ::step] / 255.0)[None, None]
     noise = torch.from_numpy(np.random.default_rng(0).normal(0, 0.05, original.shape))
     return (original + noise).clamp(0, 1), original
+
+
+@pytest.fixture(scope="module")
+def vgg16() -> VGG16:
+    torch.manual_seed(0)
+    return VGG16(2, head="dense").eval()
+
+
+@pytest.fixture
+def own_weights(vgg16: VGG16, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Leave weights where the recogniser's script does, below the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NNCODEC_VGG16", raising=False)
+    path = tmp_path / perceptual_module.OWN_WEIGHTS
+    path.parent.mkdir(parents=True)
+    write_recogniser(path, vgg16, "MNIST")
+    return path
 
 
 def test_ssim_agrees_with_scikit_image() -> None:
@@ -33,10 +68,58 @@ def test_ssim_agrees_with_scikit_image() -> None:
     assert 1 - dissimilarity(restored, original).item() == pytest.approx(inside, abs=1e-3)
 
 
-def test_equal_pictures_have_no_error() -> None:
+def test_ms_ssim_agrees_with_pytorch_msssim() -> None:
+    restored, original = (torch.cat([one[..., :192, :], one[..., 64:, :]], 1) for one in pair(2))  # (1, 2, 192, 256)
+    expected = ms_ssim(restored, original, data_range=1.0).item()
+    assert 0.5 < expected < 0.98
+    assert 1 - multiscale_dissimilarity(restored, original).item() == pytest.approx(expected, abs=2e-5)
+
+
+def test_ms_ssim_of_a_small_picture_uses_the_scales_that_fit() -> None:
+    restored, original = (one[..., :21, :40] for one in pair())
+    assert multiscale_dissimilarity(restored, original).item() == pytest.approx(
+        dissimilarity(restored, original).item()
+    )
+
+
+def test_ms_ssim_of_three_scales_agrees_with_pytorch_msssims_parts() -> None:
+    restored, original = (one[..., :44, :44] for one in pair())  # 44, 22 and 11 pixels
+    window = _fspecial_gauss_1d(11, 1.5).double()[None]
+    weights = np.array([0.0448, 0.2856, 0.3001]) / (0.0448 + 0.2856 + 0.3001)
+    expected = 1.0
+    for scale, weight in enumerate(weights):
+        pooled = (F.avg_pool2d(one, 2**scale) for one in (restored, original))
+        similarity, structure = _ssim(*pooled, data_range=1.0, win=window)
+        expected *= (similarity if scale == 2 else structure).item() ** weight
+    assert 1 - multiscale_dissimilarity(restored, original).item() == pytest.approx(expected, abs=2e-5)
+
+
+def test_ms_ssim_of_opposites_has_a_gradient() -> None:
     _, original = pair()
-    assert mse(original, original).item() == 0
-    assert dissimilarity(original, original).item() == pytest.approx(0, abs=1e-9)
+    restored = (1 - original).requires_grad_()
+    multiscale_dissimilarity(restored, original).backward()
+    assert restored.grad is not None
+    assert restored.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("loss", [dissimilarity, multiscale_dissimilarity])
+def test_autocast_does_not_round_variances(loss: perceptual_module.Loss) -> None:
+    restored, original = (one.float() * 0.01 + 0.9 for one in pair())  # variances far below bfloat16's steps
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = loss(restored, original).item()
+    assert inside == loss(restored, original).item()
+
+
+@pytest.mark.parametrize("loss", [mse, l1, dissimilarity, multiscale_dissimilarity])
+def test_equal_pictures_have_no_error(loss: perceptual_module.Loss) -> None:
+    _, original = pair()
+    assert loss(original, original).item() == pytest.approx(0, abs=1e-9)
+
+
+def test_pointwise_losses_are_means_over_samples() -> None:
+    restored, original = torch.tensor([[[[0.5, 0.25]]]]), torch.tensor([[[[0.0, 0.5]]]])
+    assert mse(restored, original).item() == pytest.approx((0.25 + 0.0625) / 2)
+    assert l1(restored, original).item() == pytest.approx((0.5 + 0.25) / 2)
 
 
 def test_bce_of_certain_pixels_is_their_code_length() -> None:
@@ -46,11 +129,95 @@ def test_bce_of_certain_pixels_is_their_code_length() -> None:
     assert bce(restored, original).item() == pytest.approx(expected, rel=1e-6)
 
 
-def test_pictures_below_the_ssim_window_are_refused() -> None:
+@pytest.mark.parametrize("loss", [dissimilarity, multiscale_dissimilarity])
+def test_pictures_below_the_ssim_window_are_refused(loss: perceptual_module.Loss) -> None:
     with pytest.raises(ValueError, match="11 x 11"):
-        dissimilarity(torch.zeros(1, 1, 10, 20), torch.zeros(1, 1, 10, 20))
+        loss(torch.zeros(1, 1, 10, 20), torch.zeros(1, 1, 10, 20))
 
 
-def test_an_unknown_loss_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="mse, bce, ssim"):
+def test_perceptual_is_the_mean_square_of_each_layers_difference(vgg16: VGG16) -> None:
+    restored, original = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)
+    expected = 0.0
+    for layer in ("relu1_2", "relu2_2", "relu3_3", "relu4_3"):
+        cut = vgg16.features[: LAYERS[layer] + 1]
+        expected += (cut(normalised(restored)) - cut(normalised(original))).square().mean().item() / 4
+    assert PerceptualLoss(vgg16)(restored, original).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_perceptual_moves_the_picture_and_never_vgg16(vgg16: VGG16) -> None:
+    restored = torch.rand(1, 1, 16, 16, requires_grad=True)
+    original = torch.rand(1, 1, 16, 16, requires_grad=True)
+    PerceptualLoss(vgg16)(restored, original).backward()
+    assert restored.grad is not None
+    assert restored.grad.abs().max() > 0
+    assert original.grad is None
+    assert all(parameter.grad is None and not parameter.requires_grad for parameter in vgg16.parameters())
+
+
+def test_perceptual_refuses_pictures_that_the_poolings_leave_nothing_of(vgg16: VGG16) -> None:
+    with pytest.raises(ValueError, match="8 x 8"):
+        PerceptualLoss(vgg16)(torch.zeros(1, 1, 7, 9), torch.zeros(1, 1, 7, 9))
+
+
+def test_own_features_are_found_and_say_once_what_they_are_not(
+    own_weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        loss = loss_from("perceptual")
+        assert loss_from("0.0*mse + 1*perceptual") is loss
+    assert isinstance(loss, PerceptualLoss)
+    assert loss.note == "VGG16 features trained on MNIST: no perceptual measure of photographs"
+    assert [record.getMessage() for record in caplog.records] == [f"{loss.note} ({own_weights})"]
+
+
+def test_features_come_from_the_file_named_then_from_the_variable(
+    own_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NNCODEC_VGG16", "none.safetensors")
+    with pytest.raises(ValueError, match=r"none\.safetensors"):
+        loss_from("perceptual")
+    assert isinstance(loss_from("perceptual", features=own_weights), PerceptualLoss)
+
+
+def test_without_features_the_perceptual_loss_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NNCODEC_VGG16", raising=False)
+    with pytest.raises(ValueError, match=r"NNCODEC_VGG16.*d_recogniser\.py"):
+        loss_from("0.5*perceptual + 0.5*mse")
+    assert loss_from("0*perceptual + mse") is mse
+
+
+def test_a_weighted_sum_is_the_sum_of_its_weighted_parts(own_weights: Path) -> None:
+    restored, original = (one.float() for one in pair(16))
+    parts = {"ssim": 0.3, "perceptual": 0.2, "mse": 0.5}
+    text = "0.3*ssim + 0.2 * perceptual+.5*mse"
+    assert parts_of(text) == parts
+    expected = sum(weight * loss_from(name)(restored, original).item() for name, weight in parts.items())
+    assert loss_from(text)(restored, original).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("lpips", "no loss 'lpips'; there are mse, bce, l1, ssim, ms-ssim, perceptual"),
+        ("0.5*ssim + 0.4*mse", r"add up to 0\.9, not 1"),
+        ("0.5*ssim + 0.500002*mse", r"add up to 1\.000002, not 1"),
+        ("mse + ssim", "add up to 2"),
+        ("0.5*mse", r"add up to 0\.5"),
+        ("1.5*mse + -0.5*ssim", "weight of ssim .* negative"),
+        ("0.5*mse + 0.5*mse", "names mse twice"),
+        ("", "cannot read ''"),
+        ("nan*mse", "cannot read"),
+        ("0.5*mse + + 0.5*ssim", "cannot read ''"),
+        ("0.5 mse + 0.5*ssim", "cannot read '0.5 mse'"),
+    ],
+)
+def test_texts_that_are_no_loss_are_refused_in_one_line(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem) as caught:
+        loss_from(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="mse, bce, l1, ssim"):
         loss_by_name("lpips")

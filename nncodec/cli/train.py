@@ -1,0 +1,257 @@
+"""`nncodec train`: a codec for pictures of one's own. What needs torch is imported when a training begins."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from nncodec import registry
+from nncodec.cli.options import force_option
+from nncodec.cli.text import complain, count_of, describe, table
+from nncodec.errors import NncError
+from nncodec.model_file import ModelFile, is_model_name, read_model
+from nncodec.workers import use_threads
+
+if TYPE_CHECKING:
+    from nncodec.training.distributed import Peers
+    from nncodec.training.engine import Result, Run
+
+_ARGUMENTS = f"{__name__}.arguments"
+_INTERRUPTED = 130
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class _Command(click.Command):
+    """Remembers its arguments, to say how to go on, and lists the architectures in its help."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_paragraph()
+        names = ", ".join(registry.trainable()) or "none, see 'nncodec plugins'"
+        formatter.write_text(f"Architectures that can be trained here: {names}.")
+
+
+def _setting(name: str, kind: type, help_text: str) -> Callable[[_F], _F]:
+    return click.option(f"--{name.replace('_', '-')}", name, type=kind, metavar="N", help=help_text)
+
+
+_OWN_OPTIONS = ("epochs", "steps", "minutes", "batch_size", "learning_rate", "crop", "seed", "device")
+
+
+@click.command("train", cls=_Command)
+@click.argument("what", nargs=-1, metavar="ARCHITECTURE [FOLDER_OR_IDX]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Model file, .safetensors.")
+@click.option("--name", metavar="NAME", help="What the model is called.  [default: the file's name]")
+@click.option("--from", "base", metavar="MODEL", help="Go on from this model: a name, an alias or a .safetensors file.")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Settings in TOML, one 'key = value' a line.",
+)
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="One setting; can be repeated.")
+@click.option("--list-settings", is_flag=True, help="Show every setting of the architecture, with its default.")
+@_setting("epochs", int, "How long: passes over the pictures, ...")
+@_setting("steps", int, "... batches, ...")
+@_setting("minutes", float, "... or minutes.")
+@_setting("batch_size", int, "Pictures or crops a step.")
+@_setting("learning_rate", float, "At its highest.")
+@_setting("crop", int, "Edge of crops, pixels.")
+@_setting("seed", int, "Of all randomness.")
+@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, ...")
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="Processor threads.  [default: all]")
+@click.option(
+    "--run",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="For checkpoints, logs, plot and samples.  [default: the output with .run]",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run in that folder.")
+@click.option("--licence", metavar="TEXT", default="", help="For the model's card.")
+@force_option
+@click.pass_context
+def train_command(ctx: click.Context, /, **options: Any) -> None:
+    """Train a model on your own pictures: a folder (and those below it), or an IDX file.
+
+    \b
+    nncodec train hyperprior photos -o mine.safetensors
+    nncodec train scans --from photo --minutes 10 -o scans.safetensors
+    nncodec train dense digits-idx3-ubyte.gz --set latents=16 -o digits.safetensors
+    nncodec train dense --list-settings
+
+    Ctrl-C saves and says how to go on. With several processes:
+
+    \b
+    torchrun --nproc-per-node 2 -m nncodec.training hyperprior photos -o mine.safetensors
+    """
+    if options["threads"]:
+        use_threads(options["threads"])
+    base = _base_of(options["base"])
+    architecture, data = _what(options["what"], base)
+    if options["list_settings"]:
+        _list_settings(architecture)
+        return
+    run = _run_of(architecture, data, base, options)
+    _train(ctx, run)
+
+
+def _what(what: tuple[str, ...], base: ModelFile | None) -> tuple[str, Path | None]:
+    """Tell architecture and data apart: with --from the architecture may be left out."""
+    known = registry.catalog().architectures
+    if len(what) > 2:
+        raise click.UsageError(f"{len(what)} arguments are given; give an architecture and one folder or IDX file")
+    if base is not None and len(what) == 1 and what[0] not in known:
+        return base.architecture, Path(what[0])
+    if base is not None and not what:
+        return base.architecture, None
+    names = ", ".join(registry.trainable()) or "none"
+    if not what:
+        raise click.UsageError(f"give an architecture ({names}) and a folder of pictures or an IDX file")
+    if what[0] not in known:
+        raise click.UsageError(f"there is no architecture {what[0]!r}; these can be trained: {names}")
+    return what[0], Path(what[1]) if len(what) == 2 else None
+
+
+def _base_of(name: str | None) -> ModelFile | None:
+    if name is None:
+        return None
+    if name.endswith(".safetensors"):
+        return read_model(Path(name))
+    return read_model(registry.catalog().find(name).path)
+
+
+def _list_settings(architecture: str) -> None:
+    from nncodec.training.settings import settings_of
+
+    settings = settings_of(registry.recipe_of(architecture)).values()
+    rows = [[one.name, "" if one.default is None else _shown(one.default), one.help] for one in settings]
+    click.echo(table(["SETTING", "DEFAULT", "MEANING"], rows))
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _run_of(architecture: str, data: Path | None, base: ModelFile | None, options: dict[str, Any]) -> Run:
+    from nncodec.training.engine import Run
+    from nncodec.training.settings import combine
+
+    if data is None:
+        raise click.UsageError("give a folder of pictures or an IDX file after the architecture")
+    output = options["output"]
+    if output is None:
+        raise click.UsageError("say with -o which model file to write, such as -o mine.safetensors")
+    name = options["name"] or output.stem.lower()
+    if options["name"] is None and not is_model_name(name):
+        raise click.UsageError(f"{output.stem!r} cannot name a model; give a name with --name")
+    sources = _sources(options)
+    try:
+        combine(registry.recipe_of(architecture), *sources)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return Run(
+        architecture=architecture,
+        data=data,
+        output=output,
+        name=name,
+        folder=options["folder"] or output.with_suffix(".run"),
+        settings=sources,
+        base=base,
+        resume=options["resume"],
+        overwrite=options["force"],
+        licence=options["licence"],
+    )
+
+
+def _sources(options: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return settings from the file, from --set and from options, in this order of precedence."""
+    from nncodec.training.settings import Text, read_toml
+
+    sources = []
+    if options["config"]:
+        try:
+            sources.append(read_toml(options["config"]))
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+    pairs = {}
+    for pair in options["pairs"]:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise click.UsageError(f"--set {pair!r} is not of the form key=value")
+        pairs[key.strip()] = Text(value.strip())
+    own = {name: options[name] for name in _OWN_OPTIONS if options[name] is not None}
+    return [*sources, pairs, own]
+
+
+def _train(ctx: click.Context, run: Run) -> None:
+    from nncodec.training.display import Display
+    from nncodec.training.distributed import Peers
+    from nncodec.training.engine import train
+    from nncodec.training.loop import TrainingDiverged
+
+    peers = Peers.of_environment()
+    try:
+        with Display() as display:
+            result = train(run, display, peers=peers)
+    except (ValueError, TrainingDiverged, NncError) as error:
+        _fail(ctx, peers, str(error))
+    except KeyboardInterrupt:
+        _fail(ctx, peers, f"interrupted{_how_to_go_on(ctx, run, peers)}", _INTERRUPTED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(ctx, peers, f"{where}{describe(error)}{_how_to_go_on(ctx, run, peers)}")
+    except (MemoryError, RuntimeError) as error:
+        if _is_memory(error):
+            _fail(ctx, peers, "out of memory; lower --batch-size or --crop")
+        if not _is_connection(error, peers):
+            raise
+        _fail(ctx, peers, f"another process of this run has ended{_how_to_go_on(ctx, run, peers)}")
+    if result is not None:
+        _report(run, result)
+
+
+def _fail(ctx: click.Context, peers: Peers, message: str, status: int = 1) -> NoReturn:
+    if peers.is_first:
+        complain(message)
+    ctx.exit(status)
+
+
+def _how_to_go_on(ctx: click.Context, run: Run, peers: Peers) -> str:
+    return f"; go on with: {_resuming(ctx, peers.world)}" if run.facts.exists() else ""
+
+
+def _resuming(ctx: click.Context, world: int) -> str:
+    arguments = list(ctx.meta[_ARGUMENTS])
+    if "--resume" not in arguments:
+        arguments.append("--resume")
+    command = "nncodec train" if world == 1 else f"torchrun --nproc-per-node {world} -m nncodec.training"
+    return f"{command} {shlex.join(arguments)}"
+
+
+def _report(run: Run, result: Result) -> None:
+    from nncodec.training.display import duration, figures_text
+
+    time = duration(result.report.elapsed_s)
+    click.echo(f"{run.output}: {result.model.name}, {count_of(result.report.steps, 'step')} in {time}")
+    click.echo(f"held-back pictures: {figures_text(result.figures)}")
+    click.echo(f"logs, plot and samples: {run.folder}{os.sep}")
+    click.echo(f"install it with: {shlex.join(['nncodec', 'models', 'add', str(run.output)])}")
+
+
+def _is_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+
+
+def _is_connection(error: BaseException, peers: Peers) -> bool:
+    return peers.world > 1 and any(word in str(error).lower() for word in ("gloo", "nccl", "connection"))

@@ -1,0 +1,119 @@
+"""How a training run looks: a bar on a terminal, plain lines elsewhere, all on stderr."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import click
+
+from nncodec.cli.text import line_of, plain
+from nncodec.training.events import Advanced, Event, Note, Reading, Stage, Validated
+
+_LINE_S = 10.0  # between plain lines of one kind
+_SHOWN = ("loss", "rate_bpp", "psnr_db")
+_UNITS = {"rate_bpp": " bpp", "psnr_db": " dB"}
+
+
+class Display:
+    """Shows events; used as a context, so that a bar is closed whatever happens."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._bar: Any = None
+        self._said: dict[str, float] = {}
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        match event:
+            case Note(text):
+                self._say(line_of(text))
+            case Stage(text):
+                self._stage(text)
+            case Reading(done, total):
+                self._reading(done, total)
+            case Advanced():
+                self._advanced(event)
+            case Validated():
+                self._validated(event)
+
+    def _reading(self, done: int, total: int) -> None:
+        if done == total:
+            self._close()
+        elif self._terminal:
+            if self._bar is None:
+                self._bar = _bar(total=total, desc="reading", unit=" pictures")
+            self._bar.update(done - self._bar.n)
+
+    def _stage(self, text: str) -> None:
+        self._close()
+        if self._is_time("stage"):
+            self._say(plain(text))
+
+    def _advanced(self, event: Advanced) -> None:
+        if self._terminal:
+            if self._bar is None:
+                layout = "{desc}{percentage:3.0f}%|{bar}| {postfix}"
+                self._bar = _bar(total=1.0, bar_format=layout, initial=event.progress)
+            parts = [f"step {event.step:,}", figures_text(event.figures), f"{duration(event.left_s)} left"]
+            self._bar.set_postfix_str(", ".join(part for part in parts if part), refresh=False)
+            self._bar.update(event.progress - self._bar.n)
+        elif event.fresh and self._is_time("step"):
+            figures = figures_text(event.figures)
+            self._say(f"{event.progress:4.0%}  step {event.step:,}  {figures}  {duration(event.left_s)} left")
+
+    def _validated(self, event: Validated) -> None:
+        if self._is_time("validation"):
+            best = ", the best so far" if event.is_best else ""
+            self._say(f"held back, epoch {event.epoch:.4g}: {figures_text(event.figures)}{best}")
+
+    def _is_time(self, kind: str) -> bool:
+        now = time.monotonic()
+        if now - self._said.get(kind, -math.inf) < _LINE_S:
+            return False
+        self._said[kind] = now
+        return True
+
+    def _say(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.write(line, file=sys.stderr)
+        else:
+            click.echo(line, err=True)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def figures_text(figures: Mapping[str, float]) -> str:
+    """Return loss, rate and PSNR, as far as there are, for a line."""
+    found = [(name, figures[name]) for name in _SHOWN if name in figures]
+    return ", ".join(f"{'loss ' if name == 'loss' else ''}{value:.4g}{_UNITS.get(name, '')}" for name, value in found)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as `0:05`, `12:30` or `3:05:00`; `?` if it is not known."""
+    if not math.isfinite(seconds):
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _bar(**options: Any) -> Any:
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    return tqdm(file=sys.stderr, dynamic_ncols=True, leave=False, **options)

@@ -1,0 +1,23 @@
+"""Distortions as functions of (restored, original), both (N, C, H, W) in 0..1; each returns a scalar tensor.
+
+Rate is not among them: it is not a function of pixels. The training tasks that have one add it themselves.
+"""
+
+from nncodec.training.losses.combined import LOSSES, loss_by_name, loss_from, parts_of
+from nncodec.training.losses.perceptual import PerceptualLoss
+from nncodec.training.losses.pointwise import Loss, bce, l1, mse
+from nncodec.training.losses.structural import dissimilarity, multiscale_dissimilarity
+
+__all__ = [
+    "LOSSES",
+    "Loss",
+    "PerceptualLoss",
+    "bce",
+    "dissimilarity",
+    "l1",
+    "loss_by_name",
+    "loss_from",
+    "mse",
+    "multiscale_dissimilarity",
+    "parts_of",
+]

@@ -1,0 +1,149 @@
+"""Batches for a recipe: whole pictures where they have one size, crops where they differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nncodec.training.data import ArraySampler, CropSampler, Pixels, Sampler, padded
+from nncodec.training.pictures import Pictures
+from nncodec.training.recipe import RunOptions
+
+# What a validation may cost: a share of the training from one to the next, and so many batches.
+_VALIDATION_SHARE = 0.25
+_VALIDATION_BATCHES = 64
+_REDUCED = 0.3  # share of crops from reduced pictures, where augmentation is asked for
+_VALIDATION_STEPS = 25  # at least, from one to the next: an epoch of a small folder is a step or two
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What a run sees.
+
+    Args:
+        sampler: of the training pictures.
+        steps_per_epoch: batches in an epoch.
+        validation_steps: from one validation to the next.
+        validation: the batches that are validated on, the same every time; empty if none are wanted.
+    """
+
+    sampler: Sampler
+    steps_per_epoch: int
+    validation_steps: int
+    validation: list[Pixels]
+
+
+def batches_for(
+    size: tuple[int, int] | int, pictures: Pictures, run: RunOptions, on_note: Callable[[str], None]
+) -> Batches:
+    """Return the batches of a run.
+
+    Architectures of one size get whole pictures. The others get crops with edges that are multiples of `size`: of
+    `run.crop`, or less where more than half of the pictures are smaller than that. Pictures of one size that are no
+    larger than a crop are taken whole, padded as the encoder pads them.
+
+    Args:
+        size: of the recipe.
+        pictures: in the recipe's mode.
+        run: batch size, crop, seed and so on.
+        on_note: called with a line if the crop is not as it was asked for.
+
+    Raises:
+        ValueError: the pictures do not have the size that the architecture takes.
+    """
+    if isinstance(size, tuple):
+        _require_size(pictures, size)
+        return _whole(pictures.training, pictures.validation, run)
+    every = [*pictures.training, *pictures.validation]
+    extents = {(_up(one.shape[0], size), _up(one.shape[1], size)) for one in every}
+    if len(extents) == 1 and max(next(iter(extents))) <= max(run.crop, size):
+        height, width = extents.pop()
+        training, validation = (
+            [padded(one, height, width) for one in side] for side in (pictures.training, pictures.validation)
+        )
+        return _whole(training, validation, run)
+    crop = _crop_for(every, size, run.crop)
+    if crop != run.crop:
+        on_note(f"crops of {crop} x {crop} pixels are used: {_reason(crop, size, run.crop)}")
+    return _crops(pictures, size, crop, run)
+
+
+def _whole(training: Sequence[Pixels], validation: Sequence[Pixels], run: RunOptions) -> Batches:
+    sampler = ArraySampler(np.stack(training), run.batch_size, run.seed, flip=run.augment)
+    interval = _interval(run, sampler.steps_per_epoch)
+    count = min(len(validation), _most_validated(run, interval))
+    edge = run.batch_size
+    batches = [np.stack(validation[start : start + edge][: count - start]) for start in range(0, count, edge)]
+    return Batches(sampler, sampler.steps_per_epoch, interval, batches)
+
+
+def _crops(pictures: Pictures, size: int, crop: int, run: RunOptions) -> Batches:
+    sampler = CropSampler(
+        pictures.training,
+        run.batch_size,
+        crop,
+        run.seed,
+        reduce_share=_REDUCED if run.augment else 0.0,
+        grey_share=0.0,
+        mirror=run.augment,
+        multiple=size,
+    )
+    interval = _interval(run, sampler.steps_per_epoch)
+    if not pictures.validation:
+        return Batches(sampler, sampler.steps_per_epoch, interval, [])
+    count = min(len(pictures.validation), _most_validated(run, interval))
+    # The seed is apart from any that a user would give, so that folders of one picture do not validate on the very
+    # crops that they are trained on.
+    still = CropSampler(
+        pictures.validation,
+        run.batch_size,
+        crop,
+        run.seed + (1 << 32),
+        reduce_share=0.0,
+        grey_share=0.0,
+        mirror=False,
+        multiple=size,
+    )
+    batches = [still.batch(number) for number in range(max(1, math.ceil(count / run.batch_size)))]
+    return Batches(sampler, sampler.steps_per_epoch, interval, batches)
+
+
+def _interval(run: RunOptions, steps_per_epoch: int) -> int:
+    """Steps from one validation to the next: whole epochs."""
+    wanted = max(run.validate_epochs * steps_per_epoch, _VALIDATION_STEPS)
+    return math.ceil(wanted / steps_per_epoch) * steps_per_epoch
+
+
+def _most_validated(run: RunOptions, interval: int) -> int:
+    return run.batch_size * max(1, min(_VALIDATION_BATCHES, int(_VALIDATION_SHARE * interval)))
+
+
+def _crop_for(pictures: Sequence[Pixels], size: int, wanted: int) -> int:
+    edges = sorted(_up(min(one.shape[:2]), size) for one in pictures)
+    typical = edges[len(edges) // 2]
+    return max(size, min(wanted // size * size, typical))
+
+
+def _reason(crop: int, size: int, wanted: int) -> str:
+    if crop == max(size, wanted // size * size):
+        return f"this architecture takes multiples of {size}"
+    return "half of the pictures are no larger"
+
+
+def _require_size(pictures: Pictures, size: tuple[int, int]) -> None:
+    width, height = size
+    every = [*pictures.training, *pictures.validation]
+    others = [one.shape for one in every if one.shape[:2] != (height, width)]
+    if others:
+        found = f"{others[0][1]} x {others[0][0]}"
+        raise ValueError(
+            f"the architecture takes pictures of {width} x {height} pixels, and {len(others):,} of {len(every):,} are "
+            f"not, such as one of {found}; resize them, or choose an architecture that takes any size"
+        )
+
+
+def _up(edge: int, multiple: int) -> int:
+    return math.ceil(edge / multiple) * multiple

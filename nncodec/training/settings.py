@@ -1,0 +1,151 @@
+"""Settings by name: from the command line and TOML files to a recipe's dataclass and `RunOptions`.
+
+Both share one flat set of names, so a user need not know which belongs where.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from nncodec.training.recipe import LENGTHS, Recipe, RunOptions
+
+_KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing that can be set.
+
+    Args:
+        name: its key.
+        kind: int, float, str or bool.
+        default: what holds if it is not set; None where nothing is.
+        help: one line.
+        of_run: whether it is one of `RunOptions`, and not the architecture's own.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    of_run: bool
+
+    def checked(self, value: Any) -> Any:
+        """Return a value as this setting has it; whole numbers serve as numbers.
+
+        Raises:
+            ValueError: it is of another type.
+        """
+        if self.kind is float and type(value) is int:
+            return float(value)
+        if type(value) is not self.kind:
+            raise ValueError(f"{self.name} is {value!r}; give {_KINDS[self.kind]}")
+        return value
+
+    def parsed(self, text: str) -> Any:
+        """Return the value of a text such as the command line gives; raises ValueError likewise."""
+        try:
+            return _BOOLEANS[text.lower()] if self.kind is bool else self.kind(text)
+        except (ValueError, KeyError):
+            raise ValueError(f"{self.name} is {text!r}; give {_KINDS[self.kind]}") from None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was told: options of the engine and settings of the architecture."""
+
+    run: RunOptions
+    model: Any
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all by name, without what is None."""
+        both = [(part, one.name) for part in (self.run, self.model) for one in fields(part)]
+        return {name: getattr(part, name) for part, name in both if getattr(part, name) is not None}
+
+
+def settings_of(recipe: type[Recipe]) -> dict[str, Setting]:
+    """Return everything that can be set for a recipe, the architecture's own first.
+
+    Raises:
+        TypeError: the recipe's settings are not as `Recipe` describes; that is a fault of the plugin.
+    """
+    found: dict[str, Setting] = {}
+    for cls, defaults, of_run in ((recipe.settings, recipe.settings(), False), (RunOptions, recipe.run, True)):
+        kinds = typing.get_type_hints(cls)
+        for one in fields(cls):
+            kind = _kind_of(kinds[one.name])
+            if kind is None or one.name in found:
+                raise TypeError(f"the setting {one.name!r} has a type or name that settings cannot have")
+            help_text = str(one.metadata.get("help", ""))
+            found[one.name] = Setting(one.name, kind, getattr(defaults, one.name), help_text, of_run)
+    return found
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the keys of a TOML file of settings.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or is not TOML; the message is one line.
+    """
+    try:
+        with path.open("rb") as stream:
+            return tomllib.load(stream)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not TOML: {error}") from error
+
+
+def combine(recipe: type[Recipe], *sources: Mapping[str, Any]) -> Settings:
+    """Return a recipe's defaults with what each source sets; later sources win.
+
+    Args:
+        recipe: whose defaults hold.
+        sources: values by name. A `Text` is parsed, anything else must have the right type. A length (epochs, steps
+            or minutes) puts the others out of force.
+
+    Raises:
+        ValueError: an unknown name, a wrong type, a value out of range; one line that says what there is.
+    """
+    known = settings_of(recipe)
+    chosen: dict[str, Any] = {}
+    for source in sources:
+        lengths = [name for name in LENGTHS if name in source]
+        if len(lengths) > 1:
+            raise ValueError(f"give one of {', '.join(LENGTHS)}, not {' and '.join(lengths)}")
+        if lengths:
+            chosen.update(dict.fromkeys(LENGTHS))
+        for name, value in source.items():
+            if name not in known:
+                raise ValueError(_unknown(name, known))
+            chosen[name] = known[name].parsed(value) if isinstance(value, Text) else known[name].checked(value)
+    of_run = {name: value for name, value in chosen.items() if known[name].of_run}
+    of_model = {name: value for name, value in chosen.items() if not known[name].of_run}
+    run = replace(recipe.run, **of_run)
+    run.length  # noqa: B018 - raises unless there is one
+    return Settings(run, recipe.settings(**of_model))
+
+
+class Text(str):
+    """A value that still has to be parsed."""
+
+    __slots__ = ()
+
+
+def _kind_of(hint: Any) -> type | None:
+    if isinstance(hint, types.UnionType):
+        parts = [part for part in typing.get_args(hint) if part is not type(None)]
+        hint = parts[0] if len(parts) == 1 else None
+    return hint if hint in _KINDS else None
+
+
+def _unknown(name: str, known: Mapping[str, Setting]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"there is no setting {name!r}; {hint}there are {', '.join(known)}"

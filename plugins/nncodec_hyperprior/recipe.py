@@ -1,0 +1,100 @@
+"""How hyperprior models are trained: from a DCT, or on from a model such as the bundled one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from nncodec.model_file import ModelFile
+from nncodec.nn.transforms import TransformConfig
+from nncodec.training.data import Pixels
+from nncodec.training.fitting import sample_of
+from nncodec.training.recipe import DataFacts, ModelTask, Recipe, RunOptions, TrainedModel
+from nncodec_hyperprior.codec import HYPER_STRIDE, model_config, network_config
+from nncodec_hyperprior.network import HyperpriorNetwork, NetworkConfig
+from nncodec_hyperprior.packing import packed_tensors
+from nncodec_hyperprior.prior_network import PriorConfig
+from nncodec_hyperprior.starting import fresh_network, network_from
+from nncodec_hyperprior.training import HyperpriorTask
+
+# Pictures of one size with no longer edge are trained on whole, with the padding that their files have.
+_WHOLE_EDGE = 128
+
+
+@dataclass(frozen=True)
+class HyperpriorSettings:
+    """What can be set of a hyperprior model; see `TransformConfig` and `PriorConfig`."""
+
+    latent_channels: int = field(default=256, metadata={"help": "latent channels, a multiple of 8"})
+    fine_blocks: int = field(default=3, metadata={"help": "residual blocks at 1/8 resolution, each side"})
+    coarse_blocks: int = field(default=2, metadata={"help": "residual blocks at 1/16 resolution, each side"})
+    hyper_channels: int = field(default=64, metadata={"help": "channels of the hyper-latents"})
+    width: int = field(default=128, metadata={"help": "channels of the hyper-decoder's result"})
+    hidden: int = field(default=192, metadata={"help": "channels inside the context networks"})
+    lambda_low: float = field(default=0.0005, metadata={"help": "weight of the error (0..255) at quality 0"})
+    lambda_high: float = field(default=0.8, metadata={"help": "weight of the error (0..255) at quality 100"})
+    table_megapixels: float = field(default=2.0, metadata={"help": "pixels that probability tables are fitted on"})
+
+    def __post_init__(self) -> None:
+        if self.latent_channels < 8 or self.latent_channels % 8:
+            raise ValueError(f"latent_channels is {self.latent_channels}; give a multiple of 8")
+        if not 0 < self.lambda_low < self.lambda_high:
+            raise ValueError(f"lambda_low is {self.lambda_low}, lambda_high {self.lambda_high}; give 0 < low < high")
+        if not self.table_megapixels > 0:
+            raise ValueError(f"table_megapixels is {self.table_megapixels}; give a number above 0")
+        network_config(model_config(_config(self)))
+
+
+class HyperpriorRecipe(Recipe):
+    """Pictures of any size, colour or grey; see `Recipe`."""
+
+    settings = HyperpriorSettings
+    run = RunOptions(minutes=60, batch_size=8, crop=192, learning_rate=6e-4, bfloat16=True)
+
+    def __init__(self, settings: HyperpriorSettings, facts: DataFacts, base: ModelFile | None = None) -> None:
+        self._settings = settings
+        self._facts = facts
+        self._base = base
+
+    @property
+    def mode(self) -> str:
+        """See `Recipe.mode`; grey pictures become three equal planes in the task."""
+        return "L" if self._facts.grey else "RGB"
+
+    @property
+    def size(self) -> tuple[int, int] | int:
+        """See `Recipe.size`; small pictures of one size stay whole."""
+        width, height = self._facts.width, self._facts.height
+        if width is not None and height is not None and max(width, height) <= _WHOLE_EDGE:
+            return width, height
+        return HYPER_STRIDE
+
+    def task(self) -> HyperpriorTask:
+        """See `Recipe.task`."""
+        return HyperpriorTask(network_from(self._base) if self._base else fresh_network(_config(self._settings)))
+
+    def export(self, task: ModelTask, pictures: Sequence[Pixels], on_progress: Callable[[str], None]) -> TrainedModel:
+        """See `Recipe.export`; tables are fitted to a part of the pictures."""
+        network = cast(HyperpriorNetwork, task.network)
+        chosen = sample_of(pictures, round(1e6 * self._settings.table_megapixels))
+        tensors = packed_tensors(network, chosen, on_progress)
+        return TrainedModel("hyperprior", model_config(network.config), tensors)
+
+
+def _config(settings: HyperpriorSettings) -> NetworkConfig:
+    eighth = settings.latent_channels // 8
+    transforms = TransformConfig(
+        latent_channels=settings.latent_channels,
+        fine_blocks=settings.fine_blocks,
+        coarse_blocks=settings.coarse_blocks,
+        lambda_low=settings.lambda_low,
+        lambda_high=settings.lambda_high,
+    )
+    prior = PriorConfig(
+        groups=(eighth, 3 * eighth, 4 * eighth),
+        hyper_channels=settings.hyper_channels,
+        width=settings.width,
+        hidden=settings.hidden,
+    )
+    return NetworkConfig(transforms, prior)

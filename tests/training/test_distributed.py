@@ -1,0 +1,153 @@
+"""Several processes that share every batch: the same loss curve as one, agreement, and going on after a death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nncodec.model_file import read_head
+from nncodec.training.checkpoint import load_checkpoint
+from nncodec.training.distributed import ALONE, Peers, local_device
+from nncodec.training.log import CsvLog
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+ALONE_COMMAND = [sys.executable, "-m", "nncodec.training"]
+
+
+def test_shares_of_a_batch_differ_by_at_most_one_and_make_it_up() -> None:
+    batch = np.arange(7, dtype=np.uint8)[:, None, None, None]
+    shares = [Peers(rank, 3).share(batch) for rank in range(3)]
+    assert [len(share) for share in shares] == [3, 2, 2]
+    assert np.array_equal(np.concatenate(shares), batch)
+    assert ALONE.share(batch) is not None
+    with pytest.raises(ValueError, match="a batch of 2 cannot be shared among 3 processes"):
+        Peers(0, 3).share(batch[:2])
+
+
+def test_a_process_knows_its_place_from_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    assert Peers.of_environment() == ALONE
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "2")
+    assert Peers.of_environment() == Peers(1, 4, 2)
+    assert not Peers.of_environment().is_first
+
+
+def test_a_device_that_is_not_there_is_one_line() -> None:
+    assert local_device("cpu") == torch.device("cpu")
+    for name in ("abacus", "meta", "cuda:99"):
+        with pytest.raises(ValueError, match=name) as caught:
+            local_device(name)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An IDX file of 120 smooth grey pictures, 12 x 12."""
+    folder = tmp_path_factory.mktemp("digits")
+    rng = np.random.default_rng(0)
+    waves = np.sin(rng.uniform(0.2, 1, (120, 1, 1)) * np.arange(12)[None, :, None] + np.arange(12)[None, None, :] / 3)
+    pixels = (127 * (1 + waves)).astype(np.uint8)
+    (folder / "digits").write_bytes(struct.pack(">HBB3I", 0, 8, 3, *pixels.shape) + pixels.tobytes())
+    return folder / "digits"
+
+
+def options(data: Path, output: Path, *further: object) -> list[str]:
+    """Return the options of a small run of a model without batch normalisation."""
+    fixed = ["--name", "digits", "--set", "latents=4", "--set", "loss=mse", "--batch-size", 15, "--learning-rate", 0.01]
+    return [str(part) for part in ("dense", data, "-o", output, *fixed, *further)]
+
+
+def finished(command: list[str]) -> str:
+    """Run a command that must succeed, and return its stderr."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_loss_curve_of_one(digits: Path, tmp_path: Path) -> None:
+    # 15 pictures a batch: shares of 8 and 7, which must weigh as many pictures as they hold.
+    alone, both = tmp_path / "alone.safetensors", tmp_path / "both.safetensors"
+    finished([*ALONE_COMMAND, *options(digits, alone, "--steps", 50)])
+    finished([*TORCHRUN, "-m", "nncodec.training", *options(digits, both, "--steps", 50)])
+    for name in ("log.csv", "validation.csv"):
+        curves = [CsvLog(path.with_suffix(".run") / name).rows() for path in (alone, both)]
+        steps = [[row["step"] for row in curve] for curve in curves]
+        assert steps[0] == steps[1]
+        assert steps[0][-1] == 50
+        losses = [np.array([row["loss"] for row in curve]) for curve in curves]
+        assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    log = CsvLog(alone.with_suffix(".run") / "log.csv").rows()
+    assert len(log) == 10
+    assert log[-1]["loss"] < 0.9 * log[0]["loss"]  # it learned, so agreement says something
+    weights = [load_checkpoint(path.with_suffix(".run") / "checkpoint.pt")["model"] for path in (alone, both)]
+    assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-4) for name in weights[0])
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes to be ended after the test, with those they started."""
+    begun: list[subprocess.Popen[str]] = []
+    yield begun
+    for process in begun:
+        if process.poll() is None:
+            for child in children_of(process.pid):
+                os.kill(child, signal.SIGKILL)
+            process.kill()
+            process.wait()
+
+
+def children_of(parent: int) -> list[int]:
+    """Return the processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="child processes are found in /proc")
+def test_a_killed_worker_is_started_again_and_goes_on_from_the_last_checkpoint(
+    digits: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
+) -> None:
+    output = tmp_path / "killed.safetensors"
+    further = ["--steps", 300, "--set", "checkpoint_minutes=0.005"]
+    command = [*TORCHRUN, "--max-restarts", "1", "-m", "nncodec.training", *options(digits, output, *further)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    started.append(process)
+    checkpoint = output.with_suffix(".run") / "checkpoint.pt"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = children_of(process.pid)
+    assert len(workers) == 2
+    os.kill(workers[1], signal.SIGKILL)
+    assert process.stderr is not None
+    with process.stderr:
+        told = process.stderr.read()
+    assert process.wait(300) == 0, told
+    resumed = [line for line in told.splitlines() if "going on after step" in line]
+    assert len(resumed) == 1
+    assert read_head(output).card["training"]["steps"] == 300
+    steps = [row["step"] for row in CsvLog(output.with_suffix(".run") / "log.csv").rows()]
+    assert steps == sorted(set(steps))
+
+
+@pytest.mark.slow
+def test_a_batch_that_cannot_be_shared_is_one_line(digits: Path, tmp_path: Path) -> None:
+    further = ["--steps", 5, "--batch-size", 1]
+    command = [*TORCHRUN, "-m", "nncodec.training", *options(digits, tmp_path / "x.safetensors", *further)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != 0
+    told = [line for line in done.stderr.splitlines() if line.startswith("nncodec: a batch of 1 cannot be shared")]
+    assert len(told) == 1

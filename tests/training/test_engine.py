@@ -1,0 +1,339 @@
+"""A run from a folder to a model file: what it leaves, how it resumes, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nncodec import registry
+from nncodec.errors import ModelError, NncError, PluginError
+from nncodec.model_file import read_head, read_model
+from nncodec.training import engine, plots
+from nncodec.training.checkpoint import load_checkpoint, previous_of
+from nncodec.training.engine import Run, TrainingStopped, train
+from nncodec.training.events import Advanced, Event, Note, Validated
+from nncodec.training.log import CsvLog
+from nncodec.training.loop import TrainingDiverged
+
+MakeRun = Callable[..., Run]
+
+
+@pytest.fixture
+def make_run(tiny: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
+    """Return a run of the tiny architecture, without a plot; keywords that are no fields are settings."""
+    monkeypatch.setattr(engine, "can_plot", lambda: False)
+
+    def make(name: str = "mine", **facts: Any) -> Run:
+        run = Run(tiny, pictures, tmp_path / f"{name}.safetensors", "mine", tmp_path / f"{name}.run")
+        own = {key: facts.pop(key) for key in list(facts) if key not in Run.__dataclass_fields__}
+        return replace(run, **facts, settings=[own])
+
+    return make
+
+
+def test_a_run_leaves_a_model_that_can_be_opened_and_the_record_of_how_it_came_about(make_run: MakeRun) -> None:
+    run = make_run(licence="CC0 1.0", seed=3)
+    events: list[Event] = []
+    result = train(run, events.append)
+    assert result is not None
+    assert read_head(run.output) == result.model
+    model = read_model(run.output)
+    assert model.name == "mine"
+    assert model.tensors["weight"] > 0.8  # it began at 0.5; the original is at 1
+    registry.build_model(model)
+    card = model.card
+    assert card["licence"] == "CC0 1.0"
+    assert card["training"]["steps"] == result.report.steps == 30
+    assert card["training"]["settings"]["seed"] == 3
+    assert card["training_data"] == "pictures: 11 pictures, and 1 pictures held back"
+    assert str(run.data.parent) not in json.dumps(dict(card))
+    assert card["measured"]["psnr_db"] == pytest.approx(result.figures["psnr_db"], rel=1e-5)
+    left = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
+    assert left == {"checkpoint.pt", "log.csv", "run.json", "samples.png", "validation.csv"}
+    assert any(isinstance(event, Note) and "nncodec-image[train]" in event.text for event in events)
+    steps = [event.step for event in events if isinstance(event, Advanced)]
+    assert steps == list(range(1, 31))
+    last = [event for event in events if isinstance(event, Advanced)][-1]
+    assert last.progress == 1
+    assert last.left_s == 0
+    assert last.fresh
+    assert [event.step for event in events if isinstance(event, Validated)] == [27, 30]
+
+
+def test_samples_show_originals_above_their_reconstructions(make_run: MakeRun) -> None:
+    run = make_run(sample_epochs=4, start=0.0, learning_rate=1e-9)
+    train(run)
+    names = sorted(path.name for path in (run.folder / "samples").iterdir())
+    assert names == ["epoch-0004.png", "epoch-0008.png"]
+    shown = np.asarray(Image.open(run.folder / "samples.png").convert("L")).astype(int)
+    top, bottom = shown[: shown.shape[0] // 2], shown[shown.shape[0] // 2 :]
+    assert top[top < 250].std() > 10
+    assert bottom[bottom < 250].std() < 1  # weight 0: what is decoded is flat
+
+
+def test_the_plot_of_the_loss_is_drawn_where_matplotlib_is(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    run = make_run(steps=10)
+    monkeypatch.setattr(engine, "can_plot", plots.can_plot)
+    train(run)
+    drawn = Image.open(run.folder / "loss.png")
+    width, height = drawn.size
+    assert height == pytest.approx(1.22 * width, rel=0.05)  # three panels: loss, PSNR, rate
+    assert len(drawn.convert("RGB").getcolors(1 << 24) or []) > 50
+
+
+# --- going on -----------------------------------------------------------------------------------------------------
+
+
+def stop_after(steps: int) -> tuple[Callable[[Event], None], Callable[[], bool]]:
+    """Return what to give to `train` so that it is cancelled after so many steps."""
+    reached = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Advanced) and event.step >= steps:
+            reached.append(True)
+
+    return watch, lambda: bool(reached)
+
+
+@pytest.mark.parametrize("settings", [{}, {"patience": 2, "learning_rate": 0.5, "validate_epochs": 1, "epochs": 200}])
+def test_a_resumed_run_ends_exactly_where_an_unbroken_one_does(make_run: MakeRun, settings: dict[str, Any]) -> None:
+    unbroken = train(make_run("unbroken", **settings))
+    assert unbroken is not None
+    for stop in (7, 29):
+        with pytest.raises(TrainingStopped, match=f"step {stop}"):
+            train(make_run("broken", resume=stop > 7, **settings), *stop_after(stop))
+    notes: list[Event] = []
+    broken = train(make_run("broken", resume=True, **settings), notes.append)
+    assert broken is not None
+    assert Note("going on after step 29") in notes
+    assert broken.report.steps == unbroken.report.steps
+    assert broken.model.digest == unbroken.model.digest
+    assert broken.figures == unbroken.figures
+    logs = [make_run(name).folder for name in ("unbroken", "broken")]
+    rows = [[{**row, "elapsed_s": 0} for row in CsvLog(folder / "log.csv").rows()] for folder in logs]
+    assert rows[0] == rows[1]
+    assert (logs[0] / "validation.csv").read_text() == (logs[1] / "validation.csv").read_text()
+    if settings:
+        assert unbroken.report.steps < 200 * 3  # it did stop early
+
+
+def test_early_stopping_keeps_the_best_weights(make_run: MakeRun) -> None:
+    # So high a learning rate that the loss goes up again.
+    run = make_run(patience=2, learning_rate=0.5, epochs=200)
+    result = train(run)
+    assert result is not None
+    rows = CsvLog(run.folder / "validation.csv").rows()
+    best = min(rows, key=lambda row: row["loss"])
+    assert rows[-3] == best
+    assert result.figures["loss"] == pytest.approx(best["loss"], rel=1e-5)
+    assert read_head(run.output).card["measured"]["step"] == best["step"]
+    last = load_checkpoint(run.checkpoint)["model"]["weight"].item()
+    assert float(read_model(run.output).tensors["weight"]) != last
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(make_run: MakeRun) -> None:
+    settings = {"checkpoint_minutes": 1e-9}
+    with pytest.raises(TrainingStopped):
+        train(make_run(**settings), *stop_after(12))
+    path = make_run().checkpoint
+    before = load_checkpoint(previous_of(path))["step"]
+    whole = bytearray(path.read_bytes())
+    place = whole.index(load_checkpoint(path)["optimizer"]["state"][0]["exp_avg"].numpy().tobytes())
+    whole[place] ^= 1
+    path.write_bytes(whole)
+    notes: list[Event] = []
+    train(make_run(resume=True, **settings), notes.append)
+    texts = [note.text for note in notes if isinstance(note, Note)]
+    assert any("checkpoint.pt" in text and "damaged" in text and "\n" not in text for text in texts)
+    assert f"going on after step {before}" in texts
+
+
+def test_two_damaged_checkpoints_are_refused(make_run: MakeRun) -> None:
+    with pytest.raises(TrainingStopped):
+        train(make_run(checkpoint_minutes=1e-9), *stop_after(5))
+    path = make_run().checkpoint
+    for damaged in (path, previous_of(path)):
+        damaged.write_bytes(b"PK")
+    with pytest.raises(ValueError, match="no usable checkpoint") as caught:
+        train(make_run(resume=True, checkpoint_minutes=1e-9))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(make_run: MakeRun) -> None:
+    run = make_run()
+    with pytest.raises(TrainingStopped):
+        train(run, *stop_after(5))
+    run.checkpoint.unlink()
+    notes: list[Event] = []
+    again = train(replace(run, resume=True), notes.append)
+    assert any(isinstance(note, Note) and "no checkpoint yet" in note.text for note in notes)
+    unbroken = train(make_run("unbroken"))
+    assert again is not None
+    assert unbroken is not None
+    assert again.model.digest == unbroken.model.digest
+    assert (run.folder / "validation.csv").read_text() == (make_run("unbroken").folder / "validation.csv").read_text()
+
+
+def test_a_longer_run_goes_on_from_a_finished_one(make_run: MakeRun) -> None:
+    train(make_run(epochs=5))
+    result = train(make_run(epochs=8, resume=True, overwrite=True, learning_rate=0.001))
+    assert result is not None
+    assert result.report.steps == 24
+
+
+# --- refusals -----------------------------------------------------------------------------------------------------
+
+
+def refused(run: Run, kind: type[Exception] = ValueError) -> str:
+    """Return what a run is refused with; it is one line, and nothing is left."""
+    with pytest.raises(kind) as caught:
+        train(run)
+    assert "\n" not in str(caught.value)
+    assert not run.output.exists()
+    return str(caught.value)
+
+
+def test_what_would_only_come_out_at_the_end_is_refused_at_the_beginning(make_run: MakeRun, tmp_path: Path) -> None:
+    assert "does not end in .safetensors" in refused(make_run(output=tmp_path / "mine.bin"))
+    assert "cannot name a model" in refused(replace(make_run(), name="Mine!"))
+    assert "no run to resume" in refused(make_run(resume=True))
+    assert "no device" in refused(make_run(device="abacus"))
+    assert "no setting 'epoch'" in refused(make_run(epoch=3))
+
+
+def test_an_architecture_without_a_usable_recipe_is_refused(make_run: MakeRun) -> None:
+    assert "these can: absent, broken, tiny" in refused(replace(make_run(), architecture="plain"), ModelError)
+    assert "these can" in refused(replace(make_run(), architecture="other"), ModelError)
+    assert "not a Recipe subclass" in refused(replace(make_run(), architecture="broken"), PluginError)
+    assert "nncodec_not_there" in refused(replace(make_run(), architecture="absent"), PluginError)
+
+
+def test_neither_a_model_nor_a_run_is_written_over(make_run: MakeRun) -> None:
+    run = make_run(steps=2)
+    train(run)
+    written = run.output.read_bytes()
+    with pytest.raises(ValueError, match="already there"):
+        train(run)
+    with pytest.raises(ValueError, match="go on with --resume"):
+        train(replace(run, overwrite=True))
+    assert run.output.read_bytes() == written
+
+
+def test_a_run_is_not_resumed_with_other_settings_or_another_base(make_run: MakeRun) -> None:
+    with pytest.raises(TrainingStopped):
+        train(make_run(batch_size=3), *stop_after(5))
+    assert "batch_size = 3, not 5" in refused(make_run(batch_size=5, resume=True))
+    assert "start = 0.5, not 0.25" in refused(make_run(batch_size=3, start=0.25, resume=True))
+    other = train(make_run("other", steps=2))
+    assert other is not None
+    base = read_model(make_run("other").output)
+    assert "has base None" in refused(make_run(batch_size=3, base=base, resume=True))
+
+
+def test_a_base_gives_the_weights_and_must_be_of_the_architecture(make_run: MakeRun) -> None:
+    train(make_run("first", start=0.75, learning_rate=1e-9))
+    base = read_model(make_run("first").output)
+    train(make_run("second", base=base, start=0.1, learning_rate=1e-9))
+    second = read_model(make_run("second").output)
+    assert second.tensors["weight"] == pytest.approx(0.75, abs=1e-3)
+    assert second.card["base"] == {"name": "mine", "digest": base.digest}
+    assert "of other, not of tiny" in refused(make_run("third", base=replace(base, architecture="other")))
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run_in_one_line(make_run: MakeRun) -> None:
+    assert "step 15" in refused(make_run(poison_at=0.5), TrainingDiverged)
+
+
+def test_a_full_disk_at_a_checkpoint_ends_the_run_and_leaves_the_last_one(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(checkpoint_minutes=1e-9)
+    with pytest.raises(TrainingStopped):
+        train(run, *stop_after(5))
+    step = load_checkpoint(run.checkpoint)["step"]
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left") as caught:
+            train(replace(run, resume=True))
+    assert caught.value.filename == str(run.checkpoint)
+    assert load_checkpoint(run.checkpoint)["step"] == step
+    assert not [path for path in run.folder.iterdir() if path.name.startswith(".")]
+    assert train(replace(run, resume=True)) is not None
+
+
+def test_a_full_disk_at_the_end_leaves_no_model_and_the_run_can_be_resumed(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(steps=3)
+
+    def full(path: Path, **_: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "write_model", full)
+        refused(run, OSError)
+    assert sorted(path.name for path in run.output.parent.iterdir()) == ["mine.run", "pictures"]
+    assert train(replace(run, resume=True)) is not None
+
+
+def test_a_model_that_its_architecture_cannot_open_is_not_written(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(model_file: object) -> None:
+        raise NncError(detail="it does not fit")
+
+    monkeypatch.setattr(registry, "build_model", refuse)
+    assert refused(make_run(steps=2), NncError) == "it does not fit"
+
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_single_picture_is_trained_and_validated_on(make_run: MakeRun, pictures: Path) -> None:
+    for path in sorted(pictures.iterdir())[1:]:
+        path.unlink()
+    notes: list[Event] = []
+    result = train(make_run(steps=3), notes.append)
+    assert result is not None
+    assert any(isinstance(note, Note) and "single picture" in note.text for note in notes)
+    assert "1 picture of" in result.model.card["summary"]
+
+
+def test_without_held_back_pictures_the_last_weights_are_kept(make_run: MakeRun) -> None:
+    run = make_run(held_back=0, steps=8)
+    result = train(run)
+    assert result is not None
+    assert "measured" not in result.model.card
+    assert not (run.folder / "validation.csv").exists()
+    assert torch.tensor(read_model(run.output).tensors["weight"]) == load_checkpoint(run.checkpoint)["model"]["weight"]
+
+
+def test_another_size_than_the_architecture_takes_is_refused(make_run: MakeRun) -> None:
+    text = refused(make_run(fixed=True))
+    assert "28 x 28" in text
+    assert "48 x 40" in text
+
+
+def test_pictures_that_came_since_are_mentioned(make_run: MakeRun, pictures: Path) -> None:
+    with pytest.raises(TrainingStopped):
+        train(make_run(), *stop_after(5))
+    Image.new("L", (40, 40)).save(pictures / "new.png")
+    notes: list[Event] = []
+    train(make_run(resume=True), notes.append)
+    assert any(isinstance(note, Note) and "not those" in note.text for note in notes)
