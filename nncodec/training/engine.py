@@ -131,7 +131,7 @@ def train(
     recipe_class = registry.recipe_of(run.architecture)
     settings = combine(recipe_class, *run.settings)
     device = local_device(settings.run.device)
-    _check_targets(run)
+    _check_targets(run, settings)
     resuming = _check_folder(run, settings, peers)
     pictures = read_data(
         run.data,
@@ -249,7 +249,7 @@ class _Told:
 # --- before -------------------------------------------------------------------------------------------------------
 
 
-def _check_targets(run: Run) -> None:
+def _check_targets(run: Run, settings: Settings) -> None:
     """Refuse what would only come out at the end."""
     if run.output.suffix != ".safetensors":
         raise ValueError(f"{run.output} does not end in .safetensors, as model files do")
@@ -260,8 +260,19 @@ def _check_targets(run: Run) -> None:
     installed = registry.catalog()
     if run.name in installed.models or run.name in installed.aliases:
         raise ValueError(f"a model named {run.name!r} is already installed; choose another name")
-    if run.base is not None and run.base.architecture != run.architecture:
-        raise ValueError(f"{run.base.name} is a model of {run.base.architecture}, not of {run.architecture}")
+    if run.base is not None:
+        _check_base(run, run.base, settings)
+
+
+def _check_base(run: Run, base: ModelFile, settings: Settings) -> None:
+    """Refuse a base of another architecture, and settings that would give it another shape."""
+    if base.architecture != run.architecture:
+        raise ValueError(f"{base.name} is a model of {base.architecture}, not of {run.architecture}")
+    given = {name for source in run.settings for name in source}
+    for name in sorted(given & base.config.keys()):
+        kept = base.config[name]
+        if getattr(settings.model, name, kept) != kept:
+            raise ValueError(f"{base.name} has {name} = {kept!r} and keeps it; leave {name} out, or train anew")
 
 
 def _check_folder(run: Run, settings: Settings, peers: Peers) -> bool:

@@ -251,6 +251,13 @@ def test_a_base_gives_the_weights_and_must_be_of_the_architecture(make_run: Make
     assert "of other, not of tiny" in refused(make_run("third", base=replace(base, architecture="other")))
 
 
+def test_a_base_keeps_its_shape(make_run: MakeRun) -> None:
+    train(make_run("first", epochs=1))
+    base = replace(read_model(make_run("first").output), config={"label": "a", "multiple": 8})
+    assert "label = 'a' and keeps it" in refused(make_run("second", base=base, label="b"))
+    train(make_run("second", base=base, label="a", epochs=1))
+
+
 def test_a_loss_that_is_not_a_number_ends_the_run_in_one_line(make_run: MakeRun) -> None:
     assert "step 15" in refused(make_run(poison_at=0.5), TrainingDiverged)
 
