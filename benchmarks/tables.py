@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -187,11 +188,165 @@ def latent_layout() -> str:
     return _table(["layout", *(f"quality {quality}" for quality in by_quality)], rows)
 
 
+def seed_digits() -> str:
+    """System A: losses after the last epoch beside the document's."""
+    record = _results("seeds/a_digits")
+    document, last = record["document"], record["history"][-1]
+    head = [f"after {last['epoch']} epochs", "document", "plain", f"quantized, {record['code']['levels']} levels"]
+    rows = [
+        [part, f"{document[part]:.4f}", f"{last[f'{part}_plain']:.4f}", f"{last[f'{part}_quantized']:.4f}"]
+        for part in ("train", "test")
+    ]
+    return _table(head, rows)
+
+
+def seed_digits_bytes() -> str:
+    """System A: what a digit takes as a code and in files."""
+    record = _results("seeds/a_digits")
+    values, levels, files = record["code"]["values"], record["code"]["levels"], record["files"]
+    rows = [
+        [f"the code, {values} values as float32", f"{4 * values}"],
+        [f"the code, {values} values of {levels} levels, packed", f"{values * (levels - 1).bit_length() / 8:.0f}"],
+        ["`.nnc`, a file each", f"{files['bytes_a_file']:.1f}"],
+        [f"`.nnc`, {files['pictures']:,} digits in one file", f"{files['bytes_a_picture_stacked']:.1f}"],
+    ]
+    return _table(["", "bytes a digit"], rows)
+
+
+def seed_recogniser() -> str:
+    """System D: accuracy on the test set beside the document's."""
+    record = _results("seeds/d_recogniser")
+    document, test, plain = record["document"], record["test"], record["plain"]
+    rows = [
+        ["VGG16 starts from", "ImageNet weights", "random weights"],
+        ["epochs", f"{document['epochs']}", f"{record['training']['epochs']}"],
+        ["VGG16, test accuracy", _share(document["accuracy"]), _share(test["accuracy"])],
+        ["VGG16, test loss", "-", f"{test['loss']:.4f}"],
+        ["plain network, test accuracy", _share(document["plain_accuracy"]), _share(plain["accuracy"])],
+        ["plain network, test loss", f"{document['plain_loss']:.3f}", f"{plain['loss']:.4f}"],
+    ]
+    return _table(["", "document", "here"], rows)
+
+
+def seed_recogniser_classes() -> str:
+    """System D: the classification report."""
+    rows = [
+        [str(row["class"]), *(f"{row[kind]:.4f}" for kind in ("precision", "recall", "f1")), f"{row['support']:,}"]
+        for row in _results("seeds/d_recogniser")["test"]["classes"]
+    ]
+    return _table(["digit", "precision", "recall", "F1", "test digits"], rows)
+
+
+def seed_decoded() -> str:
+    """System D: accuracy on decoded digits."""
+    rows = []
+    for point in _results("seeds/d_recogniser")["decoded"]:
+        name = point["codec"] if point["quality"] is None else f"{point['codec']}, quality {point['quality']}"
+        coded = "mse" in point
+        size = f"{point['bytes_a_file']:.0f}" if coded else "784 raw"
+        psnr = f"{-10 * math.log10(point['mse']):.1f}" if coded else "-"
+        rows.append([name, size, psnr, _share(point["accuracy"])])
+    return _table(["digits as", "bytes a file", "PSNR, dB", "accuracy"], rows)
+
+
+def seed_dense() -> str:
+    """System B: errors and factors of the twelve members beside the document's."""
+    rows = []
+    for row in _results("seeds/b_dense_family")["members"]:
+        document, errors, files = row["document"], row["mse"], row["files"]
+        rows.append(
+            [
+                f"`{row['member']}`",
+                *(f"{document[part]:.4f}" for part in ("train", "test")),
+                *(f"{errors[part]['plain']:.4f}" for part in ("train", "test")),
+                f"{errors['test']['quantized']:.4f}",
+                *(f"{value:.2f}" for value in (document["factor"], row["factor"], files["factor"])),
+                f"{files['factor_stacked']:.2f}",
+                f"{row['training']['epochs']}",
+            ]
+        )
+    head = ["member", "document: train", "test", "here: train", "test", "test, quantized"]
+    head += ["document: factor", "so counted here", "`.nnc`, a file each", "all in one file", "epochs"]
+    return _table(head, rows)
+
+
+def seed_layers() -> str:
+    """System C: the autoencoders beside the document's, and other codecs at their SSIM."""
+    rows = []
+    for row in _results("seeds/c_layers")["models"]:
+        document = row["document"]
+        head = f"{row['layers']} layers"
+        printed = [f"{document['psnr_db']:.2f}", f"{document['ssim']:.4f}", f"{document['ratio']:.2f}"]
+        rows.append([head, "document, autoencoder", *printed, _seconds(document["seconds"])])
+        rows.append(["", "autoencoder", *_layers_cells(row["autoencoder"])])
+        for codec, title in {"jpeg": "JPEG", "photo": "`photo`"}.items():
+            found = row[codec]
+            if found:
+                rows.append(["", f"{title}, quality {found['quality']}", *_layers_cells(found)])
+            else:
+                rows.append(["", f"{title} does not reach it", "-", "-", "-", "-"])
+    return _table(["", "", "PSNR, dB", "SSIM", "ratio", "seconds a picture"], rows)
+
+
+def seed_layers_jpeg() -> str:
+    """System C: JPEG at the document's qualities, and the project's codec at the SSIM it has there."""
+    rows = []
+    for point in _results("seeds/c_layers")["jpeg_points"]:
+        jpeg, photo = point["jpeg"], point["photo"]
+        cells = [f"{jpeg['quality']}", f"{jpeg['ssim']:.4f}", f"{jpeg['bytes_a_file']:,.0f}"]
+        if photo:
+            share = photo["bytes_a_file"] / jpeg["bytes_a_file"] - 1
+            cells += [f"{photo['quality']}", f"{photo['ssim']:.4f}", f"{photo['bytes_a_file']:,.0f}", f"{share:+.0%}"]
+        else:
+            cells += ["-", "not reached", "-", "-"]
+        rows.append(cells)
+    return _table(["JPEG quality", "SSIM", "bytes a file", "`photo` quality", "SSIM", "bytes a file", ""], rows)
+
+
+def _layers_cells(found: dict[str, Any]) -> list[str]:
+    values = [f"{found['psnr_db']:.2f}", f"{found['ssim']:.4f}", f"{found['ratio_of_all_bytes']:.2f}"]
+    return [*values, _seconds(found["seconds_a_picture"])]
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2g}"
+
+
+def fine_tuning() -> str:
+    """Bytes of fine-tuned models at equal PSNR, against the general one and other codecs."""
+    names = {"photo": "`photo`", "webp": "WebP", "avif": "AVIF", "jpeg": "JPEG"}
+    rows = []
+    for name, row in _results("fine_tuning")["sets"].items():
+        rates = row["bd_rate_percent"]
+        training = row["training"]
+        cells = ["no shared range" if rates[key] is None else f"{rates[key]:+.1f}%" for key in names]
+        rows.append([name, *cells, f"{training['steps']:,}", f"{training['minutes_in_all']:.1f}"])
+    return _table(["bytes at equal PSNR, against", *names.values(), "steps", "minutes in all"], rows)
+
+
+def fine_tuning_bytes() -> str:
+    """Bytes a picture at the same PSNRs."""
+    names = {"photo": "`photo`", "webp": "WebP", "avif": "AVIF", "jpeg": "JPEG"}
+    rows = []
+    for name, row in _results("fine_tuning")["sets"].items():
+        for point in row["bytes_at_psnr"]:
+            sizes = [point["bytes"][codec] for codec in (f"tuned/{name}", *names)]
+            cells = ["-" if size is None else f"{size:,.0f}" for size in sizes]
+            rows.append([name, f"{point['psnr_db']:.1f}", *cells])
+    return _table(["set", "PSNR, dB", "fine-tuned", *names.values()], rows)
+
+
+def _share(value: float) -> str:
+    return f"{value:.2%}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
     for table in (
         *(bd_rates, bd_rates_perceptual, published, kodak_curve, generation_loss, photo_parts, efforts),
         *(small_pictures, speed, speed_by_size, speed_memory, cold_start, latent_layout),
+        *(seed_digits, seed_digits_bytes, seed_recogniser, seed_recogniser_classes, seed_decoded),
+        *(seed_dense, seed_layers, seed_layers_jpeg, fine_tuning, fine_tuning_bytes),
     )
 }
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from common import PHOTO_SOURCES, data_folder
-from hyperprior_photo import HELD_BACK, fresh
+from hyperprior_photo import HELD_BACK
 
 from nncodec.entropy import ideal_bits
 from nncodec.latents import Latents
@@ -22,14 +22,12 @@ from nncodec.model import Pixels
 from nncodec.model_file import ModelFile, write_model
 from nncodec.training.checkpoint import load_checkpoint
 from nncodec.training.data import list_pictures, load_pictures, split_by_name
-from nncodec_hyperprior.codec import HYPER_STRIDE, HyperpriorCodec, model_config, model_tensors
-from nncodec_hyperprior.entropy import PriorTables
-from nncodec_hyperprior.fitting import normal_tables
-from nncodec_hyperprior.network import HyperpriorNetwork
+from nncodec_hyperprior.codec import HYPER_STRIDE, HyperpriorCodec, model_config
+from nncodec_hyperprior.network import NetworkConfig
+from nncodec_hyperprior.packing import packed_tensors
+from nncodec_hyperprior.starting import fresh_network
 from nncodec_hyperprior.training import HyperpriorTask
 
-QUALITIES = tuple(range(0, 101, 10))
-_FIRST_QUALITIES = (0, 30, 60, 100)
 MEASURED_AT = (0, 10, 30, 50, 70, 90, 100)
 
 
@@ -41,18 +39,13 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("plugins/nncodec_hyperprior/weights/photo.safetensors"))
     options = parser.parse_args()
     state = load_checkpoint(options.run / "checkpoint.pt")
-    task = HyperpriorTask(fresh())
+    task = HyperpriorTask(fresh_network(NetworkConfig()))
     task.load_state_dict(state["model"])
     network = task.network.eval()
     training, held_back = split_by_name(list_pictures(data_folder("photos")), HELD_BACK)
     chosen = [training[i] for i in np.random.default_rng(0).permutation(len(training))[: options.pictures]]
-    pictures = load_pictures(chosen)
-    tables = normal_tables(network.config.prior.hyper_channels)
-    # Once for the densities; once more because what is rounded to zero depends on them.
-    for qualities in (_FIRST_QUALITIES, QUALITIES):
-        codec = HyperpriorCodec.from_file(_file(network, tables))
-        tables = codec.fitted(lambda q, codec=codec: _latents(codec, pictures, q), qualities, print)
-    model_file = _file(network, tables)
+    tensors = packed_tensors(network, load_pictures(chosen), print)
+    model_file = ModelFile("hyperprior", model_config(network.config), "hyperprior/photo", {}, "", tensors=tensors)
     card = {
         "summary": "photographs of any size, colour and grey, quality 0..100 in one model",
         "licence": "Apache-2.0",
@@ -76,16 +69,6 @@ def main() -> None:
         card=card,
         tensors=model_file.tensors,
     )
-
-
-def _file(network: HyperpriorNetwork, tables: PriorTables) -> ModelFile:
-    return ModelFile(
-        "hyperprior", model_config(network.config), "hyperprior/photo", {}, "", tensors=model_tensors(network, tables)
-    )
-
-
-def _latents(codec: HyperpriorCodec, pictures: Sequence[Pixels], quality: int) -> list[Latents]:
-    return [encode(codec, picture, quality) for picture in pictures]
 
 
 def encode(codec: HyperpriorCodec, picture: Pixels, quality: int, effort: int = 0) -> Latents:

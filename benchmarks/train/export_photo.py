@@ -19,17 +19,13 @@ from conv_photo import HELD_BACK
 from nncodec.latents import IntArray
 from nncodec.model import Pixels
 from nncodec.model_file import ModelFile, write_model
-from nncodec.nn.tensors import to_tensor, with_file_precision
+from nncodec.nn.tensors import with_file_precision
 from nncodec.training.checkpoint import load_checkpoint
 from nncodec.training.data import list_pictures, load_pictures, split_by_name
-from nncodec_conv.fitting import fit_contexts
-from nncodec_conv.photo import LATENT, PhotoCodec, photo_tensors
+from nncodec_conv.packing import DEAD_ZONE, packed_photo
+from nncodec_conv.photo import LATENT, PhotoCodec
 from nncodec_conv.photo_network import STRIDE, PhotoConfig, PhotoNetwork
 from nncodec_conv.training import PhotoTask
-
-GROUPS = (3, 5, 8, 16, 32, 48, 80)
-RANKING_QUALITY = 40
-DEAD_ZONE = 0.06
 
 
 def main() -> None:
@@ -46,8 +42,8 @@ def main() -> None:
     network = with_file_precision(task.network).to(memory_format=torch.channels_last).eval()
     training, held_back = split_by_name(list_pictures(data_folder("photos")), HELD_BACK)
     chosen = [training[i] for i in np.random.default_rng(0).permutation(len(training))[: options.pictures]]
-    fitted = fit(network, load_pictures(chosen), options.dead_zone)
-    config = {**network.config.__dict__, "groups": list(GROUPS), "dead_zone": options.dead_zone}
+    packed = packed_photo(network, load_pictures(chosen), print, dead_zone=options.dead_zone)
+    fitted = ModelFile(packed.architecture, packed.config, "conv/photo", {}, "", tensors=packed.tensors)
     card = {
         "summary": "photographs of any size, colour and grey, quality 0..100 in one model",
         "licence": "Apache-2.0",
@@ -59,28 +55,12 @@ def main() -> None:
     }
     print(card)
     write_model(
-        options.output, architecture="conv-photo", config=config, name="conv/photo", card=card, tensors=fitted.tensors
-    )
-
-
-def fit(network: PhotoNetwork, pictures: Sequence[Pixels], dead_zone: float) -> ModelFile:
-    """Fit centres, order and contexts, and return the model as a file in memory."""
-    latents = [_analysis(network, picture) for picture in pictures]
-    flat = np.concatenate([values.reshape(values.shape[1], -1) for values in latents], axis=1)
-    centre = np.median(flat, axis=1).astype(np.float32)
-    size = np.abs(np.round((flat - centre[:, None]) * _gain(network, RANKING_QUALITY)[:, None])).mean(axis=1)
-    order = np.argsort(-size)
-    del flat
-
-    def at_quality(quality: int) -> list[IntArray]:
-        gain = _gain(network, quality)[:, None, None]
-        scaled = [((values[0] - centre[:, None, None]) * gain)[order][None] for values in latents]
-        return [(np.sign(s) * np.floor(np.abs(s) + 0.5 - dead_zone)).astype(np.int32) for s in scaled]
-
-    contexts = fit_contexts(at_quality, GROUPS, on_progress=lambda line: print(line, flush=True))
-    config = {**network.config.__dict__, "groups": list(GROUPS), "dead_zone": dead_zone}
-    return ModelFile(
-        "conv-photo", config, "conv/photo", {}, "", tensors=photo_tensors(network, order, centre, contexts)
+        options.output,
+        architecture=fitted.architecture,
+        config=fitted.config,
+        name=fitted.name,
+        card=card,
+        tensors=fitted.tensors,
     )
 
 
@@ -112,16 +92,6 @@ def _ideal_bits(codec: PhotoCodec, latents: dict[str, IntArray], quality: int) -
         column = np.where((column >= 0) & (column < last), column, last)
         bits -= np.log2(tables.frequencies[context.tables, column] / (1 << tables.precision)).sum()
     return bits
-
-
-def _analysis(network: PhotoNetwork, picture: Pixels) -> np.ndarray:
-    with torch.inference_mode():
-        return network.analysis(to_tensor(_cropped(picture)[None])).numpy()
-
-
-def _gain(network: PhotoNetwork, quality: int) -> np.ndarray:
-    with torch.inference_mode():
-        return network.gain(torch.tensor([float(quality)]))[0, :, 0, 0].numpy()
 
 
 def _cropped(picture: Pixels) -> Pixels:

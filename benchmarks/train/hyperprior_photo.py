@@ -21,12 +21,11 @@ from torch import Tensor
 import nncodec_conv
 import nncodec_hyperprior
 from nncodec.model_file import read_model
-from nncodec.nn.fixed_point import SUM_STEPS, WEIGHT_STEPS, FixedPointConv2d
 from nncodec.nn.transforms import PhotoTransforms
 from nncodec.training.data import CropSampler, Pixels, list_pictures, load_pictures, split_by_name
 from nncodec.training.loop import LoopOptions, Schedule, fit
-from nncodec_hyperprior.network import HyperpriorNetwork, NetworkConfig
-from nncodec_hyperprior.prior_network import start_prior
+from nncodec_hyperprior.network import NetworkConfig
+from nncodec_hyperprior.starting import fresh_network, network_from
 from nncodec_hyperprior.training import HyperpriorTask
 
 HELD_BACK = 0.04
@@ -49,11 +48,12 @@ def main() -> None:
     torch.manual_seed(0)
     pictures, held_back = split_by_name(list_pictures(data_folder("photos")), HELD_BACK)
     sampler = CropSampler(load_pictures(pictures), options.batch_size, options.crop, seed=2)
-    network = fresh()
-    if options.start == "conv/photo":
-        start_from_conv_photo(network.transforms)
-    elif options.start == "hyperprior/photo":
-        start_from_model(network, _HYPERPRIOR_PHOTO)
+    if options.start == "hyperprior/photo":
+        network = network_from(read_model(_HYPERPRIOR_PHOTO))
+    else:
+        network = fresh_network(NetworkConfig())
+        if options.start == "conv/photo":
+            start_from_conv_photo(network.transforms)
     task = HyperpriorTask(network)
     validation = Validation(task, load_pictures(held_back), options.run / "validation.csv")
 
@@ -73,13 +73,6 @@ def main() -> None:
     report = fit(task, sampler, schedule, loop, on_progress=tell)
     validation.measure(report.steps)
     print(f"{report.steps} steps in {report.elapsed_s / 60:.1f} minutes")
-
-
-def fresh() -> HyperpriorNetwork:
-    """Return the network as it starts: the transforms from a DCT, the prior from small random weights."""
-    network = HyperpriorNetwork(NetworkConfig(), FixedPointConv2d)
-    start_prior(network.prior)
-    return network
 
 
 class Validation:
@@ -112,21 +105,6 @@ class Validation:
             if fresh_log:
                 stream.write(",".join(["step", *means]) + "\n")
             stream.write(",".join([str(step), *(f"{value:.6g}" for value in means.values())]) + "\n")
-
-
-def start_from_model(network: HyperpriorNetwork, path: Path) -> None:
-    """Take all weights of a model file; those in fixed point go on from their steps."""
-    tensors = read_model(path).tensors
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            layer, _, part = name.partition(".parametrizations.")
-            if part:
-                kind = part.removesuffix(".original")
-                steps = WEIGHT_STEPS if kind == "weight" else SUM_STEPS
-                value = torch.from_numpy(tensors[f"exact.{layer}.{kind}"].astype("float64") / steps)
-            else:
-                value = torch.from_numpy(tensors[f"network.{name}"].astype("float32"))
-            parameter.copy_(value)
 
 
 def start_from_conv_photo(transforms: PhotoTransforms) -> None:

