@@ -19,7 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = ("README.md", "docs/adr/0002-latent-layout.md", "docs/adr/0005-hyperprior.md")
+PAGES = ("README.md", "docs/seeds.md", "docs/adr/0002-latent-layout.md", "docs/adr/0005-hyperprior.md")
 _MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
