@@ -9,7 +9,7 @@ the file name; nothing else sees these. Rate weights and shapes were chosen on c
 `nncodec.metrics.ssim`, the mean over the R, G and B planes; ratios are 49,152 bytes of samples over those of the real
 file. Every codec uses one quality for the whole set: the lowest whose mean SSIM is at least the autoencoder's.
 
-The perceptual part of the loss compares VGG16's first two blocks on a quarter of each batch. Its weights are those of
+The perceptual part of the loss compares VGG16's first two blocks on an eighth of each batch. Its weights are those of
 `--features`, else those that `d_recogniser.py` has left; without any the part is left out, and the results say so.
 Training goes on from its checkpoints, and finished measurements are kept in the run folder.
 """
@@ -75,12 +75,12 @@ class Training:
 
     width: int
     codes: int
-    levels: int
     rate: float
-    steps: int = 2500
-    batch_size: int = 16
+    steps: int
+    learning_rate: float
+    levels: int = 256
+    batch_size: int = 8
     crop: int = 64
-    learning_rate: float = 6e-4
 
 
 DOCUMENT = {
@@ -90,16 +90,16 @@ DOCUMENT = {
     10: Printed(22.61, 0.8062, 1.51, 1.58, 0.8147, 40.82, 0.01),
 }
 TRAINING = {
-    3: Training(width=96, codes=48, levels=256, rate=0.001),
-    5: Training(width=128, codes=64, levels=256, rate=0.004),
-    7: Training(width=128, codes=64, levels=256, rate=0.012),
-    10: Training(width=192, codes=96, levels=256, rate=0.015, batch_size=8),
+    3: Training(width=96, codes=48, rate=0.004, steps=5000, learning_rate=1e-4),
+    5: Training(width=224, codes=112, rate=0.004, steps=3000, learning_rate=8e-5),
+    7: Training(width=128, codes=64, rate=0.01, steps=4000, learning_rate=1e-4),
+    10: Training(width=320, codes=160, rate=0.005, steps=2000, learning_rate=6e-5),
 }
 HYBRID = {"ssim": 0.5, "perceptual": 0.1, "mse": 0.4}
 """Weights a, b, c of the document, which does not give them."""
 
 _PERCEPTUAL_LAYERS = ("relu1_2", "relu2_2")
-_PERCEPTUAL_SHARE = 4  # one in so many crops of a batch
+_PERCEPTUAL_SHARE = 8  # one in so many crops of a batch
 _TIMED = 20
 
 
@@ -206,7 +206,7 @@ def _weighted(weights: Mapping[str, float], perceptual: PerceptualLoss | None) -
 def _settings(settings: Training, options: argparse.Namespace) -> Training:
     changes = {"steps": options.steps, "rate": options.rate}
     if options.quick:
-        changes |= {"width": 16, "codes": 12, "batch_size": 4, "steps": options.steps or 60, "learning_rate": 1e-3}
+        changes |= {"width": 24, "codes": 12, "batch_size": 4, "steps": options.steps or 60, "learning_rate": 1e-3}
     return Training(**(asdict(settings) | {key: value for key, value in changes.items() if value is not None}))
 
 
@@ -225,9 +225,8 @@ def train(layers: int, settings: Training, pictures: Sequence[Pixels], loss: Los
     report = fit(
         AutoencoderTask(network, loss, rate=settings.rate),
         sampler,
-        Schedule(settings.learning_rate, steps=settings.steps, warmup_steps=min(200, settings.steps // 10)),
+        Schedule(settings.learning_rate, steps=settings.steps, warmup_steps=min(300, settings.steps // 4)),
         LoopOptions(
-            bfloat16=True,
             checkpoint=folder / "checkpoint.pt",
             checkpoint_minutes=1,
             log=folder / "log.csv",

@@ -1,8 +1,9 @@
-"""Stacks to be trained start as a linear transform, since plain layers and ReLUs are slow to find one by themselves.
+"""Stacks to be trained start as a transform and its inverse, since plain layers and ReLUs are slow to find one.
 
 Values travel in pairs, u as relu(u) and relu(-u), so that a layer that subtracts the second from the first is linear
 in spite of the ReLUs. The strided layers start as 2 x 2 Haar transforms that keep the lowest frequencies, the others as
-the identity, and the decoder undoes them; small random weights are added everywhere.
+the identity, and the decoder undoes them. Its last hidden layer starts as samples of the picture, each as several
+relu(x - t): the last layer adds these up to the inverse of the sigmoid that follows. Small random weights are added.
 
 References:
     D. Balduzzi et al., "The shattered gradients problem", ICML 2017, section 3 (networks that start linear).
@@ -19,23 +20,27 @@ from nncodec.nn.autoencoder import Autoencoder
 from nncodec_conv.networks import StackConfig
 
 # Rows: luma and two colour differences of R, G, B, orthonormal.
-_COLOUR = [[3**-0.5] * 3, [2**-0.5, 0, -(2**-0.5)], [6**-0.5, -2 * 6**-0.5, 6**-0.5]]
+_COLOUR = torch.tensor([[3**-0.5] * 3, [2**-0.5, 0, -(2**-0.5)], [6**-0.5, -2 * 6**-0.5, 6**-0.5]])
 # How much sooner luma is kept than colour differences of the same frequency.
 _COLOUR_HANDICAP = 0.35
-_NOISE = 0.05
-# The sigmoid's slope is 1/4 at its centre.
-_SIGMOID_SLOPE = 4.0
+_NOISE = 0.003
+# Samples of a 2 x 2 block.
+_SAMPLES = 12
+# The inverse of the sigmoid is met between minus and plus this.
+_LOGIT_REACH = 5.0
+# The quantizer's range starts as 0..4.
+_MIDDLE = 2.0
 
 
 def start_stack(network: Autoencoder, config: StackConfig) -> None:
-    """Start a freshly built stack as a linear transform and its inverse, in place.
+    """Start a freshly built stack as a transform and its inverse, in place.
 
     Args:
         network: of `build_stack`.
-        config: the same; from 6 channels on the transform exists, narrower stacks stay as they are.
+        config: the same; stacks of fewer than 24 channels have no room for a transform and stay as they are.
     """
     pairs = config.width // 2
-    if pairs < 3:
+    if pairs < _SAMPLES:
         return
     down = [layer for layer in network.encoder.modules() if isinstance(layer, nn.Conv2d)]
     up = [layer for layer in network.decoder.modules() if isinstance(layer, nn.ConvTranspose2d)][::-1]
@@ -45,50 +50,101 @@ def start_stack(network: Autoencoder, config: StackConfig) -> None:
                 parameter.mul_(_NOISE)
             for parameter in (_bias(there), _bias(back)):
                 parameter.zero_()
-        bands = [_Band(_COLOUR_HANDICAP * (row > 0), row) for row in range(3)]
-        for number, (there, back) in enumerate(zip(down, up, strict=True)):
+        bands = _start_pixels(down[0], up[0], config.width // _SAMPLES)
+        for level, (there, back) in enumerate(zip(down[1:-1], up[1:-1], strict=True), start=1):
             if there.stride == (2, 2):
-                bands = _start_haar(there, back, bands, pairs, level=number)
-            elif number < len(down) - 1:
+                bands = _start_haar(there, back, bands, pairs, level)
+            else:
                 _start_identity(there, back, len(bands), pairs)
-        _start_codes(down[-1], up[-1], min(config.codes, len(bands)), pairs, reach=3**0.5 * config.stride / 2)
+        _start_codes(down[-1], up[-1], min(config.codes, len(bands)), pairs, 3**0.5 * config.stride / 2)
 
 
 @dataclass(frozen=True, order=True)
 class _Band:
-    """A channel of the transform: how high its frequency is, and which channel of the layer before it is made of."""
+    """A channel of the transform: how high its frequency is, and what it is made of.
+
+    Args:
+        frequency: lower ones are kept first.
+        source: its channel in the layer before.
+        across, down: whether it is the difference of neighbours, rather than their sum, along each axis.
+    """
 
     frequency: float
     source: int
     across: int = 0
     down: int = 0
 
+    @property
+    def block(self) -> Tensor:
+        """The 2 x 2 kernel, orthonormal."""
+        across, down = ((-1.0) ** flag for flag in (self.across, self.down))
+        return torch.tensor([[1.0, across], [down, across * down]]) / 2
 
-def _start_haar(there: nn.Conv2d, back: nn.ConvTranspose2d, bands: list[_Band], pairs: int, level: int) -> list[_Band]:
-    """Start a strided layer and its inverse; return the bands that it makes, lowest first."""
-    octave = 2.0**-level  # later layers split low bands further
-    split = [
+
+def _split(bands: list[_Band], level: int) -> list[_Band]:
+    """Return the bands that a strided layer makes of others, lowest first; later layers split low bands further."""
+    octave = 2.0**-level
+    return sorted(
         _Band(band.frequency + octave * (across + down), number, across, down)
         for number, band in enumerate(bands)
         for across in (0, 1)
         for down in (0, 1)
-    ]
-    kept = sorted(split)[:pairs]
+    )
+
+
+def _start_pixels(there: nn.Conv2d, back: nn.ConvTranspose2d, hinges: int) -> list[_Band]:
+    """Start the layers next to the pixels; return the bands of 2 x 2 blocks.
+
+    The decoder's takes every sample in so many channels, see `_hinges`.
+    """
+    bands = _split([_Band(_COLOUR_HANDICAP * (row > 0), row) for row in range(3)], 0)
+    pairs = there.out_channels // 2
+    for number, kernel in enumerate(_pixel_kernels(bands)):
+        for sign, channel in ((1, number), (-1, pairs + number)):
+            there.weight[channel, :, 1:, 1:] += sign * kernel
+            _bias(there)[channel] -= sign * kernel.sum() / 2  # pixels less their middle
+    _, slopes, lowest = _hinges(hinges)
+    for sample in range(_SAMPLES):
+        colour, place = divmod(sample, 4)
+        for hinge, slope in enumerate(slopes):
+            back.weight[sample * hinges + hinge, colour, 1 + place // 2, 1 + place % 2] += slope
+    _bias(back).add_(lowest)
+    return bands
+
+
+def _pixel_kernels(bands: list[_Band]) -> list[Tensor]:
+    """Return what each band of a 2 x 2 block is of its pixels, (3, 2, 2)."""
+    return [_COLOUR[band.source][:, None, None] * band.block for band in bands]
+
+
+def _hinges(count: int) -> tuple[list[float], list[float], float]:
+    """Return t and slope of each relu(x - t) and the constant that add up to the inverse of the sigmoid at x."""
+    values = torch.linspace(-_LOGIT_REACH, _LOGIT_REACH, count + 1)
+    places = torch.sigmoid(values)
+    steep = values.diff() / places.diff()
+    slopes = [steep[0].item(), *steep.diff().tolist()]
+    return places[:-1].tolist(), slopes, values[0].item()
+
+
+def _start_haar(there: nn.Conv2d, back: nn.ConvTranspose2d, bands: list[_Band], pairs: int, level: int) -> list[_Band]:
+    """Start a strided layer and its inverse; return the bands that it makes."""
+    kept = _split(bands, level)[:pairs]
     for number, band in enumerate(kept):
-        block = torch.tensor([[1.0, (-1.0) ** band.across], [(-1.0) ** band.down, (-1.0) ** (band.across + band.down)]])
-        block = block / 2  # orthonormal
-        if level == 0:
-            # From pixels, less their middle; to what goes into the sigmoid.
-            kernel = torch.tensor(_COLOUR[band.source])[:, None, None] * block  # (3, 2, 2)
-            for sign, channel in ((1, number), (-1, pairs + number)):
-                there.weight[channel, :, 1:, 1:] += sign * kernel
-                _bias(there)[channel] -= sign * kernel.sum() / 2
-                back.weight[channel, :, 1:, 1:] += sign * _SIGMOID_SLOPE * kernel
-            continue
         for sign, channel in ((1, number), (-1, pairs + number)):
             for source_sign, source in ((1, band.source), (-1, pairs + band.source)):
-                there.weight[channel, source, 1:, 1:] += sign * source_sign * block
-                back.weight[channel, source, 1:, 1:] += sign * source_sign * block
+                there.weight[channel, source, 1:, 1:] += sign * source_sign * band.block
+            if level > 1:
+                for source_sign, source in ((1, band.source), (-1, pairs + band.source)):
+                    back.weight[channel, source, 1:, 1:] += sign * source_sign * band.block
+                continue
+            # Behind this layer come samples of the picture, not bands.
+            hinges = back.out_channels // _SAMPLES
+            samples = _pixel_kernels(bands)[band.source].flatten().repeat_interleave(hinges)
+            back.weight[channel, : len(samples), 1:, 1:] += sign * samples[:, None, None] * band.block
+    if level == 1:
+        hinges = back.out_channels // _SAMPLES
+        places = torch.tensor(_hinges(hinges)[0]).repeat(_SAMPLES)
+        _bias(back)[: len(places)] += 0.5 - places
     return kept
 
 
@@ -99,14 +155,13 @@ def _start_identity(there: nn.Conv2d, back: nn.ConvTranspose2d, count: int, pair
 
 
 def _start_codes(there: nn.Conv2d, back: nn.ConvTranspose2d, count: int, pairs: int, reach: float) -> None:
-    """Codes lie around the middle of their range; the transform's values reach as far as its lowest band does."""
-    middle = 2.0  # the quantizer's range starts as 0..4
+    """Codes lie around the middle of their range, and reach as far as the lowest band does."""
     for code in range(count):
         for sign, channel in ((1, code), (-1, pairs + code)):
-            there.weight[code, channel, 1, 1] += sign * middle / reach
-            back.weight[code, channel, 1, 1] += sign * reach / middle
+            there.weight[code, channel, 1, 1] += sign * _MIDDLE / reach
+            back.weight[code, channel, 1, 1] += sign * reach / _MIDDLE
             _bias(back)[channel] -= sign * reach
-        _bias(there)[code] += middle
+        _bias(there)[code] += _MIDDLE
 
 
 def _bias(layer: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:

@@ -157,7 +157,7 @@ def test_the_weight_of_the_rate_leads_to_codes_that_few_bits_tell() -> None:
     rates = []
     for weight in (1e-6, 0.3):
         torch.manual_seed(0)
-        config = StackConfig(3, 16, 8, 64)
+        config = StackConfig(3, 24, 12, 64)
         network = build_stack(config)
         start_stack(network, config)
         task = AutoencoderTask(network, mse, rate=weight)
@@ -183,25 +183,36 @@ def test_the_rate_is_that_of_the_codes_under_their_densities() -> None:
     assert noisy == pytest.approx(-np.log2(step * np.exp(-10.0) / 4), abs=0.01)  # the density at its middle is 1/(4 s)
 
 
-@pytest.mark.parametrize(("layers", "width", "codes", "least_db"), [(3, 96, 48, 60.0), (10, 64, 32, 20.0)])
+@pytest.mark.parametrize(
+    ("layers", "width", "codes", "least_db"), [(3, 192, 48, 45.0), (3, 96, 48, 36.0), (10, 64, 32, 20.0)]
+)
 def test_a_stack_starts_as_a_transform_and_its_inverse(layers: int, width: int, codes: int, least_db: float) -> None:
+    """All 48 values of 4 x 4 pixels are kept by 3 layers; the last hidden layer meets the sigmoid in so many pieces."""
     torch.manual_seed(0)
     config = StackConfig(layers, width, codes, 256)
     network = build_stack(config)
     with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.mul_(1e-3)  # what is random would hide whether the rest is exact
-        network.quantizer.log_scale.mul_(1e3)
+        for layer in (*network.encoder.modules(), *network.decoder.modules()):
+            if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+                layer.weight.zero_()  # what is random would hide whether the rest is right
     start_stack(network, config)
     pixels = to_tensor(photograph(64)[None])
     with torch.inference_mode():
-        straight = torch.logit(network(pixels, quantized=False).double(), 1e-9) / 4 + 0.5  # before the sigmoid
-    assert -10 * torch.log10(mse(straight.float(), pixels)).item() > least_db
+        restored = network(pixels, quantized=False)
+    assert -10 * torch.log10(mse(restored, pixels)).item() > least_db
+
+
+def test_a_stack_without_room_for_a_transform_stays_as_it_is() -> None:
+    config = StackConfig(3, 23, 8, 64)
+    network = build_stack(config)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    start_stack(network, config)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 def test_a_stack_is_trained_by_parts_of_a_loss_and_its_file_holds_it(installed: Path) -> None:
     torch.manual_seed(0)
-    kind = recipe("conv-stack", MIXED, layers=3, width=16, codes=8, loss="0.5*ssim + 0.5*mse", rate=0.01)
+    kind = recipe("conv-stack", MIXED, layers=3, width=24, codes=12, loss="0.5*ssim + 0.5*mse", rate=0.01)
     assert (kind.size, kind.mode) == (4, "RGB")
     pictures = np.stack([photograph(64)[top : top + 24, :24] for top in range(0, 40, 5)])
     task = kind.task()
@@ -214,7 +225,7 @@ def test_a_stack_is_trained_by_parts_of_a_loss_and_its_file_holds_it(installed: 
     assert np.abs(decoded - shown).mean() < 1.0  # float16 weights, and pixels rounded to bytes
     going_on = recipe("conv-stack", MIXED, model, layers=10, loss="0.5*ssim + 0.5*mse").task()
     figures = [one.loss(to_tensor(pictures), 0.0, torch.Generator())[1] for one in (going_on, task)]
-    assert figures[0]["distortion"] == pytest.approx(figures[1]["distortion"], rel=0.02)
+    assert figures[0]["distortion"] == pytest.approx(figures[1]["distortion"], rel=0.1)  # float16 moves some symbols
 
 
 def test_the_photo_network_of_conv_gets_contexts_for_its_pictures(installed: Path) -> None:
