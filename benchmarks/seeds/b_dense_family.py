@@ -5,9 +5,9 @@
     python benchmarks/seeds/b_dense_family.py --quick               # seconds: drawn digits, two members, few epochs
 
 Errors are mean squared errors of pixels in 0..1. "plain" is the network as the document has it, with codes that are not
-rounded; "quantized" is what files hold. A part of the training file is held back; epochs and learning rates were chosen
-by it, the test file is only measured. Every member's result is kept in the run folder, and a member in training goes on
-from its checkpoint, so an interrupted run loses little.
+rounded; "quantized" is what files hold. A part of the training file is held back to judge epochs and learning rates by;
+test errors were seen beside. Every member's result is kept in the run folder, and a member in training goes on from its
+checkpoint, so an interrupted run loses little.
 """
 
 from __future__ import annotations
