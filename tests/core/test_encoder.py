@@ -35,7 +35,7 @@ class Means(CodecModel):
 
     @classmethod
     def from_file(cls, model_file: ModelFile) -> CodecModel:
-        raise NotImplementedError
+        return cls()
 
     def analysis(self, pixels: Pixels, quality: int, effort: int) -> Mapping[str, NDArray[Any]]:
         self.analysed.append(pixels.shape)

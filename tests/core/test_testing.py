@@ -164,7 +164,7 @@ def _plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def check(test: str) -> None:
-    """Run one test of the contract on the model as it is now."""
+    """Run one test of the contract on the model as it is now; its assertions are what is checked."""
     Contract.setup_class()
     try:
         getattr(Contract(), test)()
