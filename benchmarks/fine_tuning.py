@@ -71,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--plot", type=Path, default=ROOT / "docs" / "images" / "fine_tuning.png")
     options = parser.parse_args(arguments)
     names = ["texture"] if options.quick else options.sets.split(",")
+    if unknown := set(names) - set(SETS):
+        parser.error(f"there is no set {min(unknown)!r}; choose from {', '.join(SETS)}")
     models = options.run / "models"
     models.mkdir(parents=True, exist_ok=True)
     os.environ[registry.MODELS_VARIABLE] = str(models)

@@ -129,6 +129,8 @@ def _options() -> argparse.Namespace:
     installed = [name for name, peer in PEERS.items() if peer.installed]
     if unknown := set(options.peers) - set(installed):
         parser.error(f"no peer {min(unknown)} here; choose from {', '.join(installed)}")
+    if options.memory_again and not options.memory_again.is_file():
+        parser.error(f"there is no record {options.memory_again}")
     if options.output and not options.output.parent.is_dir():
         parser.error(f"there is no folder {options.output.parent}")
     if not options.threads:

@@ -119,3 +119,21 @@ def test_the_sets_keep_what_is_measured_apart_from_what_is_trained_on(monkeypatc
         # A row of the crop that also stood in the training part would be the same pixels.
         row = crop[0, :32].tobytes()
         assert row not in trained.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("script", "option", "wrong", "choices"),
+    [
+        ("seeds/b_dense_family.py", "--only", "LD1E1D1", "LD16E1D1, LD16E2D2"),
+        ("seeds/c_layers.py", "--only", "3,4", "3, 5, 7, 10"),
+        ("fine_tuning.py", "--sets", "cats", "clothing, pages, texture"),
+    ],
+)
+def test_what_there_is_not_is_refused_in_one_line(
+    tmp_path: Path, script: str, option: str, wrong: str, choices: str
+) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / script), option, wrong]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 2
+    assert f"choose from {choices}" in done.stderr.splitlines()[-1]
+    assert not list(tmp_path.iterdir())

@@ -108,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--curves", type=Path, default=CURVES, help="folder for the plots")
     options = parser.parse_args(arguments)
     names = options.only.split(",") if options.only else QUICK if options.quick else tuple(DOCUMENT)
+    if unknown := set(names) - set(DOCUMENT):
+        parser.error(f"there is no member {min(unknown)!r}; choose from {', '.join(DOCUMENT)}")
     pictures, test = _data(options.quick)
     held_back = len(pictures) // 10 if options.quick else HELD_BACK
     rows = []

@@ -116,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON")
     parser.add_argument("--curves", type=Path, default=CURVES, help="folder for the plots")
     options = parser.parse_args(arguments)
+    if unknown := set(options.only.split(",")) - set(map(str, TRAINING)):
+        parser.error(f"there is no model of {min(unknown)!r} layers; choose from {', '.join(map(str, TRAINING))}")
     layers = [int(text) for text in options.only.split(",")]
     training, choice, test = _photographs(options.quick)
     wanted = 6 if options.quick else TEST_CROPS // 10 if options.choose else TEST_CROPS
