@@ -3,6 +3,7 @@
 from nncodec._version import __version__
 from nncodec.codec import decode, decode_batch, decode_frames, encode, encode_batch
 from nncodec.encoder import EncodeOptions
+from nncodec.enhancing import enhance
 from nncodec.errors import (
     BadModelFile,
     Corrupt,
@@ -49,5 +50,6 @@ __all__ = [
     "decode_frames",
     "encode",
     "encode_batch",
+    "enhance",
     "inspect",
 ]

@@ -2,7 +2,7 @@
 
     image -> pixels -> analysis -> latents -> entropy coder -> blocks -> container -> bytes
 
-`encoder.py` and `decoder.py` walk it; this module is what users call.
+`encoder.py` and `decoder.py` walk it; this module is what users call, with `enhance` of `enhancing.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from nncodec.encoder import EncodeOptions, Encoder
 from nncodec.errors import InvalidOption
 from nncodec.inspection import Source
 from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.recommendation import enhancement_for
 from nncodec.region import Box, checked_box
 from nncodec.targets import encode_to, target_of
 from nncodec.tiling import PIXELS_AT_ONCE
@@ -107,7 +108,15 @@ def encode_batch(
     return files
 
 
-def decode(data: Source, *, frame: int = 0, box: Box | None = None, limits: Limits = DEFAULT_LIMITS) -> Image.Image:
+def decode(
+    data: Source,
+    *,
+    frame: int = 0,
+    box: Box | None = None,
+    enhancer: str | None = None,
+    strength: float | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Image.Image:
     """Decode one frame of a file, or a box of it.
 
     Args:
@@ -116,6 +125,11 @@ def decode(data: Source, *, frame: int = 0, box: Box | None = None, limits: Limi
         box: (left, upper, right, lower) in pixels of the picture, as `Image.crop` takes it; all by default. The result
             is what cropping the whole would give, within one level, for less: only blocks (1024 x 1024 pixels) within
             reach of it are read, and synthesis runs on the box and a halo alone. Alpha is read whole.
+        enhancer: name or alias of an installed enhancer that the decoded picture goes through; "recommended" for the
+            one that the file recommends, and none if it does not. One that enlarges is for files that are stored
+            reduced. Alpha and size stay what they are. By default none: what the file holds, and nothing else.
+        strength: of the enhancer, 0 (faithful) to 1 (the most detail, some of it invented); by default what the file
+            recommends, or 0. An enhancer without strengths ignores it.
         limits: what the file may ask for; the whole of it, whatever the box.
 
     Returns:
@@ -124,27 +138,36 @@ def decode(data: Source, *, frame: int = 0, box: Box | None = None, limits: Limi
 
     Raises:
         FormatError: the bytes are not a sound .nnc file (see errors.py for the kinds).
-        UnknownModel: the file's model is not installed.
-        InvalidOption: there is no such frame; the box is not four whole numbers, empty, or reaches outside.
-        BadModelFile, WeightsMismatch, PluginError: the model cannot be used.
+        UnknownModel: the file's model or the enhancer is not installed.
+        InvalidOption: there is no such frame; the box is not four whole numbers, empty, or reaches outside; the
+            enhancer does not suit the file, or its strength is out of range.
+        ModelError, BadModelFile, WeightsMismatch, PluginError: the model or the enhancer cannot be used.
     """
-    return next(iter(decode_frames(data, frames=range(frame, frame + 1), box=box, limits=limits)))
+    chosen = range(frame, frame + 1)
+    frames = decode_frames(data, frames=chosen, box=box, enhancer=enhancer, strength=strength, limits=limits)
+    return next(iter(frames))
 
 
 def decode_frames(
-    data: Source, *, frames: range | None = None, box: Box | None = None, limits: Limits = DEFAULT_LIMITS
+    data: Source,
+    *,
+    frames: range | None = None,
+    box: Box | None = None,
+    enhancer: str | None = None,
+    strength: float | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[Image.Image]:
     """Decode the frames of a file one after another, in bounded memory.
 
     Args:
-        data, box, limits: see `decode`; the box is the same for all.
+        data, box, enhancer, strength, limits: see `decode`; they are the same for all.
         frames: which, in the order to yield them; all by default. Only blocks that hold one of them are read.
 
     Yields:
         Pillow images, as `decode` returns.
 
     Raises:
-        See `decode`; errors of the header are raised at once, errors of a block when it is reached.
+        See `decode`; errors of the header and of the enhancer are raised at once, errors of a block when it is reached.
     """
     container = Container(data, limits)
     container.check_end()
@@ -152,15 +175,23 @@ def decode_frames(
     wanted = range(count) if frames is None else frames
     if wanted and not all(0 <= number < count for number in (wanted[0], wanted[-1])):
         raise InvalidOption(option="frame", reason=f"the file has frames 0 to {count - 1}")
-    return frames_of(container, wanted, None if box is None else checked_box(box, container.header.display_size))
+    checked = None if box is None else checked_box(box, container.header.display_size)
+    return frames_of(container, wanted, checked, enhancement_for(container, enhancer, strength))
 
 
-def decode_batch(files: Sequence[Source], *, limits: Limits = DEFAULT_LIMITS) -> list[Image.Image]:
+def decode_batch(
+    files: Sequence[Source],
+    *,
+    enhancer: str | None = None,
+    strength: float | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> list[Image.Image]:
     """Decode the first frame of many files; small ones that look alike share passes of the model.
 
     Arguments, errors: see `decode`.
     """
     containers = [Container(data, limits) for data in files]
+    enhancements = [enhancement_for(container, enhancer, strength) for container in containers]
     images: list[Image.Image | None] = [None] * len(files)
     alike: dict[Header, list[int]] = {}
     for number, container in enumerate(containers):
@@ -168,12 +199,13 @@ def decode_batch(files: Sequence[Source], *, limits: Limits = DEFAULT_LIMITS) ->
         if container.block_count == 1 and container.header.frames == 1:
             alike.setdefault(container.header, []).append(number)
         else:
-            images[number] = next(frames_of(container, range(1)))
+            images[number] = next(frames_of(container, range(1), None, enhancements[number]))
     for header, numbers in alike.items():
         at_once = max(1, PIXELS_AT_ONCE // (header.width * header.height))
         model = model_of(containers[numbers[0]])
         for start in range(0, len(numbers), at_once):
-            chosen = [containers[n] for n in numbers[start : start + at_once]]
-            for number, image in zip(numbers[start:], alike_of(chosen, header, model), strict=False):
+            chosen = numbers[start : start + at_once]
+            found = alike_of([containers[n] for n in chosen], header, model, [enhancements[n] for n in chosen])
+            for number, image in zip(chosen, found, strict=True):
                 images[number] = image
     return [image for image in images if image is not None]

@@ -75,6 +75,7 @@ class ChunkType(IntEnum):
     MODEL_NAME = 0x04
     PREVIEW = 0x05
     SETTINGS = 0x06
+    ENHANCER = 0x07
     ALPHA = 0x81
 
 
@@ -112,6 +113,11 @@ class Header:
     frames: int = 1
     frames_per_block: int = 1
     block_edge_log2: int = 0
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether decoders return larger pictures than are coded."""
+        return self.display_size[0] > self.width or self.display_size[1] > self.height
 
     @property
     def grid(self) -> tuple[int, int, int]:

@@ -12,50 +12,59 @@ from PIL import Image
 from nncodec import registry
 from nncodec.alpha import unpack_alpha
 from nncodec.container import ChunkType, ColourMode, Container, Header
+from nncodec.enhancing import Enhancement
 from nncodec.entropy import coder_by_id, decode_block
 from nncodec.errors import Corrupt, PluginError
 from nncodec.inspection import image_info, model_name
 from nncodec.latents import Latents
 from nncodec.model import AnySize, CodecModel, FixedSize, Pixels, run_plugin
 from nncodec.patches import Patch, patches
-from nncodec.pixels import from_model, to_image
+from nncodec.pixels import Canvas, from_model
 from nncodec.region import Box, Region
-from nncodec.tiling import TILE_EDGE, Area, Cell, Grid
+from nncodec.tiling import TILE_EDGE, Area, Cell, Grid, Span
 
 
-def frames_of(container: Container, wanted: range, box: Box | None = None) -> Iterator[Image.Image]:
+def frames_of(
+    container: Container, wanted: range, box: Box | None = None, enhancement: Enhancement | None = None
+) -> Iterator[Image.Image]:
     """Yield the wanted frames of an open file in their order, one group of frames in memory at a time.
 
     Args:
         container: the file.
         wanted: numbers of frames, all of them in the file.
         box: of each frame, a sound one (see `region.checked_box`); None for all of it.
+        enhancement: what the frames go through before they are shown, see `recommendation.enhancement_for`.
     """
     model = model_of(container)
     header = container.header
     grid = Grid.of(header, model.traits)
-    region = Region.of(header, box)
+    view = _View(header, box, enhancement)
     alpha = _alpha_of(container)
     info = image_info(container)
     for group, numbers in itertools.groupby(wanted, lambda number: number // header.frames_per_block):
         chosen = list(numbers)
-        images = _images_of(container, model, grid, group, chosen, region.coded)[::-1]
+        images = _images_of(container, model, grid, group, chosen, view.seen)[::-1]
         for number in chosen:  # and what is yielded is kept no longer
-            yield _finish(images.pop(), region, None if alpha is None else alpha[number], info)
+            yield _finish(images.pop(), view, None if alpha is None else alpha[number], info)
 
 
-def alike_of(containers: Sequence[Container], header: Header, model: CodecModel) -> Iterator[Image.Image]:
-    """Decode files of one frame and one block that share a header, with one synthesis."""
+def alike_of(
+    containers: Sequence[Container],
+    header: Header,
+    model: CodecModel,
+    enhancements: Sequence[Enhancement | None],
+) -> Iterator[Image.Image]:
+    """Decode files of one frame and one block that share a header, with one synthesis, and enhance each as told."""
     grid = Grid.of(header, model.traits)
     cell = grid.cell(0, 0, 0)
     latents = [_decode_cell(container, model, grid, cell) for container in containers]
     stacked = {name: np.concatenate([one[name] for one in latents]) for name in latents[0]}
-    region = Region.of(header, None)
-    canvas = _Canvas(header.mode, region.coded, len(containers))
+    canvas = Canvas(header.mode, _picture_of(header), len(containers))
     _restore(model, grid, Patch(cell.area, stacked, model.traits.latents), cell.area, canvas)
-    for image, container in zip(canvas.images, containers, strict=True):
+    for image, container, enhancement in zip(canvas.images, containers, enhancements, strict=True):
         alpha = _alpha_of(container)
-        yield _finish(image, region, None if alpha is None else alpha[0], image_info(container))
+        view = _View(header, None, enhancement)
+        yield _finish(image, view, None if alpha is None else alpha[0], image_info(container))
 
 
 def _images_of(
@@ -68,38 +77,13 @@ def _images_of(
     def decode(cell: Cell) -> Latents:
         return {name: array[places] for name, array in _decode_cell(container, model, grid, cell).items()}
 
-    canvas = _Canvas(grid.header.mode, area, len(chosen))
+    canvas = Canvas(grid.header.mode, area, len(chosen))
     for part, patch in patches(grid, group, len(chosen), grid.aligned(area), model.traits.latents, decode):
         _restore(model, grid, patch, part, canvas)
     return canvas.images
 
 
-class _Canvas:
-    """Images of an area, put together from tiles.
-
-    Tiles go straight into Pillow's images: it keeps colour in a layout of its own, so an array of the whole would only
-    be a second copy.
-
-    Args:
-        mode: of the images.
-        area: of the coded picture.
-        count: how many images.
-    """
-
-    def __init__(self, mode: ColourMode, area: Area, count: int) -> None:
-        self.area = area
-        # Not filled: a file is not to be believed in its size before something of it is decoded.
-        self.images = [Image.new(mode.name, (area.columns.size, area.rows.size), None) for _ in range(count)]
-
-    def put(self, tile: Area, pixels: Pixels) -> None:
-        """Put what of a tile (images, h, w, C) lies in the area where it belongs."""
-        kept = tile.within(self.area)
-        corner = kept.columns.start - self.area.columns.start, kept.rows.start - self.area.rows.start
-        for image, frame in zip(self.images, pixels[:, *kept.slices(1, tile)], strict=True):
-            image.paste(to_image(frame, None), corner)
-
-
-def _restore(model: CodecModel, grid: Grid, patch: Patch, area: Area, canvas: _Canvas) -> None:
+def _restore(model: CodecModel, grid: Grid, patch: Patch, area: Area, canvas: Canvas) -> None:
     """Put an area on a canvas tile by tile, from a patch that holds the windows around its tiles."""
     for tile in grid.tiles(area):
         window = grid.window(tile)
@@ -138,10 +122,40 @@ def _synthesize(model: CodecModel, latents: Latents, header: Header, window: Are
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _finish(image: Image.Image, region: Region, alpha: Pixels | None, info: Mapping[str, Any]) -> Image.Image:
-    image = region.shown(image)
+class _View:
+    """What of a coded picture is decoded, and how that becomes what is shown.
+
+    Args:
+        header: the file's.
+        box: what is wanted; None for all.
+        enhancement: what the coded picture goes through on the way.
+
+    Attributes:
+        seen: what of the coded picture it takes.
+    """
+
+    def __init__(self, header: Header, box: Box | None, enhancement: Enhancement | None) -> None:
+        self._picture = _picture_of(header)
+        self._enhancement = enhancement
+        self.region = Region.of(header, box, enhancement.factor if enhancement else 1)
+        wanted = self.region.coded
+        self.seen = enhancement.source(wanted, self._picture) if enhancement else wanted
+
+    def shown(self, image: Image.Image) -> Image.Image:
+        """Return the picture or its box, without alpha, from what `seen` says."""
+        if self._enhancement:
+            image = self._enhancement.apply(image, self.seen, self.region.coded, self._picture)
+        return self.region.shown(image)
+
+
+def _picture_of(header: Header) -> Area:
+    return Area(Span(0, header.height), Span(0, header.width))
+
+
+def _finish(image: Image.Image, view: _View, alpha: Pixels | None, info: Mapping[str, Any]) -> Image.Image:
+    image = view.shown(image)
     if alpha is not None:
-        image.putalpha(region.cut(alpha))
+        image.putalpha(view.region.cut(alpha))
     image.info.update(info)
     return image
 

@@ -19,6 +19,7 @@ from nncodec.alpha import pack_alpha
 from nncodec.container import LONG_ID_BYTES, SHORT_ID_BYTES, ChunkType, CoderId, Header, write
 from nncodec.entropy import available_coders, coder_by_id, encode_block
 from nncodec.errors import InvalidOption, PluginError, UnsupportedImage
+from nncodec.hookspecs import CODEC
 from nncodec.latents import Latents, problem_with, problem_with_analysis
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.metadata import metadata_chunks
@@ -26,6 +27,7 @@ from nncodec.model import AnySize, CodecModel, EntropyModel, FixedSize, run_plug
 from nncodec.model_file import ModelHead
 from nncodec.pixels import Frames, from_images, to_model
 from nncodec.preview import make_preview
+from nncodec.recommendation import Recommendation, enhancement_to_recommend
 from nncodec.tiling import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid, Span
 
 _FRAMES_PER_GROUP = 1 << 13
@@ -50,6 +52,10 @@ class EncodeOptions(TypedDict, total=False):
     downscale: store the picture reduced by this factor (2..8); decoders return the original size.
     frames_per_block: frames coded together; fewer give faster random access, more give smaller files.
     record_settings: write how the file was made into it.
+    enhancer: name or alias of an installed enhancer to recommend to whoever decodes the file, who may use it or not;
+        one that enlarges only together with `downscale`. Default: none.
+    enhancer_strength: the strength to recommend, 0 (faithful, the default) to 1, in hundredths; an enhancer without
+        strengths ignores it.
     """
 
     effort: int
@@ -61,6 +67,8 @@ class EncodeOptions(TypedDict, total=False):
     downscale: int
     frames_per_block: int
     record_settings: bool
+    enhancer: str | None
+    enhancer_strength: float | None
 
 
 class Encoder:
@@ -81,8 +89,11 @@ class Encoder:
         preview = options.get("preview", False)
         if not isinstance(preview, bool):
             _require_range("preview", preview, 16, 256)
-        self.head: ModelHead = registry.catalog().find(model)
+        self.head: ModelHead = registry.catalog().find(model, CODEC)
         self.model: CodecModel = registry.open_model(self.head)
+        self.enhancement = enhancement_to_recommend(
+            options.get("enhancer"), options.get("enhancer_strength"), self.downscale
+        )
         traits = self.model.traits
         self.effort = max(level for level in traits.efforts if level <= max(self.effort_asked, min(traits.efforts)))
         self.quality = quality if traits.qualities else None
@@ -249,6 +260,9 @@ class Encoder:
         if self.options.get("record_settings"):
             settings = {"effort": self.effort, "coder": header.coder.name.lower(), "nncodec": __version__}
             chunks[ChunkType.SETTINGS] = json.dumps(settings, separators=(",", ":")).encode()
+        # A picture of a pixel or two is not stored reduced, whatever was asked for: then there is nothing to enlarge.
+        if self.enhancement and (self.enhancement.factor == 1 or header.is_reduced):
+            chunks[ChunkType.ENHANCER] = Recommendation.by(self.enhancement).to_bytes()
         return write(header, chunks, payloads)
 
 

@@ -93,9 +93,12 @@ class ModelError(NncError):
 
 
 class UnknownModel(ModelError):
-    """No installed model has this name or id; facts: wanted, installed, failures."""
+    """No installed model has this name or id; facts: wanted, installed, failures, kind ("model" or "enhancer")."""
 
-    sentence = "no installed model is {wanted!r}; installed: {installed}{failures}"
+    sentence = "no installed {kind} is {wanted!r}; installed: {installed}{failures}"
+
+    def __init__(self, *, kind: str = "model", **facts: object) -> None:
+        super().__init__(kind=kind, **facts)
 
 
 class WeightsMismatch(ModelError):

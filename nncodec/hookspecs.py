@@ -25,6 +25,10 @@ from pathlib import Path
 import pluggy
 
 PROJECT = "nncodec"
+CODEC, ENHANCER = "codec", "enhancer"
+KINDS = (CODEC, ENHANCER)
+"""Kinds of architectures, and so of models."""
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -35,15 +39,16 @@ class ArchitectureSpec:
 
     Args:
         name: lower case, unique among all plugins; model files carry it.
-        reference: `"module:attribute"` of a `nncodec.model.CodecModel` subclass.
-        kind: "codec".
+        reference: `"module:attribute"` of a `nncodec.model.CodecModel` subclass, or of a subclass of
+            `nncodec.enhancer.EnhancerModel`.
+        kind: which of the two, "codec" or "enhancer".
         training: `"module:attribute"` of a `nncodec.training.recipe.Recipe` subclass; empty where the architecture
             cannot be trained with `nncodec train`.
     """
 
     name: str
     reference: str
-    kind: str = "codec"
+    kind: str = CODEC
     training: str = ""
 
 
@@ -54,7 +59,8 @@ class ModelSpec:
     Args:
         name: `plugin/model`, unique; the same as in the file.
         path: its model file.
-        aliases: other names users may say, such as "photo" for the default photo model.
+        aliases: other names users may say, such as "photo" for the default photo model, or "x4" and "restore" for the
+            default enhancers, see `nncodec.enhancing.default_enhancer`.
     """
 
     name: str

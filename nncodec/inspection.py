@@ -10,11 +10,30 @@ from typing import Any, BinaryIO
 
 from nncodec import registry
 from nncodec.container import ChunkType, Container
+from nncodec.errors import UnknownModel
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.metadata import metadata_info
 from nncodec.model_file import MAX_NAME
+from nncodec.recommendation import Recommendation
 
 Source = bytes | bytearray | memoryview | BinaryIO
+
+
+@dataclass(frozen=True)
+class RecommendedEnhancer:
+    """The enhancer that a file recommends.
+
+    Args:
+        name: what the file calls it.
+        id: beginning of its digest, hex; this decides which one it is.
+        strength: 0..1.
+        installed: whether it is there to be used.
+    """
+
+    name: str
+    id: str
+    strength: float
+    installed: bool
 
 
 @dataclass(frozen=True)
@@ -35,6 +54,7 @@ class FileInfo:
         file_bytes, payload_bytes: the whole file, and its coded latents.
         chunks: stored bytes of each metadata chunk, by name.
         settings: how the file was made, where that was recorded: names to text, numbers or None.
+        enhancer: what the file recommends to enhance it with, or None; decoders use it only if they are told to.
     """
 
     width: int
@@ -52,6 +72,7 @@ class FileInfo:
     payload_bytes: int
     chunks: Mapping[str, int]
     settings: Mapping[str, Any]
+    enhancer: RecommendedEnhancer | None = None
 
 
 def inspect(data: Source, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
@@ -77,9 +98,12 @@ def check(data: Source, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
 def _info_of(container: Container) -> FileInfo:
     header = container.header
     name = model_name(container)
-    installed = any(head.id_bytes.startswith(header.model_id) for head in registry.catalog().models.values())
-    if name is None and installed:
-        name = registry.catalog().find_by_id(header.model_id).name
+    try:
+        head = registry.catalog().find_by_id(header.model_id)
+    except UnknownModel:
+        head = None
+    if name is None and head is not None:
+        name = head.name
     stored = {entry.type: entry.size_bytes for entry in container.chunk_table}
     names = {int(kind): kind.name.lower() for kind in ChunkType}
     return FileInfo(
@@ -89,7 +113,7 @@ def _info_of(container: Container) -> FileInfo:
         quality=header.quality,
         model=name,
         model_id=header.model_id.hex(),
-        installed=installed,
+        installed=head is not None,
         coder=header.coder.name.lower(),
         coded_size=(header.width, header.height),
         blocks=header.grid,
@@ -97,7 +121,15 @@ def _info_of(container: Container) -> FileInfo:
         payload_bytes=container.payload_bytes,
         chunks={names.get(kind, f"{kind:#04x}"): size for kind, size in stored.items()},
         settings=_read_settings(container),
+        enhancer=_recommended(container),
     )
+
+
+def _recommended(container: Container) -> RecommendedEnhancer | None:
+    found = Recommendation.of(container)
+    if found is None:
+        return None
+    return RecommendedEnhancer(found.name, found.model_id.hex(), found.strength, found.find() is not None)
 
 
 def pillow_mode(container: Container) -> str:

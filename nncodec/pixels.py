@@ -1,4 +1,4 @@
-"""Pillow images to arrays of pixels and back: colour modes, alpha, and the planes a model codes."""
+"""Pillow images to arrays of pixels and back: colour modes, alpha, tiles, and the planes a model works on."""
 
 from __future__ import annotations
 
@@ -98,6 +98,31 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
         image.load()  # a damaged picture is refused here, before anything is coded
     alpha = np.stack([np.asarray(image.getchannel("A")) for image in images]) if first.mode.endswith("A") else None
     return Frames(tuple(images), alpha)
+
+
+class Canvas:
+    """Images of an area, put together from tiles.
+
+    Tiles go straight into Pillow's images: it keeps colour in a layout of its own, so an array of the whole would only
+    be a second copy.
+
+    Args:
+        mode: of the images.
+        area: of the coded picture.
+        count: how many images.
+    """
+
+    def __init__(self, mode: ColourMode, area: Area, count: int) -> None:
+        self.area = area
+        # Not filled: a file is not to be believed in its size before something of it is decoded.
+        self.images = [Image.new(mode.name, (area.columns.size, area.rows.size), None) for _ in range(count)]
+
+    def put(self, tile: Area, pixels: Pixels) -> None:
+        """Put what of a tile (images, h, w, C) lies in the area where it belongs."""
+        kept = tile.within(self.area)
+        corner = kept.columns.start - self.area.columns.start, kept.rows.start - self.area.rows.start
+        for image, frame in zip(self.images, pixels[:, *kept.slices(1, tile)], strict=True):
+            image.paste(to_image(frame, None), corner)
 
 
 def to_image(colour: Pixels, alpha: Pixels | None) -> Image.Image:

@@ -49,8 +49,8 @@ class Region:
 
     Args:
         box: what is wanted.
-        coded: what of the coded picture that takes.
-        source: the box in pixels of the coded picture, from the corner of `coded`; None unless stored reduced.
+        coded: what of the coded picture that takes, enlarged if it is.
+        source: the box in pixels of that picture, from the corner of `coded`; None unless its size is another.
     """
 
     box: Box
@@ -58,13 +58,20 @@ class Region:
     source: tuple[float, float, float, float] | None
 
     @classmethod
-    def of(cls, header: Header, box: Box | None) -> Region:
-        """Return the region of a sound box, or of all."""
+    def of(cls, header: Header, box: Box | None, factor: int = 1) -> Region:
+        """Return the region of a sound box, or of all.
+
+        Args:
+            header: the file's.
+            box: None for all.
+            factor: how many times larger the coded picture is made along each edge before it is shown.
+        """
         left, upper, right, lower = box = box or (0, 0, *header.display_size)
-        if header.display_size == (header.width, header.height):
+        width, height = factor * header.width, factor * header.height
+        if header.display_size == (width, height):
             return cls(box, Area(Span(upper, lower), Span(left, right)), None)
-        columns, *across = _source(left, right, header.width, header.display_size[0])
-        rows, *down = _source(upper, lower, header.height, header.display_size[1])
+        columns, *across = _source(left, right, width, header.display_size[0])
+        rows, *down = _source(upper, lower, height, header.display_size[1])
         return cls(box, Area(rows, columns), (across[0], down[0], across[1], down[1]))
 
     @property

@@ -22,8 +22,9 @@ import pluggy
 
 from nncodec import hookspecs
 from nncodec.container import SHORT_ID_BYTES
+from nncodec.enhancer import EnhancerModel
 from nncodec.errors import BadModelFile, ModelError, NncError, PluginError, UnknownModel, WeightsMismatch, first_line
-from nncodec.hookspecs import ArchitectureSpec, ModelSpec
+from nncodec.hookspecs import CODEC, ENHANCER, KINDS, ArchitectureSpec, ModelSpec
 from nncodec.model import CodecModel
 from nncodec.model_file import ModelFile, ModelHead, read_head, read_model
 
@@ -34,6 +35,7 @@ ENTRY_POINT_GROUP = "nncodec"
 MODELS_VARIABLE = "NNCODEC_MODELS"
 DISABLED_VARIABLE = "NNCODEC_DISABLED_PLUGINS"
 _OPEN_MODELS = 4
+_WITH_ARTICLE = {CODEC: "a codec", ENHANCER: "an enhancer"}
 
 _T = TypeVar("_T")
 
@@ -48,6 +50,7 @@ class PluginInfo:
         status: "ok", "disabled" or "failed".
         reason: why it failed.
         architectures, models: names it contributed.
+        kinds: of each of the architectures, "codec" or "enhancer".
     """
 
     name: str
@@ -56,6 +59,7 @@ class PluginInfo:
     reason: str = ""
     architectures: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,33 +72,63 @@ class Catalog:
     aliases: dict[str, str] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
 
-    def find(self, name: str) -> ModelHead:
-        """Return the model of a name or alias; raises UnknownModel."""
+    def find(self, name: str, kind: str | None = None) -> ModelHead:
+        """Return the model of a name or alias.
+
+        Args:
+            name: or alias.
+            kind: what it must be, "codec" or "enhancer"; None for either.
+
+        Raises:
+            UnknownModel: none is installed.
+            ModelError: it is of the other kind.
+        """
         head = self.models.get(self.aliases.get(name, name))
         if head is None:
-            raise self._unknown(name)
-        return head
+            raise self._unknown(name, kind)
+        return head if kind is None else self.checked(head, kind)
 
-    def find_by_id(self, model_id: bytes, name: str | None = None) -> ModelHead:
-        """Return the model whose digest begins with `model_id`.
+    def find_by_id(self, model_id: bytes, name: str | None = None, kind: str | None = CODEC) -> ModelHead:
+        """Return the model of a kind whose digest begins with `model_id`.
+
+        A file names one model to decode with and perhaps one to enhance with, and whoever made it may have named
+        either in the place of the other; so one that is of the other kind is not there.
 
         Args:
             model_id: 4 to 32 bytes.
             name: what the file calls it, for the message.
+            kind: "codec" or "enhancer"; None for either.
 
         Raises:
             UnknownModel: none is installed.
         """
         for head in self.models.values():
-            if head.id_bytes.startswith(model_id):
+            if head.id_bytes.startswith(model_id) and kind in (None, self.kind_of(head)):
                 return head
-        raise self._unknown(f"{name} ({model_id.hex()})" if name else model_id.hex())
+        raise self._unknown(f"{name} ({model_id.hex()})" if name else model_id.hex(), kind)
 
-    def _unknown(self, wanted: str) -> UnknownModel:
+    def kind_of(self, head: ModelHead) -> str:
+        """Return "codec" or "enhancer"; a model whose architecture is not installed counts as a codec."""
+        spec = self.architectures.get(head.architecture)
+        return spec.kind if spec else CODEC
+
+    def checked(self, head: ModelHead, kind: str) -> ModelHead:
+        """Return a model unless it is known to be of the other kind; raises ModelError then."""
+        if self.kind_of(head) == kind or head.architecture not in self.architectures:
+            return head
+        of_kind = [name for name in sorted(self.models) if self.kind_of(self.models[name]) == kind]
+        aliases = [alias for alias in sorted(self.aliases) if self.aliases[alias] in of_kind]
+        what = "enhances pictures and codes none" if kind == CODEC else "is a codec and enhances no pictures"
+        such = "".join(f" such as {name}" for name in [*aliases, *of_kind][:1])
+        raise ModelError(detail=f"{head.name} {what}; choose {_WITH_ARTICLE[kind]}{such}")
+
+    def _unknown(self, wanted: str, kind: str | None) -> UnknownModel:
         off = [f"plugin {plugin.name!r} (switched off)" for plugin in self.plugins if plugin.status == "disabled"]
         missing = "; ".join([*self.failures, *off])
         failures = f"; not available: {missing}" if missing else ""
-        return UnknownModel(wanted=wanted, installed=", ".join(sorted(self.models)) or "none", failures=failures)
+        listed = [name for name, head in sorted(self.models.items()) if kind is None or self.kind_of(head) == kind]
+        what = ENHANCER if kind == ENHANCER else "model"
+        return UnknownModel(wanted=wanted, installed=", ".join(listed) or "none", failures=failures, kind=what)
 
 
 @functools.cache
@@ -110,27 +144,49 @@ def refresh() -> None:
 
 
 def open_model(name_or_head: str | ModelHead) -> CodecModel:
-    """Return a model ready for use, loading its weights on first use and keeping the last few open.
+    """Return a codec's model ready for use, loading its weights on first use and keeping the last few open.
 
     Raises:
         UnknownModel, BadModelFile, WeightsMismatch, PluginError: see errors.py.
+        ModelError: it is an enhancer.
     """
-    head = catalog().find(name_or_head) if isinstance(name_or_head, str) else name_or_head
-    return _open_by_digest(head.digest)
+    return _open(name_or_head, CODEC, CodecModel)  # type: ignore[type-abstract]
+
+
+def open_enhancer(name_or_head: str | ModelHead) -> EnhancerModel:
+    """Return an enhancer ready for use; see `open_model`.
+
+    Raises:
+        UnknownModel, BadModelFile, WeightsMismatch, PluginError: see errors.py.
+        ModelError: it is a codec.
+    """
+    return _open(name_or_head, ENHANCER, EnhancerModel)  # type: ignore[type-abstract]
+
+
+def _open(name_or_head: str | ModelHead, kind: str, base: type[_T]) -> _T:
+    installed = catalog()
+    if isinstance(name_or_head, str):
+        head = installed.find(name_or_head, kind)
+    else:
+        head = installed.checked(name_or_head, kind)
+    model = _open_by_digest(head.digest)
+    if not isinstance(model, base):
+        raise PluginError(plugin=head.architecture, reason=f"it made a {type(model).__name__} of {head.name}")
+    return model
 
 
 @functools.lru_cache(maxsize=_OPEN_MODELS)
-def _open_by_digest(digest: str) -> CodecModel:
+def _open_by_digest(digest: str) -> CodecModel | EnhancerModel:
     installed = catalog()
-    head = installed.find_by_id(bytes.fromhex(digest))
+    head = installed.find_by_id(bytes.fromhex(digest), kind=None)
     model_file = read_model(head.path)
     if model_file.digest != digest:  # the file was replaced since the catalog was built
         raise WeightsMismatch(name=head.name, expected=digest[:16], found=model_file.digest[:16])
     return build_model(model_file)
 
 
-def build_model(model_file: ModelFile) -> CodecModel:
-    """Build a model from a file in memory, installed or not.
+def build_model(model_file: ModelFile) -> CodecModel | EnhancerModel:
+    """Build a model or enhancer from a file in memory, installed or not.
 
     Raises:
         BadModelFile, PluginError: see errors.py.
@@ -139,7 +195,8 @@ def build_model(model_file: ModelFile) -> CodecModel:
     if spec is None:
         reason = f"no installed plugin provides architecture {model_file.architecture!r}"
         raise BadModelFile(path=model_file.path, reason=reason)
-    architecture = _resolve(spec, spec.reference, CodecModel)  # type: ignore[type-abstract]
+    base: type[CodecModel | EnhancerModel] = EnhancerModel if spec.kind == ENHANCER else CodecModel
+    architecture = _resolve(spec, spec.reference, base)
     try:
         return architecture.from_file(model_file)
     except NncError:
@@ -264,7 +321,8 @@ def build_catalog(entry_points: Iterable[importlib.metadata.EntryPoint]) -> Cata
         draft.architectures.update(addition.architectures)
         draft.models.update(addition.models)
         draft.aliases.update(addition.aliases)
-        provided = tuple(addition.architectures), tuple(addition.models)
+        kinds = tuple(spec.kind for spec in addition.architectures.values())
+        provided = tuple(addition.architectures), tuple(addition.models), kinds
         plugins.append(PluginInfo(entry_point.name, origin, "ok", "", *provided))
     failures = [f"plugin {p.name!r} ({p.reason})" for p in plugins if p.status == "failed"]
     failures += _add_user_models(draft)
@@ -285,6 +343,10 @@ def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> 
         for spec in answer:
             if not isinstance(spec, ArchitectureSpec) or not _all_text(spec.name, spec.reference, spec.training):
                 raise PluginError(plugin=entry_point.name, reason=f"{spec!r:.80} is not an ArchitectureSpec of names")
+            if spec.kind not in KINDS:
+                kinds = " or ".join(map(repr, KINDS))
+                reason = f"architecture {spec.name!r} is of the kind {spec.kind!r:.40}; a kind is {kinds}"
+                raise PluginError(plugin=entry_point.name, reason=reason)
             if spec.name in draft.architectures or spec.name in addition.architectures:
                 raise PluginError(plugin=entry_point.name, reason=f"architecture {spec.name!r} is already provided")
             addition.architectures[spec.name] = spec

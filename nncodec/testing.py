@@ -6,9 +6,10 @@
     class TestOne(CodecModelContract):
         model_name = "tiny/one"
 
-pytest then runs every test below on that model, through the same way that users go: the installed plugin, its model
-file, real bytes. For a model that does not ship with a plugin, override `write_model` in place of the name. A test
-that rightly does not apply to a model is overridden in the subclass, with the reason beside it.
+or `EnhancerContract`, for an enhancer. pytest then runs every test of the contract on that model, through the same way
+that users go: the installed plugin, its model file, real bytes. For a model that does not ship with a plugin, override
+`write_model` in place of the name. A test that rightly does not apply to a model is overridden in the subclass, with
+the reason beside it.
 
 Networks in floating point may round a tie either way when the batch or the tile around a picture changes. So latents
 count as equal if at most one in `flips_one_in` differs, by one step; what analysis gives unrounded, if it differs by
@@ -20,13 +21,12 @@ from __future__ import annotations
 import numpy as np
 
 import nncodec
-from nncodec import registry
-from nncodec.container import SHORT_ID_BYTES
 from nncodec.entropy import coder_by_id, decode_block, encode_block
 from nncodec.errors import UnsupportedImage
 from nncodec.latents import VALUE_LIMIT, problem_with, problem_with_analysis
 from nncodec.model import NOT_CODED, AnySize, FixedSize
-from nncodec.model_file import read_model
+from nncodec.testing_enhancers import EnhancerContract
+from nncodec.testing_files import ModelFileContract
 from nncodec.testing_support import (
     ModelUnderTest,
     arrays,
@@ -37,16 +37,16 @@ from nncodec.testing_support import (
     pictures,
     raises,
     skip,
-    some,
 )
 from nncodec.tiling import BLOCK_EDGE_LOG2, Grid, read_window
 
 _LARGEST_BLOCK_EDGE = 1 << BLOCK_EDGE_LOG2
 _ODD_SIZES = ((1, 1), (17, 3), (3, 17), (31, 33))  # (height, width)
-_HOSTILE_SETTINGS: tuple[object, ...] = (None, "text", -1, 1 << 40, [])
+
+__all__ = ["CodecModelContract", "EnhancerContract"]
 
 
-class CodecModelContract(ModelUnderTest):
+class CodecModelContract(ModelUnderTest, ModelFileContract):
     """What core relies on in every codec model; subclass it and name a model, see `ModelUnderTest`."""
 
     # --- what the model says of itself ----------------------------------------------------------------------------
@@ -227,6 +227,9 @@ class CodecModelContract(ModelUnderTest):
         for data, expected in zip(files, restored, strict=True):
             assert_close(arrays([nncodec.decode(data)])[0], expected, "a file of a batch and the model")
 
+    def test_a_file_names_the_model(self) -> None:
+        assert nncodec.inspect(self._encode(self._pixels(1))).model == self.head.name
+
     def test_encoding_twice_gives_the_same_bytes(self) -> None:
         pixels = self._pixels(2)
         assert self._encode(pixels) == self._encode(pixels), "encoding is not deterministic"
@@ -307,34 +310,3 @@ class CodecModelContract(ModelUnderTest):
                     decoded = decode_block(coder_by_id(coder), payload, entropy, specs, shapes)
                     for name, array in latents.items():
                         assert np.array_equal(decoded[name], array), f"{coder.name} changes {name!r}"
-
-    # --- the model file -------------------------------------------------------------------------------------------
-
-    def test_the_model_is_found_by_the_beginning_of_its_digest(self) -> None:
-        found = registry.catalog().find_by_id(self.head.id_bytes[:SHORT_ID_BYTES])
-        assert found == self.head
-        assert read_model(found.path).digest == self.head.digest
-        assert nncodec.inspect(self._encode(self._pixels(1))).model == self.head.name
-
-    def test_a_model_file_that_lacks_a_tensor_is_refused(self) -> None:
-        tensors = read_model(self.head.path).tensors
-        for name in some(sorted(tensors)):
-            altered = {other: value for other, value in tensors.items() if other != name}
-            assert not self._opens(self.head.config, altered), f"it opens without tensor {name!r}"
-
-    def test_a_model_file_with_a_tensor_of_another_shape_is_refused(self) -> None:
-        tensors = read_model(self.head.path).tensors
-        for name in some(sorted(tensors)):
-            altered = {**tensors, name: tensors[name][None]}
-            assert not self._opens(self.head.config, altered), f"it opens with another shape of tensor {name!r}"
-
-    def test_a_hostile_config_opens_or_is_refused(self) -> None:
-        """Whatever the config says, the model opens or BadModelFile is raised: nothing else, and no endless work."""
-        tensors = read_model(self.head.path).tensors
-        config = dict(self.head.config)
-        self._opens({}, tensors)
-        self._opens({**config, "unheard_of": 1}, tensors)
-        for key in config:
-            self._opens({other: value for other, value in config.items() if other != key}, tensors)
-            for hostile in _HOSTILE_SETTINGS:
-                self._opens({**config, key: hostile}, tensors)

@@ -31,22 +31,23 @@ _MAX_ALTERED = 6
 _FLOAT_TOLERANCE = 1e-4
 
 
-class ModelUnderTest:
-    """A model, opened once for all tests of a class.
+class FileUnderTest:
+    """A model file, opened once for all tests of a class.
 
     Attributes:
         model_name: name or alias of an installed model; may stay empty if `write_model` writes one.
-        flips_one_in: at most one latent in so many may differ, by one step, where a batch or tile does; 0 for none.
-        most_effort: highest effort that tests ask for; below 9 for a model that takes minutes there.
     """
 
     model_name: ClassVar[str] = ""
-    flips_one_in: ClassVar[int] = 1000
-    most_effort: ClassVar[int] = 9
 
     head: ClassVar[ModelHead]
-    model: ClassVar[CodecModel]
+    model: ClassVar[Any]
     _opened: ClassVar[contextlib.ExitStack]
+
+    @classmethod
+    def _open(cls, name_or_head: str | ModelHead) -> Any:
+        """Return it ready for use; a codec's model, unless a subclass is for another kind."""
+        return registry.open_model(name_or_head)
 
     @classmethod
     def write_model(cls, folder: Path) -> None:
@@ -63,13 +64,41 @@ class ModelUnderTest:
                 opened.enter_context(models_folder(folder))
             name = cls.model_name or (read_head(written).name if written else "")
             cls.head = registry.catalog().find(name)
-            cls.model = registry.open_model(cls.head)
+            cls.model = cls._open(cls.head)
             cls._opened = opened.pop_all()
 
     @classmethod
     def teardown_class(cls) -> None:
         """Forget a model that `write_model` wrote."""
         cls._opened.close()
+
+    def _opens(self, config: Mapping[str, Any], tensors: Tensors) -> bool:
+        """Return whether a model file opens; False if it is refused as it should be."""
+        with tempfile.TemporaryDirectory() as folder:
+            write_model(
+                Path(folder) / "altered.safetensors",
+                architecture=self.head.architecture,
+                config=config,
+                name="contract/altered",
+                card={},
+                tensors=tensors,
+            )
+            with models_folder(Path(folder)):
+                return not raises(BadModelFile, self._open, "contract/altered")
+
+
+class ModelUnderTest(FileUnderTest):
+    """A codec's model, opened once for all tests of a class.
+
+    Attributes:
+        flips_one_in: at most one latent in so many may differ, by one step, where a batch or tile does; 0 for none.
+        most_effort: highest effort that tests ask for; below 9 for a model that takes minutes there.
+    """
+
+    flips_one_in: ClassVar[int] = 1000
+    most_effort: ClassVar[int] = 9
+
+    model: ClassVar[CodecModel]
 
     @property
     def _mode(self) -> str:
@@ -202,20 +231,6 @@ class ModelUnderTest:
             allowed = steps_apart.size // self.flips_one_in if self.flips_one_in else 0
             assert steps_apart.max() <= steps[name], f"latents {name!r} differ by up to {steps_apart.max()}"
             assert np.count_nonzero(steps_apart) <= allowed, f"{np.count_nonzero(steps_apart)} latents {name!r} differ"
-
-    def _opens(self, config: Mapping[str, Any], tensors: Tensors) -> bool:
-        """Return whether a model file opens; False if it is refused as it should be."""
-        with tempfile.TemporaryDirectory() as folder:
-            write_model(
-                Path(folder) / "altered.safetensors",
-                architecture=self.head.architecture,
-                config=config,
-                name="contract/altered",
-                card={},
-                tensors=tensors,
-            )
-            with models_folder(Path(folder)):
-                return not raises(BadModelFile, registry.open_model, "contract/altered")
 
 
 @contextlib.contextmanager

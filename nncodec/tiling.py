@@ -73,6 +73,22 @@ class Area(NamedTuple):
         """Return what of it lies in `other`; without pixels where nothing does."""
         return Area(self.rows.within(other.rows), self.columns.within(other.columns))
 
+    def scaled(self, factor: int) -> Area:
+        """Return it in a picture that is so many times larger."""
+        return Area(*(Span(factor * span.start, factor * span.stop) for span in self))
+
+    def reduced(self, factor: int) -> Area:
+        """Return the smallest area that `scaled` makes to one that holds this one."""
+        return Area(*(Span(span.start // factor, math.ceil(span.stop / factor)) for span in self))
+
+    def relative_to(self, origin: Area) -> Area:
+        """Return it as counted from the corner of another area."""
+        return Area(*(Span(span.start - o.start, span.stop - o.start) for span, o in zip(self, origin, strict=True)))
+
+    def grown(self, reach: int) -> Area:
+        """Return it with so many pixels more on each side."""
+        return Area(*(Span(span.start - reach, span.stop + reach) for span in self))
+
     def slices(self, stride: int = 1, origin: Area | None = None) -> tuple[slice, slice]:
         """Return it as slices of an array with one entry a `stride` pixels that begins where `origin` does."""
         top, left = (origin.rows.start, origin.columns.start) if origin else (0, 0)
@@ -155,16 +171,13 @@ class Grid:
 
     def window(self, area: Area | Cell) -> Area:
         """Return the rows and columns a model must see to code or restore a block or tile."""
-        rows, columns = (Span(s.start - self.halo, s.stop + self.halo) for s in (area.rows, area.columns))
-        return Area(rows, columns).within(self.padded)
+        return Area(area.rows, area.columns).grown(self.halo).within(self.padded)
 
     def aligned(self, area: Area) -> Area:
         """Return the smallest area around one that a model can restore, up to its halo."""
         if not self.divisible:
             return self.padded
-        step = self.multiple
-        rows, columns = (Span(s.start // step * step, math.ceil(s.stop / step) * step) for s in area)
-        return Area(rows, columns)
+        return aligned(area, self.multiple)
 
     def tiles(self, area: Area | Cell) -> Iterator[Area]:
         """Cut a block, or another area with edges at multiples of `multiple`, into the tiles that transforms run on."""
@@ -195,14 +208,7 @@ class Grid:
         if not self.divisible:
             yield span
             return
-        reach = max(TILE_EDGE, self.multiple) + self.halo
-        start = span.start
-        while start < span.stop:
-            # Where the picture's edge leaves no room for a halo the tile is larger, so that all windows are of one
-            # size: then memory that one leaves free fits the next.
-            stop = max(0, start - self.halo) + reach
-            yield Span(start, stop).within(span)
-            start = stop
+        yield from pieces(span, max(TILE_EDGE, self.multiple), self.halo)
 
     def _edge(self, padded: int) -> int:
         return 1 << self.header.block_edge_log2 if self.header.block_edge_log2 else padded
@@ -210,6 +216,29 @@ class Grid:
     def _extent(self, place: int, padded: int) -> Span:
         edge = self._edge(padded)
         return Span(place * edge, min((place + 1) * edge, padded))
+
+
+def pieces(span: Span, edge: int, halo: int) -> Iterator[Span]:
+    """Cut a span of a picture into the extents of tiles.
+
+    Args:
+        span: pixels, from 0 on.
+        edge: of a tile, pixels.
+        halo: what a window shows around it on each side, as far as the picture reaches, pixels.
+    """
+    start = span.start
+    while start < span.stop:
+        # Where the picture's edge leaves no room for a halo the tile is larger, so that all windows are of one size:
+        # then memory that one leaves free fits the next.
+        stop = max(0, start - halo) + edge + halo
+        yield Span(start, stop).within(span)
+        start = stop
+
+
+def aligned(area: Area, multiple: int) -> Area:
+    """Return the smallest area around one whose edges are multiples of so many pixels."""
+    rows, columns = (Span(s.start // multiple * multiple, math.ceil(s.stop / multiple) * multiple) for s in area)
+    return Area(rows, columns)
 
 
 def read_window(colour: Pixels, rows: Span, columns: Span) -> Pixels:

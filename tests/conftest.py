@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
+
+from nncodec import registry
+from nncodec.hookspecs import ModelSpec, hookimpl
+from nncodec.model_file import write_model
 
 # The pictures of the tests are small: one thread is enough, and does not stall where the machine does other work.
 # Set before torch is imported, and inherited by the processes that tests start.
@@ -26,3 +35,63 @@ def data_folder() -> Path:
     if not folder:
         pytest.skip("NNCODEC_DATA is not set")
     return Path(folder)
+
+
+_EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
+_CODECS = ("conv", "dense", "hyperprior")
+_SHARPENERS = {"sharp/keep": (1, "restore"), "sharp/double": (2, "x2"), "sharp/four": (4, "x4")}
+
+
+def _write_sharpener(path: Path, name: str, factor: int, amounts: tuple[float, float] = (0.5, 4.0)) -> Path:
+    tensors = {"amounts": np.array(amounts, np.float32)}
+    write_model(path, architecture="sharpen", config={"factor": factor}, name=name, card={}, tensors=tensors)
+    return path
+
+
+@pytest.fixture
+def write_sharpener(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Return a writer of model files for the enhancer of `docs/examples`: (path, name, factor, amounts)."""
+    monkeypatch.syspath_prepend(str(_EXAMPLES))
+    return _write_sharpener
+
+
+@pytest.fixture
+def enhancers(
+    tmp_path: Path, write_sharpener: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], None]]:
+    """Install the enhancer of `docs/examples` beside the bundled codecs; calling what is returned takes it away again.
+
+    It comes as sharp/keep (alias restore), sharp/double (x2) and sharp/four (x4).
+    """
+    folder = tmp_path / "sharp models"
+    folder.mkdir()
+    module = ModuleType("sharp_plugin")
+    specs = [
+        ModelSpec(name, write_sharpener(folder / f"{factor}.safetensors", name, factor), (alias,))
+        for name, (factor, alias) in _SHARPENERS.items()
+    ]
+
+    @hookimpl
+    def nncodec_models() -> list[ModelSpec]:
+        return specs
+
+    module.nncodec_models = nncodec_models  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    group = registry.ENTRY_POINT_GROUP
+    real = importlib.metadata.entry_points  # torch looks for entry points of its own when it is imported
+    codecs = [one for one in real(group=group) if one.name in _CODECS]
+    names = ("enhancer_plugin", module.__name__)
+    added = [importlib.metadata.EntryPoint(name, name, group) for name in names]
+
+    def install(entry_points: list[importlib.metadata.EntryPoint]) -> None:
+        monkeypatch.setattr(
+            importlib.metadata,
+            "entry_points",
+            lambda **chosen: entry_points if chosen == {"group": group} else real(**chosen),
+        )
+        registry.refresh()
+
+    install([*codecs, *added])
+    yield lambda: install(codecs)
+    monkeypatch.undo()
+    registry.refresh()

@@ -9,7 +9,8 @@ from PIL import Image
 from nncodec import FormatError, Limits, NncError
 from nncodec.container import ChunkType, Container
 from nncodec.decoder import frames_of
-from nncodec_pillow.options import pixels_together
+from nncodec.recommendation import enhancement_for
+from nncodec_pillow.options import enhancer_and_strength, pixels_together
 
 
 class FrameReader:
@@ -48,6 +49,9 @@ class FrameReader:
         together = header.width * header.height * header.frames_per_block
         if any(entry.type == ChunkType.ALPHA for entry in self._container.chunk_table):
             together = max(together, header.display_size[0] * header.display_size[1] * header.frames)
+        enhancement = enhancement_for(self._container, *enhancer_and_strength())
+        if enhancement is not None:
+            together = max(together, enhancement.factor**2 * header.width * header.height)
         Limits(pixels=pixels_together()).check("pixels", together)
         self._container.check_end()
-        return frames_of(self._container, wanted)
+        return frames_of(self._container, wanted, None, enhancement)

@@ -13,6 +13,7 @@ from typing import Any, TypedDict, cast
 from PIL import Image
 
 from nncodec import InvalidOption, Limits
+from nncodec.enhancing import checked_strength
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.targets import TARGETS
 
@@ -22,12 +23,17 @@ class OpenerOptions(TypedDict, total=False):
 
     limits: what a file may ask for. `pixels` bounds the frames that are decoded or saved together; each single frame
         is also under Pillow's own `Image.MAX_IMAGE_PIXELS`, and without `limits` that bounds both.
+    enhancer: what pictures go through when they are loaded: "recommended", or the name of an enhancer, see
+        `nncodec.decode`. By default nothing: pictures are what the file holds.
+    strength: of that enhancer.
     model, effort, coder, preview: what `save` uses where it is not told, see `nncodec.EncodeOptions`.
     quality, target_size, target_bpp, target_psnr: likewise, see `nncodec.encode`; the last of them that is set is in
         force, and a call that names one uses that.
     """
 
     limits: Limits | None
+    enhancer: str | None
+    strength: float | None
     model: str | None
     quality: int | None
     target_size: int | None
@@ -41,6 +47,8 @@ class OpenerOptions(TypedDict, total=False):
 RATES = ("quality", *TARGETS)
 """Save options of which one at most holds for a file."""
 
+_OF_OPENING = {"limits", "enhancer", "strength"}
+
 _chosen: OpenerOptions = {}
 
 
@@ -53,6 +61,11 @@ def set_options(options: OpenerOptions) -> None:
     limits = options.get("limits")
     if not isinstance(limits, Limits | None):
         raise InvalidOption(option="limits", reason=f"expected nncodec.Limits, got {type(limits).__name__}")
+    enhancer, strength = options.get("enhancer"), options.get("strength")
+    if not isinstance(enhancer, str | None):
+        raise InvalidOption(option="enhancer", reason=f"expected a name, got {type(enhancer).__name__}")
+    if strength is not None:
+        checked_strength(strength)
     rates = [name for name in RATES if cast("dict[str, Any]", options).get(name) is not None]
     if len(rates) > 1:
         raise InvalidOption(option=rates[1], reason=f"it and {rates[0]!r} are given; a file can keep to one only")
@@ -63,10 +76,16 @@ def set_options(options: OpenerOptions) -> None:
 
 def with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a call of `save`, and what was set for those that it leaves open."""
-    taken = {"limits"} if all(given.get(name) is None for name in RATES) else {"limits", *RATES}
+    taken = _OF_OPENING if all(given.get(name) is None for name in RATES) else {*_OF_OPENING, *RATES}
     chosen = cast("dict[str, Any]", _chosen).items()
     defaults = {name: value for name, value in chosen if name not in taken and value is not None}
     return defaults | {name: value for name, value in given.items() if name not in RATES or value is not None}
+
+
+def enhancer_and_strength() -> tuple[str | None, float | None]:
+    """Return what pictures are enhanced with when they are loaded, and how strongly, as `nncodec.decode` takes them."""
+    enhancer = _chosen.get("enhancer")
+    return enhancer, _chosen.get("strength") if enhancer else None
 
 
 def header_limits() -> Limits:

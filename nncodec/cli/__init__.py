@@ -1,8 +1,8 @@
 """The command line: one file per command. Nothing here imports torch before a picture is to be coded.
 
 What commands share: `options`, `files` (from arguments to jobs, and writing results), `work` (jobs in one or several
-processes), `pictures` (any picture to what a file can hold), `saving` (decoded pictures to other formats), `text`
-(sentences and tables).
+processes), `pictures` (any picture to what a file can hold), `saving` (decoded pictures to other formats), `progress`
+(a bar), `text` (sentences and tables).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from nncodec.cli.compare import compare_command
 from nncodec.cli.decode import decode_command
 from nncodec.cli.demo import demo_command
 from nncodec.cli.encode import encode_command
+from nncodec.cli.enhance import enhance_command
 from nncodec.cli.info import info_command
 from nncodec.cli.models import models_command
 from nncodec.cli.plugins import plugins_command
@@ -67,6 +68,7 @@ def main() -> None:
     nncodec decode photo.nnc             write photo.png
     nncodec encode -r photos -o small    a whole folder
     nncodec train hyperprior photos -o mine.safetensors    a codec for your pictures
+    nncodec enhance small.png --scale 4  write small-enhanced.png
 
     Exit status: 0 all done, 1 some files failed, 2 wrong usage.
     """
@@ -82,6 +84,7 @@ for _command in (
     demo_command,
     compare_command,
     train_command,
+    enhance_command,
 ):
     main.add_command(_command)
 

@@ -14,9 +14,10 @@ import click
 from nncodec import extras
 from nncodec.cli import compare_tables
 from nncodec.cli.compare_curves import PUBLISHED, Curves, Difference, differences, json_of, pairs_of, table_of
-from nncodec.cli.compare_study import Study, chosen_codecs, find_pictures, measure, progress
+from nncodec.cli.compare_study import Study, chosen_codecs, find_pictures, measure
 from nncodec.cli.files import is_taken, write_file
 from nncodec.cli.options import force_option
+from nncodec.cli.progress import progress
 from nncodec.cli.text import complain, count_of
 from nncodec.cli.work import taken
 from nncodec.errors import NncError

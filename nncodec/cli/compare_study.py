@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import click
 from nncodec.cli.compare_curves import Curves
 from nncodec.cli.files import STANDARD, collect
 from nncodec.cli.pictures import is_picture
+from nncodec.cli.progress import progress
 from nncodec.cli.text import line_of
 from nncodec.errors import InvalidOption
 
@@ -77,23 +77,6 @@ def measure(pictures: dict[str, Path], study: Study, codecs: Sequence[str], refe
             )
         except InvalidOption as error:
             raise click.UsageError(error.reason) from None
-
-
-@contextlib.contextmanager
-def progress(unit: str) -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
-    """Yield how to report steps done of all, and how to say a line, with a bar on the terminal."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None, lambda line: click.echo(line, err=True)
-        return
-    from tqdm import tqdm  # type: ignore[import-untyped]
-
-    with tqdm(unit=unit, dynamic_ncols=True, leave=False) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield show, lambda line: bar.write(line, file=sys.stderr)
 
 
 def _matchings(study: Study, reference: str | None, codecs: Sequence[str]) -> list[Matching]:

@@ -11,12 +11,22 @@ import click
 
 import nncodec
 from nncodec.cli.files import STANDARD, Job, collect, plan
-from nncodec.cli.options import Manner, box_option, coding_options, manner_options
-from nncodec.cli.saving import ANIMATED, extension_of, format_of, save
+from nncodec.cli.options import (
+    Manner,
+    box_option,
+    coding_options,
+    enhancer_given,
+    manner_options,
+    strength_option,
+)
+from nncodec.cli.saving import ANIMATED, extension_of, format_of, save_frames
 from nncodec.cli.text import count_of
 from nncodec.cli.work import Result, perform
+from nncodec.container import Container
 from nncodec.errors import InvalidOption
+from nncodec.inspection import pillow_mode
 from nncodec.limits import Limits
+from nncodec.recommendation import RECOMMENDED
 from nncodec.region import Box
 
 SUFFIX = ".nnc"
@@ -31,11 +41,14 @@ class Settings:
         format: Pillow's name of the format to write.
         frame: the only one to decode, or None for all.
         box: what to decode of every frame, or None for all.
+        enhancer, strength: see `nncodec.decode`.
     """
 
     format: str
     frame: int | None
     box: Box | None
+    enhancer: str | None
+    strength: float | None
     strip: bool
     max_pixels: int
 
@@ -49,30 +62,38 @@ def decode_job(job: Job, settings: Settings) -> Result:
     """Decode one .nnc file."""
     limits = Limits(pixels=settings.max_pixels)
     with job.open() as stream:
-        info = nncodec.inspect(stream, limits=limits)
+        container = Container(stream, limits)
         stream.seek(0)
-        chosen = range(info.frames) if settings.frame is None else range(settings.frame, settings.frame + 1)
-        together = settings.format in ANIMATED
-        if job.target is None and len(chosen) > 1 and not together:
-            raise InvalidOption(option="-o", reason=f"the file holds {info.frames} frames; choose one with --frame")
-        frames = nncodec.decode_frames(stream, frames=chosen, box=settings.box, limits=limits)
-        groups = [list(frames)] if together else ([image] for image in frames)
-        saved = [save(group, settings.format, strip=settings.strip) for group in groups]
-    digits = max(4, len(str(info.frames - 1)))
-    infixes = [f"-{number:0{digits}}" for number in chosen] if len(saved) > 1 else [""]
-    parts = tuple((infix, data) for infix, (data, _) in zip(infixes, saved, strict=True))
-    notes = tuple(dict.fromkeys(note for _, told in saved for note in told))
-    if len(parts) > 1:
-        notes += (f"its {len(parts)} frames are written to files of their own",)
+        count = container.header.frames
+        chosen = range(count) if settings.frame is None else range(settings.frame, settings.frame + 1)
+        if job.target is None and len(chosen) > 1 and settings.format not in ANIMATED:
+            raise InvalidOption(option="-o", reason=f"the file holds {count} frames; choose one with --frame")
+        frames = nncodec.decode_frames(
+            stream,
+            frames=chosen,
+            box=settings.box,
+            enhancer=settings.enhancer,
+            strength=settings.strength,
+            limits=limits,
+        )
+        parts, notes = save_frames(frames, chosen, settings.format, strip=settings.strip)
     size = sum(len(data) for _, data in parts)
-    left, upper, right, lower = settings.box or (0, 0, info.width, info.height)
-    return Result(parts, notes, f"{right - left} x {lower - upper}, {info.mode}, {count_of(size, 'byte')}")
+    left, upper, right, lower = settings.box or (0, 0, *container.header.display_size)
+    mode = pillow_mode(container)
+    return Result(parts, notes, f"{right - left} x {lower - upper}, {mode}, {count_of(size, 'byte')}")
 
 
 @click.command("decode", short_help="Decode .nnc files to pictures.")
 @coding_options
 @click.option("--format", "extension", metavar="EXT", help="Format to write.  [default: that of -o, else png]")
 @box_option
+@click.option(
+    "--enhancer",
+    metavar="NAME",
+    callback=enhancer_given,
+    help=f"Put the pictures through an enhancer; '{RECOMMENDED}' for the one each file recommends, if any.",
+)
+@strength_option
 @manner_options
 def decode_command(
     inputs: tuple[str, ...], output: str | None, recursive: bool, extension: str | None, **options: Any
@@ -83,6 +104,8 @@ def decode_command(
     has a place for them. Several frames become name-0000.png and so on, or one file if it is GIF, TIFF, WebP or AVIF.
     """
     manner = Manner.taken_from(options)
+    if options["strength"] is not None and options["enhancer"] is None:
+        raise click.UsageError("--strength is that of an enhancer; give --enhancer, too")
     found = collect(inputs, recursive=recursive, wanted=is_nnc)
     extension = (extension or "").lower().removeprefix(".")
     jobs = plan(found, output, lambda name: _rename(name, extension or _DEFAULT_FORMAT))

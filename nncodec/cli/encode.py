@@ -11,7 +11,15 @@ import click
 
 import nncodec
 from nncodec.cli.files import Job, collect, plan
-from nncodec.cli.options import Manner, Rate, coding_options, manner_options, model_option, rate_options
+from nncodec.cli.options import (
+    Manner,
+    Rate,
+    coding_options,
+    manner_options,
+    model_option,
+    rate_options,
+    recommending_options,
+)
 from nncodec.cli.pictures import is_picture, read_pictures
 from nncodec.cli.text import count_of
 from nncodec.cli.work import Result, perform
@@ -27,6 +35,9 @@ class Settings:
     rate: Rate
     effort: int
     coder: str | None
+    downscale: int
+    enhancer: str | None
+    enhancer_strength: float | None
     preview: bool
     strip: bool
     frame: int | None
@@ -37,7 +48,14 @@ def encode_job(job: Job, settings: Settings) -> Result:
     """Encode one picture file."""
     with job.open() as stream:
         pictures = read_pictures(stream, frame=settings.frame, max_pixels=settings.max_pixels, strip=settings.strip)
-    options = EncodeOptions(effort=settings.effort, preview=settings.preview, **pictures.metadata)
+    options = EncodeOptions(
+        effort=settings.effort,
+        preview=settings.preview,
+        downscale=settings.downscale,
+        enhancer=settings.enhancer,
+        enhancer_strength=settings.enhancer_strength,
+        **pictures.metadata,
+    )
     if settings.coder:
         options["coder"] = settings.coder
     rate = settings.rate
@@ -76,6 +94,7 @@ def encode_job(job: Job, settings: Settings) -> Result:
     type=click.Choice([coder.name.lower() for coder in available_coders()]),
     help="Entropy coder.  [default: the model's own]",
 )
+@recommending_options
 @click.option("--preview", is_flag=True, help="Embed a small preview that needs no model.")
 @manner_options
 def encode_command(inputs: tuple[str, ...], output: str | None, recursive: bool, **options: Any) -> None:
@@ -87,6 +106,8 @@ def encode_command(inputs: tuple[str, ...], output: str | None, recursive: bool,
     With --target-size, --target-bpp or --target-psnr the quality is searched for, file by file, in up to seven rounds.
     """
     manner = Manner.taken_from(options)
+    if options["enhancer_strength"] is not None and options["enhancer"] is None:
+        raise click.UsageError("--enhancer-strength is that of an enhancer; give --enhancer, too")
     settings = Settings(rate=Rate.taken_from(options), **options)
     jobs = plan(collect(inputs, recursive=recursive, wanted=is_picture), output, _rename)
     perform(jobs, functools.partial(encode_job, settings=settings), manner)

@@ -59,6 +59,7 @@ def _lines(facts: FileInfo) -> list[str]:
         else "reduced to {} x {}".format(*facts.coded_size),
         "frames": str(facts.frames),
         "model": f"{known}, id {facts.model_id}, {'installed' if facts.installed else 'not installed'}",
+        "enhancer": _enhancer(facts),
         "quality": "this model has none" if facts.quality is None else str(facts.quality),
         "coder": facts.coder,
         "blocks": "{} x {} x {} (frames, height, width)".format(*facts.blocks) if max(facts.blocks) > 1 else "",
@@ -68,3 +69,11 @@ def _lines(facts: FileInfo) -> list[str]:
         "settings": ", ".join(f"{key} {value}" for key, value in facts.settings.items()),
     }
     return [f"  {key:<9}{plain(value)}" for key, value in shown.items() if value]
+
+
+def _enhancer(facts: FileInfo) -> str:
+    if facts.enhancer is None:
+        return ""
+    one = facts.enhancer
+    known = "installed" if one.installed else "not installed"
+    return f"{one.name or 'without a name'} recommended, strength {one.strength:g}, id {one.id}, {known}"

@@ -31,11 +31,11 @@ def models_command(ctx: click.Context, as_json: bool) -> None:
         click.echo(json.dumps(entries, indent=2))
         return
     rows = [
-        [e["name"], ", ".join(e["aliases"]), e["architecture"], e["id"], e["source"], _summary(e["card"])]
+        [e["name"], ", ".join(e["aliases"]), e["kind"], e["architecture"], e["id"], e["source"], _summary(e["card"])]
         for e in entries
     ]
     if rows:
-        click.echo(table(["NAME", "ALIAS", "ARCHITECTURE", "ID", "FROM", "ABOUT"], rows))
+        click.echo(table(["NAME", "ALIAS", "KIND", "ARCHITECTURE", "ID", "FROM", "ABOUT"], rows))
     else:
         complain("no models are installed; 'nncodec plugins' says why")
     for failure in installed.failures:
@@ -67,6 +67,7 @@ def _entry(head: ModelHead, installed: registry.Catalog) -> dict[str, Any]:
     return {
         "name": head.name,
         "aliases": sorted(alias for alias, name in installed.aliases.items() if name == head.name),
+        "kind": installed.kind_of(head),
         "architecture": head.architecture,
         "id": head.digest[: 2 * LONG_ID_BYTES],
         "digest": head.digest,

@@ -12,8 +12,11 @@ import click
 
 from nncodec import registry
 from nncodec.codec import DEFAULT_MODEL, DEFAULT_QUALITY
+from nncodec.enhancing import checked_strength
 from nncodec.errors import InvalidOption, NncError
+from nncodec.hookspecs import CODEC, ENHANCER
 from nncodec.limits import DEFAULT_LIMITS
+from nncodec.recommendation import RECOMMENDED
 from nncodec.region import Box, checked_box
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -68,11 +71,31 @@ class Manner:
 
 
 def _installed(_: click.Context, __: click.Parameter, name: str) -> str:
+    return _checked(name, CODEC)
+
+
+def enhancer_given(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    """Take the name of an enhancer, or what stands for the one that a file recommends."""
+    return name if name in (None, RECOMMENDED) else _checked(name, ENHANCER)
+
+
+def _enhancer(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    return None if name is None else _checked(name, ENHANCER)
+
+
+def _checked(name: str, kind: str) -> str:
     try:
-        registry.catalog().find(name)
+        registry.catalog().find(name, kind)
     except NncError as error:
         raise click.BadParameter(str(error)) from None
     return name
+
+
+def _strength(_: click.Context, __: click.Parameter, strength: float | None) -> float | None:
+    try:
+        return None if strength is None else checked_strength(strength)
+    except InvalidOption as error:
+        raise click.BadParameter(error.reason) from None
 
 
 def _bytes(_: click.Context, __: click.Parameter, text: str | None) -> int | None:
@@ -96,6 +119,13 @@ def _box(_: click.Context, __: click.Parameter, text: str | None) -> Box | None:
         raise click.BadParameter(error.reason) from None
 
 
+strength_option = click.option(
+    "--strength",
+    type=float,
+    metavar="X",
+    callback=_strength,
+    help="Of the enhancer: 0 is faithful, 1 has the most detail, some of it invented.  [default: 0, or as recommended]",
+)
 force_option = click.option("-f", "--force", is_flag=True, help="Overwrite files that are there.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Write a JSON list, one entry for each.")
 model_option = click.option(
@@ -148,6 +178,29 @@ def rate_options(command: _F) -> _F:
         ),
         click.option("--target-bpp", type=_POSITIVE, metavar="X", help="Likewise, within so many bits per pixel."),
         click.option("--target-psnr", type=_POSITIVE, metavar="DB", help="The lowest quality of at least this PSNR."),
+    )
+
+
+def recommending_options(command: _F) -> _F:
+    """Add --downscale, --enhancer and --enhancer-strength, as `EncodeOptions` has them."""
+    return _stacked(
+        command,
+        click.option(
+            "--downscale",
+            type=click.IntRange(1, 8),
+            default=1,
+            metavar="N",
+            help="Store the picture so many times smaller along each edge; decoders return its size.  [default: 1]",
+        ),
+        click.option(
+            "--enhancer",
+            metavar="NAME",
+            callback=_enhancer,
+            help="Recommend an enhancer to decoders, which may use it or not.",
+        ),
+        click.option(
+            "--enhancer-strength", type=float, metavar="X", callback=_strength, help="Recommend this strength of it."
+        ),
     )
 
 

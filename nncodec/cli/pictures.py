@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from nncodec.container import MAGIC
+from nncodec.conversion import convert
 from nncodec.encoder import EncodeOptions
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.metadata import KEYS
@@ -24,10 +23,6 @@ STACKS = ("AVIF", "FLI", "GIF", "PNG", "TIFF", "WEBP")
 
 _STUBS = ("BUFR", "GRIB", "HDF5", "MPEG", "NNC", "WMF")
 """What Pillow recognises but cannot read without help, and this package's own format."""
-
-_PLAIN_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}
-_OTHER_COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
-_DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 # What a TIFF says of a picture; its other tags say how the file is laid out.
 _TIFF_FACTS = (
@@ -125,10 +120,10 @@ def _chosen_frames(image: Image.Image, frame: int | None, notes: list[str]) -> r
             raise InvalidOption(option="frame", reason=f"the picture has frames 0 to {count - 1}")
         return range(frame, frame + 1)
     if count > 1 and image.format not in STACKS:
-        notes.append(f"the first of {count} pictures in this {image.format} file is encoded")
+        notes.append(f"the first of {count} pictures in this {image.format} file is taken")
         return range(1)
     if count > 1:
-        notes.append(f"all {count} frames are encoded; how long each is shown is not kept")
+        notes.append(f"all {count} frames are taken; how long each is shown is not kept")
     return range(count)
 
 
@@ -141,10 +136,12 @@ def _read(image: Image.Image, chosen: range, strip: bool, notes: list[str]) -> t
         image.load()
         if not frames:
             metadata = _metadata_of(image, strip)
-        picture, other_colours = _convert(upright(image) if strip else image, notes)
-        if other_colours:
+        converted = convert(upright(image) if strip else image)
+        if converted.note:
+            notes.append(converted.note)
+        if converted.other_colours:
             metadata["icc_profile"] = None  # it describes colours that are no longer there
-        frames.append(picture)
+        frames.append(image.copy() if converted.image is image else converted.image)
     return frames, metadata
 
 
@@ -171,48 +168,6 @@ def _tiff_exif(image: Image.Image) -> bytes | None:
         if values := own.get_ifd(directory):
             kept[directory] = values
     return kept.tobytes() if kept else None
-
-
-def _convert(image: Image.Image, notes: list[str]) -> tuple[Image.Image, bool]:
-    """Return the picture in one of `MODES`, and whether its colours are of another kind now."""
-    mode = image.mode
-    if mode in _DEEP_MODES:
-        notes.append(f"mode {mode} is stored as L, 16 bits a sample reduced to 8")
-        return _eight_bits(image), False
-    if mode in MODES and not ("transparency" in image.info and mode in ("L", "RGB")):
-        return image.copy(), False
-    if mode in _OTHER_COLOURS:
-        notes.append(f"mode {mode} is stored as RGB")
-        return _to_srgb(image), True
-    target = _PLAIN_MODES.get(mode, mode)
-    if target not in MODES:
-        raise UnsupportedImage(
-            detail=f"mode {mode} has no fixed range of values; scale it to 8 bits a sample and save that"
-        )
-    if "transparency" in image.info:
-        target = "LA" if target == "L" else "RGBA"
-    notes.append(f"mode {mode}{' with transparency' if 'transparency' in image.info else ''} is stored as {target}")
-    return image.convert(target), False
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    samples = np.asarray(image).astype(np.int64)
-    if samples.size and not 0 <= samples.min() <= samples.max() <= 0xFFFF:
-        raise UnsupportedImage(detail="its samples exceed 16 bits; scale them to 8 bits and save that")
-    return Image.fromarray(((samples * 0xFF + 0x7FFF) // 0xFFFF).astype(np.uint8))
-
-
-def _to_srgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError, ImportError):
-            converted = None  # the profile does not fit, or this Pillow has no colour management
-        if converted is not None:
-            return converted
-    return image.convert("RGB")
 
 
 def _is_deep(image: Image.Image) -> bool:

@@ -21,7 +21,7 @@ def plugins_command(as_json: bool) -> None:
         click.echo(json.dumps([dataclasses.asdict(plugin) for plugin in installed.plugins], indent=2))
         return
     rows = [
-        [p.name, p.status, p.distribution, ", ".join(p.architectures) or "-", ", ".join(p.models) or "-"]
+        [p.name, p.status, p.distribution, _architectures(p) or "-", ", ".join(p.models) or "-"]
         for p in installed.plugins
     ]
     if rows:
@@ -32,3 +32,8 @@ def plugins_command(as_json: bool) -> None:
         complain(failure)
     if any(p.status == "disabled" for p in installed.plugins):
         complain(f"{registry.DISABLED_VARIABLE} switches plugins off")
+
+
+def _architectures(plugin: registry.PluginInfo) -> str:
+    pairs = zip(plugin.architectures, plugin.kinds, strict=True)
+    return ", ".join(f"{name} ({kind})" for name, kind in pairs)

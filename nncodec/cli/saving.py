@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,29 @@ def save(images: Sequence[Image.Image], kind: str, *, strip: bool) -> tuple[byte
         if richer is None:
             raise
         return _bytes_of([image.convert(richer) for image in images], kind, settings), notes
+
+
+def save_frames(
+    frames: Iterable[Image.Image], numbers: range, kind: str, *, strip: bool
+) -> tuple[tuple[tuple[str, bytes], ...], tuple[str, ...]]:
+    """Return the files that hold these frames, one for each unless the format holds several, and notes.
+
+    Args:
+        frames: asked for one after another, where each gets a file.
+        numbers: of the frames, in their order.
+        kind, strip: see `save`.
+
+    Returns:
+        What goes into each file's name before its suffix, with its bytes; and what the user should know.
+    """
+    groups = [list(frames)] if kind in ANIMATED else ([image] for image in frames)
+    saved = [save(group, kind, strip=strip) for group in groups]
+    digits = max(4, len(str(numbers[-1])))
+    infixes = [f"-{number:0{digits}}" for number in numbers] if len(saved) > 1 else [""]
+    notes = tuple(dict.fromkeys(note for _, told in saved for note in told))
+    if len(saved) > 1:
+        notes += (f"its {len(saved)} frames are written to files of their own",)
+    return tuple((infix, data) for infix, (data, _) in zip(infixes, saved, strict=True)), notes
 
 
 def _bytes_of(images: Sequence[Image.Image], kind: str, settings: dict[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import shlex
 from collections.abc import Callable
@@ -22,16 +23,70 @@ if TYPE_CHECKING:
     from nncodec.training.engine import Result, Run
 
 _ARGUMENTS = f"{__name__}.arguments"
+_ARCHITECTURE = f"{__name__}.architecture"
+_SETTINGS = f"{__name__}.settings"
+_SETTING = "setting_"  # what the parameters of such options begin with
 _INTERRUPTED = 130
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+class _SettingOption(click.Option):
+    """A setting of an architecture as an option."""
+
+
 class _Command(click.Command):
-    """Remembers its arguments, to say how to go on, and lists the architectures in its help."""
+    """Remembers its arguments, to say how to go on, and lists the architectures in its help.
+
+    Every setting of the architecture that the arguments name is an option, too. Asking a recipe for its settings
+    imports torch, so that is done only where an option is not among the command's own, or help is wanted.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_ARGUMENTS] = list(args)
+        if not ctx.resilient_parsing:
+            ctx.meta[_SETTINGS] = self._settings_options(ctx, args)
         return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return [*super().get_params(ctx), *ctx.meta.get(_SETTINGS, ())]
+
+    def _settings_options(self, ctx: click.Context, args: list[str]) -> list[_SettingOption]:
+        parser = self.make_parser(ctx)
+        parser.ignore_unknown_options = True
+        try:
+            known, _, _ = parser.parse_args(list(args))
+        except click.UsageError:  # it comes again, and is reported, when the arguments are parsed in earnest
+            return []
+        what = known.get("what")
+        rest = list(what) if isinstance(what, tuple) else []  # what is no known option; click has a mark for nothing
+        unknown = [one for one in rest if one.startswith("-")]
+        helping = self.get_help_option(ctx)
+        if not unknown and not (helping and helping.name and known.get(helping.name)):
+            return []
+        architecture = next((one for one in rest if one in registry.catalog().architectures), None)
+        if architecture is None and isinstance(known.get("base"), str):
+            base = _base_of(known["base"])
+            architecture = base.architecture if base else None
+        if architecture is None:
+            if rest and not rest[0].startswith("-"):
+                raise click.UsageError(_no_architecture(rest[0]), ctx)
+            return []
+        taken = {name for one in super().get_params(ctx) for name in one.opts}
+        ctx.meta[_ARCHITECTURE] = architecture
+        return [option for option in _options_of(architecture) if not taken.intersection(option.opts)]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own: list[tuple[str, str]] = []
+        settings: list[tuple[str, str]] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record is not None:
+                (settings if isinstance(param, _SettingOption) else own).append(record)
+        with formatter.section("Options"):
+            formatter.write_dl(own)
+        if settings:
+            with formatter.section(f"Settings of {ctx.meta[_ARCHITECTURE]}"):
+                formatter.write_dl(settings)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_paragraph()
@@ -43,6 +98,19 @@ def _setting(name: str, kind: type, help_text: str) -> Callable[[_F], _F]:
     return click.option(f"--{name.replace('_', '-')}", name, type=kind, metavar="N", help=help_text)
 
 
+def _options_of(architecture: str) -> list[_SettingOption]:
+    from nncodec.training.settings import settings_of
+
+    return [
+        _SettingOption(
+            [f"--{one.name.replace('_', '-')}", f"{_SETTING}{one.name}"],
+            metavar="true|false" if one.kind is bool else "TEXT" if one.kind is str else "N",
+            help=one.help + ("" if one.default in (None, "") else f"  [default: {_shown(one.default)}]"),
+        )
+        for one in settings_of(registry.recipe_of(architecture)).values()
+    ]
+
+
 _OWN_OPTIONS = ("epochs", "steps", "minutes", "batch_size", "learning_rate", "crop", "seed", "device")
 
 
@@ -50,7 +118,20 @@ _OWN_OPTIONS = ("epochs", "steps", "minutes", "batch_size", "learning_rate", "cr
 @click.argument("what", nargs=-1, metavar="ARCHITECTURE [FOLDER_OR_IDX]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Model file, .safetensors.")
 @click.option("--name", metavar="NAME", help="What the model is called.  [default: the file's name]")
-@click.option("--from", "base", metavar="MODEL", help="Go on from this model: a name, an alias or a .safetensors file.")
+@click.option("--low", type=click.Path(path_type=Path), metavar="FOLDER", help="For enhancers: worse pictures, ...")
+@click.option(
+    "--high",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="... and good ones by the same names. Alone, it is the FOLDER_OR_IDX.",
+)
+@click.option(
+    "--from",
+    "--pretrained",
+    "base",
+    metavar="MODEL",
+    help="Go on from this model: a name, an alias or a .safetensors file.",
+)
 @click.option(
     "-c",
     "--config",
@@ -58,7 +139,7 @@ _OWN_OPTIONS = ("epochs", "steps", "minutes", "batch_size", "learning_rate", "cr
     metavar="FILE",
     help="Settings in TOML, one 'key = value' a line.",
 )
-@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="One setting; can be repeated.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="One setting; --key value does the same.")
 @click.option("--list-settings", is_flag=True, help="Show every setting of the architecture, with its default.")
 @_setting("epochs", int, "How long: passes over the pictures, ...")
 @_setting("steps", int, "... batches, ...")
@@ -87,9 +168,11 @@ def train_command(ctx: click.Context, /, **options: Any) -> None:
     nncodec train hyperprior photos -o mine.safetensors
     nncodec train scans --from photo --minutes 10 -o scans.safetensors
     nncodec train dense digits-idx3-ubyte.gz --set latents=16 -o digits.safetensors
-    nncodec train dense --list-settings
+    nncodec train srgan --low small --high large -o x4.safetensors
+    nncodec train srgan --help
 
-    Ctrl-C saves and says how to go on. With several processes:
+    Every setting of the architecture is an option, too: 'train ARCHITECTURE --help' shows them. Ctrl-C saves and says
+    how to go on. With several processes:
 
     \b
     torchrun --nproc-per-node 2 -m nncodec.training hyperprior photos -o mine.safetensors
@@ -98,6 +181,7 @@ def train_command(ctx: click.Context, /, **options: Any) -> None:
         use_threads(options["threads"])
     base = _base_of(options["base"])
     architecture, data = _what(options["what"], base)
+    data = _good_pictures(data, options)
     if options["list_settings"]:
         _list_settings(architecture)
         return
@@ -114,12 +198,31 @@ def _what(what: tuple[str, ...], base: ModelFile | None) -> tuple[str, Path | No
         return base.architecture, Path(what[0])
     if base is not None and not what:
         return base.architecture, None
-    names = ", ".join(registry.trainable()) or "none"
     if not what:
+        names = ", ".join(registry.trainable()) or "none"
         raise click.UsageError(f"give an architecture ({names}) and a folder of pictures or an IDX file")
     if what[0] not in known:
-        raise click.UsageError(f"there is no architecture {what[0]!r}; these can be trained: {names}")
+        raise click.UsageError(_no_architecture(what[0]))
     return what[0], Path(what[1]) if len(what) == 2 else None
+
+
+def _no_architecture(name: str) -> str:
+    names = registry.trainable()
+    close = [one for one in names if one.startswith(name)] or difflib.get_close_matches(name, names)
+    if len(close) == 1:
+        return f"there is no architecture {name!r}; did you mean {close[0]!r}?"
+    if close:
+        return f"there is no architecture {name!r}; did you mean one of {', '.join(close)}?"
+    return f"there is no architecture {name!r}; these can be trained: {', '.join(names) or 'none'}"
+
+
+def _good_pictures(data: Path | None, options: dict[str, Any]) -> Path | None:
+    high: Path | None = options["high"]
+    if high is not None and data is not None:
+        raise click.UsageError(f"the pictures are given twice, {data} and --high {high}; leave one of them out")
+    if options["low"] is not None and high is None and data is None:
+        raise click.UsageError("--low names the worse pictures; give the good ones with --high")
+    return high or data
 
 
 def _base_of(name: str | None) -> ModelFile | None:
@@ -170,6 +273,7 @@ def _run_of(architecture: str, data: Path | None, base: ModelFile | None, option
         resume=options["resume"],
         overwrite=options["force"],
         licence=options["licence"],
+        low=options["low"],
     )
 
 
@@ -190,6 +294,9 @@ def _sources(options: dict[str, Any]) -> list[dict[str, Any]]:
             raise click.UsageError(f"--set {pair!r} is not of the form key=value")
         pairs[key.strip()] = Text(value.strip())
     own = {name: options[name] for name in _OWN_OPTIONS if options[name] is not None}
+    for name, value in options.items():
+        if name.startswith(_SETTING) and value is not None:
+            own[name.removeprefix(_SETTING)] = Text(value)
     return [*sources, pairs, own]
 
 

@@ -22,6 +22,7 @@ _CODEC = '''
 import os, time
 from pathlib import Path
 import numpy as np
+from nncodec.enhancer import EnhancerModel, EnhancerTraits
 from nncodec.latents import LatentSpec
 from nncodec.model import AnySize, CodecModel, CodecTraits
 
@@ -52,6 +53,21 @@ class Blocks(CodecModel):
         step = 1 + (100 - quality) // 10
         means = np.clip(latents["means"].transpose(0, 2, 3, 1) * step, 0, 255).astype(np.uint8)
         return means.repeat(2, axis=1).repeat(2, axis=2)
+
+
+class Inverse(EnhancerModel):
+    """Turns pictures into their negatives, by as much as strength says, and repeats pixels `factor` times."""
+
+    def __init__(self, factor):
+        self.traits = EnhancerTraits(factor, 1, 0, strengths=True)
+
+    @classmethod
+    def from_file(cls, model_file):
+        return cls(model_file.config["factor"])
+
+    def enhance(self, pixels, strength):
+        mixed = np.rint((1 - strength) * pixels + strength * (255.0 - pixels)).astype(np.uint8)
+        return mixed.repeat(self.traits.factor, axis=1).repeat(self.traits.factor, axis=2)
 '''
 
 _PLUGIN = """
@@ -63,13 +79,16 @@ HERE = Path(__file__).parent
 
 @hookimpl
 def nncodec_architectures():
-    return [ArchitectureSpec("blocks", "tiny_codec:Blocks")]
+    return [
+        ArchitectureSpec("blocks", "tiny_codec:Blocks"),
+        ArchitectureSpec("inverse", "tiny_codec:Inverse", kind="enhancer"),
+    ]
 
 
 @hookimpl
 def nncodec_models():
-    names = ("rgb", "grey", "slow")
-    return [ModelSpec(f"tiny/{n}", HERE / f"{n}.safetensors", ("small",) if n == "rgb" else ()) for n in names]
+    aliases = {"rgb": ("small",), "grey": (), "slow": (), "keep": (), "triple": ("x3",)}
+    return [ModelSpec(f"tiny/{n}", HERE / f"{n}.safetensors", given) for n, given in aliases.items()]
 """
 
 
@@ -91,6 +110,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_model(folder / "rgb.safetensors", "tiny/rgb")
     make_model(folder / "grey.safetensors", "tiny/grey", mode="L")
     make_model(folder / "slow.safetensors", "tiny/slow", sleep_s=100)
+    for name, factor in (("keep", 1), ("triple", 3)):
+        tensors = {"none": np.zeros(1, np.float32)}
+        path = folder / f"{name}.safetensors"
+        write_model(
+            path, architecture="inverse", config={"factor": factor}, name=f"tiny/{name}", card={}, tensors=tensors
+        )
     for name, module in (("tiny", "tiny_plugin"), ("broken", "there_is_no_such_module")):
         facts = folder / f"{name}-1.0.dist-info"
         facts.mkdir()

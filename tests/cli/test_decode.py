@@ -236,3 +236,46 @@ def test_a_box_outside_of_one_picture_fails_for_that_one(run, photo_nnc, photo):
     assert result.exit_code == 1
     assert "nncodec: small.nnc: invalid option 'box': (60, 10, 90, 40) reaches outside" in result.stderr
     assert [path.name for path in Path("out").iterdir()] == ["photo.png"]
+
+
+# --- enhancers ----------------------------------------------------------------------------------------------------
+
+
+def test_enhancers_are_used_when_asked_for(run, photo):
+    write("in.nnc", photo, enhancer="tiny/keep", enhancer_strength=1)
+    data = Path("in.nnc").read_bytes()
+    plain = pixels(nncodec.decode(data))
+    for options, expected in (
+        ((), plain),
+        (("--enhancer", "recommended"), 255 - plain),
+        (("--enhancer", "recommended", "--strength", 0), plain),
+        (("--enhancer", "tiny/keep"), plain),
+        (("--enhancer", "tiny/keep", "--strength", 1), 255 - plain),
+    ):
+        assert run("decode", "in.nnc", "-f", *options).exit_code == 0
+        assert np.array_equal(pixels(read("in.png")), expected)
+    assert run("decode", "in.nnc", "-f", "--enhancer", "recommended", "--box", "5,6,50,40").exit_code == 0
+    assert np.array_equal(pixels(read("in.png")), 255 - plain[6:40, 5:50])
+
+
+def test_a_reduced_picture_comes_back_in_its_size(run, photo):
+    write("in.nnc", photo, downscale=3)
+    assert run("decode", "in.nnc", "--enhancer", "x3").exit_code == 0
+    expected = nncodec.decode(Path("in.nnc").read_bytes(), enhancer="tiny/triple")
+    assert np.array_equal(pixels(read("in.png")), pixels(expected))
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "says"),
+    [
+        (("--enhancer", "nope"), 2, "no installed enhancer is 'nope'"),
+        (("--enhancer", "tiny/rgb"), 2, "tiny/rgb is a codec and enhances no pictures; choose an enhancer such as"),
+        (("--strength", "0.5"), 2, "give --enhancer, too"),
+        (("--enhancer", "recommended", "--strength", "-1"), 2, "-1.0 is not a number from 0"),
+        (("--enhancer", "x3"), 1, "this file is not stored reduced"),
+    ],
+)
+def test_enhancers_that_do_not_suit_are_one_line(run, photo_nnc, options, status, says):
+    result = run("decode", photo_nnc, "-f", *options)
+    assert (result.exit_code, result.stderr.count("\n")) == (status, 1)
+    assert says in result.stderr

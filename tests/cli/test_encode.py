@@ -172,3 +172,39 @@ def test_what_no_quality_meets_fails_in_one_line_and_the_rest_goes_on(run, photo
     assert first.startswith("nncodec: photo.png: invalid option 'target_size': no quality gives 200 bytes or less; the")
     assert last == "nncodec: 1 of 2 files failed"
     assert Path("flat.nnc").stat().st_size <= 200
+
+
+# --- recommending an enhancer -------------------------------------------------------------------------------------
+
+
+def test_an_enhancer_is_recommended(run, photo_png):
+    options = ("-m", "tiny/rgb", "--downscale", 3, "--enhancer", "x3", "--enhancer-strength", 0.5)
+    assert run("encode", photo_png, *options).exit_code == 0
+    info = nncodec.inspect(Path("photo.nnc").read_bytes())
+    assert (info.coded_size, info.width, info.height) == ((32, 22), 96, 64)
+    assert (info.enhancer.name, info.enhancer.strength) == ("tiny/triple", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--enhancer", "nope"), "no installed enhancer is 'nope'; installed: tiny/keep, tiny/triple"),
+        (("--enhancer", "tiny/rgb"), "tiny/rgb is a codec and enhances no pictures"),
+        (("--enhancer-strength", "0.5"), "give --enhancer, too"),
+        (("--enhancer", "tiny/keep", "--enhancer-strength", "2"), "2.0 is not a number from 0"),
+        (("--enhancer", "tiny/keep", "--enhancer-strength", "nan"), "nan is not a number from 0"),
+        (("-m", "tiny/keep"), "tiny/keep enhances pictures and codes none"),
+        (("--downscale", "9"), "9 is not in the range"),
+    ],
+)
+def test_what_cannot_be_recommended_is_wrong_usage(run, photo_png, options, says):
+    result = run("encode", photo_png, *options)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert says in result.stderr
+
+
+def test_what_enlarges_is_not_recommended_for_what_is_not_reduced(run, photo_png):
+    result = run("encode", photo_png, "-m", "tiny/rgb", "--enhancer", "tiny/triple")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "for pictures that are stored reduced" in result.stderr
+    assert not Path("photo.nnc").exists()

@@ -97,3 +97,36 @@ def test_pixels_are_not_counted_against_a_limit(run, photo):
     result = run("decode", "huge.nnc")
     assert result.exit_code == 1
     assert "over the limit" in result.stderr
+
+
+def test_a_recommended_enhancer_is_shown(run, photo_png, monkeypatch):
+    from nncodec import registry
+
+    options = ("-m", "tiny/rgb", "--enhancer", "tiny/keep", "--enhancer-strength", "0.25")
+    assert run("encode", photo_png, *options).exit_code == 0
+    digest = registry.catalog().find("tiny/keep").digest
+    shown = {line.split()[0]: line.split(maxsplit=1)[1] for line in run("info", "photo.nnc").stdout.splitlines()[1:]}
+    assert shown["enhancer"] == f"tiny/keep recommended, strength 0.25, id {digest[:16]}, installed"
+    assert "enhancer 18 bytes" in shown["chunks"]
+    (entry,) = json.loads(run("info", "photo.nnc", "--json").stdout)
+    assert entry["enhancer"] == {"name": "tiny/keep", "id": digest[:16], "strength": 0.25, "installed": True}
+    monkeypatch.setenv(registry.DISABLED_VARIABLE, "tiny")
+    registry.refresh()
+    assert f"id {digest[:16]}, not installed" in run("info", "photo.nnc").stdout
+
+
+def test_no_enhancer_is_shown_where_none_is_recommended(run, photo_nnc):
+    assert "enhancer" not in run("info", photo_nnc).stdout
+    (entry,) = json.loads(run("info", photo_nnc, "--json").stdout)
+    assert entry["enhancer"] is None
+
+
+def test_a_recommendation_that_makes_no_sense_is_an_error(run, photo):
+    from nncodec.container import ChunkType, Container, write
+
+    container = Container(nncodec.encode(photo, "tiny/rgb"))
+    Path("evil.nnc").write_bytes(write(container.header, {ChunkType.ENHANCER: b"\xff"}, [container.block(0)]))
+    result = run("info", "evil.nnc")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "recommendation" in result.stderr
+    assert run("decode", "evil.nnc").exit_code == 0

@@ -24,7 +24,17 @@ def wait(process: subprocess.Popen[bytes], data: bytes | None = None) -> tuple[i
 
 @pytest.mark.parametrize(
     "arguments",
-    ["--help", "--version", "encode --help", "info photo.nnc", "check photo.nnc", "models", "models --json", "plugins"],
+    [
+        "--help",
+        "--version",
+        "encode --help",
+        "enhance --help",
+        "info photo.nnc",
+        "check photo.nnc",
+        "models",
+        "models --json",
+        "plugins",
+    ],
 )
 def test_light_commands_import_nothing_heavy(photo_nnc, arguments):
     code = """if True:

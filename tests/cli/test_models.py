@@ -9,11 +9,13 @@ from nncodec import registry
 
 def test_table(run):
     lines = run("models").stdout.splitlines()
-    assert lines[0].split() == ["NAME", "ALIAS", "ARCHITECTURE", "ID", "FROM", "ABOUT"]
+    assert lines[0].split() == ["NAME", "ALIAS", "KIND", "ARCHITECTURE", "ID", "FROM", "ABOUT"]
     (line,) = [line for line in lines if line.startswith("tiny/rgb")]
     digest = registry.catalog().find("tiny/rgb").digest
-    expected = ["tiny/rgb", "small", "blocks", digest[:16], "plugin", "tiny", "means", "of", "2", "x", "2", "pixels;"]
-    assert line.split() == [*expected, "CC0-1.0"]
+    expected = ["tiny/rgb", "small", "codec", "blocks", digest[:16], "plugin", "tiny"]
+    assert line.split() == [*expected, "means", "of", "2", "x", "2", "pixels;", "CC0-1.0"]
+    (line,) = [line for line in lines if line.startswith("tiny/triple")]
+    assert line.split()[:4] == ["tiny/triple", "x3", "enhancer", "inverse"]
     (line,) = [line for line in lines if line.startswith("hyperprior/photo")]
     assert line.split()[1] == "photo"
 
@@ -21,6 +23,7 @@ def test_table(run):
 def test_json(run):
     entries = {entry["name"]: entry for entry in json.loads(run("models", "--json").stdout)}
     assert entries["tiny/rgb"]["aliases"] == ["small"]
+    assert (entries["tiny/rgb"]["kind"], entries["tiny/keep"]["kind"]) == ("codec", "enhancer")
     assert entries["tiny/rgb"]["source"] == "plugin tiny"
     assert entries["tiny/grey"]["config"] == {"mode": "L", "sleep_s": 0}
     assert entries["tiny/grey"]["card"]["licence"] == "CC0-1.0"

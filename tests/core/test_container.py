@@ -63,6 +63,15 @@ def small_file() -> bytes:
     )
 
 
+@pytest.mark.parametrize(
+    ("display", "is_reduced"), [((3, 2), False), ((6, 4), True), ((3, 3), True), ((4, 1), True), ((2, 2), False)]
+)
+def test_a_picture_is_stored_reduced_where_decoders_return_a_larger_one(
+    display: tuple[int, int], is_reduced: bool
+) -> None:
+    assert header(display_size=display).is_reduced == is_reduced
+
+
 # --- literal bytes ------------------------------------------------------------------------------------------------
 
 

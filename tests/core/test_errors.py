@@ -29,6 +29,10 @@ EXAMPLES: list[tuple[NncError, str]] = [
         "no installed model is 'a/b'; installed: c/d",
     ),
     (
+        errors.UnknownModel(wanted="x4", installed="none", failures="; not available: b", kind="enhancer"),
+        "no installed enhancer is 'x4'; installed: none; not available: b",
+    ),
+    (
         errors.WeightsMismatch(name="a/b", expected="01", found="02"),
         "the weights of a/b have digest 02, expected 01; reinstall the model",
     ),

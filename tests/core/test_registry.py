@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from nncodec import registry
+from nncodec.enhancer import EnhancerModel, EnhancerTraits
 from nncodec.errors import BadModelFile, ModelError, PluginError, UnknownModel, WeightsMismatch
 from nncodec.latents import IntArray, Latents, LatentSpec
 from nncodec.model import CodecModel, CodecTraits, FixedSize, Pixels
 from nncodec.model_file import ModelFile, read_model, write_model
-from nncodec.registry import Catalog, build_catalog, install_model, open_model, remove_model
+from nncodec.registry import Catalog, build_catalog, install_model, open_enhancer, open_model, remove_model
 
 Plugin = Callable[..., EntryPoint]
 
@@ -51,6 +52,19 @@ class OneGrey(CodecModel):
 
     def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
         return latents["grey"].repeat(2, axis=2).repeat(2, axis=3).transpose(0, 2, 3, 1).astype(np.uint8)
+
+
+class Unchanged(EnhancerModel):
+    """An enhancer that changes nothing; its config may ask it to be something else."""
+
+    traits = EnhancerTraits(1, 1, 0)
+
+    @classmethod
+    def from_file(cls, model_file: ModelFile) -> Unchanged:
+        return OneGrey() if model_file.config.get("odd") else cls()  # type: ignore[return-value]
+
+    def enhance(self, pixels: Pixels, strength: float) -> Pixels:
+        return pixels
 
 
 def model_file(folder: Path, name: str, *, seed: int = 0, architecture: str = "grey", **config: object) -> Path:
@@ -150,6 +164,106 @@ def test_an_unknown_model_is_refused_with_what_there_is(good: EntryPoint, plugin
     assert "plugin 'bad' (RuntimeError: no disk)" in str(caught.value)
 
 
+# --- codecs and enhancers -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def both(plugin: Plugin, good: EntryPoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
+    """The catalog of a process in which the good plugin and one with enhancers are installed."""
+    paths = [
+        model_file(tmp_path, f"same/{name}", seed=seed, architecture="same", **config)
+        for seed, (name, config) in enumerate({"one": {}, "odd": {"odd": 1}}.items(), 5)
+    ]
+    one, odd = (f"Path({str(path)!r})" for path in paths)
+    same = plugin(
+        "same",
+        architectures=f"[ArchitectureSpec('same', '{__name__}:Unchanged', kind='enhancer')]",
+        models=f"[ModelSpec('same/one', {one}, ('x1',)), ModelSpec('same/odd', {odd})]",
+    )
+    return install(monkeypatch, good, same)
+
+
+def test_each_kind_opens_its_own_way(both: Catalog) -> None:
+    assert isinstance(open_enhancer("x1"), Unchanged)
+    assert open_enhancer(both.find("same/one")) is open_enhancer("same/one")
+    assert isinstance(open_model("one"), OneGrey)
+    assert [(info.name, info.kinds) for info in both.plugins] == [("good", ("codec",)), ("same", ("enhancer",))]
+    assert {name: both.kind_of(head) for name, head in both.models.items()} == {
+        "good/one": "codec",
+        "same/one": "enhancer",
+        "same/odd": "enhancer",
+    }
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_the_other_kind_is_refused_with_one_to_choose(both: Catalog, by_name: bool) -> None:
+    enhancer, codec = both.find("x1"), both.find("one")
+    with pytest.raises(ModelError) as caught:
+        open_model("x1" if by_name else enhancer)
+    assert str(caught.value) == "same/one enhances pictures and codes none; choose a codec such as one"
+    with pytest.raises(ModelError) as caught:
+        open_enhancer("one" if by_name else codec)
+    assert str(caught.value) == "good/one is a codec and enhances no pictures; choose an enhancer such as x1"
+    assert both.find("x1", "enhancer") is enhancer
+    with pytest.raises(ModelError, match="choose a codec such as one"):
+        both.find("x1", "codec")
+
+
+def test_where_there_is_none_to_choose_none_is_named(installed: Catalog) -> None:
+    with pytest.raises(ModelError, match=r"enhances no pictures; choose an enhancer$"):
+        open_enhancer("one")
+
+
+def test_an_id_leads_to_its_own_kind_only(both: Catalog) -> None:
+    enhancer, codec = both.find("x1"), both.find("one")
+    assert both.find_by_id(enhancer.id_bytes[:8], kind="enhancer") is enhancer
+    assert both.find_by_id(codec.id_bytes[:8]) is codec
+    with pytest.raises(UnknownModel, match=r"no installed model is 'same/one .*; installed: good/one$"):
+        both.find_by_id(enhancer.id_bytes[:8], "same/one")
+    with pytest.raises(UnknownModel, match=r"no installed enhancer is '.*; installed: same/odd, same/one$"):
+        both.find_by_id(codec.id_bytes[:8], kind="enhancer")
+
+
+def test_the_message_for_an_unknown_one_lists_its_kind(both: Catalog) -> None:
+    with pytest.raises(UnknownModel, match=r"no installed enhancer is 'x9'; installed: same/odd, same/one$"):
+        open_enhancer("x9")
+    with pytest.raises(UnknownModel, match=r"no installed model is 'x9'; installed: good/one$"):
+        open_model("x9")
+    with pytest.raises(UnknownModel, match=r"no installed model is 'x9'; installed: good/one, same/odd, same/one$"):
+        both.find("x9")
+
+
+def test_an_architecture_that_makes_something_else_is_the_plugins_fault(both: Catalog) -> None:
+    with pytest.raises(PluginError, match="'same' failed: it made a OneGrey of same/odd"):
+        open_enhancer("same/odd")
+
+
+@pytest.mark.parametrize("reference", ["OneGrey", "Unchanged"])
+def test_an_architecture_of_the_wrong_kind_is_the_plugins_fault(
+    plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str
+) -> None:
+    kind, opener = ("enhancer", open_enhancer) if reference == "OneGrey" else ("codec", open_model)
+    path = model_file(tmp_path, "wrong/one", architecture="wrong")
+    wrong = plugin(
+        "wrong",
+        architectures=f"[ArchitectureSpec('wrong', '{__name__}:{reference}', kind={kind!r})]",
+        models=f"[ModelSpec('wrong/one', Path({str(path)!r}))]",
+    )
+    install(monkeypatch, wrong)
+    with pytest.raises(PluginError, match=f"{reference} is not a .*Model subclass"):
+        opener("wrong/one")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("opener", [open_model, open_enhancer])
+def test_a_model_without_its_architecture_says_so_whatever_it_was_wanted_for(
+    both: Catalog, tmp_path: Path, opener: Callable[[str], object]
+) -> None:
+    install_model(model_file(tmp_path, "mine", seed=9, architecture="unheard-of"))
+    with pytest.raises(BadModelFile, match="no installed plugin provides architecture 'unheard-of'"):
+        opener("mine")
+    assert registry.catalog().kind_of(registry.catalog().find("mine")) == "codec"
+
+
 # --- bad plugins --------------------------------------------------------------------------------------------------
 
 _MARKED = "from nncodec.hookspecs import ArchitectureSpec, ModelSpec, hookimpl\n@hookimpl\n"
@@ -171,6 +285,11 @@ _MARKED = "from nncodec.hookspecs import ArchitectureSpec, ModelSpec, hookimpl\n
         (f"{_MARKED}def nncodec_models():\n    return [ModelSpec('x/y', 'z', aliases='photo')]", "tuple of aliases"),
         (f"{_MARKED}def nncodec_architectures():\n    return ['a:B']", "is not an ArchitectureSpec"),
         (f"{_MARKED}def nncodec_architectures():\n    return [ArchitectureSpec('a', None)]", "not an ArchitectureSpec"),
+        (
+            f"{_MARKED}def nncodec_architectures():\n    return [ArchitectureSpec('a', 'b:C', kind='filter')]",
+            "architecture 'a' is of the kind 'filter'; a kind is 'codec' or 'enhancer'",
+        ),
+        (f"{_MARKED}def nncodec_architectures():\n    return [ArchitectureSpec('a', 'b:C', kind=None)]", "kind None"),
         (f"{_MARKED}def nncodec_architectures(extra):\n    return []", "PluginValidationError"),
         (f"{_MARKED}def nncodec_modles():\n    return []", "nncodec_modles"),
         ("def nncodec_models():\n    return []", "is @hookimpl missing"),

@@ -140,6 +140,8 @@ def test_what_the_registry_asks_of_a_plugin_imports_nothing_else_of_it(folder: P
         "import nncodec.cli; nncodec.cli.main(['--help'], standalone_mode=False)",
         "import nncodec.cli; nncodec.cli.main(['plugins'], standalone_mode=False)",
         "import nncodec.cli; nncodec.cli.main(['compare', '--help'], standalone_mode=False)",
+        "import nncodec.cli; nncodec.cli.main(['enhance', '--help'], standalone_mode=False)",
+        "import nncodec; assert nncodec.enhance",
         "import nncodec.metrics, sys; assert not {'skimage', 'scipy'} & sys.modules.keys()",
         "import nncodec.compare, nncodec.compare.report, sys; assert not {'scipy', 'matplotlib'} & sys.modules.keys()",
     ],

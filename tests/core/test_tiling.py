@@ -13,7 +13,7 @@ from nncodec import tiling
 from nncodec.container import CoderId, ColourMode, Header
 from nncodec.latents import LatentSpec
 from nncodec.model import AnySize, CodecTraits, FixedSize
-from nncodec.tiling import Area, Grid, Span, read_window
+from nncodec.tiling import Area, Grid, Span, aligned, pieces, read_window
 
 PROPERTY = settings(deadline=None, max_examples=100)
 
@@ -258,3 +258,31 @@ def test_a_model_of_any_size_gets_padding_and_a_halo_and_one_of_fixed_size_neith
 def test_the_last_group_of_frames_holds_what_is_left() -> None:
     grid = Grid.of(header(4, 4, frames=7, per_block=3), traits(FixedSize(4, 4)))
     assert [cell.frames for cell in grid.cells()] == [Span(0, 3), Span(3, 6), Span(6, 7)]
+
+
+# --- areas and tiles of their own ---------------------------------------------------------------------------------
+
+SPANS = st.tuples(st.integers(0, 300), st.integers(1, 300)).map(lambda pair: Span(pair[0], sum(pair)))
+AREAS = st.tuples(SPANS, SPANS).map(lambda pair: Area(*pair))
+
+
+@given(SPANS, st.integers(1, 40), st.integers(0, 40))
+def test_pieces_follow_each_other_and_their_windows_are_bounded(span: Span, edge: int, halo: int) -> None:
+    found = list(pieces(span, edge, halo))
+    assert [one.start for one in found] == [span.start, *(one.stop for one in found[:-1])]
+    assert found[-1].stop == span.stop
+    for one in found:
+        assert one.size >= 1
+        assert one.stop + halo - max(0, one.start - halo) <= edge + 2 * halo
+
+
+@given(AREAS, st.integers(1, 8), st.integers(1, 16))
+def test_areas_in_larger_and_smaller_pictures(area: Area, factor: int, multiple: int) -> None:
+    assert area.scaled(factor).reduced(factor) == area
+    assert area.within(area.reduced(factor).scaled(factor)) == area
+    assert area.scaled(factor).pixels == factor**2 * area.pixels
+    around = aligned(area, multiple)
+    assert area.within(around) == area
+    assert all(span.start % multiple == span.stop % multiple == 0 for span in around)
+    assert all(one.size - other.size < 2 * multiple for one, other in zip(around, area, strict=True))
+    assert area.grown(3).relative_to(area) == Area(*(Span(-3, span.size + 3) for span in area))

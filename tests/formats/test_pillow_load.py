@@ -108,9 +108,9 @@ def test_an_iterator_yields_every_frame_and_decodes_none_twice(
     asked: list[range] = []
     decode = frames.frames_of
 
-    def record(container: object, wanted: range) -> Iterator[Image.Image]:
+    def record(container: object, wanted: range, *rest: object) -> Iterator[Image.Image]:
         asked.append(wanted)
-        return decode(container, wanted)
+        return decode(container, wanted, *rest)
 
     monkeypatch.setattr(frames, "frames_of", record)
     with Image.open(io.BytesIO(stack)) as image:
