@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nncodec.model import Pixels
@@ -19,6 +20,18 @@ def to_tensor(pixels: Pixels) -> Tensor:
     """Return pixels (N, H, W, C) uint8 as float32 (N, C, H, W) in 0..1, channels last in memory."""
     batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))  # copies views and read-only arrays
     return batch.permute(0, 3, 1, 2).float().div_(255)
+
+
+def channels_last(values: NDArray[Any]) -> Tensor:
+    """Return whole numbers below 2^24 (N, C, H, W), or other values, as float32, channels last in memory."""
+    planar = torch.from_numpy(values.astype(np.float32)).flatten(2)  # (N, C, H W)
+    count, channels, places = planar.shape
+    result = torch.empty(count, places, channels)
+    for target, picture in zip(result, planar, strict=True):
+        # Torch transposes a matrix block by block. A permutation of four axes it copies value by value, and where the
+        # places are a power of two every one of these misses the cache: that takes five times as long.
+        target.copy_(picture.t())
+    return result.view(count, *values.shape[2:], channels).permute(0, 3, 1, 2)
 
 
 def to_pixels(batch: Tensor) -> Pixels:
@@ -65,11 +78,15 @@ def load_weights(module: _M, tensors: Tensors, prefix: str = "") -> _M:
 
 
 def weights_of(module: nn.Module, prefix: str = "") -> Tensors:
-    """Return a module's state as float16 arrays for a model file."""
-    return {prefix + name: value.detach().cpu().half().numpy() for name, value in module.state_dict().items()}
+    """Return a module's state for a model file: float16 arrays, and whole numbers as they are."""
+    return {prefix + name: _in_file(value).cpu().numpy() for name, value in module.state_dict().items()}
 
 
 def with_file_precision(module: _M) -> _M:
     """Round a module's state to what a model file keeps, in place, so that what is measured is what is shipped."""
-    module.load_state_dict({name: value.half().float() for name, value in module.state_dict().items()})
+    module.load_state_dict({name: _in_file(value).to(value.dtype) for name, value in module.state_dict().items()})
     return module
+
+
+def _in_file(value: Tensor) -> Tensor:
+    return value.detach().half() if value.is_floating_point() else value.detach()

@@ -147,6 +147,7 @@ class CropSampler:
         mirror: turn half of the crops left to right, and half upside down.
         multiple: crops may reach beyond a picture's lower and right edges as far as the encoder pads it, to a multiple
             of this; at most `crop`.
+        align: windows begin at multiples of this, and end there where pictures do.
     """
 
     def __init__(
@@ -161,6 +162,7 @@ class CropSampler:
         grey_share: float = 0.05,
         mirror: bool = True,
         multiple: int = 1,
+        align: int = 1,
     ) -> None:
         self._pictures = pictures
         self._batch_size = batch_size
@@ -171,6 +173,7 @@ class CropSampler:
         self._grey_share = grey_share
         self._mirror = mirror
         self._multiple = multiple
+        self._align = align
         areas = np.array([p.shape[0] * p.shape[1] for p in pictures], np.float64)
         shares = (areas / areas.sum()).cumsum()
         self._shares = shares / shares[-1]
@@ -196,7 +199,7 @@ class CropSampler:
             resized = Image.fromarray(colour).resize((self._crop, self._crop), Image.Resampling.LANCZOS)
             cut = np.asarray(resized).reshape(self._crop, self._crop, -1)
         else:
-            cut = _random_window(picture, self._crop, rng, self._multiple)
+            cut = _random_window(picture, self._crop, rng, self._multiple, self._align)
         if self._mirror and rng.random() < 0.5:
             cut = cut[:, ::-1]
         if self._mirror and rng.random() < 0.5:
@@ -248,9 +251,9 @@ def padded(picture: Pixels, height: int, width: int) -> Pixels:
     return np.pad(picture, ((0, short[0]), (0, short[1]), (0, 0)), mode="edge") if any(short) else picture
 
 
-def _random_window(picture: Pixels, edge: int, rng: np.random.Generator, multiple: int = 1) -> Pixels:
+def _random_window(picture: Pixels, edge: int, rng: np.random.Generator, multiple: int = 1, align: int = 1) -> Pixels:
     """Return a window of the picture with its padding, without the padding: smaller where it lies at an edge."""
     height, width = (max(edge, math.ceil(n / multiple) * multiple) for n in picture.shape[:2])
-    top = int(rng.integers(height - edge + 1))
-    left = int(rng.integers(width - edge + 1))
+    top = align * int(rng.integers((height - edge) // align + 1))
+    left = align * int(rng.integers((width - edge) // align + 1))
     return picture[top : top + edge, left : left + edge]

@@ -26,6 +26,7 @@ class Display:
         self._terminal = sys.stderr.isatty()
         self._bar: Any = None
         self._said: dict[str, float] = {}
+        self._begun_s = 0.0
 
     def __enter__(self) -> Display:
         return self
@@ -42,20 +43,27 @@ class Display:
                 self._say(line_of(text))
             case Stage(text):
                 self._stage(text)
-            case Reading(done, total):
-                self._reading(done, total)
+            case Reading():
+                self._reading(event)
             case Advanced():
                 self._advanced(event)
             case Validated():
                 self._validated(event)
 
-    def _reading(self, done: int, total: int) -> None:
-        if done == total:
+    def _reading(self, event: Reading) -> None:
+        now = time.monotonic()
+        if event.done == 0:
+            self._close()
+            self._begun_s = self._said["reading"] = now  # what takes no longer than a line lasts needs none
+        if event.done == event.total:
             self._close()
         elif self._terminal:
             if self._bar is None:
-                self._bar = _bar(total=total, desc="reading", unit=" pictures")
-            self._bar.update(done - self._bar.n)
+                self._bar = _bar(total=event.total, desc=event.what, unit=" pictures")
+            self._bar.update(event.done - self._bar.n)
+        elif event.done and self._is_time("reading"):
+            left_s = (now - self._begun_s) * (event.total - event.done) / event.done
+            self._say(f"{event.what}: {event.done:,} of {event.total:,} pictures, {duration(left_s)} left")
 
     def _stage(self, text: str) -> None:
         self._close()

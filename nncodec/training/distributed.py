@@ -142,13 +142,15 @@ class _Forward(nn.Module):
         super().__init__()
         self.task = task
 
-    def forward(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        loss: tuple[Tensor, dict[str, float]] = self.task.loss(pixels, progress, generator)
+    def forward(
+        self, turn: int, pixels: Tensor, progress: float, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        loss: tuple[Tensor, dict[str, float]] = self.task.turn_loss(turn, pixels, progress, generator)
         return loss
 
 
 def parallel(task: nn.Module, peers: Peers, device: torch.device) -> nn.Module:
-    """Return a module whose forward is `task.loss` and whose gradients are the mean over all processes."""
+    """Return a module whose forward is `task.turn_loss` and whose gradients are the mean over all processes."""
     wrapped = _Forward(task)
     if peers.world == 1:
         return wrapped

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,71 +18,32 @@ import torch
 from nncodec import registry
 from nncodec.cli.files import write_file
 from nncodec.cli.text import count_of
-from nncodec.model_file import ModelFile, ModelHead, is_model_name, read_model, write_model
-from nncodec.training.checkpoint import has_checkpoint
+from nncodec.model_file import ModelHead, read_model, write_model
+from nncodec.training.course import TrainingReport
 from nncodec.training.data import Pixels
 from nncodec.training.distributed import ALONE, Peers, joined, local_device
 from nncodec.training.events import Advanced, Event, Note, OnEvent, Reading, Stage
 from nncodec.training.log import CsvLog
-from nncodec.training.loop import LoopOptions, Schedule, TrainingReport, fit
+from nncodec.training.loop import LoopOptions, Schedule, fit
+from nncodec.training.pairs import read_pairs
 from nncodec.training.pictures import Pictures, read_data
 from nncodec.training.plots import can_plot, loss_plot
 from nncodec.training.recipe import ModelTask, Recipe, RunOptions
+from nncodec.training.run import Run, begin, check_folder, check_targets
 from nncodec.training.samples import sample_grid
 from nncodec.training.sampling import Batches, batches_for
 from nncodec.training.settings import Settings, combine
 from nncodec.training.validation import Validation
 
+__all__ = ["Result", "Run", "TrainingStopped", "train"]
+
 _LOG_STEPS = 50  # rows of the log at most so far apart
 _WARMUP_SHARE = 0.05
 _WARMUP_STEPS = 200
-# What may differ between the parts of a run: how long it is, how it is watched, and where it computes.
-_MAY_CHANGE = {
-    "epochs", "steps", "minutes", "learning_rate", "patience", "sample_epochs", "checkpoint_minutes", "device",
-}  # fmt: skip
 
 
 class TrainingStopped(Exception):
     """The run was cancelled; a checkpoint was written, and `resume` goes on from it."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What to train, on what, and where the results go.
-
-    Args:
-        architecture: an installed one that has a recipe.
-        data: folder of pictures, IDX file or picture.
-        output: the model file to write, `.safetensors`.
-        name: what the model is called.
-        folder: for checkpoints, logs, plot and samples.
-        settings: by name, in order of precedence, see `nncodec.training.settings.combine`.
-        base: the model to go on from; None starts anew.
-        resume: go on with the run in `folder`.
-        overwrite: replace `output`.
-        licence: for the model card.
-    """
-
-    architecture: str
-    data: Path
-    output: Path
-    name: str
-    folder: Path
-    settings: Sequence[Mapping[str, Any]] = ()
-    base: ModelFile | None = None
-    resume: bool = False
-    overwrite: bool = False
-    licence: str = ""
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where the newest checkpoint lies."""
-        return self.folder / "checkpoint.pt"
-
-    @property
-    def facts(self) -> Path:
-        """Where the run's own settings lie; there from its first moment."""
-        return self.folder / "run.json"
 
 
 @dataclass(frozen=True)
@@ -112,7 +72,7 @@ def train(
     Args:
         run: what to do.
         on_event: told what happens; only in the first of several processes.
-        cancel: asked after every step; True ends the run after a checkpoint.
+        cancel: asked after every step, and while pictures are prepared; True ends the run after a checkpoint.
         peers: the processes that train together, as torchrun started them.
 
     Returns:
@@ -130,29 +90,32 @@ def train(
         on_event = _silent
     recipe_class = registry.recipe_of(run.architecture)
     settings = combine(recipe_class, *run.settings)
+    if run.low is not None and not recipe_class.takes_pairs:
+        raise ValueError(f"{run.architecture} does not learn from pairs of pictures; leave the worse ones (--low) out")
     device = local_device(settings.run.device)
-    _check_targets(run, settings)
-    resuming = _check_folder(run, settings, peers)
-    pictures = read_data(
-        run.data,
-        held_back=settings.run.held_back,
-        crop=settings.run.crop,
-        memory_bytes=settings.run.memory_mib << 20,
-        on_note=lambda text: on_event(Note(text)),
-        on_read=lambda done, total: on_event(Reading(done, total)),
-    )
+    check_targets(run, settings)
+    resuming = check_folder(run, settings, peers)
+    pictures = _read(run, settings, recipe_class, on_event)
     recipe = recipe_class(settings.model, pictures.facts, run.base)
-    pictures = pictures.converted(recipe.mode)
+
+    def on_prepared(what: str, done: int, total: int) -> None:
+        if cancel():
+            raise TrainingStopped("stopped before the first step")
+        on_event(Reading(done, total, what))
+
+    kind = "pair" if run.low is not None else "picture"
     colour = "grey" if recipe.mode == "L" else "colour"
     sides = f"{len(pictures.training):,} to train on, {len(pictures.validation):,} held back"
-    on_event(Note(f"{count_of(pictures.count, 'picture')} in {colour}: {sides}"))
+    on_event(Note(f"{count_of(pictures.count, kind)} in {colour}: {sides}"))
+    pictures = recipe.prepare(pictures.converted(recipe.mode), settings.run.seed, on_prepared)
     batches = batches_for(recipe.size, pictures, settings.run, lambda text: on_event(Note(text)))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.run.seed)
         task = recipe.task()
+    task.require_size(*batches.sampler.batch(0).shape[1:3])
     with joined(peers, device):
         if peers.is_first:
-            _begin(run, settings, pictures, resuming, on_event)
+            begin(run, settings, pictures, resuming, on_event)
         peers.wait()
         report, validation = _fit(run, settings.run, task, batches, device, on_event, cancel, peers)
     if not peers.is_first:
@@ -163,6 +126,19 @@ def train(
     figures = validation.best_figures or report.figures
     card = _card(run, settings, pictures, report, validation)
     return Result(_export(run, recipe, task, pictures.training, card, on_event), report, figures)
+
+
+def _read(run: Run, settings: Settings, recipe: type[Recipe], on_event: OnEvent) -> Pictures:
+    manner: dict[str, Any] = {
+        "held_back": settings.run.held_back,
+        "crop": settings.run.crop,
+        "memory_bytes": settings.run.memory_mib << 20,
+        "on_note": lambda text: on_event(Note(text)),
+        "on_read": lambda done, total: on_event(Reading(done, total)),
+    }
+    if run.low is not None:
+        return read_pairs(run.low, run.data, **manner)
+    return read_data(run.data, planes=recipe.planes(settings.model, run.base), **manner)
 
 
 def _fit(
@@ -244,82 +220,6 @@ class _Told:
         left_s = elapsed_s * (1 - progress) / progress if progress > 0 else float("inf")
         self._on_event(Advanced(step, progress, elapsed_s, left_s, self._latest, self._fresh))
         self._fresh = False
-
-
-# --- before -------------------------------------------------------------------------------------------------------
-
-
-def _check_targets(run: Run, settings: Settings) -> None:
-    """Refuse what would only come out at the end."""
-    if run.output.suffix != ".safetensors":
-        raise ValueError(f"{run.output} does not end in .safetensors, as model files do")
-    if run.output.is_dir() or (run.output.exists() and not run.overwrite):
-        raise ValueError(f"{run.output} is already there; choose another, or overwrite it with -f")
-    if not is_model_name(run.name):
-        raise ValueError(f"{run.name!r} cannot name a model; use lower-case letters, digits, '.', '_' and '-'")
-    installed = registry.catalog()
-    if run.name in installed.models or run.name in installed.aliases:
-        raise ValueError(f"a model named {run.name!r} is already installed; choose another name")
-    if run.base is not None:
-        _check_base(run, run.base, settings)
-
-
-def _check_base(run: Run, base: ModelFile, settings: Settings) -> None:
-    """Refuse a base of another architecture, and settings that would give it another shape."""
-    if base.architecture != run.architecture:
-        raise ValueError(f"{base.name} is a model of {base.architecture}, not of {run.architecture}")
-    given = {name for source in run.settings for name in source}
-    for name in sorted(given & base.config.keys()):
-        kept = base.config[name]
-        if getattr(settings.model, name, kept) != kept:
-            raise ValueError(f"{base.name} has {name} = {kept!r} and keeps it; leave {name} out, or train anew")
-
-
-def _check_folder(run: Run, settings: Settings, peers: Peers) -> bool:
-    """Return whether a run in the folder is gone on with; refuse one that is there, not there, or another."""
-    there = run.facts.exists() or has_checkpoint(run.checkpoint)
-    if not there and run.resume and not peers.restarts:
-        raise ValueError(f"there is no run to resume in {run.folder}")
-    if not there:
-        return False
-    if not run.resume and not peers.restarts:
-        raise ValueError(f"a run is in {run.folder} already; go on with --resume, or choose another folder with --run")
-    try:
-        before = json.loads(run.facts.read_text(encoding="utf-8"))
-        settings_before = dict(before["settings"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{run.facts} cannot be read; begin anew in another folder (--run)") from error
-    now = _facts(run, settings)
-    for key in ("architecture", "base"):
-        if before.get(key) != now[key]:
-            raise ValueError(f"the run in {run.folder} has {key} {before.get(key)!r}, not {now[key]!r}")
-    for name in sorted({*settings_before, *now["settings"]} - _MAY_CHANGE):
-        if settings_before.get(name) != now["settings"].get(name):
-            raise ValueError(
-                f"the run in {run.folder} has {name} = {settings_before.get(name)!r}, not "
-                f"{now['settings'].get(name)!r}; resume it with that, or begin anew in another folder (--run)"
-            )
-    return True
-
-
-def _begin(run: Run, settings: Settings, pictures: Pictures, resuming: bool, on_event: OnEvent) -> None:
-    facts = _facts(run, settings) | {"pictures": [len(pictures.training), len(pictures.validation)]}
-    if resuming:
-        before = json.loads(run.facts.read_text(encoding="utf-8"))
-        if before.get("pictures") != facts["pictures"]:
-            on_event(Note("the pictures are not those that the run began with; it goes on with what there is"))
-        if not has_checkpoint(run.checkpoint):
-            on_event(Note("the run has no checkpoint yet; it starts from the beginning"))
-    step = 0
-    if not has_checkpoint(run.checkpoint):
-        CsvLog(run.folder / "validation.csv").cut(step)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    write_file(run.facts, (json.dumps(facts, indent=2) + "\n").encode())
-
-
-def _facts(run: Run, settings: Settings) -> dict[str, Any]:
-    base = run.base.digest if run.base else None
-    return {"architecture": run.architecture, "base": base, "settings": settings.as_dict()}
 
 
 # --- after --------------------------------------------------------------------------------------------------------

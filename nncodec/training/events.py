@@ -22,10 +22,16 @@ class Stage:
 
 @dataclass(frozen=True)
 class Reading:
-    """How many pictures are read, of how many."""
+    """How many pictures are read or prepared, of how many.
+
+    Args:
+        done, total: pictures.
+        what: is being done with them, in a few words.
+    """
 
     done: int
     total: int
+    what: str = "reading"
 
 
 @dataclass(frozen=True)

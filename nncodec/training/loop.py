@@ -6,10 +6,9 @@ import contextlib
 import math
 import signal
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,10 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nncodec.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from nncodec.training.course import Course, TrainingReport
 from nncodec.training.data import Pixels, Sampler
 from nncodec.training.distributed import ALONE, Peers, parallel
-from nncodec.training.log import CsvLog
 
 _RANK_STRIDE = 1 << 40  # keeps the seeds of processes apart, whatever the step
 
@@ -37,6 +35,25 @@ class TrainingTask(nn.Module, ABC):
             progress: how much of the training is done, 0..1.
             generator: source of all randomness, seeded by the step.
         """
+
+    @property
+    def turns(self) -> int:
+        """How many updates a step has, one after the other on the same batch: more than one where parts of the task
+        are trained against each other. It is read after the first of them."""
+        return 1
+
+    def turn_loss(
+        self, turn: int, pixels: Tensor, progress: float, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Return what update number `turn` of a step makes smaller; see `loss`, which number 0 is.
+
+        Only what the loss depends on is changed: parameters that get no gradient stay as they are.
+        """
+        return self.loss(pixels, progress, generator)
+
+    def rate_progress(self, progress: float) -> float:
+        """Return how far down its cosine the learning rate is, 0..1; override where a training has several parts."""
+        return progress
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
         """Return optimizer groups; override to train some parameters at another rate."""
@@ -113,15 +130,6 @@ class LoopOptions:
     device: str = "cpu"
 
 
-@dataclass
-class TrainingReport:
-    """What a run did: steps and seconds in all (resumed parts included) and the last averaged figures."""
-
-    steps: int
-    elapsed_s: float
-    figures: dict[str, float] = field(default_factory=dict)
-
-
 class TrainingDiverged(ArithmeticError):
     """The loss is not a finite number; the last checkpoint is from before that."""
 
@@ -168,67 +176,31 @@ def fit(
     task.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(task.parameter_groups(schedule.learning_rate), fused=True)
     base_rates = [float(group["lr"]) for group in optimizer.param_groups]
-    averages = _Averages()
-    step, elapsed_before_s = _resume(options.checkpoint, task, optimizer, averages, watcher, on_note)
-    log = CsvLog(options.log) if options.log and peers.is_first else None
-    if log:
-        log.cut(step)
+    course = Course(task, optimizer, schedule, options, peers, watcher, on_progress, on_step)
+    course.resume(on_note)
     peers.wait()  # nobody may still be reading the checkpoint when the first process writes the next
     update = _Update(task, optimizer, options, peers)
-    started = saved = time.monotonic()
-    figures: dict[str, float] = {}
-
-    def elapsed_s() -> float:
-        return elapsed_before_s + time.monotonic() - started
-
-    def save() -> None:
-        if options.checkpoint is not None and peers.is_first:
-            state = {
-                "step": step,
-                "elapsed_s": elapsed_s(),
-                "model": task.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "averages": averages.state_dict(),
-            }
-            if watcher is not None:
-                state["watcher"] = watcher.state_dict()
-            save_checkpoint(options.checkpoint, state)
-
     task.train()
     with _interrupts_noted() as interrupted, torch.random.fork_rng(_cuda_devices(device)):
-        while (progress := schedule.progress(step, peers.from_first(elapsed_s(), device))) < 1:
-            if watcher is not None and watcher.ended:
-                break
-            factor = schedule.rate_factor(step, progress)
+        while (progress := course.progress()) < 1 and not (watcher is not None and watcher.ended):
+            factor = schedule.rate_factor(course.step, task.rate_progress(progress))
             for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                 group["lr"] = rate * factor
-            averages.add(*update(sampler.batch(step), step, progress))
-            step += 1
+            course.count(*update(sampler.batch(course.step), course.step, progress))
             going_on = True
             try:
-                if step % options.log_steps == 0:
-                    figures = averages.take(peers, device)
-                    if log:
-                        log.append({"step": step, "elapsed_s": round(elapsed_s(), 1), **figures})
-                    if on_progress is not None and on_progress(step, progress, figures) is False:
-                        going_on = False
-                if watcher is not None:
-                    watcher.after_step(step, progress)
-                if on_step is not None and on_step(step, schedule.progress(step, elapsed_s()), elapsed_s()) is False:
-                    going_on = False
+                going_on = course.after_step(progress)
             except KeyboardInterrupt:
                 interrupted.append(True)
             if peers.any(bool(interrupted), device):
-                save()
+                course.save()
                 raise KeyboardInterrupt
             if peers.any(not going_on, device):
                 break
-            if time.monotonic() - saved > 60 * options.checkpoint_minutes:
-                save()
-                saved = time.monotonic()
-    save()
+            course.save_if_time()
+    course.save()
     task.eval()
-    return TrainingReport(step, elapsed_s(), figures or averages.take(peers, device))
+    return course.report()
 
 
 class _Update:
@@ -237,6 +209,7 @@ class _Update:
     def __init__(
         self, task: TrainingTask, optimizer: torch.optim.Optimizer, options: LoopOptions, peers: Peers
     ) -> None:
+        self._task = task
         self._parameters = list(task.parameters())
         self._optimizer = optimizer
         self._options = options
@@ -251,16 +224,27 @@ class _Update:
         # What a task draws without the generator, such as dropout, must not depend on how often a run was resumed.
         torch.manual_seed(seed + _RANK_STRIDE * self._peers.rank)
         generator = torch.Generator(self._device).manual_seed(seed + _RANK_STRIDE * self._peers.rank)
+        pixels, weight = to_batch(share, self._device), len(share) * self._peers.world / len(batch)
+        figures = self._turn(0, pixels, weight, step, progress, generator)
+        for turn in range(1, self._task.turns):
+            later = self._turn(turn, pixels, weight, step, progress, generator)
+            del later["loss"]  # the step's loss is that of its first turn; a task names what else is to be seen
+            figures |= later
+        return figures, len(share)
+
+    def _turn(
+        self, turn: int, pixels: Tensor, weight: float, step: int, progress: float, generator: torch.Generator
+    ) -> dict[str, float]:
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._options.bfloat16):
-            loss, figures = self._loss(to_batch(share, self._device), progress, generator)
+            loss, figures = self._loss(turn, pixels, progress, generator)
         self._require_finite("the loss", loss.item(), step)
         self._optimizer.zero_grad(set_to_none=True)
         # Gradients are averaged over processes, each counting alike: shares that are larger weigh more.
-        (loss * (len(share) * self._peers.world / len(batch))).backward()
+        (loss * weight).backward()
         norm = nn.utils.clip_grad_norm_(self._parameters, self._options.clip_norm)
         self._require_finite("a gradient", norm.item(), step)
         self._optimizer.step()
-        return {"loss": loss.item(), **figures}, len(share)
+        return {"loss": loss.item(), **figures}
 
     def _require_finite(self, what: str, value: float, step: int) -> None:
         # All processes stop together: one that waited for the gradients of another would wait forever.
@@ -273,32 +257,6 @@ def to_batch(pixels: Pixels, device: torch.device) -> Tensor:
     """Return pixels (N, H, W, C) as a task takes them, (N, C, H, W) float32 in 0..1, channels last."""
     batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(0, 3, 1, 2)
     return batch.float() / 255
-
-
-def _resume(
-    path: Path | None,
-    task: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    averages: _Averages,
-    watcher: Watcher | None,
-    on_note: Callable[[str], None] | None,
-) -> tuple[int, float]:
-    if path is None or not has_checkpoint(path):
-        return 0, 0.0
-    state = load_checkpoint(path, on_note)
-    try:
-        task.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"{path} belongs to another network: {str(error).splitlines()[0]}") from error
-    if "averages" in state:
-        averages.load_state_dict(state["averages"])
-    if watcher is not None and "watcher" in state:
-        watcher.load_state_dict(state["watcher"])
-    step = int(state["step"])
-    if on_note is not None:
-        on_note(f"going on after step {step:,}")
-    return step, float(state["elapsed_s"])
 
 
 @contextlib.contextmanager
@@ -324,30 +282,3 @@ def _interrupts_noted() -> Iterator[list[bool]]:
 
 def _cuda_devices(device: torch.device) -> list[torch.device]:
     return [device] if device.type == "cuda" else []
-
-
-class _Averages:
-    """Means of figures over the pictures of several steps."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._counts: dict[str, float] = {}
-
-    def add(self, figures: Mapping[str, float], count: int) -> None:
-        """Count a step's figures for so many pictures."""
-        for name, value in figures.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value * count
-            self._counts[name] = self._counts.get(name, 0) + count
-
-    def take(self, peers: Peers, device: torch.device) -> dict[str, float]:
-        """Return the means over all processes since the last call."""
-        sums, counts = peers.sums(self._sums, device), peers.sums(self._counts, device)
-        means = {name: sums[name] / counts[name] for name in self._sums}
-        self._sums, self._counts = {}, {}
-        return means
-
-    def state_dict(self) -> dict[str, dict[str, float]]:
-        return {"sums": dict(self._sums), "counts": dict(self._counts)}
-
-    def load_state_dict(self, state: Mapping[str, Mapping[str, float]]) -> None:
-        self._sums, self._counts = dict(state["sums"]), dict(state["counts"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -18,6 +19,10 @@ from nncodec.training.recipe import DataFacts
 
 # Pictures that do not fit are cut to windows of at least this many crops along each edge: enough to draw from.
 _WINDOW_CROPS = 2
+_COLOURS = 3
+
+Window = tuple[slice, slice]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -25,10 +30,12 @@ class Pictures:
     """Pictures in memory, split.
 
     Args:
-        training, validation: uint8 (H, W, 1) or (H, W, 3); neither is empty, unless no validation is wanted.
+        training, validation: uint8 (H, W, 1) or (H, W, 3), or (H, W, 6) for pairs; neither is empty, unless no
+            validation is wanted.
         count: how many there are; a single one may be on both sides.
         skipped: how many could not be read.
         name: of the folder or file they came from.
+        factor: of pairs, see `DataFacts`.
     """
 
     training: list[Pixels]
@@ -36,6 +43,7 @@ class Pictures:
     count: int
     skipped: int
     name: str
+    factor: int | None = None
 
     @property
     def facts(self) -> DataFacts:
@@ -43,12 +51,15 @@ class Pictures:
         every = [*self.training, *self.validation]
         sizes = {one.shape[:2] for one in every}
         height, width = sizes.pop() if len(sizes) == 1 else (None, None)
-        return DataFacts(len(self.training), width, height, all(one.shape[2] == 1 for one in every))
+        grey = all(one.shape[2] == 1 for one in every)
+        return DataFacts(len(self.training), width, height, grey, self.factor)
 
     def converted(self, mode: str) -> Pictures:
-        """Return the pictures in a colour mode, "L" or "RGB"."""
+        """Return the pictures in a colour mode, "L" or "RGB"; pairs are in colour already."""
+        if self.factor is not None:
+            return self
         training, validation = ([in_mode(one, mode) for one in side] for side in (self.training, self.validation))
-        return Pictures(training, validation, self.count, self.skipped, self.name)
+        return replace(self, training=training, validation=validation)
 
 
 def read_data(
@@ -59,6 +70,7 @@ def read_data(
     memory_bytes: int,
     on_note: Callable[[str], None],
     on_read: Callable[[int, int], None] = lambda done, total: None,
+    planes: int = 3,
 ) -> Pictures:
     """Read the pictures of a folder and the folders below, of an IDX file, or a single picture.
 
@@ -76,6 +88,7 @@ def read_data(
         memory_bytes: bound on decoded pictures.
         on_note: called with a line for each file that is skipped, and for whatever else a user should know.
         on_read: called with how many files are read and how many there are.
+        planes: bytes that a pixel will take, at most.
 
     Returns:
         The pictures; a single one is on both sides.
@@ -86,34 +99,31 @@ def read_data(
     """
     name = source.resolve().name or "pictures"
     if source.is_file() and not is_picture(source):
-        pictures = _of_idx(source, memory_bytes, on_note)
+        pictures = _of_idx(source, memory_bytes * _COLOURS // planes, on_note)
         keys = [str(number) for number in range(len(pictures))]
-        return _split(pictures, keys, held_back, 0, name, on_note)
+        return split(pictures, keys, held_back, 0, name, on_note)
     if not source.exists():
         raise ValueError(f"{source} does not exist; give a folder of pictures or an IDX file")
     paths = [source] if source.is_file() else _listed(source)
-    total = len(paths)
-    room = _Room.for_pictures(paths, crop, memory_bytes)
-    if room.kept < total:
-        paths = sorted(sorted(paths, key=lambda path: hash_fraction(str(path.name), "kept"))[: room.kept])
-        on_note(f"{room.kept:,} of {total:,} pictures are used: all would not fit into memory_mib")
-    elif room.most_pixels is not None:
-        on_note(f"of large pictures a window of {room.most_pixels / 1e6:.2g} megapixels is used, to fit memory_mib")
+    room = Room.of([_area(path) for path in paths], crop, memory_bytes // planes)
+    paths = room.chosen(paths, lambda path: path.name, on_note)
     pictures, keys = [], []
     for done, path in enumerate(paths):
         on_read(done, len(paths))
         try:
-            pictures.append(room.window(_read(path), path.name))
+            pixels = read_picture(path)
+            window = room.window(pixels.shape[0], pixels.shape[1], path.name)
+            pictures.append(pixels if window is None else pixels[window].copy())
             keys.append(path.name)
         except Exception as error:  # Pillow's decoders raise anything, and one picture must not stop the rest
-            on_note(f"{path} is skipped: {_first_line(error)}")
+            on_note(f"{path} is skipped: {reason_of(error)}")
     on_read(len(paths), len(paths))
     skipped = len(paths) - len(pictures)
     if not pictures:
         raise ValueError(f"none of the {len(paths):,} pictures below {source} can be read")
     if skipped:
         on_note(f"{skipped:,} of {len(paths):,} pictures cannot be read and are skipped")
-    return _split(pictures, keys, held_back, skipped, name, on_note)
+    return split(pictures, keys, held_back, skipped, name, on_note)
 
 
 def in_mode(pixels: Pixels, mode: str) -> Pixels:
@@ -127,7 +137,7 @@ def in_mode(pixels: Pixels, mode: str) -> Pixels:
 
 
 @dataclass(frozen=True)
-class _Room:
+class Room:
     """What fits into memory.
 
     Args:
@@ -139,11 +149,18 @@ class _Room:
     most_pixels: int | None
 
     @classmethod
-    def for_pictures(cls, paths: Sequence[Path], crop: int, memory_bytes: int) -> _Room:
-        budget = max(1, memory_bytes // 3)  # pixels, were all of them in colour
-        areas = sorted(_area(path) for path in paths)
+    def of(cls, areas: Sequence[int], crop: int, most_pixels: int) -> Room:
+        """Return what fits of pictures of these areas into so many pixels.
+
+        Args:
+            areas: pixels of each picture.
+            crop: edge of the crops that will be drawn, pixels.
+            most_pixels: of all together.
+        """
+        budget = max(1, most_pixels)
+        areas = sorted(areas)
         if sum(areas) <= budget:
-            return cls(len(paths), None)
+            return cls(len(areas), None)
         # The level at which cutting off what is above it makes them fit.
         left, level = budget, 0
         for number, area in enumerate(areas):
@@ -153,20 +170,41 @@ class _Room:
             left -= area
         least = (_WINDOW_CROPS * crop) ** 2
         if level >= least:
-            return cls(len(paths), level)
+            return cls(len(areas), level)
         mean = sum(min(area, least) for area in areas) / len(areas)
-        return cls(max(1, min(len(paths), int(budget / mean))), least)
+        return cls(max(1, min(len(areas), int(budget / mean))), least)
 
-    def window(self, pixels: Pixels, name: str) -> Pixels:
-        """Return a picture, or as much of it as there is room for."""
-        height, width = pixels.shape[:2]
+    def chosen(self, entries: list[_T], name_of: Callable[[_T], str], on_note: Callable[[str], None]) -> list[_T]:
+        """Return the pictures that are used, in their order, and say what is not."""
+        if self.kept < len(entries):
+            on_note(f"{self.kept:,} of {len(entries):,} pictures are used: all would not fit into memory_mib")
+            order = sorted(range(len(entries)), key=lambda number: hash_fraction(name_of(entries[number]), "kept"))
+            return [entries[number] for number in sorted(order[: self.kept])]
+        if self.most_pixels is not None:
+            on_note(f"of large pictures a window of {self.most_pixels / 1e6:.2g} megapixels is used, to fit memory_mib")
+        return entries
+
+    def window(self, height: int, width: int, name: str, multiple: int = 1) -> Window | None:
+        """Return as much of a picture as there is room for, at a place that its name decides.
+
+        Args:
+            height, width: of the picture, pixels.
+            name: of the picture.
+            multiple: the window's edges lie at multiples of this.
+
+        Returns:
+            Its rows and columns; None where the whole picture fits.
+        """
         if self.most_pixels is None or height * width <= self.most_pixels:
-            return pixels
+            return None
         scale = math.sqrt(self.most_pixels / (height * width))
-        rows, columns = max(1, int(height * scale)), max(1, int(width * scale))
-        top = int(hash_fraction(name, "top") * (height - rows + 1))
-        left = int(hash_fraction(name, "left") * (width - columns + 1))
-        return pixels[top : top + rows, left : left + columns].copy()
+
+        def part(edge: int, end: str) -> slice:
+            count = max(1, int(edge * scale) // multiple)
+            first = int(hash_fraction(name, end) * (edge // multiple - count + 1))
+            return slice(first * multiple, (first + count) * multiple)
+
+        return part(height, "top"), part(width, "left")
 
 
 def _area(path: Path) -> int:
@@ -177,7 +215,8 @@ def _area(path: Path) -> int:
         return 0
 
 
-def _read(path: Path) -> Pixels:
+def read_picture(path: Path) -> Pixels:
+    """Return a picture, uint8 (H, W, 1) or (H, W, 3), as `read_data` reads it; whatever Pillow raises may come."""
     if path.stat().st_size == 0:
         raise ValueError("the file is empty")
     with path.open("rb") as stream:
@@ -222,9 +261,10 @@ def _listed(folder: Path) -> list[Path]:
         raise ValueError(f"there are no pictures below {folder}, but IDX files; give one of them: {names}") from None
 
 
-def _split(
+def split(
     pictures: list[Pixels], keys: list[str], held_back: float, skipped: int, name: str, on_note: Callable[[str], None]
 ) -> Pictures:
+    """Return pictures split by a hash of their keys, so that neither side is empty; see `read_data`."""
     if not held_back:
         return Pictures(pictures, [], len(pictures), skipped, name)
     if len(pictures) == 1:
@@ -241,5 +281,6 @@ def _split(
     return Pictures(training, validation, len(pictures), skipped, name)
 
 
-def _first_line(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """Return why a picture cannot be read, in one line."""
     return describe(error).split("\n")[0]

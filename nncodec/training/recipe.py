@@ -11,13 +11,19 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
 from nncodec.model_file import ModelFile, Tensors
 from nncodec.training.data import Pixels
 from nncodec.training.loop import TrainingTask
+
+if TYPE_CHECKING:
+    from nncodec.training.pictures import Pictures
+
+OnPrepared = Callable[[str, int, int], None]
+"""Told what is being done in a few words, how many pictures are done, and of how many."""
 
 
 def _option(default: Any, help_text: str) -> Any:
@@ -36,7 +42,7 @@ class RunOptions:
         held_back: share of the pictures that only validate, 0 (no validation) to below 1.
         patience: validations in a row without a better loss that end the run; 0 never does.
         validate_epochs: epochs from one validation to the next; short epochs are taken together.
-        sample_epochs: epochs from one grid of pictures to the next; 0 makes only the last.
+        sample_epochs: epochs from one grid of pictures to the next, short ones taken together; 0 makes only the last.
         checkpoint_minutes: minutes from one checkpoint to the next.
         seed: of all randomness.
         bfloat16: run the network under autocast.
@@ -57,7 +63,7 @@ class RunOptions:
     held_back: float = _option(0.1, "share of the pictures that only validate; 0 for none")
     patience: int = _option(0, "end after so many validations without a better loss; 0 never")
     validate_epochs: int = _option(1, "epochs from one validation to the next; short ones are taken together")
-    sample_epochs: int = _option(0, "epochs from one grid of samples to the next; 0 makes only the last")
+    sample_epochs: int = _option(0, "epochs from one grid of samples to the next, likewise; 0 makes only the last")
     checkpoint_minutes: float = _option(2.0, "minutes from one checkpoint to the next")
     seed: int = _option(0, "of all randomness")
     bfloat16: bool = _option(False, "compute in bfloat16 where that is safe: faster on most processors")
@@ -112,12 +118,15 @@ class DataFacts:
         count: how many there are to train on.
         width, height: of every picture, pixels; None where sizes differ.
         grey: no picture has colour.
+        factor: they come as pairs of a good picture and a worse one, so many times smaller along each edge: 1, 2 or 4;
+            None where they do not.
     """
 
     count: int
     width: int | None
     height: int | None
     grey: bool
+    factor: int | None = None
 
 
 @dataclass(frozen=True)
@@ -132,9 +141,21 @@ class TrainedModel:
 class ModelTask(TrainingTask):
     """A network with its loss that can also show what it does."""
 
+    @property
+    def comparable(self) -> bool:
+        """Whether losses of different steps tell which weights are better; if not, the latest count as the best."""
+        return True
+
     @abstractmethod
     def reconstruct(self, pixels: Tensor) -> Tensor:
         """Return what a decoder would show of a batch (N, C, H, W) in 0..1, for the grid of samples."""
+
+    def require_size(self, height: int, width: int) -> None:
+        """Raise ValueError, with one line, where the task cannot learn from crops of this size, pixels."""
+
+    def sample_rows(self, pixels: Tensor) -> list[Tensor]:
+        """Return the rows of a grid of samples, each (N, C, H, W): originals over what a decoder would show."""
+        return [pixels, self.reconstruct(pixels)]
 
 
 class Recipe(ABC):
@@ -142,7 +163,9 @@ class Recipe(ABC):
 
     `settings` is a frozen dataclass of the architecture's own settings: every field has a default, the type int, float,
     str or bool, and `metadata={"help": "one line"}`. It may raise ValueError for settings that make no sense.
-    `run` holds the engine's options that suit the architecture.
+    `run` holds the engine's options that suit the architecture. `takes_pairs` says whether it learns from pairs of
+    pictures: then `--low` may name a folder of worse pictures, and a batch has six planes, those of the good picture
+    and those of the worse one, of which each pixel is repeated until both have one size.
 
     Args:
         settings: an instance of `self.settings`.
@@ -156,6 +179,24 @@ class Recipe(ABC):
 
     settings: ClassVar[type[Any]]
     run: ClassVar[RunOptions] = RunOptions()
+    takes_pairs: ClassVar[bool] = False
+
+    @classmethod
+    def translated(cls, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what a user has set, with settings that only spell others replaced by those.
+
+        Args:
+            chosen: checked values by name, without defaults.
+
+        Raises:
+            ValueError: they contradict each other; one line.
+        """
+        return chosen
+
+    @classmethod
+    def planes(cls, settings: Any, base: ModelFile | None = None) -> int:
+        """Return the bytes that a pixel of a picture takes in memory, at most: 3, and what `prepare` adds."""
+        return 3
 
     @abstractmethod
     def __init__(self, settings: Any, facts: DataFacts, base: ModelFile | None = None) -> None: ...
@@ -169,6 +210,16 @@ class Recipe(ABC):
     @abstractmethod
     def size(self) -> tuple[int, int] | int:
         """The only size the architecture takes, (width, height), or the number that edges of crops are multiples of."""
+
+    def prepare(self, pictures: Pictures, seed: int, on_progress: OnPrepared) -> Pictures:
+        """Return the pictures to train and to validate on; called once, before `task`.
+
+        Args:
+            pictures: in the recipe's mode.
+            seed: of whatever is random; the same pictures must come of it every time.
+            on_progress: to be called now and then; it may raise to end the run.
+        """
+        return pictures
 
     @abstractmethod
     def task(self) -> ModelTask:

@@ -1,4 +1,4 @@
-"""Grids of original pictures over what a decoder would show of them."""
+"""Grids of pictures: originals over what a decoder would show of them, or what else a task has to show."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from nncodec.training.data import Pixels
 from nncodec.training.loop import to_batch
@@ -20,7 +21,7 @@ _BACKGROUND = 255
 
 
 def sample_grid(task: ModelTask, batches: Iterable[Pixels], device: torch.device) -> Image.Image:
-    """Return some pictures above their reconstructions.
+    """Return some pictures in the rows that the task makes of them.
 
     Args:
         task: to reconstruct with; in evaluation mode meanwhile.
@@ -35,9 +36,8 @@ def sample_grid(task: ModelTask, batches: Iterable[Pixels], device: torch.device
             break
     originals = np.stack(chosen)
     with evaluating(task), torch.no_grad():
-        restored = task.reconstruct(to_batch(originals, device)).float().clamp(0, 1)
-    shown = (restored * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return grid([originals, shown])
+        rows = task.sample_rows(to_batch(originals, device))
+    return grid([_shown(row) for row in rows])
 
 
 def grid(rows: list[Pixels]) -> Image.Image:
@@ -52,3 +52,8 @@ def grid(rows: list[Pixels]) -> Image.Image:
             enlarged = image.resize((scale * image.width, scale * image.height), Image.Resampling.NEAREST)
             canvas.paste(enlarged, (_GAP + column * columns, _GAP + row * lines))
     return canvas
+
+
+def _shown(batch: Tensor) -> Pixels:
+    shown: Pixels = (batch.float().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return shown

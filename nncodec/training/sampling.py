@@ -16,7 +16,7 @@ from nncodec.training.recipe import RunOptions
 _VALIDATION_SHARE = 0.25
 _VALIDATION_BATCHES = 64
 _REDUCED = 0.3  # share of crops from reduced pictures, where augmentation is asked for
-_VALIDATION_STEPS = 25  # at least, from one to the next: an epoch of a small folder is a step or two
+_LEAST_STEPS = 25  # from one validation or grid to the next: an epoch of a small folder is a step or two
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,14 @@ class Batches:
         sampler: of the training pictures.
         steps_per_epoch: batches in an epoch.
         validation_steps: from one validation to the next.
+        sample_steps: from one grid of samples to the next; 0 makes none on the way.
         validation: the batches that are validated on, the same every time; empty if none are wanted.
     """
 
     sampler: Sampler
     steps_per_epoch: int
     validation_steps: int
+    sample_steps: int
     validation: list[Pixels]
 
 
@@ -43,7 +45,8 @@ def batches_for(
 
     Architectures of one size get whole pictures. The others get crops with edges that are multiples of `size`: of
     `run.crop`, or less where more than half of the pictures are smaller than that. Pictures of one size that are no
-    larger than a crop are taken whole, padded as the encoder pads them.
+    larger than a crop are taken whole, padded as the encoder pads them. Windows of pairs begin where pixels of the
+    worse pictures do, and none are reduced further.
 
     Args:
         size: of the recipe.
@@ -73,11 +76,10 @@ def batches_for(
 
 def _whole(training: Sequence[Pixels], validation: Sequence[Pixels], run: RunOptions) -> Batches:
     sampler = ArraySampler(np.stack(training), run.batch_size, run.seed, flip=run.augment)
-    interval = _interval(run, sampler.steps_per_epoch)
-    count = min(len(validation), _most_validated(run, interval))
+    count = min(len(validation), _most_validated(run, sampler.steps_per_epoch))
     edge = run.batch_size
     batches = [np.stack(validation[start : start + edge][: count - start]) for start in range(0, count, edge)]
-    return Batches(sampler, sampler.steps_per_epoch, interval, batches)
+    return _batches(sampler, sampler.steps_per_epoch, run, batches)
 
 
 def _crops(pictures: Pictures, size: int, crop: int, run: RunOptions) -> Batches:
@@ -86,15 +88,15 @@ def _crops(pictures: Pictures, size: int, crop: int, run: RunOptions) -> Batches
         run.batch_size,
         crop,
         run.seed,
-        reduce_share=_REDUCED if run.augment else 0.0,
+        reduce_share=_REDUCED if run.augment and pictures.factor is None else 0.0,
         grey_share=0.0,
         mirror=run.augment,
         multiple=size,
+        align=pictures.factor or 1,
     )
-    interval = _interval(run, sampler.steps_per_epoch)
     if not pictures.validation:
-        return Batches(sampler, sampler.steps_per_epoch, interval, [])
-    count = min(len(pictures.validation), _most_validated(run, interval))
+        return _batches(sampler, sampler.steps_per_epoch, run, [])
+    count = min(len(pictures.validation), _most_validated(run, sampler.steps_per_epoch))
     # The seed is apart from any that a user would give, so that folders of one picture do not validate on the very
     # crops that they are trained on.
     still = CropSampler(
@@ -106,18 +108,24 @@ def _crops(pictures: Pictures, size: int, crop: int, run: RunOptions) -> Batches
         grey_share=0.0,
         mirror=False,
         multiple=size,
+        align=pictures.factor or 1,
     )
     batches = [still.batch(number) for number in range(max(1, math.ceil(count / run.batch_size)))]
-    return Batches(sampler, sampler.steps_per_epoch, interval, batches)
+    return _batches(sampler, sampler.steps_per_epoch, run, batches)
 
 
-def _interval(run: RunOptions, steps_per_epoch: int) -> int:
-    """Steps from one validation to the next: whole epochs."""
-    wanted = max(run.validate_epochs * steps_per_epoch, _VALIDATION_STEPS)
-    return math.ceil(wanted / steps_per_epoch) * steps_per_epoch
+def _batches(sampler: Sampler, steps_per_epoch: int, run: RunOptions, validation: list[Pixels]) -> Batches:
+    sample_steps = _steps(run.sample_epochs, steps_per_epoch) if run.sample_epochs else 0
+    return Batches(sampler, steps_per_epoch, _steps(run.validate_epochs, steps_per_epoch), sample_steps, validation)
 
 
-def _most_validated(run: RunOptions, interval: int) -> int:
+def _steps(epochs: int, steps_per_epoch: int) -> int:
+    """Return the steps of so many epochs, or of more where these are short."""
+    return math.ceil(max(epochs * steps_per_epoch, _LEAST_STEPS) / steps_per_epoch) * steps_per_epoch
+
+
+def _most_validated(run: RunOptions, steps_per_epoch: int) -> int:
+    interval = _steps(run.validate_epochs, steps_per_epoch)
     return run.batch_size * max(1, min(_VALIDATION_BATCHES, int(_VALIDATION_SHARE * interval)))
 
 

@@ -60,10 +60,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run was told: options of the engine and settings of the architecture."""
+    """What a run was told: options of the engine and settings of the architecture.
+
+    Args:
+        run, model: both, with defaults.
+        given: names of what is not left to defaults.
+    """
 
     run: RunOptions
     model: Any
+    given: frozenset[str] = frozenset()
 
     def as_dict(self) -> dict[str, Any]:
         """Return all by name, without what is None."""
@@ -125,11 +131,12 @@ def combine(recipe: type[Recipe], *sources: Mapping[str, Any]) -> Settings:
             if name not in known:
                 raise ValueError(_unknown(name, known))
             chosen[name] = known[name].parsed(value) if isinstance(value, Text) else known[name].checked(value)
+    chosen = dict(recipe.translated(chosen))
     of_run = {name: value for name, value in chosen.items() if known[name].of_run}
     of_model = {name: value for name, value in chosen.items() if not known[name].of_run}
     run = replace(recipe.run, **of_run)
     run.length  # noqa: B018 - raises unless there is one
-    return Settings(run, recipe.settings(**of_model))
+    return Settings(run, recipe.settings(**of_model), frozenset(chosen))
 
 
 class Text(str):

@@ -22,12 +22,13 @@ class Validation:
     """A `Watcher` that validates every few epochs and keeps the weights with the lowest loss.
 
     The loss is that of a training at its end (progress 1), without gradients and in evaluation mode, on the same
-    batches every time, with the same random numbers.
+    batches every time, with the same random numbers. While the task's losses are not comparable the latest weights
+    are kept, and no validation is in vain.
 
     Args:
         task: what is trained.
         batches: to train and to validate on; without the latter nothing is measured and nothing is kept.
-        run: `patience`, `sample_epochs`, `bfloat16`.
+        run: `patience`, `bfloat16`.
         device: where the task is.
         log: CSV file of the figures; None writes none.
         peers: the processes that share every batch.
@@ -69,9 +70,8 @@ class Validation:
 
     def after_step(self, step: int, progress: float) -> None:
         """Validate, and ask for samples, if it is time."""
-        epoch_steps = self._batches.steps_per_epoch
-        if self._run.sample_epochs and step % (self._run.sample_epochs * epoch_steps) == 0:
-            self._on_samples(step // epoch_steps)
+        if self._batches.sample_steps and step % self._batches.sample_steps == 0:
+            self._on_samples(step // self._batches.steps_per_epoch)
         if self._batches.validation and step % self._batches.validation_steps == 0:
             self._validate(step)
 
@@ -107,8 +107,8 @@ class Validation:
     def _validate(self, step: int) -> None:
         figures = self._measured()
         self._last_step = step
-        is_best = figures["loss"] < self._best_loss
-        if is_best:
+        is_best = self._task.comparable and figures["loss"] < self._best_loss
+        if is_best or not self._task.comparable:
             self._best_loss, self.best_figures, self.best_step, self._in_vain = figures["loss"], figures, step, 0
             self._best_weights = {
                 name: value.detach().to("cpu", copy=True) for name, value in self._task.state_dict().items()

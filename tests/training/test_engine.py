@@ -71,10 +71,10 @@ def test_a_run_leaves_a_model_that_can_be_opened_and_the_record_of_how_it_came_a
 
 
 def test_samples_show_originals_above_their_reconstructions(make_run: MakeRun) -> None:
-    run = make_run(sample_epochs=4, start=0.0, learning_rate=1e-9)
+    run = make_run(sample_epochs=4, epochs=20, start=0.0, learning_rate=1e-9)
     train(run)
     names = sorted(path.name for path in (run.folder / "samples").iterdir())
-    assert names == ["epoch-0004.png", "epoch-0008.png"]
+    assert names == ["epoch-0009.png", "epoch-0018.png"]  # of three steps each: taken together to at least 25
     shown = np.asarray(Image.open(run.folder / "samples.png").convert("L")).astype(int)
     top, bottom = shown[: shown.shape[0] // 2], shown[shown.shape[0] // 2 :]
     assert top[top < 250].std() > 10
@@ -192,6 +192,18 @@ def test_a_longer_run_goes_on_from_a_finished_one(make_run: MakeRun) -> None:
     assert result.report.steps == 24
 
 
+def test_a_run_of_an_older_version_that_knew_fewer_settings_is_gone_on_with(make_run: MakeRun) -> None:
+    with pytest.raises(TrainingStopped):
+        train(make_run(), *stop_after(5))
+    facts = make_run().facts
+    written = json.loads(facts.read_text())
+    del written["settings"]["label"]
+    facts.write_text(json.dumps(written))
+    with pytest.raises(ValueError, match="has label = '', not 'x'"):  # only as it would have been then
+        train(make_run(resume=True, label="x"))
+    assert train(make_run(resume=True)) is not None
+
+
 # --- refusals -----------------------------------------------------------------------------------------------------
 
 
@@ -210,6 +222,11 @@ def test_what_would_only_come_out_at_the_end_is_refused_at_the_beginning(make_ru
     assert "no run to resume" in refused(make_run(resume=True))
     assert "no device" in refused(make_run(device="abacus"))
     assert "no setting 'epoch'" in refused(make_run(epoch=3))
+
+
+def test_worse_pictures_are_refused_where_the_architecture_has_no_use_for_them(make_run: MakeRun) -> None:
+    run = make_run()
+    assert refused(replace(run, low=run.data)).startswith("tiny does not learn from pairs of pictures; leave")
 
 
 def test_an_architecture_without_a_usable_recipe_is_refused(make_run: MakeRun) -> None:

@@ -159,6 +159,58 @@ def test_ctrl_c_is_heard_after_the_step_and_its_handler_is_put_back(tmp_path: Pa
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_task_decides_how_far_its_learning_rate_has_fallen() -> None:
+    class Still(Mean):
+        def rate_progress(self, progress: float) -> float:
+            return 1.0  # at its end from the beginning
+
+    tasks = Mean(), Still()
+    for task in tasks:
+        schedule = Schedule(0.01, steps=5, warmup_steps=0, final_share=0.0)
+        fit(task, ArraySampler(PICTURES, 8, seed=1), schedule, LoopOptions())
+    assert tasks[0].value.item() > 0.02
+    assert tasks[1].value.item() == 0
+
+
+class Rivals(TrainingTask):
+    """Two numbers that take turns; the second learns the first, as it is after its own turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
+        self.seen: list[tuple[int, float]] = []
+
+    @property
+    def turns(self) -> int:
+        return 2
+
+    def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        return (self.first - 1).square().sum(), {"first": 1.0}
+
+    def turn_loss(
+        self, turn: int, pixels: Tensor, progress: float, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        self.seen.append((turn, self.first.item()))
+        if turn == 0:
+            return self.loss(pixels, progress, generator)
+        return (self.second - self.first.detach()).square().sum(), {"second": 2.0}
+
+
+def test_turns_follow_each_other_on_one_batch_and_change_what_gets_gradients_only() -> None:
+    task, told = Rivals(), []
+    fit(
+        task,
+        ArraySampler(PICTURES, 8, seed=1),
+        Schedule(0.1, steps=2, warmup_steps=0, final_share=1.0),
+        LoopOptions(log_steps=1),
+        on_progress=lambda step, progress, figures: told.append(dict(figures)),
+    )
+    assert [turn for turn, _ in task.seen] == [0, 1, 0, 1]
+    values = [value for _, value in task.seen]
+    assert values == pytest.approx([0, 0.1, 0.1, 0.2], abs=0.01)  # Adam's first steps are as long as its rate
+    assert told[0] == {"loss": 1.0, "first": 1.0, "second": 2.0}
+
+
 def test_the_log_has_a_row_an_interval_and_one_head_across_sessions(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     run(tmp_path / "i.pt", 3, 6, log)

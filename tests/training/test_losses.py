@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from nncodec.training.losses import (
     bce,
     dissimilarity,
     l1,
+    log_error,
     loss_by_name,
     loss_from,
     mse,
@@ -122,6 +124,14 @@ def test_pointwise_losses_are_means_over_samples() -> None:
     assert l1(restored, original).item() == pytest.approx((0.5 + 0.25) / 2)
 
 
+def test_log_error_counts_every_picture_alike() -> None:
+    original = torch.zeros(2, 3, 4, 4)
+    restored = torch.stack([torch.full((3, 4, 4), 0.5), torch.full((3, 4, 4), 0.01)])
+    expected = (math.log(0.5**2) + math.log(0.01**2)) / 2
+    assert log_error(restored, original).item() == pytest.approx(expected, rel=1e-5)
+    assert math.isfinite(log_error(original, original).item())
+
+
 def test_bce_of_certain_pixels_is_their_code_length() -> None:
     restored = torch.full((1, 1, 2, 2), 0.25)
     original = torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])
@@ -199,7 +209,7 @@ def test_a_weighted_sum_is_the_sum_of_its_weighted_parts(own_weights: Path) -> N
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("lpips", "no loss 'lpips'; there are mse, bce, l1, ssim, ms-ssim, perceptual"),
+        ("lpips", "no loss 'lpips'; there are mse, bce, l1, log-error, ssim, ms-ssim, perceptual"),
         ("0.5*ssim + 0.4*mse", r"add up to 0\.9, not 1"),
         ("0.5*ssim + 0.500002*mse", r"add up to 1\.000002, not 1"),
         ("mse + ssim", "add up to 2"),
@@ -219,5 +229,5 @@ def test_texts_that_are_no_loss_are_refused_in_one_line(text: str, problem: str)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="mse, bce, l1, ssim"):
+    with pytest.raises(ValueError, match="mse, bce, l1, log-error, ssim"):
         loss_by_name("lpips")

@@ -90,6 +90,8 @@ def test_short_epochs_are_taken_together_between_validations() -> None:
     assert made.validation_steps == 27
     long, _ = batches((2, 2), pictures(*[(2, 2)] * 201), batch_size=4, validate_epochs=2)
     assert (long.steps_per_epoch, long.validation_steps) == (50, 100)
+    assert (made.sample_steps, long.sample_steps) == (0, 0)
+    assert batches(8, pictures(*[(64, 64)] * 13), batch_size=4, crop=32, sample_epochs=1)[0].sample_steps == 27
 
 
 def test_validation_is_the_same_every_time_bounded_and_not_what_is_trained_on() -> None:

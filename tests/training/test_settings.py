@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ def test_defaults_hold_and_later_sources_win() -> None:
     assert found.run == RunOptions(epochs=7, batch_size=9, seed=1)
     assert found.as_dict() | {"tied": False, "epochs": 7, "layers": 5} == found.as_dict()
     assert "minutes" not in found.as_dict()
+    assert found.given == {"layers", "seed", "weight"}
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,17 @@ def test_what_is_wrong_is_named_in_one_line(wrong: dict[str, Any], said: str) ->
     with pytest.raises(ValueError, match=said) as caught:
         combine(OwnRecipe, wrong)
     assert "\n" not in str(caught.value)
+
+
+def test_a_recipe_may_spell_settings_by_others() -> None:
+    class Thick(OwnRecipe):
+        @classmethod
+        def translated(cls, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
+            return {"weight" if name == "layers" else name: float(value) for name, value in chosen.items()}
+
+    found = combine(Thick, {"layers": Text("4")})
+    assert found.model == Own(weight=4.0)
+    assert found.given == {"weight"}
 
 
 def test_a_recipe_without_a_length_asks_for_one() -> None:

@@ -5,7 +5,7 @@ Rate is not among them: it is not a function of pixels. The training tasks that 
 
 from nncodec.training.losses.combined import LOSSES, loss_by_name, loss_from, parts_of
 from nncodec.training.losses.perceptual import PerceptualLoss
-from nncodec.training.losses.pointwise import Loss, bce, l1, mse
+from nncodec.training.losses.pointwise import Loss, bce, l1, log_error, mse
 from nncodec.training.losses.structural import dissimilarity, multiscale_dissimilarity
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "bce",
     "dissimilarity",
     "l1",
+    "log_error",
     "loss_by_name",
     "loss_from",
     "mse",

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from nncodec.training.losses.perceptual import perceptual_loss
-from nncodec.training.losses.pointwise import Loss, bce, l1, mse
+from nncodec.training.losses.pointwise import Loss, bce, l1, log_error, mse
 from nncodec.training.losses.structural import dissimilarity, multiscale_dissimilarity
 
 LOSSES: Final[dict[str, Loss]] = {
     "mse": mse,
     "bce": bce,
     "l1": l1,
+    "log-error": log_error,
     "ssim": dissimilarity,
     "ms-ssim": multiscale_dissimilarity,
 }

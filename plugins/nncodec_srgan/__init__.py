@@ -1,0 +1,1 @@
+"""The SRGAN enhancer, as a plugin of nncodec: pictures restored after decoding, or enlarged."""

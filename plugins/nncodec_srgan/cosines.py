@@ -1,0 +1,43 @@
+"""Pixels to the cosine coefficients of small blocks, as channels, and back.
+
+A restorer's corrections are small and lie in fine detail, which neighbouring pixels hide below what they share. Among
+pixels, gradient descent found nothing of them in a thousand steps; among coefficients of like size it does.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Orthonormal, close to the principal components of natural colours: luma, and two of chroma.
+_COLOURS = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt([[3.0], [2.0], [6.0]])
+# What brings coefficients of photographs in 0..1 to about 1: the means of blocks, and the rest.
+_MEAN_SCALE, _DETAIL_SCALE = 0.5, 8.0
+_CORRECTION_SCALE = 0.1
+
+
+def coefficients_of(pixels: Tensor, edge: int) -> Tensor:
+    """Return pixels (N, 3, H, W) around 0 as coefficients (N, 3 * edge^2, H / edge, W / edge), scaled to about 1."""
+    scale = torch.full((3, edge**2), _DETAIL_SCALE, device=pixels.device)
+    scale[:, 0] = _MEAN_SCALE
+    return F.conv2d(pixels, _basis(edge, pixels.device), stride=edge) * scale.reshape(1, -1, 1, 1)
+
+
+def correction_of(coefficients: Tensor, edge: int) -> Tensor:
+    """Return a small correction of pixels (N, 3, H, W) from coefficients of about 1."""
+    return F.conv_transpose2d(coefficients * _CORRECTION_SCALE, _basis(edge, coefficients.device), stride=edge)
+
+
+@functools.lru_cache(maxsize=8)
+def _basis(edge: int, device: torch.device) -> Tensor:
+    """Return the orthonormal basis, (3 * edge^2, 3, edge, edge): a row a coefficient (colour, vertical, horizontal)."""
+    position = np.arange(edge) + 0.5
+    cosines = np.cos(np.pi / edge * np.arange(edge)[:, None] * position) * np.sqrt(2 / edge)
+    cosines[0] /= np.sqrt(2)
+    basis = np.einsum("kc,vy,ux->kvucyx", _COLOURS, cosines, cosines).reshape(3 * edge**2, 3, edge, edge)
+    # Made here and not under whatever device a caller builds networks on.
+    return torch.tensor(basis, dtype=torch.float32, device=device)

@@ -1,0 +1,89 @@
+"""The SRGAN enhancer: a generator with weights for fidelity, and perhaps weights for detail, mixed by strength."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+
+from nncodec.enhancer import EnhancerModel, EnhancerTraits
+from nncodec.model import Pixels
+from nncodec.model_file import ModelFile, ModelHead
+from nncodec.nn.tensors import load_weights, to_pixels, to_tensor
+from nncodec_srgan.generator import Generator, GeneratorConfig, folded
+
+CONTENT, DETAIL = "content.", "gan."
+"""What the names of both sets of tensors in a model file begin with."""
+
+_HAS_DETAIL = "gan"
+# Strengths that are mixed apart: between two of them no eye and hardly a pixel sees a difference.
+_STRENGTHS = 100
+
+
+def model_config(shape: GeneratorConfig, *, detail: bool) -> dict[str, Any]:
+    """Return what a model file keeps of an enhancer's shape, and whether it has weights for detail."""
+    return shape.as_dict() | {_HAS_DETAIL: detail}
+
+
+def shape_of(head: ModelHead) -> GeneratorConfig:
+    """Return the shape of a model file's generators; raises ValueError where its config is none."""
+    config = dict(head.config)
+    if type(config.pop(_HAS_DETAIL, None)) is not bool:
+        raise ValueError(f"{_HAS_DETAIL!r} is missing, or not true or false")
+    return GeneratorConfig.of(config)
+
+
+class SrganEnhancer(EnhancerModel):
+    """Pictures restored or enlarged by a generator.
+
+    Strength moves every weight along the line from those for fidelity to those for detail.
+
+    References:
+        Wang et al., "ESRGAN: Enhanced super-resolution generative adversarial networks", ECCV workshops 2018, section
+        3.4 (network interpolation).
+    """
+
+    def __init__(self, content: Generator, detail: Generator | None) -> None:
+        shape = content.config
+        self.traits = EnhancerTraits(shape.factor, shape.unshuffle, shape.halo, strengths=detail is not None)
+        self._content = content
+        self._detail = detail
+        self._mixed = functools.lru_cache(maxsize=2)(self._mix)
+
+    @classmethod
+    def from_file(cls, model_file: ModelFile) -> SrganEnhancer:
+        """See `EnhancerModel.from_file`."""
+        shape = shape_of(model_file)
+        prefixes = (CONTENT, DETAIL) if model_file.config[_HAS_DETAIL] else (CONTENT,)
+        odd = [name for name in model_file.tensors if not name.startswith(prefixes)]
+        if odd:
+            raise ValueError(f"tensor {min(odd)!r} is not part of this architecture")
+        with torch.device("meta"):
+            built = [Generator(shape) for _ in prefixes]
+        loaded = [
+            folded(load_weights(generator, model_file.tensors, prefix))
+            for generator, prefix in zip(built, prefixes, strict=True)
+        ]
+        if not all(value.isfinite().all() for one in loaded for value in one.state_dict().values()):
+            raise ValueError("its batch normalisation is not sound")  # a negative variance, say
+        return cls(loaded[0], loaded[1] if len(loaded) > 1 else None)
+
+    @torch.inference_mode()
+    def enhance(self, pixels: Pixels, strength: float) -> Pixels:
+        """See `EnhancerModel.enhance`."""
+        generator = self._mixed(round(_STRENGTHS * strength) if self._detail else 0)
+        return to_pixels(generator(to_tensor(pixels)))
+
+    def _mix(self, hundredths: int) -> Generator:
+        if self._detail is None or hundredths == 0:
+            return self._content
+        if hundredths == _STRENGTHS:
+            return self._detail
+        share = hundredths / _STRENGTHS
+        with torch.device("meta"):
+            mixed = Generator(self._content.config)
+        detail = self._detail.state_dict()
+        between = {name: value.lerp(detail[name], share) for name, value in self._content.state_dict().items()}
+        mixed.load_state_dict(between, assign=True)
+        return mixed.requires_grad_(False).eval()

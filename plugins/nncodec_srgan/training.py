@@ -1,0 +1,222 @@
+"""The training task of enhancers: content first, then against a discriminator."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nncodec.training.losses import Loss, l1, mse
+from nncodec.training.recipe import ModelTask
+from nncodec_srgan.discriminator import SMALLEST_EDGE, Discriminator
+from nncodec_srgan.generator import Generator, enlarged, reduced
+
+_COLOURS = 3
+_REAL, _MADE = 1.0, 0.0
+_SECOND_START = 0.5  # where on its cosine the learning rate begins again: at half of its height
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a generator is trained for.
+
+    Args:
+        content_share: the first share of the training, 0..1, in which the content loss is alone.
+        content: weight of the content loss in the rest; it is 1 before.
+        adversarial: weight of the discriminator's verdict in the rest.
+        perceptual: weight of the perceptual loss in the rest.
+    """
+
+    content_share: float = 1.0
+    content: float = 1.0
+    adversarial: float = 0.005
+    perceptual: float = 0.0
+
+
+class EnhancerTask(ModelTask):
+    """A generator that learns pictures from worse ones.
+
+    A batch (N, 3, H, W) holds the good pictures, and the worse ones are made of them by reducing. Where the planes are
+    six, the second three are the worse pictures, each pixel of theirs repeated to fill the place of `factor` x `factor`
+    good ones.
+
+    In the second part generator and discriminator take turns, two updates a step. What the generator was when that
+    began stays beside it as `content`: both are weights that a user chooses between. Without a discriminator and a
+    perceptual loss there is no second part.
+
+    Args:
+        generator: to train.
+        discriminator: to train it against; None leaves its verdict out.
+        objective: parts of the loss, and when they are in force.
+        content_loss: how far pictures are apart, pixel by pixel.
+        perceptual: the perceptual loss, for an objective that has one.
+        content: the weights for fidelity, where they exist before the training; else they come of it.
+
+    References:
+        Ledig et al., CVPR 2017, section 2.2 (content and adversarial loss, and a start from content alone).
+        Mao et al., "Least squares generative adversarial networks", ICCV 2017.
+    """
+
+    adversarial: Tensor
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator | None,
+        objective: Objective,
+        *,
+        content_loss: Loss = l1,
+        perceptual: Loss | None = None,
+        content: Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.generator = generator
+        self.discriminator = discriminator
+        self.content = copy.deepcopy(content or generator).requires_grad_(False)
+        self.register_buffer("adversarial", torch.zeros((), dtype=torch.bool))
+        self._keeps_content = content is not None
+        self._objective = objective
+        self._content_loss = content_loss
+        self._perceptual = perceptual
+        self._made: Tensor | None = None
+
+    @property
+    def is_adversarial(self) -> bool:
+        """Whether the second part of the training has begun."""
+        return bool(self.adversarial)
+
+    @property
+    def comparable(self) -> bool:
+        """See `ModelTask.comparable`: the second part has another loss than the first, and one that changes with the
+        discriminator."""
+        return not self.is_adversarial
+
+    @property
+    def turns(self) -> int:
+        """Generator and discriminator, once there are both."""
+        return 2 if self.is_adversarial and self.discriminator is not None else 1
+
+    def require_size(self, height: int, width: int) -> None:
+        """See `ModelTask.require_size`: the discriminator wants crops of some size."""
+        if self.discriminator is not None and min(height, width) < SMALLEST_EDGE:
+            raise ValueError(
+                f"crops of {width} x {height} pixels are too small for the discriminator; give at least "
+                f"{SMALLEST_EDGE}, or train without one (gan_weight = 0)"
+            )
+
+    def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Return the generator's loss."""
+        if self.training and not self.is_adversarial and progress >= self._objective.content_share:
+            self._begin_second_part()
+        low, high = self.pair(pixels)
+        restored = self.generator(low)
+        content = self._content_loss(restored, high)
+        with torch.no_grad():
+            psnr_db = _psnr_db(restored, high)
+            figures = {
+                "content": content.item(),
+                "psnr_db": psnr_db,
+                "gain_db": psnr_db - _psnr_db(enlarged(low, self.generator.config.factor), high),
+            }
+        if not self.is_adversarial:
+            return content, figures
+        total = self._objective.content * content
+        if self.discriminator is not None:
+            self.discriminator.requires_grad_(False)  # which passes gradients on, and takes none
+            with _statistics_kept(self.discriminator):
+                verdict = _distance(self.discriminator(restored), _REAL)
+            total = total + self._objective.adversarial * verdict
+            figures["adversarial"] = verdict.item()
+        if self._perceptual is not None:
+            perceptual = self._perceptual(restored, high)
+            total = total + self._objective.perceptual * perceptual
+            figures["perceptual"] = perceptual.item()
+        self._made = restored.detach() if self.training else None
+        return total, figures
+
+    def turn_loss(
+        self, turn: int, pixels: Tensor, progress: float, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Return the generator's loss, or the discriminator's on what the generator made in its turn."""
+        if turn == 0 or self.discriminator is None or self._made is None:
+            return self.loss(pixels, progress, generator)
+        self.discriminator.requires_grad_(True)
+        # Apart, so that batch normalisation cannot tell one kind by the other.
+        real = _distance(self.discriminator(pixels[:, :_COLOURS]), _REAL)
+        made = _distance(self.discriminator(self._made), _MADE)
+        self._made = None
+        total = (real + made) / 2
+        return total, {"discriminator": total.item()}
+
+    def rate_progress(self, progress: float) -> float:
+        """Return how far down its cosine the learning rate is: each part has one of its own.
+
+        The weights for fidelity are so at their best when the second part begins; that goes on at half of the rate.
+        """
+        share = self._objective.content_share
+        if share == 0 or (self.discriminator is None and self._perceptual is None):
+            return progress
+        if progress < share:
+            return progress / share
+        return _SECOND_START + (1 - _SECOND_START) * (progress - share) / max(1 - share, 1e-9)
+
+    @torch.no_grad()
+    def reconstruct(self, pixels: Tensor) -> Tensor:
+        """See `ModelTask.reconstruct`."""
+        restored: Tensor = self.generator(self.pair(pixels)[0])
+        return restored.clamp(0, 1)
+
+    def sample_rows(self, pixels: Tensor) -> list[Tensor]:
+        """See `ModelTask.sample_rows`: the worse pictures with their pixels enlarged, the restored, the good ones."""
+        low, high = self.pair(pixels)
+        return [F.interpolate(low, size=high.shape[2:], mode="nearest"), self.reconstruct(pixels), high]
+
+    def pair(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the worse and the good pictures of a batch, (N, 3, h, w) and (N, 3, H, W)."""
+        factor = self.generator.config.factor
+        high = pixels[:, :_COLOURS]
+        low = pixels[:, _COLOURS:, ::factor, ::factor] if pixels.shape[1] > _COLOURS else reduced(high, factor)
+        return low.contiguous(memory_format=torch.channels_last), high
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
+        """Return the generator and, where there is one, the discriminator."""
+        groups: list[dict[str, object]] = [{"params": list(self.generator.parameters()), "lr": learning_rate}]
+        if self.discriminator is not None:
+            groups.append({"params": list(self.discriminator.parameters()), "lr": learning_rate})
+        return groups
+
+    def _begin_second_part(self) -> None:
+        if self.discriminator is None and self._perceptual is None:
+            return
+        if not self._keeps_content:
+            self.content.load_state_dict(self.generator.state_dict())
+        self.adversarial.fill_(True)
+
+
+def _distance(verdicts: Tensor, label: float) -> Tensor:
+    return mse(verdicts, torch.full_like(verdicts, label))
+
+
+def _psnr_db(restored: Tensor, original: Tensor) -> float:
+    error = (restored.clamp(0, 1) - original).square().mean(dim=(1, 2, 3))
+    return (-10 * error.clamp(min=1e-10).log10()).mean().item()
+
+
+@contextlib.contextmanager
+def _statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Keep running statistics as they are for the length of the block: they come of the discriminator's own turns,
+    real and made pictures alike."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
