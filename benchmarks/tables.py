@@ -3,12 +3,14 @@
     python benchmarks/tables.py            # rewrite
     python benchmarks/tables.py --check    # exit 1 if a page differs
 
-A table stands between `<!-- table NAME -->` and `<!-- end -->`; NAME is a function below.
+A table stands between `<!-- table NAME -->` and `<!-- end -->`; NAME is a function below or in
+`enhancing_tables`.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import re
@@ -16,6 +18,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from enhancing_tables import ENHANCING_TABLES
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -348,6 +352,9 @@ TABLES: dict[str, Callable[[], str]] = {
         *(seed_digits, seed_digits_bytes, seed_recogniser, seed_recogniser_classes, seed_decoded),
         *(seed_dense, seed_layers, seed_layers_jpeg, fine_tuning, fine_tuning_bytes),
     )
+} | {
+    name: functools.partial(lambda make: _table(*make(_results("seeds/e_srgan"))), make)
+    for name, make in ENHANCING_TABLES.items()
 }
 
 

@@ -125,20 +125,20 @@ def main() -> None:
     if request["operation"] == "encode":
         image = Image.open(source)
         image.load()
-        before = _resident("VmRSS")
+        before = resident("VmRSS")
         data = codec.encode(image)
-        peak = _resident("VmHWM")
+        peak = resident("VmHWM")
         Path(request["target"]).write_bytes(data)
     else:
         data = source.read_bytes()
-        before = _resident("VmRSS")
+        before = resident("VmRSS")
         image = codec.decode(data)
-        peak = _resident("VmHWM")
+        peak = resident("VmHWM")
     picture = 4 * image.width * image.height
     print(json.dumps({"before": before, "peak": peak, "picture": picture, "file": len(data)}))
 
 
-def _resident(name: str) -> int:
+def resident(name: str) -> int:
     """Return a figure of this process's memory, bytes."""
     for line in _STATUS.read_text(encoding="ascii").splitlines():
         if line.startswith(f"{name}:"):

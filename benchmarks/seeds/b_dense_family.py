@@ -81,7 +81,11 @@ DOCUMENT = {
     "LD64E3D3": Printed(100, 0.0058, 0.0064, 2.28),
     "LD64E4D4": Printed(210, 0.0075, 0.0084, 2.28),
 }
-_OWN_TRAINING = {"LD32E3D3": Training(180, 2e-3, 128), "LD64E3D3": Training(160, 3e-3, 128)}
+_OWN_TRAINING = {
+    "LD32E3D3": Training(260, 3e-3, 128),
+    "LD64E2D2": Training(120, 5e-3),
+    "LD64E3D3": Training(160, 3e-3, 128),
+}
 """The document's best members of their size, which take longest to match."""
 QUICK = ("LD16E1D1", "LD32E1D1")
 
@@ -93,7 +97,7 @@ def training_of(name: str, quick: bool = False) -> Training:
     if name in _OWN_TRAINING:
         return _OWN_TRAINING[name]
     depth = DenseConfig.named(name).decoder_layers
-    return {1: Training(30, 2e-2), 2: Training(80, 5e-3), 3: Training(60, 5e-3, 128), 4: Training(60, 5e-3)}[depth]
+    return {1: Training(30, 2e-2), 2: Training(50, 5e-3), 3: Training(60, 5e-3, 128), 4: Training(60, 5e-3)}[depth]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,0 +1,111 @@
+"""Tables of system E's results, for `tables.py`: each a function of the record to a head and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+Table = tuple[Sequence[str], list[list[str]]]
+Record = Mapping[str, Any]
+
+_SETS = {"set5": "Set5", "set14": "Set14"}
+_ENLARGED = {
+    "nearest": "nearest",
+    "bilinear": "bilinear",
+    "bicubic": "bicubic",
+    "lanczos": "Lanczos",
+    "content": "`srgan/x4`, content",
+    "half": "`srgan/x4`, half",
+    "gan": "`srgan/x4`, GAN",
+}
+_RESTORED = {"photo": "plain", "restore content": "`srgan/restore`, content", "restore gan": "`srgan/restore`, GAN"}
+_PLAINLY_REDUCED = "reduced, lanczos"
+_REDUCED = {
+    _PLAINLY_REDUCED: "reduced, Lanczos",
+    "reduced, x4 content": "reduced, `srgan/x4`, content",
+    "reduced, x4 gan": "reduced, `srgan/x4`, GAN",
+}
+_LOOKS = {"ms_ssim": ("MS-SSIM", "{:.4f}"), "ssimulacra2": ("SSIMULACRA2", "{:.1f}"), "niqe": ("NIQE", "{:.2f}")}
+_CODED = {"psnr_db": ("PSNR, dB", "{:.2f}"), **_LOOKS}
+_FIDELITY = {"psnr_y_db": ("PSNR, dB", "{:.2f}"), "ssim_y": ("SSIM", "{:.4f}")}
+
+
+def _enlarging(record: Record) -> Table:
+    """PSNR and SSIM on luma of both sets, published figures below."""
+    sets, published = record["sets"], record["published"]
+    rows = [
+        [title, *_cells((sets[name]["mean"][way] for name in _SETS), _FIDELITY)] for way, title in _ENLARGED.items()
+    ]
+    rows += [
+        [f"published: {way}", *_cells((published[name][way] for name in _SETS), _FIDELITY)] for way in published["set5"]
+    ]
+    return ["enlarged fourfold by", *_set_heads(_FIDELITY)], rows
+
+
+def _enlarging_looks(record: Record) -> Table:
+    """MS-SSIM, SSIMULACRA2 and NIQE of both sets."""
+    sets = record["sets"]
+    rows = [[title, *_cells((sets[name]["mean"][way] for name in _SETS), _LOOKS)] for way, title in _ENLARGED.items()]
+    rows.append(["originals", *_cells((sets[name]["original"] for name in _SETS), _LOOKS)])
+    return ["", *_set_heads(_LOOKS)], rows
+
+
+def _restored(record: Record) -> Table:
+    """The codec on whole pictures, with and without the enhancer of factor 1."""
+    rows = []
+    for row in record["codec"]["whole"]:
+        first = f"{row['quality']}, {row['rate_bpp']:.3f} bpp" if row["way"] == "photo" else ""
+        rows.append([first, _RESTORED[row["way"]], *_cells([row], _CODED)])
+    return ["quality", "decoded", *(head for head, _ in _CODED.values())], rows
+
+
+def _reduced(record: Record) -> Table:
+    """Pictures stored at a quarter of each edge, enlarged in three ways, below whole ones at the same rate."""
+    codec, rows = record["codec"], []
+    for row in codec["reduced"]:
+        first = ""
+        if row["way"] == _PLAINLY_REDUCED:
+            whole = codec["whole_at_reduced_rates"][str(row["quality"])]
+            rows.append([f"{row['rate_bpp']:.3f} bpp", "whole, plain", *_cells([whole or {}], _CODED)])
+            first = f"quality {row['quality']}"
+        rows.append([first, _REDUCED[row["way"]], *_cells([row], _CODED)])
+    return ["", "stored and decoded", *(head for head, _ in _CODED.values())], rows
+
+
+def _time(record: Record) -> Table:
+    """Time and memory of a picture."""
+    rows = []
+    for row in record["time"]["rows"]:
+        sizes = " to ".join(" x ".join(f"{edge:,}" for edge in row[side]) for side in ("input", "output"))
+        cells = [f"{row['seconds']:.3g}", f"{row['seconds_per_megapixel']:.3g}", f"{row['peak_mib']:,.0f}"]
+        rows.append([f"`srgan/{row['role']}`, {sizes}", *cells])
+    return ["", "seconds", "seconds/MP of the result", "peak of the process, MiB"], rows
+
+
+def _marks(record: Record) -> Table:
+    """What had to be reached."""
+    rows = []
+    for mark in record["marks"]:
+        found = f"{mark['found']:+.2f}" if abs(mark["found"]) >= 0.1 else f"{mark['found']:+.4f}"
+        rows.append([mark["what"], mark["wanted"], found])
+    return ["", "wanted", "found"], rows
+
+
+def _set_heads(figures: Mapping[str, tuple[str, str]]) -> list[str]:
+    return [f"{title}: {head}" for title in _SETS.values() for head, _ in figures.values()]
+
+
+def _cells(rows: Iterable[Mapping[str, Any]], figures: Mapping[str, tuple[str, str]]) -> list[str]:
+    return [
+        "-" if row.get(key) is None else form.format(row[key]) for row in rows for key, (_, form) in figures.items()
+    ]
+
+
+ENHANCING_TABLES: dict[str, Callable[[Record], Table]] = {
+    "seed_enlarging": _enlarging,
+    "seed_enlarging_looks": _enlarging_looks,
+    "seed_restored": _restored,
+    "seed_reduced": _reduced,
+    "seed_enhancing_time": _time,
+    "seed_enhancing_marks": _marks,
+}

@@ -1,0 +1,66 @@
+"""What system E has to reach, held against what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from restoring import row_of
+
+CONTENT_GAIN_DB = {"set5": 1.5, "set14": 1.0}
+"""At least so much more PSNR on luma than bicubic, by set."""
+GAN_LOSS_DB = 2.5
+"""At most so much less PSNR on luma than the content weights'."""
+RESTORE_QUALITY = 10
+"""The quality of the codec at which restoring has to pay."""
+RESTORE_GAIN_DB = 0.2
+
+_DECIMALS = 5
+
+Mark = dict[str, Any]
+
+
+def marks(record: Mapping[str, Any]) -> list[Mark]:
+    """Return every mark of the parts that were measured: what, what was found, what was wanted, and whether it is met.
+
+    Args:
+        record: parts `sets` and `codec`, if they are there.
+    """
+    found = []
+    for name, one in record.get("sets", {}).items():
+        if isinstance(one, dict):
+            found += _of_set(name, one["mean"])
+    whole = record.get("codec", {}).get("whole", [])
+    if any(row["quality"] == RESTORE_QUALITY for row in whole):
+        plain, content = (row_of(whole, way, RESTORE_QUALITY) for way in ("photo", "restore content"))
+        where = f"restored pictures of quality {RESTORE_QUALITY}"
+        found.append(
+            _at_least(f"PSNR of {where} over plain ones, dB", content["psnr_db"] - plain["psnr_db"], RESTORE_GAIN_DB)
+        )
+        if plain["ms_ssim"] is not None:
+            found.append(_at_least(f"MS-SSIM of {where} over plain ones", content["ms_ssim"] - plain["ms_ssim"], 0.0))
+    return found
+
+
+def _of_set(name: str, mean: Mapping[str, Mapping[str, float]]) -> list[Mark]:
+    psnr = {way: row["psnr_y_db"] for way, row in mean.items()}
+    found = []
+    if name in CONTENT_GAIN_DB:
+        gain = psnr["content"] - psnr["bicubic"]
+        found.append(_at_least(f"{name}: PSNR of content weights over bicubic, dB", gain, CONTENT_GAIN_DB[name]))
+    found.append(_at_most(f"{name}: PSNR of content over GAN weights, dB", psnr["content"] - psnr["gan"], GAN_LOSS_DB))
+    lower = mean["content"]["niqe"] - mean["gan"]["niqe"]
+    found.append(_mark(f"{name}: NIQE of GAN weights below content weights'", lower, "above 0", lower > 0))
+    return found
+
+
+def _at_least(what: str, value: float, least: float) -> Mark:
+    return _mark(what, value, f"at least {least:g}", round(value, _DECIMALS) >= least)
+
+
+def _at_most(what: str, value: float, most: float) -> Mark:
+    return _mark(what, value, f"at most {most:g}", round(value, _DECIMALS) <= most)
+
+
+def _mark(what: str, value: float, wanted: str, met: bool) -> Mark:
+    return {"what": what, "found": round(value, _DECIMALS), "wanted": wanted, "met": met}
