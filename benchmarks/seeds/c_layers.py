@@ -132,9 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for count in layers:
             print(count, _figures(measure(_coder(trained[count]["name"]), 0, crops)))
         return
-    coders = {"jpeg": _coder("jpeg"), "photo": _coder("photo")}
-    rows = [row_of(count, trained[count], crops, coders) for count in layers]
-    points = [_point(quality, crops, coders) for quality in ((75, 13) if options.quick else JPEG_POINTS)]
+    searches = {name: Search(_coder(name), crops) for name in ("jpeg", "photo")}
+    rows = [row_of(count, trained[count], crops, searches) for count in layers]
+    points = [_point(quality, searches) for quality in ((75, 13) if options.quick else JPEG_POINTS)]
     stem = "c_layers" + ("_quick" if options.quick else "")
     if len(layers) < len(TRAINING):
         stem += "_part"
@@ -325,43 +325,63 @@ def _image(crop: Pixels) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(crop))
 
 
-def at_least(coder: Coder, ssim: float, crops: Sequence[Pixels]) -> Measured | None:
-    """Return the set at the lowest quality whose mean SSIM is at least so much; None where even the best is not."""
-    low, high = 0, len(coder.qualities) - 1
-    best: Measured | None = None
-    while low <= high:
-        middle = (low + high) // 2
-        found = measure(coder, coder.qualities[middle], crops)
-        if found.mean_ssim >= ssim:
-            best, high = found, middle - 1
-        else:
-            low = middle + 1
-    return best
+class Search:
+    """Looks for qualities of a codec over a set of crops; what it has measured once it knows.
+
+    Args:
+        coder: the codec.
+        crops: the set.
+    """
+
+    def __init__(self, coder: Coder, crops: Sequence[Pixels]) -> None:
+        self.coder = coder
+        self._crops = crops
+        self._known: dict[int, Measured] = {}
+
+    def at(self, quality: int) -> Measured:
+        """Return the set at a quality."""
+        if quality not in self._known:
+            self._known[quality] = measure(self.coder, quality, self._crops)
+        return self._known[quality]
+
+    def at_least(self, ssim: float) -> Measured | None:
+        """Return the set at the lowest quality whose mean SSIM is at least so much; None where even the best is not."""
+        qualities = self.coder.qualities
+        low, high = 0, len(qualities) - 1
+        best: Measured | None = None
+        while low <= high:
+            middle = (low + high) // 2
+            found = self.at(qualities[middle])
+            if found.mean_ssim >= ssim:
+                best, high = found, middle - 1
+            else:
+                low = middle + 1
+        return best
 
 
 def row_of(
-    layers: int, trained: Mapping[str, Any], crops: Sequence[Pixels], coders: Mapping[str, Coder]
+    layers: int, trained: Mapping[str, Any], crops: Sequence[Pixels], searches: Mapping[str, Search]
 ) -> dict[str, Any]:
     """Return an autoencoder's figures beside those of the other codecs at its SSIM, and of the document."""
     coder = _coder(trained["name"])
     own = measure(coder, 0, crops)
-    matched = {name: at_least(coder, own.mean_ssim, crops) for name, coder in coders.items()}
+    matched = {name: search.at_least(own.mean_ssim) for name, search in searches.items()}
     row = {
         "layers": layers,
         "document": asdict(DOCUMENT[layers]),
         "training": {**trained["training"], "minutes": round(trained["minutes"], 1)},
         "autoencoder": _timed(own, coder, crops),
-        **{name: _timed(found, coders[name], crops) if found else None for name, found in matched.items()},
+        **{name: _timed(found, searches[name].coder, crops) if found else None for name, found in matched.items()},
         "pictures": {"autoencoder": own, **{name: found for name, found in matched.items() if found}},
     }
-    print(json.dumps({key: row[key] for key in ("layers", "autoencoder", *coders)}), flush=True)
+    print(json.dumps({key: row[key] for key in ("layers", "autoencoder", *searches)}), flush=True)
     return row
 
 
-def _point(quality: int, crops: Sequence[Pixels], coders: Mapping[str, Coder]) -> dict[str, Any]:
+def _point(quality: int, searches: Mapping[str, Search]) -> dict[str, Any]:
     """Return JPEG at one of the document's qualities, and the project's codec at the SSIM that it has there."""
-    jpeg = measure(coders["jpeg"], quality, crops)
-    photo = at_least(coders["photo"], jpeg.mean_ssim, crops)
+    jpeg = searches["jpeg"].at(quality)
+    photo = searches["photo"].at_least(jpeg.mean_ssim)
     point = {"jpeg": _figures(jpeg), "photo": _figures(photo) if photo else None}
     print(json.dumps(point), flush=True)
     return point
