@@ -175,7 +175,8 @@ def _values(symbols: IntArray, offsets: IntArray, spec: LatentSpec) -> IntArray:
     reach = max(-int(symbols.min()), int(symbols.max())) * spec.step
     # No offset reaches VALUE_LIMIT, so this decides whether 32 bits hold all that follows.
     wide = symbols if reach <= VALUE_LIMIT else symbols.astype(np.int64)
-    values = wide * spec.step + offsets
+    values = wide * spec.step
+    values += offsets
     if values.min() < spec.minimum or values.max() > spec.maximum:
         raise Corrupt(detail=f"a latent lies outside {spec.minimum}..{spec.maximum}")
     return values.astype(np.int32, copy=False)
@@ -196,12 +197,12 @@ def _context(entropy: EntropyModel, stage: int, known: Latents, values: IntArray
     """Ask a model for a stage's context and check that it fits."""
     name = type(entropy).__name__
     context = run_plugin(name, entropy.context, stage, known)
-    tables = run_plugin(name, np.broadcast_to, context.tables, values.shape).ravel()
+    tables = run_plugin(name, _of_shape, context.tables, values.shape).ravel()
     least, count = (0, _MOST_GROUPS) if entropy.tables is None else (NOT_CODED, len(entropy.tables.frequencies))
     if tables.dtype.kind not in "iu" or (tables.size and (tables.min() < least or int(tables.max()) >= count)):
         raise PluginError(plugin=name, reason=f"stage {stage} chooses a table that does not exist")
     offsets = np.asarray(context.offsets)
-    run_plugin(name, np.broadcast_to, offsets, values.shape)
+    run_plugin(name, _of_shape, offsets, values.shape)
     if offsets.dtype.kind not in "iu":
         raise PluginError(plugin=name, reason=f"stage {stage} has offsets of type {offsets.dtype}, not integers")
     if offsets.size and (int(offsets.min()) <= -VALUE_LIMIT or int(offsets.max()) >= VALUE_LIMIT):
@@ -209,6 +210,11 @@ def _context(entropy: EntropyModel, stage: int, known: Latents, values: IntArray
     if entropy.tables is None and offsets.any():
         raise PluginError(plugin=name, reason=f"stage {stage} offsets symbols but has no probability tables")
     return _Context(tables, offsets.astype(np.int32, copy=False))
+
+
+def _of_shape(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    # NumPy takes longer to broadcast to the shape that an array has than a small stage takes otherwise.
+    return array if array.shape == shape else np.broadcast_to(array, shape)
 
 
 def _alphabet(latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec]) -> Alphabet:

@@ -59,16 +59,17 @@ class _RansReader(SymbolReader):
         words = np.frombuffer(payload + bytes(-len(payload) % _WORD_BYTES), "<u4")
         self._stack = stream.stack.AnsCoder(words.astype(np.uint32))
         self._tables = alphabet.tables
+        self._models = _models(alphabet.tables)
 
     def take(self, tables: NDArray[np.integer[Any]]) -> IntArray:
         order, runs = _sorted(tables, self._tables)
         minimum, count = self._tables.minimum, self._tables.frequencies.shape[1]
-        parts = [self._stack.decode(_model(self._tables, table), stop - start) for table, start, stop in runs]
-        columns = np.concatenate(parts)
+        decode, models = self._stack.decode, self._models
+        columns = np.concatenate([decode(models[table], stop - start) for table, start, stop in runs])
+        escaped = columns == count - 1
         found = columns + np.int32(minimum)
-        escaped = np.flatnonzero(columns == count - 1)
-        if escaped.size:
-            found[escaped] = escaped_symbols(escaped.size, minimum, count, self._digits)
+        if escaped.any():
+            found[escaped] = escaped_symbols(int(escaped.sum()), minimum, count, self._digits)
         words, state = self._stack.pos()
         if not words and state < _SEAL:
             raise Corrupt(detail="a block has fewer symbols than its contexts need")
@@ -97,8 +98,9 @@ def _push(stack: stream.stack.AnsCoder, stage: StageSymbols, tables: Tables) -> 
             stack.encode_reverse(values, stream.model.Uniform(), each)
         columns[escaped] = escape
     narrow = columns.astype(np.int32)
+    models = _models(tables)
     for table, start, stop in reversed(runs):
-        stack.encode_reverse(narrow[start:stop], _model(tables, table))
+        stack.encode_reverse(narrow[start:stop], models[table])
 
 
 def _sorted(which: NDArray[np.integer[Any]], tables: Tables) -> tuple[NDArray[np.intp], list[tuple[int, int, int]]]:
@@ -108,19 +110,28 @@ def _sorted(which: NDArray[np.integer[Any]], tables: Tables) -> tuple[NDArray[np
     which = which.astype(kind, copy=False)
     order = np.argsort(which, kind="stable")
     ordered = which[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=-1)).tolist()
+    starts = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist()]
     return order, list(zip(ordered[starts].tolist(), starts, [*starts[1:], which.size], strict=True))
 
 
-_MODELS: WeakKeyDictionary[Tables, dict[int, Any]] = WeakKeyDictionary()
+class _Models(dict[int, Any]):
+    """Tables as constriction's models by their numbers, each made when it is first used."""
 
+    def __init__(self, tables: Tables) -> None:
+        # Not the tables themselves: these are what the models are kept by, for as long as they live.
+        self._frequencies = tables.frequencies
+        self._scale = 1 << MAX_PRECISION - tables.precision
 
-def _model(tables: Tables, number: int) -> Any:
-    """Return a table as constriction's model, made when it is first used."""
-    models = _MODELS.setdefault(tables, {})
-    if number not in models:
+    def __missing__(self, number: int) -> Any:
         # constriction gives a column `weight * (2^24 - columns) / total weight`, rounded down, and one more. With these
         # weights, whole numbers that add up to 2^24 - columns, nothing is rounded: floating point is exact.
-        scaled = tables.frequencies[number].astype(np.float64) * (1 << MAX_PRECISION - tables.precision)
-        models[number] = stream.model.Categorical(scaled - 1, perfect=False)
-    return models[number]
+        weights = self._frequencies[number].astype(np.float64) * self._scale - 1
+        return self.setdefault(number, stream.model.Categorical(weights, perfect=False))
+
+
+_MODELS: WeakKeyDictionary[Tables, _Models] = WeakKeyDictionary()
+
+
+def _models(tables: Tables) -> _Models:
+    found = _MODELS.get(tables)
+    return _MODELS.setdefault(tables, _Models(tables)) if found is None else found

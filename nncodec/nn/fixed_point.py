@@ -1,9 +1,10 @@
 """Networks whose results are the same on every machine, because every number in them is exact.
 
-Activations are multiples of 1/16 within +-`ACTIVATION_LIMIT`, weights multiples of 1/512. A layer's sum is then a
-whole number of 2^-13 steps, and the weights of each output are kept small enough that no partial sum can reach 2^24
-steps. Float32 holds such sums without rounding, in whatever order a library adds them up; the result is rounded back
-to a multiple of 1/16. So the networks train and run as ordinary float32 layers, and yet compute in integers.
+Activations are whole numbers within +-`ACTIVATION_LIMIT`, each standing for so many sixteenths; weights are multiples
+of 1/512. A layer's sum is then a multiple of 1/512, and the weights of each output are kept small enough that no
+partial sum can reach 2^24 times that. Float32 holds such sums without rounding, in whatever order a library adds them
+up; the result is rounded back to a whole number. So the networks train and run as ordinary float32 layers, and yet
+compute in integers.
 
 References:
     Balle, Johnston and Minnen, "Integer networks for data compression with latent-variable models", ICLR 2019.
@@ -24,10 +25,11 @@ from nncodec.nn.quantize import round_straight_through
 
 ACTIVATION_STEPS = 16
 WEIGHT_STEPS = 512
-ACTIVATION_LIMIT = 511 / ACTIVATION_STEPS
+ACTIVATION_LIMIT = 511
 # Exact: the leak is a power of two.
 LEAK = 1 / 8
 
+# Of a bias as it is trained and stored, which is a real number as weights are: 1/8192. A layer adds sixteen times that.
 SUM_STEPS = ACTIVATION_STEPS * WEIGHT_STEPS
 _EXACT_STEPS = 2**24
 _BIAS_LIMIT = 128.0
@@ -35,24 +37,22 @@ _BIAS_LIMIT = 128.0
 _WEIGHT_SUM_LIMIT = 56.0
 
 
-def to_steps(values: Tensor) -> Tensor:
-    """Round to multiples of 1/16, ties to even; the gradient passes."""
-    if torch.is_grad_enabled():
-        return round_straight_through(values * ACTIVATION_STEPS) / ACTIVATION_STEPS
-    return values.mul(ACTIVATION_STEPS).round_().mul_(1 / ACTIVATION_STEPS)
+def rounded(sums: Tensor) -> Tensor:
+    """Round to whole numbers, ties to even; the gradient passes, and without one the sums are written over."""
+    return round_straight_through(sums) if torch.is_grad_enabled() else sums.round_()
 
 
 def bounded(sums: Tensor) -> Tensor:
-    """Return values rounded to multiples of 1/16 and bounded to the range of activations."""
-    rounded = to_steps(sums)
+    """Return sums rounded and bounded to the range of activations; without a gradient they are written over."""
+    whole = rounded(sums)
     if torch.is_grad_enabled():
-        return rounded.clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
-    return rounded.clamp_(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+        return whole.clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+    return whole.clamp_(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
 
 
 def activation(sums: Tensor) -> Tensor:
-    """Return leaky ReLU, rounded to multiples of 1/16 and bounded."""
-    return bounded(F.leaky_relu(sums, LEAK))
+    """Return leaky ReLU, rounded and bounded; without a gradient the sums are written over."""
+    return bounded(F.leaky_relu(sums, LEAK, inplace=not torch.is_grad_enabled()))
 
 
 class FixedPointConv2d(nn.Conv2d):
@@ -99,14 +99,14 @@ class _WeightSteps(nn.Module):
 
 
 class _BiasSteps(nn.Module):
-    """Biases as multiples of a sum's step."""
+    """Biases in the units of sums, as multiples of their step."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
         self.limit = share * _BIAS_LIMIT
 
     def forward(self, bias: Tensor) -> Tensor:
-        return round_straight_through(bias.clamp(-self.limit, self.limit) * SUM_STEPS) / SUM_STEPS
+        return round_straight_through(bias.clamp(-self.limit, self.limit) * SUM_STEPS) / WEIGHT_STEPS
 
 
 class ExactConv2d(nn.Conv2d):
@@ -129,16 +129,16 @@ class ExactConv2d(nn.Conv2d):
             raise ValueError(f"fixed-point parameters have shapes {weight.shape} and {bias.shape}")
         if weight.dtype != np.int16 or bias.dtype != np.int32:
             raise ValueError(f"fixed-point parameters are {weight.dtype} and {bias.dtype}, not int16 and int32")
-        sums = np.abs(weight.astype(np.int64)).sum(axis=(1, 2, 3)) * int(ACTIVATION_LIMIT * ACTIVATION_STEPS)
+        sums = np.abs(weight.astype(np.int64)).sum(axis=(1, 2, 3)) * ACTIVATION_LIMIT
         if (sums + np.abs(bias.astype(np.int64)) >= self.share * _EXACT_STEPS).any():
             raise ValueError("fixed-point weights are so large that sums would not be exact")
         with torch.no_grad():
             self.weight = nn.Parameter(torch.from_numpy(weight.astype(np.float32) / WEIGHT_STEPS), False)
-            self.bias = nn.Parameter(torch.from_numpy(bias.astype(np.float32) / SUM_STEPS), False)
+            self.bias = nn.Parameter(torch.from_numpy(bias.astype(np.float32) / WEIGHT_STEPS), False)
 
 
 def steps_of(layer: FixedPointConv2d) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
     """Return weight and bias of a trained layer in steps, for `ExactConv2d.set_steps`."""
     assert layer.bias is not None
     weight = (layer.weight.detach().cpu() * WEIGHT_STEPS).numpy().astype(np.int16)
-    return weight, (layer.bias.detach().cpu().double() * SUM_STEPS).numpy().astype(np.int32)
+    return weight, (layer.bias.detach().cpu().double() * WEIGHT_STEPS).numpy().astype(np.int32)

@@ -23,7 +23,7 @@ def to_tensor(pixels: Pixels) -> Tensor:
 
 
 def channels_last(values: NDArray[Any]) -> Tensor:
-    """Return whole numbers below 2^24 (N, C, H, W), or other values, as float32, channels last in memory."""
+    """Return an array (N, C, H, W) as float32, channels last in memory."""
     planar = torch.from_numpy(values.astype(np.float32)).flatten(2)  # (N, C, H W)
     count, channels, places = planar.shape
     result = torch.empty(count, places, channels)

@@ -14,7 +14,7 @@ from nncodec.latents import IntArray, Latents, LatentSpec
 from nncodec.model import AnySize, CodecModel, CodecTraits, EntropyModel, Pixels, Tables
 from nncodec.model_file import ModelFile, Tensors
 from nncodec.nn.fixed_point import ACTIVATION_STEPS, ExactConv2d, steps_of
-from nncodec.nn.tensors import load_weights, to_pixels, to_tensor, weights_of
+from nncodec.nn.tensors import channels_last, load_weights, to_pixels, to_tensor, weights_of
 from nncodec.nn.transforms import STRIDE, TransformConfig
 from nncodec_hyperprior.entropy import HYPER, LATENT, HyperpriorEntropy, PriorTables
 from nncodec_hyperprior.fitting import fit_tables
@@ -128,8 +128,7 @@ class HyperpriorCodec(CodecModel):
     @torch.inference_mode()
     def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
         """See `CodecModel.synthesis`."""
-        values = torch.from_numpy(np.ascontiguousarray(latents[LATENT]))
-        restored = values.to(torch.float32, memory_format=torch.channels_last)
+        restored = channels_last(latents[LATENT])
         restored *= self._transforms.inverse_gain(_one(quality)) / ACTIVATION_STEPS
         return to_pixels(self._transforms.synthesis(restored))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from nncodec.nn.fixed_point import bounded
+from nncodec.nn.fixed_point import ACTIVATION_STEPS, bounded
 from nncodec.nn.quantize import round_straight_through
 from nncodec_hyperprior.prior_network import HYPER_LIMIT, Prior, gaussian_bits, join_phases, scale_of, split_phases
 
@@ -47,16 +47,16 @@ def code_latents(
         earlier = latents[:, :0]  # by how much earlier groups differ from their first means
         values, counted, indices = [], [], []
         for part, context in zip(prior.parts, prior.group_contexts, strict=True):
-            starts = split_phases(context.start(features, earlier))
+            starts = split_phases(context.start(torch.cat([features, earlier], 1)))
             means = split_phases(first_means[:, part])
             targets = split_phases(latents[:, part])
             decoded: list[Tensor] = []
             known: list[Tensor] = []
             for start, first_mean, target in zip(starts, means, targets, strict=True):
                 correction, index = context(start, known)
-                mean = first_mean + correction
+                mean = (first_mean + correction) / ACTIVATION_STEPS
                 symbols, deviation = rounding(target - mean)
-                known.append(bounded(symbols + correction))
+                known.append(bounded(symbols * ACTIVATION_STEPS + correction))
                 decoded.append(symbols + mean)
                 counted.append(deviation)
                 indices.append(index)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from nncodec.latents import IntArray, Latents
-from nncodec.model import EntropyModel, Stage, StageContext, Tables
-from nncodec.nn.fixed_point import ACTIVATION_STEPS, bounded
-from nncodec_hyperprior.prior_network import PHASES, SCALES, Prior, split_phases
+from nncodec.model import NOT_CODED, EntropyModel, Stage, StageContext, Tables
+from nncodec.nn.fixed_point import ACTIVATION_LIMIT, ACTIVATION_STEPS
+from nncodec.nn.tensors import channels_last
+from nncodec_hyperprior.prior_network import PHASES, SCALES, Prior
 
 HYPER = "z"
 LATENT = "y"
@@ -26,7 +28,6 @@ QUALITY_STEP = 5
 HYPER_QUALITIES = 100 // QUALITY_STEP + 1
 
 _ALL = slice(None)
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,7 @@ class ContextMemory:
     ) -> StageContext | None:
         """Return the context of a stage after the first, or None where another block is coded."""
         held = self._held
-        if held is None or held[0] != quality or known[LATENT].shape != held[1][LATENT].shape:
-            return None
-        number, phase = divmod(stage - 1, len(PHASES))
-        start = stages[stage].where[1].start
-        own = (stages[1 + len(PHASES) * number + earlier].where for earlier in range(phase))
-        everything, before = (_ALL, _ALL), (_ALL, slice(0, start))
-        seen = [(HYPER, everything), (LATENT, before), *((LATENT, where) for where in own)]
-        if not all(np.array_equal(known[name][where], held[1][name][where]) for name, where in seen):
+        if held is None or held[0] != quality or not _alike_before(stage, stages, known, held[1]):
             return None
         if stage == len(stages) - 1:
             self._held = None  # nobody asks a third time
@@ -93,8 +87,8 @@ class ContextMemory:
 class HyperpriorEntropy(EntropyModel):
     """Stages and contexts of one quality.
 
-    Contexts are a function of what is coded alone. The hyper-decoder's result and what a group's four stages have in
-    common are kept from one call to the next, with the latents they were computed from.
+    Contexts are a function of what is coded alone. What the stages of a block have in common is kept from one call to
+    the next, with the latents it was computed from.
 
     Args:
         prior: the network, exact.
@@ -114,99 +108,108 @@ class HyperpriorEntropy(EntropyModel):
             tables.hyper_choice[anchor][None, :, None, None].astype(np.int16),
             tables.hyper_offset[anchor][None, :, None, None].astype(np.int32),
         )
-        index = np.arange(SCALES)
-        self._table_of = torch.from_numpy(np.where(index < tables.certain, -1, index).astype(np.int16))
-        self._decoded_hyper: _Remembered[_Hyper] | None = None
-        self._starts: dict[int, _Remembered[_Group]] = {}
+        grid = [slice(offset, None, 2) for offset in (0, 1)]
+        latents = [Stage(LATENT, (_ALL, part, grid[y], grid[x])) for part in prior.parts for y, x in PHASES]
+        self._stages = [Stage(HYPER, (_ALL, _ALL, _ALL, _ALL)), *latents]
+        self._block: _Block | None = None
 
     @property
     def tables(self) -> Tables:
         return self._tables.tables
 
     def stages(self) -> Sequence[Stage]:
-        parts = self._prior.parts
-        grid = [slice(offset, None, 2) for offset in (0, 1)]
-        latents = [Stage(LATENT, (_ALL, part, grid[y], grid[x])) for part in parts for y, x in PHASES]
-        return [Stage(HYPER, (_ALL, _ALL, _ALL, _ALL)), *latents]
+        return self._stages
 
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
         if stage == 0:
             return self._hyper
-        remembered = self._memory and self._memory.find(self._quality, stage, self.stages(), known)
+        remembered = self._memory and self._memory.find(self._quality, stage, self._stages, known)
         if remembered:
             return remembered
         # A caller's autocast must not reach exact arithmetic.
         with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-            return self._latent_context(stage, known)
-
-    def _latent_context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
-        number, phase = divmod(stage - 1, len(PHASES))
-        group = self._group(number, known)
-        part = self._prior.parts[number]
-        earlier = [self._residual(known[LATENT], part, p, group.means[p]) for p in range(phase)]
-        correction, index = self._prior.group_contexts[number](group.starts[phase], earlier)
-        means = group.means[phase] + correction
-        scales = index.round_().clamp_(0, SCALES - 1).to(torch.int64)
-        return StageContext(
-            np.ascontiguousarray(self._table_of[scales].numpy()),
-            np.ascontiguousarray(means.mul_(ACTIVATION_STEPS).to(torch.int32).numpy()),
-        )
-
-    def _group(self, number: int, known: Mapping[str, IntArray]) -> _Group:
-        """Return what the stages of a group share."""
-        hyper = self._hyper_decoded(known[HYPER])
-        part = self._prior.parts[number]
-        before = known[LATENT][:, : part.start]
-        memory = self._starts.get(number)
-        if memory is not None and memory.source is hyper and memory.is_of(before):
-            return memory.value
-        whole = hyper.means[:, : part.start]
-        residual = bounded(_steps(before) - whole)
-        starts = self._prior.group_contexts[number].start(hyper.features, residual)
-        group = _Group(split_phases(starts), split_phases(hyper.means[:, part]))
-        self._starts[number] = _Remembered(before.copy(), group, hyper)
-        return group
-
-    def _hyper_decoded(self, hyper: IntArray) -> _Hyper:
-        memory = self._decoded_hyper
-        if memory is None or not memory.is_of(hyper):
-            features, means = self._prior.hyper_decoder(_whole(hyper), self._planes)
-            memory = self._decoded_hyper = _Remembered(hyper.copy(), _Hyper(features, means))
-        return memory.value
-
-    @staticmethod
-    def _residual(latents: IntArray, part: slice, phase: int, mean: Tensor) -> Tensor:
-        y, x = PHASES[phase]
-        return bounded(_steps(latents[:, part, y::2, x::2]) - mean)
+            if self._block is None or not self._block.follow(stage, known):
+                self._block = _Block(self._prior, self._planes, self._stages, known)
+                self._block.follow(stage, known)
+            means, scales = self._block.densities(stage)
+            tables = F.threshold_(scales, self._tables.certain - 1, NOT_CODED)
+            return StageContext(_integers(tables, np.int16), _integers(means, np.int32))
 
 
-@dataclass(frozen=True)
-class _Hyper:
-    """What the hyper-decoder says of a block."""
+class _Block:
+    """One block, as far as it is decoded, in the form in which the networks see it.
 
-    features: Tensor
-    means: Tensor
+    Args:
+        prior: the network.
+        planes: what it sees of the quality.
+        stages: all of them.
+        known: the block, with its hyper-latents.
+    """
+
+    def __init__(self, prior: Prior, planes: Tensor, stages: Sequence[Stage], known: Mapping[str, IntArray]) -> None:
+        self._prior = prior
+        self._stages = stages
+        self._latents = {HYPER: known[HYPER].copy(), LATENT: np.zeros_like(known[LATENT])}
+        features, means = prior.hyper_decoder(channels_last(known[HYPER]), planes)
+        self._means = means
+        # By how much the latents of each stage taken in differ from their first means.
+        self._residuals: list[Tensor] = []
+        # What groups start from: the hyper-decoder's features, then the residuals of all groups in their places.
+        count, width, *size = features.shape
+        shape = (count, width + means.shape[1], *size)
+        self._inputs = torch.empty(shape, memory_format=torch.channels_last)
+        self._inputs[:, :width] = features
+        self._width = width
+        self._starts: dict[int, Tensor] = {}
+
+    def follow(self, stage: int, known: Mapping[str, IntArray]) -> bool:
+        """Take in the stages before this one; returns False if what was taken in before was another block."""
+        if known[LATENT].shape != self._latents[LATENT].shape:
+            return False
+        for number in range(1 + len(self._residuals), stage):
+            self._take_in(number, known[LATENT])
+        # Mostly nothing beyond is known: what lies in one piece is compared in a fraction of the time.
+        together = _ALL, slice(0, self._stages[stage].where[1].stop)
+        alike = all(np.array_equal(array[together], known[name][together]) for name, array in self._latents.items())
+        return alike or _alike_before(stage, self._stages, known, self._latents)
+
+    def densities(self, stage: int) -> tuple[Tensor, Tensor]:
+        """Return means in sixteenths and scales, all whole numbers, of a stage before which all is taken in."""
+        group, phase = _place(stage)
+        context = self._prior.group_contexts[group]
+        where = self._stages[stage].where
+        if group not in self._starts:
+            self._starts[group] = context.start(self._inputs[:, : self._width + where[1].start])
+        earlier = self._residuals[stage - 1 - phase : stage - 1]
+        correction, index = context(self._starts[group][:, :, *where[2:]], earlier)
+        return correction.add_(self._means[where]), index.round_().clamp_(0, SCALES - 1)
+
+    def _take_in(self, stage: int, latents: IntArray) -> None:
+        where = self._stages[stage].where
+        self._latents[LATENT][where] = latents[where]
+        residual = channels_last(latents[where]).sub_(self._means[where])
+        residual.clamp_(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+        self._residuals.append(residual)
+        self._inputs[:, self._width :][where] = residual
 
 
-@dataclass(frozen=True)
-class _Group:
-    """What the four stages of a group start from, phase by phase."""
-
-    starts: tuple[Tensor, ...]
-    means: tuple[Tensor, ...]
+def _place(stage: int) -> tuple[int, int]:
+    """Return group and phase of a stage after the first."""
+    return divmod(stage - 1, len(PHASES))
 
 
-class _Remembered(Generic[_T]):
-    """A value with the latents that it was computed from."""
-
-    def __init__(self, key: IntArray, value: _T, source: object = None) -> None:
-        self._key = key
-        self.value = value
-        self.source = source
-
-    def is_of(self, key: IntArray) -> bool:
-        """Return whether the value belongs to these latents."""
-        return np.array_equal(self._key, key)
+def _alike_before(
+    stage: int, stages: Sequence[Stage], known: Mapping[str, IntArray], other: Mapping[str, IntArray]
+) -> bool:
+    """Return whether two blocks are the same in all that comes before a stage."""
+    if known[LATENT].shape != other[LATENT].shape:
+        return False
+    _, phase = _place(stage)
+    where = stages[stage].where
+    # All channels of earlier groups lie together.
+    own = ((LATENT, earlier.where) for earlier in stages[stage - phase : stage])
+    seen = [(HYPER, (_ALL, _ALL)), (LATENT, (_ALL, slice(0, where[1].start))), *own]
+    return all(np.array_equal(known[name][where], other[name][where]) for name, where in seen)
 
 
 def _planes(quality: int, anchors: int) -> Tensor:
@@ -216,9 +219,6 @@ def _planes(quality: int, anchors: int) -> Tensor:
     return torch.from_numpy(steps.astype(np.float32) / ACTIVATION_STEPS)[None, :, None, None]
 
 
-def _whole(latents: IntArray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(latents)).to(torch.float32, memory_format=torch.channels_last)
-
-
-def _steps(latents: IntArray) -> Tensor:
-    return _whole(latents).mul_(1 / ACTIVATION_STEPS)
+def _integers(values: Tensor, kind: type[np.signedinteger[Any]]) -> NDArray[Any]:
+    """Return whole numbers in the memory layout of latents."""
+    return values.numpy().astype(kind, order="C")

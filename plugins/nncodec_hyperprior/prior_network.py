@@ -27,14 +27,14 @@ from nncodec.nn.fixed_point import (
     FixedPointConv2d,
     activation,
     bounded,
-    to_steps,
+    rounded,
 )
 from nncodec.nn.quantize import lower_bound
 from nncodec.nn.transforms import interpolate
 
 # Hyper-latents are whole numbers; the hyper-decoder sees a quarter of them, so that +-127 fits its activations.
 HYPER_LIMIT = 127
-_HYPER_SCALE = 1 / 4
+_HYPER_STEPS = ACTIVATION_STEPS // 4
 Layer = type[FixedPointConv2d] | type[ExactConv2d]
 # Order of the positions of a 2 x 2 grid, (row, column) each.
 PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
@@ -111,20 +111,20 @@ class HyperDecoder(nn.Module):
         self.mean = layer(width, sum(config.groups), 1)
 
     def forward(self, hyper: Tensor, planes: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features (N, width, h, w) and means (N, C, h, w), multiples of 1/16, for whole hyper-latents."""
-        planes = planes.expand(len(hyper), -1, *hyper.shape[2:])
-        inputs = torch.cat([bounded(hyper * _HYPER_SCALE), planes], 1)
+        """Return features (N, width, h, w) and means (N, C, h, w), both in sixteenths, for whole hyper-latents."""
+        planes = (planes * ACTIVATION_STEPS).expand(len(hyper), -1, *hyper.shape[2:])
+        inputs = torch.cat([bounded(hyper * _HYPER_STEPS), planes], 1)
         features = activation(self.inner(inputs))
         features = activation(self.around(features))
         features = activation(self.expand(features))
         features = F.pixel_shuffle(features, 2)  # (N, width, h, w)
         features = activation(self.smooth(features))
         features = activation(self.features(features))
-        return features, to_steps(self.mean(features))
+        return features, rounded(self.mean(features))
 
 
 class GroupContext(nn.Module):
-    """Means and scales of one group of channels, phase by phase, in fixed point."""
+    """Means and scales of one group of channels, phase by phase, in fixed point; everything is in sixteenths."""
 
     def __init__(self, config: PriorConfig, group: int, layer: Layer) -> None:
         super().__init__()
@@ -137,17 +137,17 @@ class GroupContext(nn.Module):
         self.inner = layer(hidden, hidden, 1)
         self.outer = layer(hidden, 2 * own, 1)
 
-    def start(self, features: Tensor, earlier: Tensor) -> Tensor:
+    def start(self, inputs: Tensor) -> Tensor:
         """Return what every phase begins with.
 
         Args:
-            features: the hyper-decoder's, (N, width, h, w).
-            earlier: by how much the earlier groups differ from their first means, (N, sum, h, w).
+            inputs: the hyper-decoder's features, then by how much the earlier groups differ from their first means,
+                (N, width + sum, h, w).
 
         Returns:
             Sums (N, hidden, h, w).
         """
-        sums: Tensor = self.here(torch.cat([features, earlier], 1))
+        sums: Tensor = self.here(inputs)
         return sums
 
     def forward(self, start: Tensor, known: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -158,17 +158,19 @@ class GroupContext(nn.Module):
             known: by how much each earlier phase of the group differs from its first means, (N, own, h/2, w/2).
 
         Returns:
-            Multiples of 1/16 to add to the first means, and table indices (not rounded, may leave 0..63),
+            Whole numbers to add to the first means, and table indices (not rounded, may leave 0..63),
             (N, own, h/2, w/2) each.
         """
         phase = len(known)
         sums = start
         around = cast(nn.ModuleList, self.around[phase])
         for (source, _, padding), layer in zip(NEIGHBOURS[phase], around, strict=True):
-            sums = sums + layer(F.pad(known[source], padding))
+            sums = layer(F.pad(known[source], padding)).add_(sums)
+        if not known:
+            sums = start.clone()  # the activation writes over it, and it may be asked for again
         hidden = activation(self.inner(activation(sums)))
         mean, index = self.outer(hidden).chunk(2, 1)
-        return to_steps(mean), index * ACTIVATION_STEPS
+        return rounded(mean), index
 
 
 class Prior(nn.Module):
@@ -195,11 +197,12 @@ class Prior(nn.Module):
         return [slice(end - size, end) for end, size in zip(ends, self.config.groups, strict=True)]
 
     def planes(self, quality: Tensor) -> Tensor:
-        """Return what the networks see of qualities (N,): how near each anchor is, (N, anchors, 1, 1)."""
+        """Return what the networks see of qualities (N,): how near each anchor is, to 1/16, (N, anchors, 1, 1)."""
         last = self.config.anchors - 1
         position = quality[:, None] / 100 * last
         anchors = torch.arange(last + 1, device=quality.device)
-        return to_steps((1 - (position - anchors).abs()).clamp(min=0))[:, :, None, None]
+        nearness = (1 - (position - anchors).abs()).clamp(min=0)
+        return (rounded(nearness * ACTIVATION_STEPS) / ACTIVATION_STEPS)[:, :, None, None]
 
     def hyper_bits(self, hyper: Tensor, quality: Tensor) -> Tensor:
         """Return the ideal code length of hyper-latents, rounded or noisy, in bits a picture, (N,)."""

@@ -100,6 +100,27 @@ def test_autocast_around_does_not_change_contexts(codec: HyperpriorCodec) -> Non
         np.testing.assert_array_equal(one.offsets, other.offsets)
 
 
+def test_contexts_depend_on_what_is_coded_before_alone(codec: HyperpriorCodec) -> None:
+    blocks = []
+    for seed, shape in ((3, (4, 4)), (4, (4, 4)), (5, (2, 3))):
+        z, y = _random_latents(seed, shape, 200)
+        blocks.append({"z": z[None].astype(np.int32), "y": y[None].astype(np.int32)})
+    # As the first, but for the second group; and the first as a decoder sees it before the seventh.
+    blocks.append({**blocks[0], "y": blocks[0]["y"] + (np.arange(12) >= 4)[None, :, None, None] * np.int32(16)})
+    entropy = codec.entropy(60)
+    blocks.append({**blocks[0], "y": np.zeros_like(blocks[0]["y"])})
+    for stage in entropy.stages()[1:7]:
+        blocks[-1]["y"][stage.where] = blocks[0]["y"][stage.where]
+    asked = [(0, 1), (0, 7), (4, 7), (3, 7), (0, 7), (0, 2), (0, 8), (1, 5), (2, 8), (1, 8), (0, 3), (4, 6)]
+    for block, stage in asked:
+        found = entropy.context(stage, blocks[block])
+        expected = codec.entropy(60).context(stage, blocks[block])
+        np.testing.assert_array_equal(found.tables, expected.tables)
+        np.testing.assert_array_equal(found.offsets, expected.offsets)
+    before, after = (codec.entropy(60).context(7, blocks[block]) for block in (0, 3))
+    assert not np.array_equal(before.offsets, after.offsets)
+
+
 def test_training_sees_the_latents_that_the_codec_codes(picture: np.ndarray) -> None:
     network = _network()
     codec = HyperpriorCodec.from_file(_file(network, certain=0), bit_price=0.0)
