@@ -132,7 +132,7 @@ class HyperpriorEntropy(EntropyModel):
                 self._block = _Block(self._prior, self._planes, self._stages, known)
                 self._block.follow(stage, known)
             means, scales = self._block.densities(stage)
-            tables = F.threshold_(scales, self._tables.certain - 1, NOT_CODED)
+            tables = F.threshold(scales, self._tables.certain - 1, NOT_CODED, inplace=True)
             return StageContext(_integers(tables, np.int16), _integers(means, np.int32))
 
 

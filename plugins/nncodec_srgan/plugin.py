@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from nncodec.hookspecs import ArchitectureSpec, hookimpl
+from nncodec.hookspecs import ENHANCER, ArchitectureSpec, ModelSpec, hookimpl
+
+_WEIGHTS = Path(__file__).parent / "weights"
 
 
 @hookimpl
@@ -14,7 +17,15 @@ def nncodec_architectures() -> Sequence[ArchitectureSpec]:
         ArchitectureSpec(
             "srgan",
             "nncodec_srgan.enhancer:SrganEnhancer",
-            kind="enhancer",
+            kind=ENHANCER,
             training="nncodec_srgan.recipe:EnhancerRecipe",
         )
+    ]
+
+
+@hookimpl
+def nncodec_models() -> Sequence[ModelSpec]:
+    """Return the enhancers that ship, with the aliases that make them the defaults for their scales."""
+    return [
+        ModelSpec("srgan/x4", _WEIGHTS / "x4.safetensors", ("x4",)),
     ]

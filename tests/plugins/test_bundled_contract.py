@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nncodec import registry
-from nncodec.testing import CodecModelContract
+from nncodec.testing import CodecModelContract, EnhancerContract
 
 
 class TestDenseFashion(CodecModelContract):
@@ -23,6 +23,10 @@ class TestHyperpriorPhoto(CodecModelContract):
     most_effort = 3  # higher levels do more of the same
 
 
+class TestSrganX4(EnhancerContract):
+    model_name = "srgan/x4"
+
+
 def test_every_bundled_model_is_tested_here() -> None:
     bundled = {
         name
@@ -31,5 +35,6 @@ def test_every_bundled_model_is_tested_here() -> None:
         for name in plugin.models
     }
     assert bundled == {
-        contract.model_name for contract in (TestDenseFashion, TestConvDigits, TestConvPhoto, TestHyperpriorPhoto)
+        contract.model_name
+        for contract in (TestDenseFashion, TestConvDigits, TestConvPhoto, TestHyperpriorPhoto, TestSrganX4)
     }
