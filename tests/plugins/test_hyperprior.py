@@ -109,8 +109,8 @@ def test_contexts_depend_on_what_is_coded_before_alone(codec: HyperpriorCodec) -
     blocks.append({**blocks[0], "y": blocks[0]["y"] + (np.arange(12) >= 4)[None, :, None, None] * np.int32(16)})
     entropy = codec.entropy(60)
     blocks.append({**blocks[0], "y": np.zeros_like(blocks[0]["y"])})
-    for stage in entropy.stages()[1:7]:
-        blocks[-1]["y"][stage.where] = blocks[0]["y"][stage.where]
+    for coded in entropy.stages()[1:7]:
+        blocks[-1]["y"][coded.where] = blocks[0]["y"][coded.where]
     asked = [(0, 1), (0, 7), (4, 7), (3, 7), (0, 7), (0, 2), (0, 8), (1, 5), (2, 8), (1, 8), (0, 3), (4, 6)]
     for block, stage in asked:
         found = entropy.context(stage, blocks[block])
