@@ -1,6 +1,6 @@
 """Turn enhancers that `nncodec train srgan` has trained into the model files that ship with the plugin.
 
-    python benchmarks/train/export_srgan.py runs/srgan/x4-gan.safetensors --content runs/srgan/x4-content.safetensors
+    python benchmarks/train/export_srgan.py srgan/x4 x4-gan.safetensors --content x4-content.safetensors
 
 Tensors stay as they are, and so does the digest of a file; its card gains where the photographs are from, their
 licences, and how both parts were trained.
@@ -26,6 +26,7 @@ _SUMMARIES = {
 def main() -> None:
     """Export."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=sorted(_SUMMARIES), help="what it is to be called")
     parser.add_argument("trained", type=Path, help="the model file of the last part")
     parser.add_argument("--content", type=Path, help="that of the part by content loss, if it was a run of its own")
     parser.add_argument("--output", type=Path, help="by default the plugin's own weights file of that name")
@@ -33,20 +34,20 @@ def main() -> None:
     trained = read_model(options.trained)
     parts = [read_model(options.content)] if options.content else []
     card = {
-        "summary": _SUMMARIES.get(trained.name, trained.name),
+        "summary": _SUMMARIES[options.name],
         "licence": "Apache-2.0",
         "training_data": trained.card["training_data"],
         "sources": PHOTO_SOURCES,
         "hardware": "2 CPU cores",
         "parts": [_part(one) for one in (*parts, trained)],
     }
-    output = options.output or WEIGHTS / f"{trained.name.rpartition('/')[2]}.safetensors"
+    output = options.output or WEIGHTS / f"{options.name.rpartition('/')[2]}.safetensors"
     output.parent.mkdir(parents=True, exist_ok=True)
     written = write_model(
         output,
         architecture=trained.architecture,
         config=trained.config,
-        name=trained.name,
+        name=options.name,
         card=card,
         tensors=trained.tensors,
     )

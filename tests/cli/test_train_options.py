@@ -50,15 +50,15 @@ def worse(folder: Path, factor: int) -> Path:
 
 
 def test_from_a_folder_to_an_installed_enhancer(run: Run, crops: Path) -> None:
-    command = ["train", "srgan", "--high", crops, "-o", "x4.safetensors", "--size-in", 8, "--size-out", 32, *TINY]
+    command = ["train", "srgan", "--high", crops, "-o", "mine4.safetensors", "--size-in", 8, "--size-out", 32, *TINY]
     done = run(*command, "--steps", 60, "--content-share", 0.5)
     assert done.exit_code == 0, done.output
     assert "6 pictures in colour" in done.stderr
-    head = read_head(Path("x4.safetensors"))
+    head = read_head(Path("mine4.safetensors"))
     assert (head.config["factor"], head.config["gan"]) == (4, True)
     assert head.card["training"]["settings"]["crop"] == 32
-    assert sorted(Path("x4.run/samples").iterdir())
-    enhancer = registry.build_model(read_model(Path("x4.safetensors")))
+    assert sorted(Path("mine4.run/samples").iterdir())
+    enhancer = registry.build_model(read_model(Path("mine4.safetensors")))
     assert isinstance(enhancer, EnhancerModel)
     picture = Image.open("crops/a1.png")
     small = np.asarray(picture.resize((12, 10), Image.Resampling.BICUBIC))
@@ -67,9 +67,9 @@ def test_from_a_folder_to_an_installed_enhancer(run: Run, crops: Path) -> None:
     for strength in (0.0, 0.5, 1.0):
         made = enhancer.enhance(small[None], strength)[0]
         assert np.square(np.asarray(picture, float) - made).mean() < 1.2 * error  # after so few steps: no worse by much
-    assert run("models", "add", "x4.safetensors").exit_code == 0
+    assert run("models", "add", "mine4.safetensors").exit_code == 0
     # And on from there, by name: the architecture and its options are those of the base.
-    further = ["train", crops, "--pretrained", "x4", "-o", "more.safetensors", "--steps", 2, "--gan-weight", 0.1]
+    further = ["train", crops, "--pretrained", "mine4", "-o", "more.safetensors", "--steps", 2, "--gan-weight", 0.1]
     done = run(*further, "--content-share", 0, "--crop", 32, "--discriminator-width", 2)
     assert done.exit_code == 0, done.output
     assert read_head(Path("more.safetensors")).card["training"]["settings"]["gan_weight"] == 0.1
