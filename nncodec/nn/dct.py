@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 BLOCK = 8
-# An orthonormal luma-chroma basis close to the principal components of natural colours.
-_COLOUR = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt([[3.0], [2.0], [6.0]])
+COLOUR_BASIS = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt([[3.0], [2.0], [6.0]])
+"""An orthonormal luma-chroma basis close to the principal components of natural colours; a row a component."""
 # Chroma frequencies count as this much higher when channels are ranked from smooth to fine.
 _CHROMA_PENALTY = 5.0
 
 
-def _dct_matrix(size: int) -> NDArray[np.float64]:
+def dct_matrix(size: int) -> NDArray[np.float64]:
+    """Return the orthonormal DCT of so many samples, (size, size): a row a frequency, lowest first."""
     position = np.arange(size) + 0.5
     basis = np.cos(np.pi / size * np.arange(size)[:, None] * position) * np.sqrt(2 / size)
     basis[0] /= np.sqrt(2)
@@ -36,9 +37,9 @@ def _ranking() -> tuple[NDArray[np.float64], NDArray[np.intp]]:
 
 def analysis_weights() -> Tensor:
     """Return the (192, 192, 1, 1) weights of unshuffled pixels to colour DCT coefficients, smoothest first."""
-    dct = _dct_matrix(BLOCK)
+    dct = dct_matrix(BLOCK)
     # Rows are (colour basis, v, u); columns are in PixelUnshuffle's order (colour plane, y, x).
-    full = np.einsum("kc,vy,ux->kvucyx", _COLOUR, dct, dct).reshape(3 * BLOCK**2, 3 * BLOCK**2)
+    full = np.einsum("kc,vy,ux->kvucyx", COLOUR_BASIS, dct, dct).reshape(3 * BLOCK**2, 3 * BLOCK**2)
     return torch.tensor(full[_ranking()[1]], dtype=torch.float32)[:, :, None, None]
 
 

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Orthonormal, close to the principal components of natural colours: luma, and two of chroma.
-_COLOURS = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt([[3.0], [2.0], [6.0]])
+from nncodec.nn.dct import COLOUR_BASIS, dct_matrix
+
 # What brings coefficients of photographs in 0..1 to about 1: the means of blocks, and the rest.
 _MEAN_SCALE, _DETAIL_SCALE = 0.5, 8.0
 _CORRECTION_SCALE = 0.1
@@ -35,9 +35,9 @@ def correction_of(coefficients: Tensor, edge: int) -> Tensor:
 @functools.lru_cache(maxsize=8)
 def _basis(edge: int, device: torch.device) -> Tensor:
     """Return the orthonormal basis, (3 * edge^2, 3, edge, edge): a row a coefficient (colour, vertical, horizontal)."""
-    position = np.arange(edge) + 0.5
-    cosines = np.cos(np.pi / edge * np.arange(edge)[:, None] * position) * np.sqrt(2 / edge)
-    cosines[0] /= np.sqrt(2)
-    basis = np.einsum("kc,vy,ux->kvucyx", _COLOURS, cosines, cosines).reshape(3 * edge**2, 3, edge, edge)
-    # Made here and not under whatever device a caller builds networks on.
-    return torch.tensor(basis, dtype=torch.float32, device=device)
+    cosines = dct_matrix(edge)
+    basis = np.einsum("kc,vy,ux->kvucyx", COLOUR_BASIS, cosines, cosines).reshape(3 * edge**2, 3, edge, edge)
+    # It is kept for trainings to come, which cannot use what was made in inference mode; and it is made on its device,
+    # and not on the one that a caller builds networks on.
+    with torch.inference_mode(False):
+        return torch.tensor(basis, dtype=torch.float32, device=device)

@@ -156,7 +156,7 @@ class Coordinates(EnhancerModel):
 
     @classmethod
     def from_file(cls, model_file: object) -> Coordinates:
-        raise NotImplementedError
+        return cls()
 
     def enhance(self, pixels: Pixels, strength: float) -> Pixels:
         self.windows.append(pixels.copy())

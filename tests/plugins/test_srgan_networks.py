@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from nncodec.nn.tensors import to_pixels, to_tensor
+from nncodec_srgan.cosines import _basis
 from nncodec_srgan.discriminator import SMALLEST_EDGE, Discriminator
 from nncodec_srgan.generator import Generator, GeneratorConfig, enlarged, folded, reduced
 
@@ -162,3 +163,15 @@ def test_the_discriminator_learns_to_tell_noise_from_a_photograph() -> None:
         loss.backward()
         optimizer.step()
     assert network(real).min() > network(made).max() + 0.3
+
+
+def test_a_restorer_can_be_trained_after_one_was_used() -> None:
+    restorer = Generator(GeneratorConfig(factor=1, width=4, blocks=1, unshuffle=8, normalise=False))
+    _basis.cache_clear()
+    with torch.inference_mode():
+        restorer(torch.rand(1, 3, 16, 16))
+    torch.nn.init.normal_(restorer.tail.weight)
+    restorer(torch.rand(1, 3, 16, 16)).sum().backward()
+    gradient = restorer.head.weight.grad
+    assert gradient is not None
+    assert gradient.abs().max() > 0
