@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -73,9 +73,9 @@ class AutoencoderTask(ModelTask):
         restored: Tensor = self.network(pixels)
         return restored.float().clamp(0, 1)
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Return the network and, where there is one, the prior, with their learning rates."""
-        groups: list[dict[str, object]] = [{"params": list(self.network.parameters()), "lr": learning_rate}]
+        groups: list[dict[str, Any]] = [{"params": list(self.network.parameters()), "lr": learning_rate}]
         if self.prior is not None:
             groups.append({"params": list(self.prior.parameters()), "lr": _PRIOR_RATE * learning_rate})
         return groups

@@ -14,6 +14,7 @@ from torch import nn
 from nncodec.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from nncodec.training.distributed import Peers
 from nncodec.training.log import CsvLog
+from nncodec.training.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from nncodec.training.loop import LoopOptions, Schedule, Watcher
@@ -34,7 +35,7 @@ class Course:
     def __init__(
         self,
         task: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         schedule: Schedule,
         options: LoopOptions,
         peers: Peers,
@@ -126,7 +127,7 @@ class Course:
 def _resume(
     path: Path | None,
     task: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     averages: _Averages,
     watcher: Watcher | None,
     on_note: Callable[[str], None] | None,
@@ -139,6 +140,8 @@ def _resume(
         optimizer.load_state_dict(state["optimizer"])
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{path} belongs to another network: {str(error).splitlines()[0]}") from error
+    except KeyError as error:  # torch's optimizers look for their own entries
+        raise ValueError(f"{path} belongs to another optimizer: it has no {error}") from error
     if "averages" in state:
         averages.load_state_dict(state["averages"])
     if watcher is not None and "watcher" in state:

@@ -162,6 +162,7 @@ def _fit(
         log=run.folder / "log.csv",
         log_steps=min(_LOG_STEPS, batches.validation_steps, max(1, (steps or _LOG_STEPS) // 10)),
         device=str(device),
+        optimizer=options.optimizer,
     )
     validation_log = CsvLog(run.folder / "validation.csv") if peers.is_first else None
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from nncodec.training.course import Course, TrainingReport
 from nncodec.training.data import Pixels, Sampler
 from nncodec.training.distributed import ALONE, Peers, parallel
+from nncodec.training.optimizers import ADAM, Optimizer, optimizer_for
 
 _RANK_STRIDE = 1 << 40  # keeps the seeds of processes apart, whatever the step
 
@@ -55,7 +56,7 @@ class TrainingTask(nn.Module, ABC):
         """Return how far down its cosine the learning rate is, 0..1; override where a training has several parts."""
         return progress
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Return optimizer groups; override to train some parameters at another rate."""
         return [{"params": list(self.parameters()), "lr": learning_rate}]
 
@@ -118,6 +119,7 @@ class LoopOptions:
         log: CSV file to append to; None writes none.
         log_steps: average figures over this many steps.
         device: where to train, as torch names it.
+        optimizer: one of `nncodec.training.optimizers.KINDS`.
     """
 
     seed: int = 0
@@ -128,6 +130,7 @@ class LoopOptions:
     log: Path | None = None
     log_steps: int = 100
     device: str = "cpu"
+    optimizer: str = ADAM
 
 
 class TrainingDiverged(ArithmeticError):
@@ -174,7 +177,7 @@ def fit(
     """
     device = torch.device(options.device)
     task.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(task.parameter_groups(schedule.learning_rate), fused=True)
+    optimizer = optimizer_for(options.optimizer, task.parameter_groups(schedule.learning_rate))
     base_rates = [float(group["lr"]) for group in optimizer.param_groups]
     course = Course(task, optimizer, schedule, options, peers, watcher, on_progress, on_step)
     course.resume(on_note)
@@ -206,9 +209,7 @@ def fit(
 class _Update:
     """Takes one step and returns its figures; parameters stay as they were if it would make them useless."""
 
-    def __init__(
-        self, task: TrainingTask, optimizer: torch.optim.Optimizer, options: LoopOptions, peers: Peers
-    ) -> None:
+    def __init__(self, task: TrainingTask, optimizer: Optimizer, options: LoopOptions, peers: Peers) -> None:
         self._task = task
         self._parameters = list(task.parameters())
         self._optimizer = optimizer

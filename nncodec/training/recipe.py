@@ -18,6 +18,7 @@ from torch import Tensor
 from nncodec.model_file import ModelFile, Tensors
 from nncodec.training.data import Pixels
 from nncodec.training.loop import TrainingTask
+from nncodec.training.optimizers import ADAM, KINDS
 
 if TYPE_CHECKING:
     from nncodec.training.pictures import Pictures
@@ -38,7 +39,8 @@ class RunOptions:
         epochs, steps, minutes: the length; one of them is set. An epoch draws as many crops as there are pictures.
         batch_size: pictures or crops a step.
         crop: edge of the crops for architectures that take any size, pixels.
-        learning_rate: of Adam, at its highest.
+        learning_rate: at its highest.
+        optimizer: one of `nncodec.training.optimizers.KINDS`.
         held_back: share of the pictures that only validate, 0 (no validation) to below 1.
         patience: validations in a row without a better loss that end the run; 0 never does.
         validate_epochs: epochs from one validation to the next; short epochs are taken together.
@@ -59,7 +61,8 @@ class RunOptions:
     minutes: float | None = _option(None, "how long: minutes of training, in place of epochs")
     batch_size: int = _option(16, "pictures or crops a step, over all processes")
     crop: int = _option(128, "edge of crops in pixels, where the architecture takes any size")
-    learning_rate: float = _option(1e-3, "of Adam, at its highest; it warms up and falls along a cosine")
+    learning_rate: float = _option(1e-3, "at its highest; it warms up and falls along a cosine")
+    optimizer: str = _option(ADAM, "adam, or muon: fewer steps for plain convolutions, each a little slower")
     held_back: float = _option(0.1, "share of the pictures that only validate; 0 for none")
     patience: int = _option(0, "end after so many validations without a better loss; 0 never")
     validate_epochs: int = _option(1, "epochs from one validation to the next; short ones are taken together")
@@ -80,6 +83,8 @@ class RunOptions:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"{name} is {value}; give a number above 0")
+        if self.optimizer not in KINDS:
+            raise ValueError(f"optimizer is {self.optimizer!r}; give {' or '.join(KINDS)}")
         if not 0 <= self.held_back < 1:
             raise ValueError(f"held_back is {self.held_back}; give a share from 0 to below 1")
         if self.patience and not self.held_back:

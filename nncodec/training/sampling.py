@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,8 +45,9 @@ def batches_for(
 
     Architectures of one size get whole pictures. The others get crops with edges that are multiples of `size`: of
     `run.crop`, or less where more than half of the pictures are smaller than that. Pictures of one size that are no
-    larger than a crop are taken whole, padded as the encoder pads them. Windows of pairs begin where pixels of the
-    worse pictures do, and none are reduced further.
+    larger than a crop are taken whole, padded as the encoder pads them. Windows of pairs begin at multiples of `size`,
+    so where pixels of the worse pictures do, and none are reduced further. Pairs of one size are not mirrored either
+    where `size` is more than a pixel: the architecture then looks at where in a square something is.
 
     Args:
         size: of the recipe.
@@ -60,6 +61,8 @@ def batches_for(
     if isinstance(size, tuple):
         _require_size(pictures, size)
         return _whole(pictures.training, pictures.validation, run)
+    if pictures.factor == 1 and size > 1:
+        run = replace(run, augment=False)
     every = [*pictures.training, *pictures.validation]
     extents = {(_up(one.shape[0], size), _up(one.shape[1], size)) for one in every}
     if len(extents) == 1 and max(next(iter(extents))) <= max(run.crop, size):
@@ -83,6 +86,7 @@ def _whole(training: Sequence[Pixels], validation: Sequence[Pixels], run: RunOpt
 
 
 def _crops(pictures: Pictures, size: int, crop: int, run: RunOptions) -> Batches:
+    align = size if pictures.factor else 1
     sampler = CropSampler(
         pictures.training,
         run.batch_size,
@@ -92,7 +96,7 @@ def _crops(pictures: Pictures, size: int, crop: int, run: RunOptions) -> Batches
         grey_share=0.0,
         mirror=run.augment,
         multiple=size,
-        align=pictures.factor or 1,
+        align=align,
     )
     if not pictures.validation:
         return _batches(sampler, sampler.steps_per_epoch, run, [])
@@ -108,7 +112,7 @@ def _crops(pictures: Pictures, size: int, crop: int, run: RunOptions) -> Batches
         grey_share=0.0,
         mirror=False,
         multiple=size,
-        align=pictures.factor or 1,
+        align=align,
     )
     batches = [still.batch(number) for number in range(max(1, math.ceil(count / run.batch_size)))]
     return _batches(sampler, sampler.steps_per_epoch, run, batches)

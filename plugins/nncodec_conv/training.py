@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -56,7 +58,7 @@ class PhotoTask(ModelTask):
         rounded = torch.round(self.network.analysis(pixels) * self.network.gain(quality))
         return self.network.synthesis(rounded * self.network.inverse_gain(quality)).clamp(0, 1)
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Return transforms, prior and gains with their learning rates."""
         prior = list(self.network.prior.parameters())
         gains = [self.network.log_gain, self.network.log_rescale]

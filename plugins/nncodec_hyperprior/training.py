@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -75,7 +77,7 @@ class HyperpriorTask(ModelTask):
         decoded = transforms.synthesis(decodable * transforms.inverse_gain(quality))
         return decoded[:, :, :height, :width], latent_bits, hyper_bits
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Return transforms, prior and gains with their learning rates."""
         transforms = self.network.transforms
         gains = [transforms.log_gain, transforms.log_rescale]

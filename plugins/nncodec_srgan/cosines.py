@@ -24,12 +24,25 @@ def coefficients_of(pixels: Tensor, edge: int) -> Tensor:
     """Return pixels (N, 3, H, W) around 0 as coefficients (N, 3 * edge^2, H / edge, W / edge), scaled to about 1."""
     scale = torch.full((3, edge**2), _DETAIL_SCALE, device=pixels.device)
     scale[:, 0] = _MEAN_SCALE
-    return F.conv2d(pixels, _basis(edge, pixels.device), stride=edge) * scale.reshape(1, -1, 1, 1)
+    with torch.autocast(pixels.device.type, enabled=False):  # rounded to bfloat16, pixels would lose what is sought
+        return F.conv2d(pixels.float(), _basis(edge, pixels.device), stride=edge) * scale.reshape(1, -1, 1, 1)
 
 
 def correction_of(coefficients: Tensor, edge: int) -> Tensor:
     """Return a small correction of pixels (N, 3, H, W) from coefficients of about 1."""
     return F.conv_transpose2d(coefficients * _CORRECTION_SCALE, _basis(edge, coefficients.device), stride=edge)
+
+
+def planes_of(pixels: Tensor) -> Tensor:
+    """Return colours (N, 3, H, W) as brightness and two differences of colours."""
+    with torch.autocast(pixels.device.type, enabled=False):
+        return F.conv2d(pixels.float(), _basis(1, pixels.device))
+
+
+def pixels_of(planes: Tensor) -> Tensor:
+    """Return the colours of what `planes_of` returns."""
+    with torch.autocast(planes.device.type, enabled=False):
+        return F.conv_transpose2d(planes.float(), _basis(1, planes.device))
 
 
 @functools.lru_cache(maxsize=8)

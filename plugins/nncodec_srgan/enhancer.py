@@ -46,7 +46,7 @@ class SrganEnhancer(EnhancerModel):
 
     def __init__(self, content: Generator, detail: Generator | None) -> None:
         shape = content.config
-        self.traits = EnhancerTraits(shape.factor, shape.unshuffle, shape.halo, strengths=detail is not None)
+        self.traits = EnhancerTraits(shape.factor, shape.multiple, shape.halo, strengths=detail is not None)
         self._content = content
         self._detail = detail
         self._mixed = functools.lru_cache(maxsize=2)(self._mix)

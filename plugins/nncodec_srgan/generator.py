@@ -11,12 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nncodec_srgan import structure
 from nncodec_srgan.cosines import coefficients_of, correction_of
+from nncodec_srgan.filters import KERNEL, ChosenFilters
 
 FACTORS = (1, 2, 4)
 _HEAD = 9  # edge of the first and last kernels where pixels are not unshuffled
+_PLACES_SPREAD = 0.1
 _SMALL_HEAD = 5  # and of the first kernel where they are: one of its steps is several pixels
-_LIMITS = {"width": 256, "blocks": 64, "unshuffle": 8}
+_GRID = 16  # edge of the squares in which codecs code pictures: what is wrong depends on the place in one
+_LEAST = {"width": 1, "blocks": 1, "unshuffle": 1, "filters": 0}
+_MOST = {"width": 256, "blocks": 64, "unshuffle": 8, "filters": 64}
+_LATER = {"filters"}  # names that older files do not have
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class GeneratorConfig:
             after the last, 1..8; above 1 only where the factor is 1, for which it makes the network as much faster as
             the square has pixels.
         normalise: batch normalisation in the blocks.
+        filters: filters to choose from at every place, see `ChosenFilters`, 0..64; only where the factor is 1. With
+            some, the generator also knows where in the squares of a codec a place is: pictures begin with a square.
 
     Raises:
         ValueError: they are not so.
@@ -41,28 +49,38 @@ class GeneratorConfig:
     blocks: int = 5
     unshuffle: int = 1
     normalise: bool = True
+    filters: int = 0
 
     def __post_init__(self) -> None:
-        if any(type(getattr(self, name)) is not int for name in ("factor", *_LIMITS)):
-            raise ValueError("factor, width, blocks and unshuffle are whole numbers")
+        if any(type(getattr(self, name)) is not int for name in ("factor", *_MOST)):
+            raise ValueError("factor, width, blocks, unshuffle and filters are whole numbers")
         if type(self.normalise) is not bool:
             raise ValueError("normalise is true or false")
         if self.factor not in FACTORS:
             raise ValueError(f"factor is {self.factor}; give one of {', '.join(map(str, FACTORS))}")
-        for name, most in _LIMITS.items():
-            if not 1 <= getattr(self, name) <= most:
-                raise ValueError(f"{name} is {getattr(self, name)}; give 1 to {most}")
+        for name, most in _MOST.items():
+            if not _LEAST[name] <= getattr(self, name) <= most:
+                raise ValueError(f"{name} is {getattr(self, name)}; give {_LEAST[name]} to {most}")
         if self.width % 4:
             raise ValueError(f"width is {self.width}; give a multiple of 4")
-        if self.unshuffle > 1 and self.factor > 1:
-            raise ValueError("unshuffle is for generators of factor 1; leave it at 1 for those that enlarge")
+        if self.factor > 1:
+            for name, value in (("unshuffle", self.unshuffle > 1), ("filters", self.filters)):
+                if value:
+                    raise ValueError(f"{name} is for generators of factor 1; leave it out for those that enlarge")
+        if self.filters and _GRID % self.unshuffle:
+            raise ValueError(f"unshuffle is {self.unshuffle}; with filters, give 1, 2, 4 or 8")
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return what a shape consists of."""
+        return [one.name for one in fields(cls)]
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> GeneratorConfig:
         """Return the config of a model file; raises ValueError where it is none."""
-        known = {one.name for one in fields(cls)}
-        if config.keys() != known:
-            raise ValueError(f"{min(config.keys() ^ known)!r} is missing or unknown")
+        odd = (config.keys() ^ set(cls.names())) - (_LATER - config.keys())
+        if odd:
+            raise ValueError(f"{min(odd)!r} is missing or unknown")
         return cls(**config)
 
     def as_dict(self) -> dict[str, Any]:
@@ -70,10 +88,19 @@ class GeneratorConfig:
         return asdict(self)
 
     @property
+    def multiple(self) -> int:
+        """What the edges of pictures are multiples of, pixels."""
+        return _GRID if self.filters else self.unshuffle
+
+    @property
     def halo(self) -> int:
-        """Pixels of the picture around a place that its result depends on, a multiple of `unshuffle`."""
+        """Pixels of the picture around a place that its result depends on, a multiple of `multiple`."""
         head = _SMALL_HEAD if self.unshuffle > 1 else _HEAD
         steps = head // 2 + 2 * self.blocks + 1  # at the resolution of the blocks
+        if self.filters:
+            # The shares are made by a kernel of 3 and interpolated; what they are made of reaches as far as structures.
+            steps += structure.REACH + 2
+            return _up(max(steps * self.unshuffle, KERNEL // 2), _GRID)
         if self.unshuffle > 1:
             return (steps + 1) * self.unshuffle
         # Every upsampling layer and the last one reach further by pixels that are ever smaller.
@@ -84,8 +111,8 @@ class GeneratorConfig:
 class Generator(nn.Module):
     """A residual network whose result is added to the picture, enlarged by bicubic interpolation.
 
-    Shapes: pixels (N, 3, H, W) in 0..1, edges multiples of `unshuffle`, to (N, 3, factor * H, factor * W). The last
-    layer begins at zero, so an untrained generator is the interpolation, and training begins from there.
+    Shapes: pixels (N, 3, H, W) in 0..1, edges multiples of the config's `multiple`, to (N, 3, factor * H, factor * W).
+    The last layers begin at zero, so an untrained generator is the interpolation, and training begins from there.
 
     References:
         Ledig et al., "Photo-realistic single image super-resolution using a generative adversarial network", CVPR
@@ -98,7 +125,8 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         width, square = config.width, config.unshuffle**2
-        self.head = nn.Conv2d(3 * square, width, _SMALL_HEAD if square > 1 else _HEAD, padding="same")
+        given = 3 * square + (structure.CHANNELS if config.filters else 0)
+        self.head = nn.Conv2d(given, width, _SMALL_HEAD if square > 1 else _HEAD, padding="same")
         self.head_slopes = nn.PReLU(width)
         self.blocks = nn.Sequential(*(ResidualBlock(width, config.normalise) for _ in range(config.blocks)))
         self.merge = _convolution(width, config.normalise)
@@ -106,16 +134,34 @@ class Generator(nn.Module):
         self.tail = nn.Conv2d(width, 3 * square, 3 if square > 1 else _HEAD, padding="same")
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(_bias(self.tail))
+        self.filters: ChosenFilters | None = None
+        if config.filters:
+            self.filters = ChosenFilters(width, config.filters)
+            places = _GRID // config.unshuffle
+            self.places = nn.Parameter(_PLACES_SPREAD * torch.randn(width, places, places))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the better picture; values may leave 0..1 a little."""
         edge = self.config.unshuffle
         given = pixels - 0.5 if edge == 1 else coefficients_of(pixels - 0.5, edge)
-        first = self.head_slopes(self.head(given))  # (N, width, H/u, W/u)
+        structures = structure.structure_of(pixels, edge) if self.filters else None
+        first = self.head_slopes(self._first(given, structures))  # (N, width, H/u, W/u)
         features = self.merge(self.blocks(first)) + first
         made = self.tail(self.enlarge(features)).float()
         correction = made if edge == 1 else correction_of(made, edge)  # (N, 3, factor * H, factor * W)
+        if self.filters is not None and structures is not None:
+            correction = correction + self.filters(pixels - 0.5, features, structures)
         return enlarged(pixels.float(), self.config.factor) + correction
+
+    def _first(self, given: Tensor, structures: Tensor | None) -> Tensor:
+        if structures is None:
+            first: Tensor = self.head(given)
+            return first
+        rows, columns = (
+            extent // places for extent, places in zip(given.shape[2:], self.places.shape[1:], strict=True)
+        )
+        first = self.head(torch.cat([given, structures], dim=1))
+        return first + self.places.repeat(1, rows, columns)
 
 
 class ResidualBlock(nn.Module):
@@ -212,6 +258,10 @@ def _convolution(width: int, normalise: bool) -> nn.Module:
 
 def _doublings(factor: int) -> int:
     return factor.bit_length() - 1
+
+
+def _up(pixels: int, multiple: int) -> int:
+    return math.ceil(pixels / multiple) * multiple
 
 
 def _bias(convolution: nn.Conv2d) -> Tensor:

@@ -39,6 +39,7 @@ class EnhancerSettings:
     blocks: int = field(default=5, metadata={"help": "residual blocks"})
     unshuffle: int = field(default=1, metadata={"help": "for factor 1: squares of this edge become channels first"})
     normalise: bool = field(default=True, metadata={"help": "batch normalisation; folded away in use"})
+    filters: int = field(default=0, metadata={"help": "for factor 1: filters to choose from at every place"})
     size_in: int | None = field(
         default=None, metadata={"help": "edge of crops of the worse pictures; with size_out, in place of factor"}
     )
@@ -140,7 +141,7 @@ class EnhancerRecipe(Recipe):
     @property
     def size(self) -> int:
         """See `Recipe.size`."""
-        return self._shape.factor * self._shape.unshuffle
+        return self._shape.factor * self._shape.multiple
 
     def prepare(self, pictures: Pictures, seed: int, on_progress: OnPrepared) -> Pictures:
         """See `Recipe.prepare`: for factor 1 a codec makes the worse pictures, unless there are some."""
@@ -188,4 +189,4 @@ class EnhancerRecipe(Recipe):
 
 
 def _shape(settings: EnhancerSettings) -> GeneratorConfig:
-    return GeneratorConfig(settings.factor, settings.width, settings.blocks, settings.unshuffle, settings.normalise)
+    return GeneratorConfig(**{name: getattr(settings, name) for name in GeneratorConfig.names()})

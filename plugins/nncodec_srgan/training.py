@@ -6,6 +6,7 @@ import contextlib
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -183,9 +184,9 @@ class EnhancerTask(ModelTask):
         low = pixels[:, _COLOURS:, ::factor, ::factor] if pixels.shape[1] > _COLOURS else reduced(high, factor)
         return low.contiguous(memory_format=torch.channels_last), high
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Return the generator and, where there is one, the discriminator."""
-        groups: list[dict[str, object]] = [{"params": list(self.generator.parameters()), "lr": learning_rate}]
+        groups: list[dict[str, Any]] = [{"params": list(self.generator.parameters()), "lr": learning_rate}]
         if self.discriminator is not None:
             groups.append({"params": list(self.discriminator.parameters()), "lr": learning_rate})
         return groups

@@ -23,6 +23,7 @@ SHAPES = [
     replace(SMALL, factor=2),
     replace(SMALL, factor=1, normalise=False),
     replace(SMALL, factor=1, unshuffle=4),
+    replace(SMALL, factor=1, unshuffle=4, filters=3, normalise=False),
 ]
 
 
@@ -45,16 +46,16 @@ def photograph(height: int, width: int) -> Tensor:
 
 @pytest.mark.parametrize("config", SHAPES, ids=str)
 def test_results_are_so_many_times_larger(config: GeneratorConfig) -> None:
-    made = trained(config)(photograph(12, 20))
-    assert made.shape == (1, 3, 12 * config.factor, 20 * config.factor)
+    made = trained(config)(photograph(16, 32))
+    assert made.shape == (1, 3, 16 * config.factor, 32 * config.factor)
     assert made.isfinite().all()
 
 
 @pytest.mark.parametrize("config", SHAPES, ids=str)
 def test_a_generator_begins_as_pillows_interpolation(config: GeneratorConfig) -> None:
-    pixels = photograph(24, 32)
+    pixels = photograph(32, 48)
     made = to_pixels(Generator(config).eval().requires_grad_(False)(pixels))[0].astype(int)
-    size = 32 * config.factor, 24 * config.factor
+    size = 48 * config.factor, 32 * config.factor
     expected = np.asarray(Image.fromarray(to_pixels(pixels)[0]).resize(size, Image.Resampling.BICUBIC)).astype(int)
     apart = np.abs(made - expected)
     assert apart.max() <= 2  # Pillow rounds between its two passes
@@ -78,7 +79,7 @@ def test_factor_1_neither_enlarges_nor_reduces() -> None:
 
 @pytest.mark.parametrize("config", SHAPES, ids=str)
 def test_what_lies_outside_the_halo_changes_nothing(config: GeneratorConfig) -> None:
-    generator, edge = trained(config), config.unshuffle
+    generator, edge = trained(config), config.multiple
     halo = config.halo
     assert halo % edge == 0
     whole = torch.rand(1, 3, 4 * halo, 4 * halo, generator=torch.Generator().manual_seed(1))
@@ -121,6 +122,9 @@ def test_what_is_not_normalised_is_folded_already() -> None:
         ({"blocks": 0}, "blocks is 0"),
         ({"blocks": 2.0}, "whole numbers"),
         ({"factor": 4, "unshuffle": 2}, "unshuffle is for generators of factor 1"),
+        ({"factor": 4, "filters": 2}, "filters is for generators of factor 1"),
+        ({"factor": 1, "filters": 65}, "filters is 65; give 0 to 64"),
+        ({"factor": 1, "filters": 2, "unshuffle": 3}, "with filters, give 1, 2, 4 or 8"),
         ({"normalise": 1}, "normalise is true or false"),
     ],
 )

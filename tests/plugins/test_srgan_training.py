@@ -233,7 +233,8 @@ def test_a_base_gives_the_weights_to_begin_with(detail: bool, content_share: flo
     ("settings", "said"),
     [
         ({"factor": 3}, "factor is 3; give one of 1, 2, 4"),
-        ({"unshuffle": 2}, "leave it at 1"),
+        ({"unshuffle": 2}, "leave it out"),
+        ({"filters": 2}, "leave it out"),
         ({"content_share": 1.5}, "content_share is 1.5"),
         ({"gan_weight": -1.0}, "gan_weight is -1.0"),
         ({"discriminator_width": 0}, "discriminator_width is 0"),

@@ -124,12 +124,18 @@ def test_pointwise_losses_are_means_over_samples() -> None:
     assert l1(restored, original).item() == pytest.approx((0.5 + 0.25) / 2)
 
 
-def test_log_error_counts_every_picture_alike() -> None:
+def test_log_error_counts_pictures_by_ratios_but_for_those_without_an_error_to_speak_of() -> None:
     original = torch.zeros(2, 3, 4, 4)
     restored = torch.stack([torch.full((3, 4, 4), 0.5), torch.full((3, 4, 4), 0.01)])
-    expected = (math.log(0.5**2) + math.log(0.01**2)) / 2
+    expected = (math.log(0.5**2 + 1e-3) + math.log(0.01**2 + 1e-3)) / 2
     assert log_error(restored, original).item() == pytest.approx(expected, rel=1e-5)
     assert math.isfinite(log_error(original, original).item())
+    gains = []
+    for error in (0.3, 0.15, 0.001):
+        one, better = torch.full((1, 3, 4, 4), error), torch.full((1, 3, 4, 4), 0.9 * error)
+        gains.append((log_error(one, original[:1]) - log_error(better, original[:1])).item())
+    assert gains[0] == pytest.approx(gains[1], rel=0.05)
+    assert gains[2] < 0.01 * gains[0]
 
 
 def test_bce_of_certain_pixels_is_their_code_length() -> None:

@@ -105,3 +105,20 @@ def test_validation_is_the_same_every_time_bounded_and_not_what_is_trained_on() 
     more, _ = batches((2, 2), pictures(*[(2, 2)] * 3000, held_back=1000), batch_size=4)
     assert len(more.validation) == 64
     assert not batches(8, pictures((40, 40), held_back=0), crop=16)[0].validation
+
+
+@pytest.mark.parametrize("size", [(48, 64), (16, 16)], ids=str)
+def test_pairs_of_one_size_stay_in_their_squares_and_are_not_mirrored(size: tuple[int, int]) -> None:
+    # Each plane of a picture tells of every pixel where in a square it is.
+    rows, columns = np.mgrid[: size[0], : size[1]] % 16
+    picture = np.stack([rows, columns] * 3, axis=2).astype(np.uint8)
+    found = Pictures([picture] * 8, [picture], 9, 0, "squares", factor=1)
+    made, _ = batches(16, found, batch_size=4, crop=32, augment=True)
+    edge = min(32, *size)
+    for batch in (*(made.sampler.batch(step) for step in range(6)), *made.validation):
+        assert batch.shape[1:] == (edge, edge, 6)
+        assert (batch[..., 0] == np.mgrid[:edge, :edge][0] % 16).all()
+        assert (batch[..., 1] == np.mgrid[:edge, :edge][1] % 16).all()
+    without, _ = batches(1, found, batch_size=4, crop=32, augment=True)
+    begins = {(int(one[0, 0, 0]), int(one[0, 0, 1])) for step in range(6) for one in without.sampler.batch(step)}
+    assert len(begins) > 1

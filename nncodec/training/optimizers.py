@@ -1,0 +1,110 @@
+"""What moves the parameters of a task."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+ADAM, MUON = "adam", "muon"
+KINDS = (ADAM, MUON)
+
+
+class Optimizer(Protocol):
+    """The part of `torch.optim.Optimizer` that the loop uses."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Groups of parameters, each with its learning rate `lr`, which may be changed."""
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+
+    def step(self) -> object:
+        """Move the parameters."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned; raises ValueError or KeyError where it is of something else."""
+
+
+def optimizer_for(kind: str, groups: list[dict[str, Any]]) -> Optimizer:
+    """Return an optimizer.
+
+    Args:
+        kind: one of `KINDS`.
+        groups: parameters `params`, on the device where they shall be trained, each group with its `lr`.
+    """
+    if kind == MUON:
+        return Muon(groups)
+    return torch.optim.Adam(groups, fused=True)
+
+
+class Muon:
+    """Muon for the kernels of convolutions and the weights of linear layers, Adam for the rest.
+
+    A kernel (out, in, h, w) is a matrix (out, in * h * w). Steps are scaled to the size that Adam's have, so that one
+    learning rate serves both.
+
+    References:
+        Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
+        Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982, section 2.2, for the scale of its steps.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]]) -> None:
+        # torch's Muon takes nothing but matrices. What moves a view of a kernel as one moves the kernel.
+        self._kernels: list[tuple[nn.Parameter, nn.Parameter]] = []
+        matrices: list[dict[str, Any]] = []
+        others: list[dict[str, Any]] = []
+        for group in groups:
+            kernels = [parameter for parameter in group["params"] if parameter.ndim in (2, 4)]
+            views = [nn.Parameter(_as_matrix(kernel.detach(), kernel)) for kernel in kernels]
+            self._kernels += zip(kernels, views, strict=True)
+            rest = [parameter for parameter in group["params"] if parameter.ndim not in (2, 4)]
+            matrices += [{"params": views, "lr": group["lr"]}] if views else []
+            others += [{"params": rest, "lr": group["lr"]}] if rest else []
+        self._optimizers: list[torch.optim.Optimizer] = []
+        if matrices:
+            self._optimizers.append(torch.optim.Muon(matrices, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"))
+        if others:
+            self._optimizers.append(torch.optim.Adam(others, fused=True))
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """See `Optimizer`."""
+        return [group for one in self._optimizers for group in one.param_groups]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """See `Optimizer`."""
+        for parameter, _ in self._kernels:
+            parameter.grad = None
+        for one in self._optimizers:
+            one.zero_grad(set_to_none)
+
+    def step(self) -> None:
+        """See `Optimizer`."""
+        for parameter, view in self._kernels:
+            view.grad = None if parameter.grad is None else _as_matrix(parameter.grad, parameter)
+        for one in self._optimizers:
+            one.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Optimizer`."""
+        return {"parts": [one.state_dict() for one in self._optimizers]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """See `Optimizer`."""
+        parts = state_dict["parts"]
+        for one, part in zip(self._optimizers, parts, strict=True):
+            one.load_state_dict(part)
+
+
+def _as_matrix(values: Tensor, kernel: Tensor) -> Tensor:
+    """Return the values of a kernel, or of its gradient, as a matrix, in the order in which the kernel lies in memory:
+    of the kernel itself that is a view."""
+    if values.ndim == 4 and not kernel.is_contiguous():
+        values = values.permute(0, 2, 3, 1)
+    return values.flatten(1)
