@@ -23,9 +23,10 @@ from nncodec.cli.enhance import enhance_command
 from nncodec.cli.info import info_command
 from nncodec.cli.models import models_command
 from nncodec.cli.plugins import plugins_command
-from nncodec.cli.text import complain, describe
+from nncodec.cli.text import complain
 from nncodec.cli.train import train_command
 from nncodec.errors import NncError
+from nncodec.text import describe
 
 __all__ = ["main", "run_command"]
 

@@ -15,13 +15,15 @@ from nncodec import extras
 from nncodec.cli import compare_tables
 from nncodec.cli.compare_curves import PUBLISHED, Curves, Difference, differences, json_of, pairs_of, table_of
 from nncodec.cli.compare_study import Study, chosen_codecs, find_pictures, measure
-from nncodec.cli.files import is_taken, write_file
+from nncodec.cli.files import is_taken
 from nncodec.cli.options import force_option
 from nncodec.cli.progress import progress
-from nncodec.cli.text import complain, count_of
+from nncodec.cli.text import complain
 from nncodec.cli.work import taken
 from nncodec.errors import NncError
+from nncodec.files import write_file
 from nncodec.limits import DEFAULT_LIMITS
+from nncodec.text import count_of
 
 if TYPE_CHECKING:
     from nncodec.compare import Comparison, CurvePoint

@@ -13,10 +13,10 @@ import click
 
 from nncodec.cli.compare_curves import Curves
 from nncodec.cli.files import STANDARD, collect
-from nncodec.cli.pictures import is_picture
 from nncodec.cli.progress import progress
-from nncodec.cli.text import line_of
 from nncodec.errors import InvalidOption
+from nncodec.picture_files import is_picture
+from nncodec.text import line_of
 
 if TYPE_CHECKING:
     from nncodec.compare import Comparison, Matching

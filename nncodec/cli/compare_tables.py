@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nncodec.cli.text import count_of, table
+from nncodec.cli.text import table
+from nncodec.text import count_of
 
 if TYPE_CHECKING:
     from nncodec.compare import Comparison, Match, MeanPoint, Measurement

@@ -20,7 +20,6 @@ from nncodec.cli.options import (
     strength_option,
 )
 from nncodec.cli.saving import ANIMATED, extension_of, format_of, save_frames
-from nncodec.cli.text import count_of
 from nncodec.cli.work import Result, perform
 from nncodec.container import Container
 from nncodec.errors import InvalidOption
@@ -28,6 +27,7 @@ from nncodec.inspection import pillow_mode
 from nncodec.limits import Limits
 from nncodec.recommendation import RECOMMENDED
 from nncodec.region import Box
+from nncodec.text import count_of
 
 SUFFIX = ".nnc"
 _DEFAULT_FORMAT = "png"

@@ -17,12 +17,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, features
 
 from nncodec import registry
-from nncodec.cli.files import is_taken, write_file
+from nncodec.cli.files import is_taken
 from nncodec.cli.options import force_option, model_option, quality_option
 from nncodec.cli.text import table
 from nncodec.cli.work import taken
 from nncodec.codec import encode
 from nncodec.errors import NncError
+from nncodec.files import write_file
 
 _T = TypeVar("_T")
 

@@ -20,11 +20,11 @@ from nncodec.cli.options import (
     rate_options,
     recommending_options,
 )
-from nncodec.cli.pictures import is_picture, read_pictures
-from nncodec.cli.text import count_of
 from nncodec.cli.work import Result, perform
 from nncodec.encoder import EncodeOptions
 from nncodec.entropy import available_coders
+from nncodec.picture_files import is_picture, read_pictures
+from nncodec.text import count_of
 
 
 @dataclass(frozen=True)

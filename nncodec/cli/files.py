@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import io
 import os
-import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -111,25 +110,6 @@ def plan(found: Sequence[Found], output: str | None, rename: Callable[[str], str
         raise click.UsageError("stdout is a terminal; give a file with -o, or pipe the output into a program")
     _refuse_clashes(jobs)
     return jobs
-
-
-def write_file(target: Path, data: bytes) -> None:
-    """Write a file by way of a temporary one beside it, so that it is never half there.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    if target.exists() and not target.is_file():
-        target.write_bytes(data)  # a device or a pipe is written into, never replaced
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".nncodec-{secrets.token_hex(8)}.part"
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(data)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_stdout(data: bytes) -> None:

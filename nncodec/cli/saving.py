@@ -11,9 +11,9 @@ import click
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from nncodec.cli.pictures import upright
 from nncodec.errors import UnsupportedImage
 from nncodec.metadata import KEYS
+from nncodec.picture_files import upright
 
 ANIMATED = ("AVIF", "GIF", "TIFF", "WEBP")
 """Formats that hold several frames in one file, and are usually meant to."""

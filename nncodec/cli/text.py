@@ -1,46 +1,17 @@
-"""Sentences and tables for people."""
+"""What the commands tell people: complaints and tables."""
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Sequence
 
 import click
-from PIL import Image, UnidentifiedImageError
 
-from nncodec.errors import NncError
+from nncodec.text import line_of, plain
 
 
 def complain(message: str, name: str = "") -> None:
     """Write one line to stderr: `nncodec: name: message`."""
     click.echo(line_of(message, name), err=True)
-
-
-def line_of(message: str, name: str = "") -> str:
-    """Return what `complain` writes; always a single line."""
-    return plain(": ".join(part for part in ("nncodec", name, message) if part))
-
-
-def plain(text: str) -> str:
-    """Return text on one line and without control characters: names in files may hold what a terminal obeys."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-
-
-def describe(error: BaseException) -> str:
-    """Return what went wrong with a file as one sentence."""
-    if isinstance(error, NncError):
-        return str(error)
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture that Pillow can read"
-    if isinstance(error, Image.DecompressionBombError):
-        return "the picture has too many pixels; if you trust it, raise --max-pixels"
-    if isinstance(error, MemoryError):
-        return "out of memory"
-    if isinstance(error, OSError) and error.strerror:
-        hint = "; use -r for folders" if error.errno == errno.EISDIR else ""
-        return f"{error.strerror}{hint}"
-    text = str(error).split("\n")[0]
-    return text if text and isinstance(error, OSError) else f"{type(error).__name__}: {text or 'no message'}"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
@@ -59,8 +30,3 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequenc
         for line in lines
     ]
     return "\n".join(shown)
-
-
-def count_of(number: int, thing: str) -> str:
-    """Return `1 file`, `2,000 files`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -13,9 +13,10 @@ import click
 
 from nncodec import registry
 from nncodec.cli.options import force_option
-from nncodec.cli.text import complain, count_of, describe, table
+from nncodec.cli.text import complain, table
 from nncodec.errors import NncError
 from nncodec.model_file import ModelFile, is_model_name, read_model
+from nncodec.text import count_of, describe
 from nncodec.workers import use_threads
 
 if TYPE_CHECKING:

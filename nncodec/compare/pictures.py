@@ -9,11 +9,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from nncodec.cli.pictures import read_pictures
 from nncodec.compare.results import PictureInfo
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.metrics import SSIM_EDGE
+from nncodec.picture_files import read_pictures
 
 _BACKGROUND = "white"
 

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 
 from nncodec import registry
-from nncodec.cli.files import write_file
-from nncodec.cli.text import count_of
+from nncodec.files import write_file
 from nncodec.model_file import ModelHead, read_model, write_model
+from nncodec.text import count_of
 from nncodec.training.course import TrainingReport
 from nncodec.training.data import Pixels
 from nncodec.training.distributed import ALONE, Peers, joined, local_device

@@ -11,9 +11,9 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from nncodec.cli.pictures import is_picture, read_pictures
-from nncodec.cli.text import describe
 from nncodec.limits import DEFAULT_LIMITS
+from nncodec.picture_files import is_picture, read_pictures
+from nncodec.text import describe
 from nncodec.training.data import Pixels, hash_fraction, list_pictures, read_idx
 from nncodec.training.recipe import DataFacts
 

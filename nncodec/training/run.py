@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nncodec import registry
-from nncodec.cli.files import write_file
+from nncodec.files import write_file
 from nncodec.model_file import ModelFile, is_model_name
 from nncodec.training.checkpoint import has_checkpoint
 from nncodec.training.distributed import Peers

@@ -1,0 +1,41 @@
+"""Sentences for people, each on one line."""
+
+from __future__ import annotations
+
+import errno
+
+from PIL import Image, UnidentifiedImageError
+
+from nncodec.errors import NncError
+
+
+def line_of(message: str, name: str = "") -> str:
+    """Return a message as commands write it, `nncodec: name: message`; always a single line."""
+    return plain(": ".join(part for part in ("nncodec", name, message) if part))
+
+
+def plain(text: str) -> str:
+    """Return text on one line and without control characters: names in files may hold what a terminal obeys."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+
+
+def describe(error: BaseException) -> str:
+    """Return what went wrong with a file as one sentence."""
+    if isinstance(error, NncError):
+        return str(error)
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture that Pillow can read"
+    if isinstance(error, Image.DecompressionBombError):
+        return "the picture has too many pixels; if you trust it, raise --max-pixels"
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, OSError) and error.strerror:
+        hint = "; use -r for folders" if error.errno == errno.EISDIR else ""
+        return f"{error.strerror}{hint}"
+    text = str(error).split("\n")[0]
+    return text if text and isinstance(error, OSError) else f"{type(error).__name__}: {text or 'no message'}"
+
+
+def count_of(number: int, thing: str) -> str:
+    """Return `1 file`, `2,000 files`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
