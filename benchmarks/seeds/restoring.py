@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import multiprocessing
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from enlarging import FACTOR, STRENGTHS, mean_of
+from measuring.machine import cores
 from measuring.niqe import niqe
 from PIL import Image
 
 import nncodec
 from nncodec import metrics
+from nncodec.workers import start_worker
 
 MODEL = "photo"
 QUALITIES = (5, 10, 20, 30, 40)
@@ -74,33 +78,39 @@ def measure_stored(
     """Return one row a quality and way, means over pictures; ways that store alike decode the same files.
 
     Args:
-        pictures: RGB, by name.
+        pictures: RGB, by name; several are measured at a time, each with one thread.
         ways: all with the same options of encoding.
         qualities: of the model.
         say: is told of every row.
     """
     rows = []
-    for quality in qualities:
-        files = {name: ways[0].encode(one, quality) for name, one in pictures.items()}
-        for way in ways:
-            mean = mean_of(list(_figures(pictures, files, way)))
-            rows.append({"way": way.name, "quality": quality, **mean})
-            say(rows[-1])
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(cores(), len(pictures)), spawn, start_worker, (1,)) as pool:
+        for quality in qualities:
+            figures = list(pool.map(_figures, pictures.values(), itertools.repeat(ways), itertools.repeat(quality)))
+            for number, way in enumerate(ways):
+                mean = mean_of([of_picture[number] for of_picture in figures])
+                rows.append({"way": way.name, "quality": quality, **mean})
+                say(rows[-1])
     return rows
 
 
-def _figures(
-    pictures: Mapping[str, Image.Image], files: Mapping[str, bytes], way: Way
-) -> Iterator[dict[str, float | None]]:
-    for name, image in pictures.items():
-        decoded = way.decode(files[name])
-        yield {
-            "rate_bpp": 8 * len(files[name]) / (image.width * image.height),
-            "psnr_db": metrics.psnr(image, decoded),
-            "ms_ssim": metrics.ms_ssim(image, decoded),
-            "ssimulacra2": metrics.ssimulacra2(image, decoded),
-            "niqe": niqe(decoded),
-        }
+def _figures(image: Image.Image, ways: Sequence[Way], quality: int) -> list[dict[str, float | None]]:
+    """Return the figures of a picture, in each of the ways."""
+    data = ways[0].encode(image, quality)
+    found: list[dict[str, float | None]] = []
+    for way in ways:
+        decoded = way.decode(data)
+        found.append(
+            {
+                "rate_bpp": 8 * len(data) / (image.width * image.height),
+                "psnr_db": metrics.psnr(image, decoded),
+                "ms_ssim": metrics.ms_ssim(image, decoded),
+                "ssimulacra2": metrics.ssimulacra2(image, decoded),
+                "niqe": niqe(decoded),
+            }
+        )
+    return found
 
 
 def row_of(rows: Sequence[Row], way: str, quality: int) -> Row:
