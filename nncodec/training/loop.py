@@ -57,7 +57,10 @@ class TrainingTask(nn.Module, ABC):
         return progress
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Return optimizer groups; override to train some parameters at another rate."""
+        """Return optimizer groups; override to train some parameters at another rate.
+
+        A group with `tables` true holds numbers in rows and columns that multiply nothing: see `optimizers.Muon`.
+        """
         return [{"params": list(self.parameters()), "lr": learning_rate}]
 
 

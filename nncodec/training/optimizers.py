@@ -46,8 +46,9 @@ def optimizer_for(kind: str, groups: list[dict[str, Any]]) -> Optimizer:
 class Muon:
     """Muon for the kernels of convolutions and the weights of linear layers, Adam for the rest.
 
-    A kernel (out, in, h, w) is a matrix (out, in * h * w). Steps are scaled to the size that Adam's have, so that one
-    learning rate serves both.
+    A kernel (out, in, h, w) is a matrix (out, in * h * w). The rest are depthwise kernels, which are no matrices since
+    their rows never meet, groups that say they hold `tables`, and whatever has other axes. Steps are scaled to the size
+    that Adam's have, so that one learning rate serves both.
 
     References:
         Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
@@ -60,10 +61,11 @@ class Muon:
         matrices: list[dict[str, Any]] = []
         others: list[dict[str, Any]] = []
         for group in groups:
-            kernels = [parameter for parameter in group["params"] if parameter.ndim in (2, 4)]
+            kernels = [] if group.get("tables") else [one for one in group["params"] if _is_matrix(one)]
             views = [nn.Parameter(_as_matrix(kernel.detach(), kernel)) for kernel in kernels]
             self._kernels += zip(kernels, views, strict=True)
-            rest = [parameter for parameter in group["params"] if parameter.ndim not in (2, 4)]
+            chosen = set(map(id, kernels))
+            rest = [parameter for parameter in group["params"] if id(parameter) not in chosen]
             matrices += [{"params": views, "lr": group["lr"]}] if views else []
             others += [{"params": rest, "lr": group["lr"]}] if rest else []
         self._optimizers: list[torch.optim.Optimizer] = []
@@ -100,6 +102,10 @@ class Muon:
         parts = state_dict["parts"]
         for one, part in zip(self._optimizers, parts, strict=True):
             one.load_state_dict(part)
+
+
+def _is_matrix(parameter: Tensor) -> bool:
+    return parameter.ndim == 2 or (parameter.ndim == 4 and parameter.shape[1] > 1)
 
 
 def _as_matrix(values: Tensor, kernel: Tensor) -> Tensor:

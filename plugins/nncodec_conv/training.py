@@ -66,6 +66,6 @@ class PhotoTask(ModelTask):
         transforms = [p for p in self.parameters() if id(p) not in special]
         return [
             {"params": transforms, "lr": learning_rate},
-            {"params": prior, "lr": _PRIOR_RATE * learning_rate},
-            {"params": gains, "lr": _GAIN_RATE * learning_rate},
+            {"params": prior, "lr": _PRIOR_RATE * learning_rate, "tables": True},
+            {"params": gains, "lr": _GAIN_RATE * learning_rate, "tables": True},
         ]

@@ -88,8 +88,8 @@ class HyperpriorTask(ModelTask):
         return [
             {"params": ordinary, "lr": learning_rate},
             {"params": prior, "lr": _PRIOR_RATE * learning_rate},
-            {"params": gains, "lr": _GAIN_RATE * learning_rate},
-            {"params": densities, "lr": 10 * learning_rate},
+            {"params": gains, "lr": _GAIN_RATE * learning_rate, "tables": True},
+            {"params": densities, "lr": 10 * learning_rate, "tables": True},
         ]
 
 

@@ -67,16 +67,19 @@ def test_a_kernel_moves_as_torchs_muon_moves_the_matrix_that_it_is(layout: torch
     assert torch.equal(kernel.detach().permute(order).flatten(1), matrix)
 
 
-def test_what_is_no_matrix_moves_as_adam_moves_it() -> None:
-    bias, same = nn.Parameter(torch.ones(5)), nn.Parameter(torch.ones(5))
-    kernel = nn.Parameter(torch.ones(2, 2))
-    ours, adam = optimizer_for(MUON, [{"params": [kernel, bias], "lr": 0.1}]), torch.optim.Adam([same], 0.1)
-    bias.grad, same.grad = torch.arange(5.0), torch.arange(5.0)
+@pytest.mark.parametrize(("shape", "tables"), [((5,), False), ((4, 1, 3, 3), False), ((3, 4), True)], ids=str)
+def test_what_is_no_matrix_moves_as_adam_moves_it(shape: tuple[int, ...], tables: bool) -> None:
+    one, same = nn.Parameter(torch.ones(shape)), nn.Parameter(torch.ones(shape))
+    matrix = nn.Parameter(torch.ones(2, 2))
+    groups: list[dict[str, Any]] = [{"params": [matrix], "lr": 0.1}, {"params": [one], "lr": 0.2, "tables": tables}]
+    ours, adam = optimizer_for(MUON, groups), torch.optim.Adam([same], 0.2)
+    gradient = torch.arange(float(one.numel())).reshape(shape)
+    one.grad, same.grad = gradient, gradient.clone()
     ours.step()
     adam.step()
-    assert torch.allclose(bias, same)
-    assert (kernel == 1).all()  # it had no gradient
-    assert [group["lr"] for group in ours.param_groups] == [0.1, 0.1]
+    assert torch.allclose(one, same)
+    assert (matrix == 1).all()  # it had no gradient
+    assert [group["lr"] for group in ours.param_groups] == [0.1, 0.2]
 
 
 def test_muon_learns() -> None:
