@@ -1,9 +1,9 @@
 """Turn enhancers that `nncodec train srgan` has trained into the model files that ship with the plugin.
 
-    python benchmarks/train/export_srgan.py srgan/x4 x4-gan.safetensors --content x4-content.safetensors
+    python benchmarks/train/export_srgan.py srgan/x4 x4-gan.safetensors --earlier x4-content.safetensors
 
 Tensors stay as they are, and so does the digest of a file; its card gains where the photographs are from, their
-licences, and how both parts were trained.
+licences, and how all parts were trained.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ _SUMMARIES = {
     "srgan/x4": "pictures enlarged four times",
     "srgan/restore": "what photo makes of photographs at qualities about 10, restored",
 }
+_DATA = {
+    "srgan/x4": "photos",
+    "srgan/restore": "photos in four orientations, and what hyperprior/photo makes of them at qualities 5 to 15",
+}
 
 
 def main() -> None:
@@ -28,15 +32,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=sorted(_SUMMARIES), help="what it is to be called")
     parser.add_argument("trained", type=Path, help="the model file of the last part")
-    parser.add_argument("--content", type=Path, help="that of the part by content loss, if it was a run of its own")
+    parser.add_argument("--earlier", type=Path, nargs="*", default=[], help="those of earlier parts, first to last")
     parser.add_argument("--output", type=Path, help="by default the plugin's own weights file of that name")
     options = parser.parse_args()
     trained = read_model(options.trained)
-    parts = [read_model(options.content)] if options.content else []
+    parts = [read_model(path) for path in options.earlier]
     card = {
         "summary": _SUMMARIES[options.name],
         "licence": "Apache-2.0",
-        "training_data": trained.card["training_data"],
+        "training_data": f"{_DATA[options.name]}:{trained.card['training_data'].partition(':')[2]}",
         "sources": PHOTO_SOURCES,
         "hardware": "2 CPU cores",
         "parts": [_part(one) for one in (*parts, trained)],

@@ -22,7 +22,6 @@ _SMALL_HEAD = 5  # and of the first kernel where they are: one of its steps is s
 _GRID = 16  # edge of the squares in which codecs code pictures: what is wrong depends on the place in one
 _LEAST = {"width": 1, "blocks": 1, "unshuffle": 1, "filters": 0}
 _MOST = {"width": 256, "blocks": 64, "unshuffle": 8, "filters": 64}
-_LATER = {"filters"}  # names that older files do not have
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class GeneratorConfig:
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> GeneratorConfig:
         """Return the config of a model file; raises ValueError where it is none."""
-        odd = (config.keys() ^ set(cls.names())) - (_LATER - config.keys())
+        odd = config.keys() ^ set(cls.names())
         if odd:
             raise ValueError(f"{min(odd)!r} is missing or unknown")
         return cls(**config)
