@@ -51,6 +51,18 @@ def test_a_golden_file_has_its_latents_exactly(path: Path) -> None:
     assert _maker().latents_digest(path.read_bytes()) == index[path.stem]["latents_sha256"]
 
 
+def test_a_recommended_enhancer_does_what_it_did() -> None:
+    data = (GOLDEN / "v1" / "hyper-recommending.nnc").read_bytes()
+    recommended = nncodec.inspect(data).enhancer
+    assert recommended is not None
+    assert (recommended.name, recommended.strength) == ("srgan/restore", 0.4)
+    found = np.asarray(nncodec.decode(data, enhancer="recommended"), int)
+    with Image.open(GOLDEN / "v1" / "hyper-recommending-enhanced.png") as image:
+        assert np.abs(found - np.asarray(image, int)).max() <= 1
+    with Image.open(GOLDEN / "v1" / "hyper-recommending-0.png") as plain:
+        assert np.abs(found - np.asarray(plain, int)).mean() > 0.1
+
+
 def test_latents_do_not_depend_on_the_number_of_threads() -> None:
     code = (
         "import sys, json, torch; sys.path.insert(0, sys.argv[1]); import make;"

@@ -28,4 +28,5 @@ def nncodec_models() -> Sequence[ModelSpec]:
     """Return the enhancers that ship, with the aliases that make them the defaults for their scales."""
     return [
         ModelSpec("srgan/x4", _WEIGHTS / "x4.safetensors", ("x4",)),
+        ModelSpec("srgan/restore", _WEIGHTS / "restore.safetensors", ("restore",)),
     ]

@@ -188,7 +188,10 @@ def test_an_enhancer_is_recommended(run, photo_png):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--enhancer", "nope"), "no installed enhancer is 'nope'; installed: srgan/x4, tiny/keep, tiny/triple"),
+        (
+            ("--enhancer", "nope"),
+            "no installed enhancer is 'nope'; installed: srgan/restore, srgan/x4, tiny/keep, tiny/triple",
+        ),
         (("--enhancer", "tiny/rgb"), "tiny/rgb is a codec and enhances no pictures"),
         (("--enhancer-strength", "0.5"), "give --enhancer, too"),
         (("--enhancer", "tiny/keep", "--enhancer-strength", "2"), "2.0 is not a number from 0"),

@@ -45,7 +45,7 @@ def test_the_scale_chooses_the_enhancer_that_declares_it(run, photo_png, photo):
     assert np.array_equal(pixels(read("out.png")), tripled(photo))
     result = run("enhance", photo_png, "--scale", 5, "-o", "five.png")
     assert result.exit_code == 2
-    assert "no installed enhancer is 'x5'; installed: srgan/x4, tiny/keep, tiny/triple" in result.stderr
+    assert "no installed enhancer is 'x5'; installed: srgan/restore, srgan/x4, tiny/keep, tiny/triple" in result.stderr
 
 
 @pytest.mark.parametrize(("options", "alias"), [((), "x4"), (("--scale", "4"), "x4"), (("--scale", "1"), "restore")])

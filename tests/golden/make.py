@@ -60,6 +60,9 @@ def pictures() -> dict[str, bytes]:
         "hyper-grey": nncodec.encode(grey, "hyperprior/photo", 60),
         "hyper-blocks": nncodec.encode(cat.resize((2100, 20)), "hyperprior/photo", 20),
         "hyper-one-pixel": nncodec.encode(cat.crop((0, 0, 1, 1)), "hyperprior/photo", 50),
+        "hyper-recommending": nncodec.encode(
+            face, "hyperprior/photo", 10, enhancer="srgan/restore", enhancer_strength=0.4
+        ),
         "photo-rans": nncodec.encode(cat, "conv/photo", 50, coder="rans"),
         "fashion": nncodec.encode(garments[0], "dense/fashion"),
         "fashion-stack": nncodec.encode(garments, "dense/fashion", coder="zstd"),
@@ -89,6 +92,8 @@ def main() -> None:
         for number, frame in enumerate(nncodec.decode_frames(data)):
             frame.info.clear()
             frame.save(FOLDER / f"{name}-{number}.png", optimize=True)
+        if nncodec.inspect(data).enhancer:
+            nncodec.decode(data, enhancer="recommended").save(FOLDER / f"{name}-enhanced.png", optimize=True)
         index[name] = {"latents_sha256": latents_digest(data), "bytes": len(data)}
     (FOLDER / "index.json").write_text(json.dumps(index, indent=1) + "\n")
 

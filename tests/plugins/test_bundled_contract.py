@@ -27,6 +27,10 @@ class TestSrganX4(EnhancerContract):
     model_name = "srgan/x4"
 
 
+class TestSrganRestore(EnhancerContract):
+    model_name = "srgan/restore"
+
+
 def test_every_bundled_model_is_tested_here() -> None:
     bundled = {
         name
@@ -34,7 +38,5 @@ def test_every_bundled_model_is_tested_here() -> None:
         if plugin.distribution.startswith("nncodec-image ")
         for name in plugin.models
     }
-    assert bundled == {
-        contract.model_name
-        for contract in (TestDenseFashion, TestConvDigits, TestConvPhoto, TestHyperpriorPhoto, TestSrganX4)
-    }
+    contracts = (TestDenseFashion, TestConvDigits, TestConvPhoto, TestHyperpriorPhoto, TestSrganX4, TestSrganRestore)
+    assert bundled == {contract.model_name for contract in contracts}

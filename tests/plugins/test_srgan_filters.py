@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import skimage.data
 import torch
@@ -103,10 +102,3 @@ def test_a_restorer_with_filters_knows_where_in_a_square_it_is() -> None:
     made = (restorer(flat) - flat)[..., 64:128, 64:128]
     assert torch.allclose(made[..., :16, :16], made[..., 16:32, 32:48], atol=1e-5)  # the same in every square,
     assert made[..., :16, :16].std() > 1e-3  # and not the same all over one
-
-
-def test_older_files_say_nothing_of_filters() -> None:
-    config = GeneratorConfig().as_dict()
-    del config["filters"]
-    assert GeneratorConfig.of(config) == GeneratorConfig(filters=0)
-    assert np.isfinite(GeneratorConfig.of(config).halo)
