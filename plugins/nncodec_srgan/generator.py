@@ -17,9 +17,10 @@ from nncodec_srgan.filters import KERNEL, ChosenFilters
 
 FACTORS = (1, 2, 4)
 _HEAD = 9  # edge of the first and last kernels where pixels are not unshuffled
-_PLACES_SPREAD = 0.1
 _SMALL_HEAD = 5  # and of the first kernel where they are: one of its steps is several pixels
+_SMALL_TAIL = 3  # and of the last
 _GRID = 16  # edge of the squares in which codecs code pictures: what is wrong depends on the place in one
+_PLACES_SPREAD = 0.1  # of what features begin to know of their place there, beside activations of about 1
 _LEAST = {"width": 1, "blocks": 1, "unshuffle": 1, "filters": 0}
 _MOST = {"width": 256, "blocks": 64, "unshuffle": 8, "filters": 64}
 
@@ -97,8 +98,9 @@ class GeneratorConfig:
         head = _SMALL_HEAD if self.unshuffle > 1 else _HEAD
         steps = head // 2 + 2 * self.blocks + 1  # at the resolution of the blocks
         if self.filters:
-            # The shares are made by a kernel of 3 and interpolated; what they are made of reaches as far as structures.
-            steps += structure.REACH + 2
+            # Features see structures; the last kernel uses them, and so does one of 3 whose shares are interpolated.
+            tail = _SMALL_TAIL if self.unshuffle > 1 else _HEAD
+            steps += structure.REACH + max(tail // 2, 2)
             return _up(max(steps * self.unshuffle, KERNEL // 2), _GRID)
         if self.unshuffle > 1:
             return (steps + 1) * self.unshuffle
@@ -130,7 +132,7 @@ class Generator(nn.Module):
         self.blocks = nn.Sequential(*(ResidualBlock(width, config.normalise) for _ in range(config.blocks)))
         self.merge = _convolution(width, config.normalise)
         self.enlarge = nn.Sequential(*(_Doubling(width) for _ in range(_doublings(config.factor))))
-        self.tail = nn.Conv2d(width, 3 * square, 3 if square > 1 else _HEAD, padding="same")
+        self.tail = nn.Conv2d(width, 3 * square, _SMALL_TAIL if square > 1 else _HEAD, padding="same")
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(_bias(self.tail))
         self.filters: ChosenFilters | None = None

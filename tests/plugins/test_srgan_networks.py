@@ -24,6 +24,7 @@ SHAPES = [
     replace(SMALL, factor=1, normalise=False),
     replace(SMALL, factor=1, unshuffle=4),
     replace(SMALL, factor=1, unshuffle=4, filters=3, normalise=False),
+    replace(SMALL, factor=1, filters=3, normalise=False),
 ]
 
 
