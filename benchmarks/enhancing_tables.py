@@ -26,6 +26,7 @@ _REDUCED = {
     "reduced, x4 gan": "reduced, `srgan/x4`, GAN",
 }
 _LOOKS = {"ms_ssim": ("MS-SSIM", "{:.4f}"), "ssimulacra2": ("SSIMULACRA2", "{:.1f}"), "niqe": ("NIQE", "{:.2f}")}
+_PATTERN = {"alternation_db": ("alternation, dB", "{:+.1f}")}
 _CODED = {"psnr_db": ("PSNR, dB", "{:.2f}"), **_LOOKS}
 _FIDELITY = {"psnr_y_db": ("PSNR, dB", "{:.2f}"), "ssim_y": ("SSIM", "{:.4f}")}
 
@@ -43,11 +44,11 @@ def _enlarging(record: Record) -> Table:
 
 
 def _enlarging_looks(record: Record) -> Table:
-    """MS-SSIM, SSIMULACRA2 and NIQE of both sets."""
-    sets = record["sets"]
-    rows = [[title, *_cells((sets[name]["mean"][way] for name in _SETS), _LOOKS)] for way, title in _ENLARGED.items()]
-    rows.append(["originals", *_cells((sets[name]["original"] for name in _SETS), _LOOKS)])
-    return ["", *_set_heads(_LOOKS)], rows
+    """MS-SSIM, SSIMULACRA2, NIQE and alternation of both sets."""
+    sets, figures = record["sets"], _LOOKS | _PATTERN
+    rows = [[title, *_cells((sets[name]["mean"][way] for name in _SETS), figures)] for way, title in _ENLARGED.items()]
+    rows.append(["originals", *_cells((sets[name]["original"] for name in _SETS), figures)])
+    return ["", *_set_heads(figures)], rows
 
 
 def _restored(record: Record) -> Table:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring.alternation import alternation_db
 from measuring.niqe import niqe
 from numpy.typing import NDArray
 from PIL import Image
@@ -34,7 +35,7 @@ _FILTERS = {
 }
 # Of R, G and B in 0..255 to luma in 16..235.
 _LUMA_WEIGHTS = np.array([65.481, 128.553, 24.966]) / 255
-_DECIMALS = {"psnr_y_db": 3, "ssim_y": 5, "ssimulacra2": 2, "ms_ssim": 5, "niqe": 3}
+_DECIMALS = {"psnr_y_db": 3, "ssim_y": 5, "ssimulacra2": 2, "ms_ssim": 5, "niqe": 3, "alternation_db": 2}
 
 
 def read(path: Path) -> Image.Image:
@@ -73,7 +74,12 @@ def measure_enlarged(pictures: Mapping[str, Image.Image], ways: Mapping[str, Enl
         for way, enlarge in ways.items()
     }
     originals = [
-        {"niqe": niqe(_middle(image)), "checkerboard_levels": checkerboard(image, image)} for image in pictures.values()
+        {
+            "niqe": niqe(_middle(image)),
+            "alternation_db": alternation_db(luma(_middle(image))),
+            "checkerboard_levels": checkerboard(image, image),
+        }
+        for image in pictures.values()
     ]
     return {
         "pictures": len(pictures),
@@ -92,6 +98,7 @@ def figures(original: Image.Image, enlarged: Image.Image) -> dict[str, float | N
         "ms_ssim": metrics.ms_ssim(before, after),
         "ssimulacra2": metrics.ssimulacra2(before, after),
         "niqe": niqe(after),
+        "alternation_db": alternation_db(luma(after)),
         "colour_shift_levels": float(np.abs(_mean_colour(after) - _mean_colour(before)).max()),
         "checkerboard_levels": checkerboard(original, enlarged),
     }

@@ -29,7 +29,7 @@ def marks(record: Mapping[str, Any]) -> list[Mark]:
     found = []
     for name, one in record.get("sets", {}).items():
         if isinstance(one, dict):
-            found += _of_set(name, one["mean"])
+            found += _of_set(name, one["mean"], one["original"])
     whole = record.get("codec", {}).get("whole", [])
     if any(row["quality"] == RESTORE_QUALITY for row in whole):
         plain, content = (row_of(whole, way, RESTORE_QUALITY) for way in ("photo", "restore content"))
@@ -42,7 +42,7 @@ def marks(record: Mapping[str, Any]) -> list[Mark]:
     return found
 
 
-def _of_set(name: str, mean: Mapping[str, Mapping[str, float]]) -> list[Mark]:
+def _of_set(name: str, mean: Mapping[str, Mapping[str, float]], original: Mapping[str, float]) -> list[Mark]:
     psnr = {way: row["psnr_y_db"] for way, row in mean.items()}
     found = []
     if name in CONTENT_GAIN_DB:
@@ -51,6 +51,8 @@ def _of_set(name: str, mean: Mapping[str, Mapping[str, float]]) -> list[Mark]:
     found.append(_at_most(f"{name}: PSNR of content over GAN weights, dB", psnr["content"] - psnr["gan"], GAN_LOSS_DB))
     lower = mean["content"]["niqe"] - mean["gan"]["niqe"]
     found.append(_mark(f"{name}: NIQE of GAN weights below content weights'", lower, "above 0", lower > 0))
+    pattern = mean["gan"]["alternation_db"] - original["alternation_db"]
+    found.append(_at_most(f"{name}: alternation of GAN weights over the originals', dB", pattern, 0.0))
     return found
 
 

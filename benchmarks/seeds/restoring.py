@@ -9,7 +9,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from enlarging import FACTOR, STRENGTHS, mean_of
+from enlarging import FACTOR, STRENGTHS, luma, mean_of
+from measuring.alternation import alternation_db
 from measuring.machine import cores
 from measuring.niqe import niqe
 from PIL import Image
@@ -108,6 +109,7 @@ def _figures(image: Image.Image, ways: Sequence[Way], quality: int) -> list[dict
                 "ms_ssim": metrics.ms_ssim(image, decoded),
                 "ssimulacra2": metrics.ssimulacra2(image, decoded),
                 "niqe": niqe(decoded),
+                "alternation_db": alternation_db(luma(decoded)),
             }
         )
     return found

@@ -25,7 +25,7 @@ from nncodec_srgan.decoded import decoded_pairs
 
 _HELD_BACK = 0.1  # as trainings have it by default
 ORIENTATIONS = (0, 2, 5, 7)
-"""Sums of 1 (left to right), 2 (upside down) and 4 (then rows for columns); also the seed of the qualities."""
+"""By default: sums of 1 (left to right), 2 (upside down) and 4 (then rows for columns). Each is its qualities' seed."""
 
 
 def main() -> None:
@@ -36,11 +36,12 @@ def main() -> None:
     parser.add_argument("--codec", default="photo", help="the model that makes them worse")
     parser.add_argument("--quality-low", type=int, default=5)
     parser.add_argument("--quality-high", type=int, default=15)
+    parser.add_argument("--orientations", type=int, nargs="+", default=ORIENTATIONS, choices=range(8))
     parser.add_argument("--jobs", type=int, default=2, help="processes, each with one thread")
     options = parser.parse_args()
     folder = options.photographs
     paths, _ = split_by_name(list_pictures(folder), _HELD_BACK)
-    work = [(folder, path.relative_to(folder), orientation) for orientation in ORIENTATIONS for path in paths]
+    work = [(folder, path.relative_to(folder), orientation) for orientation in options.orientations for path in paths]
     qualities = options.quality_low, options.quality_high
     with ProcessPoolExecutor(options.jobs, initializer=_use_one_thread) as pool:
         futures = [pool.submit(_write, *one, options.output, options.codec, qualities) for one in work]

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import torch
 from torch import Tensor, nn
 
 SMALLEST_EDGE = 32
 """Of pictures to be judged in training, pixels: batch normalisation needs more than one value of a map."""
 
+_COLOURS = 3
 _SLOPE = 0.2
 _DOUBLINGS = 3
+_CORRECTION_GAIN = 4.0  # corrections are some levels where pictures are some hundred
+
+
+class Judgement(NamedTuple):
+    """What a discriminator finds.
+
+    Args:
+        verdicts: (N,), about 1 for a real picture and 0 for a made one.
+        features: the maps after each halving, by which two pictures can be compared.
+    """
+
+    verdicts: Tensor
+    features: list[Tensor]
 
 
 class Discriminator(nn.Module):
     """Strided convolutions whose maps double three times, averaged over the picture to one number.
 
-    Shapes: pixels (N, 3, H, W) in 0..1, edges of at least `SMALLEST_EDGE` in training, to (N,): about 1 for a real
-    picture and 0 for a made one.
+    It sees a picture and what was done to the plain one to get there, so that it judges detail rather than subjects.
+    Strided kernels are 4 pixels wide: under 3, every second pixel lies under more taps than its neighbours, and the
+    gradients have a pattern of single pixels, which a generator takes over.
+
+    Shapes: pixels and plain (N, 3, H, W) in 0..1, edges of at least `SMALLEST_EDGE` in training.
 
     Args:
         width: maps of the first layer; 64 is the paper's.
@@ -23,29 +43,42 @@ class Discriminator(nn.Module):
     References:
         Ledig et al., "Photo-realistic single image super-resolution using a generative adversarial network", CVPR
         2017, figure 4; with adaptive average pooling, so that any size will do.
+        Isola et al., "Image-to-image translation with conditional adversarial networks", CVPR 2017, for what it is
+        shown besides the picture, and the kernels of 4.
+        Odena et al., "Deconvolution and checkerboard artifacts", Distill 2016, for the pattern in gradients.
         Mao et al., "Least squares generative adversarial networks", ICCV 2017, for the labels.
     """
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(3, width, 3, padding=1), nn.LeakyReLU(_SLOPE)]
-        layers += _normalised(width, width, 2)
+        self.head = nn.Sequential(nn.Conv2d(2 * _COLOURS, width, 3, padding=1), nn.LeakyReLU(_SLOPE))
+        self.stages = nn.ModuleList([_halving(width)])
         for _ in range(_DOUBLINGS):
-            layers += _normalised(width, 2 * width, 1)
+            doubling = _normalised(nn.Conv2d(width, 2 * width, 3, padding=1, bias=False))
             width *= 2
-            layers += _normalised(width, width, 2)
-        layers += [nn.AdaptiveAvgPool2d(1), nn.Conv2d(width, 2 * width, 1), nn.LeakyReLU(_SLOPE)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(2 * width, 1, 1))
+            self.stages.append(nn.Sequential(doubling, _halving(width)))
+        self.verdict = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(width, 2 * width, 1), nn.LeakyReLU(_SLOPE), nn.Conv2d(2 * width, 1, 1)
+        )
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Return how real each picture looks."""
-        judged: Tensor = self.layers(pixels - 0.5)  # (N, 1, 1, 1)
-        return judged.flatten().float()
+    def forward(self, pixels: Tensor, plain: Tensor) -> Judgement:
+        """Return how real each picture looks.
+
+        Args:
+            pixels: real or made.
+            plain: of the same shape, what they are made of, enlarged by plain interpolation.
+        """
+        maps = self.head(torch.cat([pixels - 0.5, _CORRECTION_GAIN * (pixels - plain)], dim=1))
+        features = []
+        for stage in self.stages:
+            maps = stage(maps)
+            features.append(maps)
+        return Judgement(self.verdict(maps).flatten().float(), features)
 
 
-def _normalised(given: int, made: int, stride: int) -> list[nn.Module]:
-    return [
-        nn.Conv2d(given, made, 3, stride=stride, padding=1, bias=False),
-        nn.BatchNorm2d(made),
-        nn.LeakyReLU(_SLOPE),
-    ]
+def _halving(width: int) -> nn.Module:
+    return _normalised(nn.Conv2d(width, width, 4, stride=2, padding=1, bias=False))
+
+
+def _normalised(convolution: nn.Conv2d) -> nn.Module:
+    return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), nn.LeakyReLU(_SLOPE))

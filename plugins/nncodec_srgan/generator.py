@@ -154,6 +154,27 @@ class Generator(nn.Module):
             correction = correction + self.filters(pixels - 0.5, features, structures)
         return enlarged(pixels.float(), self.config.factor) + correction
 
+    @torch.no_grad()
+    def remove_alternation(self) -> None:
+        """Take out of the last kernel of a generator that enlarges what alternates from pixel to pixel.
+
+        What the last pixel shuffle puts beside each other comes of different maps. Where these differ a pattern of
+        single pixels arises, which lies at the highest frequency of rows or of columns. A kernel whose response there
+        is zero lets none of it through, and hardly touches what a picture has at lower frequencies.
+        """
+        if self.config.factor == 1:
+            return
+        kernel = self.tail.weight  # (3, width, K, K)
+        signs = 1.0 - 2.0 * (torch.arange(kernel.shape[-1], device=kernel.device) % 2)
+        for alternating, axis in ((signs[:, None], 2), (signs, 3)):
+            kernel -= alternating * (kernel * alternating).mean(axis, keepdim=True)
+
+    def learn_detail_only(self) -> None:
+        """Fix what is not to change when a generator with filters learns detail: all but the filters."""
+        if self.filters is not None:
+            self.requires_grad_(False)
+            self.filters.requires_grad_(True)
+
     def _first(self, given: Tensor, structures: Tensor | None) -> Tensor:
         if structures is None:
             first: Tensor = self.head(given)

@@ -56,6 +56,9 @@ class EnhancerSettings:
     )
     content_weight: float = field(default=1.0, metadata={"help": "of the content loss in the rest"})
     gan_weight: float = field(default=0.005, metadata={"help": "of the discriminator's verdict; 0 trains without one"})
+    matching_weight: float = field(
+        default=0.01, metadata={"help": "of what the discriminator sees differ between good and made pictures"}
+    )
     perceptual_weight: float = field(
         default=0.0, metadata={"help": "of the VGG16 loss in the rest, with weights at hand"}
     )
@@ -65,7 +68,7 @@ class EnhancerSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.content_share <= 1:
             raise ValueError(f"content_share is {self.content_share}; give a number from 0 to 1")
-        for name in ("content_weight", "gan_weight", "perceptual_weight"):
+        for name in ("content_weight", "gan_weight", "matching_weight", "perceptual_weight"):
             if not 0 <= getattr(self, name) < 1e6:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a number from 0")
         if not 1 <= self.discriminator_width <= 256:
@@ -173,7 +176,13 @@ class EnhancerRecipe(Recipe):
         return EnhancerTask(
             generator,
             Discriminator(settings.discriminator_width) if settings.gan_weight and settings.content_share < 1 else None,
-            Objective(settings.content_share, settings.content_weight, settings.gan_weight, settings.perceptual_weight),
+            Objective(
+                content_share=settings.content_share,
+                content=settings.content_weight,
+                adversarial=settings.gan_weight,
+                matching=settings.matching_weight,
+                perceptual=settings.perceptual_weight,
+            ),
             content_loss=loss_from(settings.content_loss),
             perceptual=perceptual_loss(features) if settings.perceptual_weight else None,
             content=content,

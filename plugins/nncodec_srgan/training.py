@@ -30,12 +30,14 @@ class Objective:
         content_share: the first share of the training, 0..1, in which the content loss is alone.
         content: weight of the content loss in the rest; it is 1 before.
         adversarial: weight of the discriminator's verdict in the rest.
+        matching: weight of how far the discriminator's features of made and good pictures are apart, in the rest.
         perceptual: weight of the perceptual loss in the rest.
     """
 
     content_share: float = 1.0
     content: float = 1.0
     adversarial: float = 0.005
+    matching: float = 0.0
     perceptual: float = 0.0
 
 
@@ -61,6 +63,8 @@ class EnhancerTask(ModelTask):
     References:
         Ledig et al., CVPR 2017, section 2.2 (content and adversarial loss, and a start from content alone).
         Mao et al., "Least squares generative adversarial networks", ICCV 2017.
+        Wang et al., "High-resolution image synthesis and semantic manipulation with conditional GANs", CVPR 2018,
+        section 3.2 (features of the discriminator matched).
     """
 
     adversarial: Tensor
@@ -84,7 +88,7 @@ class EnhancerTask(ModelTask):
         self._objective = objective
         self._content_loss = content_loss
         self._perceptual = perceptual
-        self._made: Tensor | None = None
+        self._made: tuple[Tensor, Tensor] | None = None  # restored and plain pictures of the generator's turn
 
     @property
     def is_adversarial(self) -> bool:
@@ -114,15 +118,18 @@ class EnhancerTask(ModelTask):
         """Return the generator's loss."""
         if self.training and not self.is_adversarial and progress >= self._objective.content_share:
             self._begin_second_part()
+        if self.is_adversarial:
+            self.generator.learn_detail_only()
         low, high = self.pair(pixels)
         restored = self.generator(low)
+        plain = enlarged(low, self.generator.config.factor)
         content = self._content_loss(restored, high)
         with torch.no_grad():
             psnr_db = _psnr_db(restored, high)
             figures = {
                 "content": content.item(),
                 "psnr_db": psnr_db,
-                "gain_db": psnr_db - _psnr_db(enlarged(low, self.generator.config.factor), high),
+                "gain_db": psnr_db - _psnr_db(plain, high),
             }
         if not self.is_adversarial:
             return content, figures
@@ -130,26 +137,34 @@ class EnhancerTask(ModelTask):
         if self.discriminator is not None:
             self.discriminator.requires_grad_(False)  # which passes gradients on, and takes none
             with _statistics_kept(self.discriminator):
-                verdict = _distance(self.discriminator(restored), _REAL)
+                judged = self.discriminator(restored, plain)
+                matching = self._mismatch(judged.features, high, plain)
+            verdict = _distance(judged.verdicts, _REAL)
             total = total + self._objective.adversarial * verdict
             figures["adversarial"] = verdict.item()
+            if matching is not None:
+                total = total + self._objective.matching * matching
+                figures["matching"] = matching.item()
         if self._perceptual is not None:
             perceptual = self._perceptual(restored, high)
             total = total + self._objective.perceptual * perceptual
             figures["perceptual"] = perceptual.item()
-        self._made = restored.detach() if self.training else None
+        self._made = (restored.detach(), plain) if self.training else None
         return total, figures
 
     def turn_loss(
         self, turn: int, pixels: Tensor, progress: float, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """Return the generator's loss, or the discriminator's on what the generator made in its turn."""
+        if self.is_adversarial:
+            self.generator.remove_alternation()  # which its last turn may have brought
         if turn == 0 or self.discriminator is None or self._made is None:
             return self.loss(pixels, progress, generator)
         self.discriminator.requires_grad_(True)
         # Apart, so that batch normalisation cannot tell one kind by the other.
-        real = _distance(self.discriminator(pixels[:, :_COLOURS]), _REAL)
-        made = _distance(self.discriminator(self._made), _MADE)
+        restored, plain = self._made
+        real = _distance(self.discriminator(pixels[:, :_COLOURS], plain).verdicts, _REAL)
+        made = _distance(self.discriminator(restored, plain).verdicts, _MADE)
         self._made = None
         total = (real + made) / 2
         return total, {"discriminator": total.item()}
@@ -190,6 +205,14 @@ class EnhancerTask(ModelTask):
         if self.discriminator is not None:
             groups.append({"params": list(self.discriminator.parameters()), "lr": learning_rate})
         return groups
+
+    def _mismatch(self, features: list[Tensor], high: Tensor, plain: Tensor) -> Tensor | None:
+        """Return how far features of made pictures are from those of the good ones, None where it does not matter."""
+        if self.discriminator is None or not self._objective.matching:
+            return None
+        with torch.no_grad():
+            real = self.discriminator(high, plain).features
+        return torch.stack([l1(made.float(), good.float()) for made, good in zip(features, real, strict=True)]).mean()
 
     def _begin_second_part(self) -> None:
         if self.discriminator is None and self._perceptual is None:

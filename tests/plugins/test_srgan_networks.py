@@ -142,18 +142,55 @@ def test_a_config_with_something_else_in_it_is_refused() -> None:
         GeneratorConfig.of(SMALL.as_dict() | {"depth": 3})
 
 
+def test_the_last_kernel_can_be_freed_of_what_alternates() -> None:
+    generator = trained(SMALL)
+    generator.remove_alternation()
+    tail = generator.tail
+    features = torch.rand(1, SMALL.width, 1, 1).expand(-1, -1, 32, 32)
+    signs = 1.0 - 2.0 * (torch.arange(32) % 2)
+    anything = torch.randn(32)
+    for alternating in (signs[:, None] * signs, signs[:, None] * anything, anything[:, None] * signs):
+        made = (tail(features * alternating) - tail(torch.zeros_like(features)))[..., 8:-8, 8:-8]
+        assert made.abs().max() < 1e-4
+        before = trained(SMALL).tail
+        assert (before(features * alternating) - before(torch.zeros_like(features))).abs().max() > 0.1
+    kernel = tail.weight.clone()
+    generator.remove_alternation()
+    assert torch.allclose(tail.weight, kernel, atol=1e-6)
+
+
+def test_a_generator_that_does_not_shuffle_pixels_keeps_its_kernel() -> None:
+    generator = trained(replace(SMALL, factor=1))
+    kernel = generator.tail.weight.clone()
+    generator.remove_alternation()
+    assert torch.equal(generator.tail.weight, kernel)
+
+
 def test_the_discriminator_judges_pictures_of_any_size_one_by_one() -> None:
     torch.manual_seed(0)
     network = Discriminator(2)
     for height, width in ((SMALLEST_EDGE, SMALLEST_EDGE), (40, 57)):
-        verdicts = network(torch.rand(3, 3, height, width))
+        verdicts, features = network(torch.rand(3, 3, height, width), torch.rand(3, 3, height, width))
         assert verdicts.shape == (3,)
         assert verdicts.dtype == torch.float32
-    assert network(torch.rand(1, 3, SMALLEST_EDGE, SMALLEST_EDGE)).shape == (1,)  # a batch of one, in training
+        assert [maps.shape[:2] for maps in features] == [(3, 2), (3, 4), (3, 8), (3, 16)]
+    alone = torch.rand(1, 3, SMALLEST_EDGE, SMALLEST_EDGE)
+    assert network(alone, alone).verdicts.shape == (1,)  # a batch of one, in training
     network.eval()
-    pixels = torch.rand(2, 3, 48, 48)
-    assert torch.allclose(network(pixels)[1:], network(pixels[1:]), atol=1e-5)
-    assert network(pixels)[0] != network(pixels)[1]
+    pixels, plain = torch.rand(2, 2, 3, 48, 48)
+    verdicts = network(pixels, plain).verdicts
+    assert torch.allclose(verdicts[1:], network(pixels[1:], plain[1:]).verdicts, atol=1e-5)
+    assert verdicts[0] != verdicts[1]
+    assert not torch.equal(network(pixels, pixels).verdicts, verdicts)  # it sees what was done to the plain picture
+
+
+def test_every_pixel_lies_under_as_many_taps_of_the_discriminator() -> None:
+    for module in Discriminator(2).modules():
+        if isinstance(module, nn.Conv2d):
+            taps = nn.functional.conv_transpose2d(
+                torch.ones(1, 1, 16, 16), torch.ones(1, 1, *module.kernel_size), stride=module.stride
+            )
+            assert taps[..., 4:-4, 4:-4].unique().numel() == 1
 
 
 def test_the_discriminator_learns_to_tell_noise_from_a_photograph() -> None:
@@ -161,13 +198,14 @@ def test_the_discriminator_learns_to_tell_noise_from_a_photograph() -> None:
     network = Discriminator(4)
     real = torch.cat([photograph(64, 64).flip(3), photograph(64, 64)])
     made = (real + 0.2 * torch.randn(real.shape)).clamp(0, 1)
+    plain = nn.functional.avg_pool2d(real, 5, stride=1, padding=2, count_include_pad=False)
     optimizer = torch.optim.Adam(network.parameters(), 5e-3)
     for _ in range(30):
         optimizer.zero_grad()
-        loss = (network(real) - 1).square().mean() + network(made).square().mean()
+        loss = (network(real, plain).verdicts - 1).square().mean() + network(made, plain).verdicts.square().mean()
         loss.backward()
         optimizer.step()
-    assert network(real).min() > network(made).max() + 0.3
+    assert network(real, plain).verdicts.min() > network(made, plain).verdicts.max() + 0.3
 
 
 def test_a_restorer_can_be_trained_after_one_was_used() -> None:

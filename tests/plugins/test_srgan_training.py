@@ -48,12 +48,14 @@ MakeRun = Callable[..., Run]
 SMALL = {"factor": 2, "width": 4, "blocks": 1, "discriminator_width": 2, "crop": 32, "batch_size": 3}
 
 
-def task_of(content_share: float = 0.5, perceptual: Any = None, discriminator: bool = True) -> EnhancerTask:
+def task_of(
+    content_share: float = 0.5, perceptual: Any = None, discriminator: bool = True, matching: float = 0.0
+) -> EnhancerTask:
     """Return a task whose generator already corrects a little, so that every parameter of it gets gradients."""
     torch.manual_seed(0)
     generator = Generator(SHAPE)
     torch.nn.init.normal_(generator.tail.weight, std=0.01)
-    objective = Objective(content_share, 1.0, 0.5, 0.1)
+    objective = Objective(content_share, content=1.0, adversarial=0.5, matching=matching, perceptual=0.1)
     return EnhancerTask(
         generator, Discriminator(2) if discriminator else None, objective, perceptual=perceptual
     ).train()
@@ -65,14 +67,23 @@ def batch() -> Tensor:
 
 
 def turn(task: EnhancerTask, number: int, progress: float) -> tuple[set[str], dict[str, float]]:
-    """Take one update; return which parts of the state it changed, and the figures."""
+    """Take one update; return which parts of the state it changed, and the figures.
+
+    Alternation that the generator's turn brought goes at the beginning of the next, which is not counted.
+    """
+    if task.is_adversarial:
+        task.generator.remove_alternation()  # once more, it changes roundings
     before = {name: value.clone() for name, value in task.state_dict().items()}
     optimizer = torch.optim.Adam(task.parameter_groups(1e-2), fused=True)
     loss, figures = task.turn_loss(number, batch(), progress, torch.Generator())
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-    changed = {name for name, value in task.state_dict().items() if not torch.equal(value, before[name])}
+    changed = {
+        name
+        for name, value in task.state_dict().items()
+        if not torch.allclose(value.float(), before[name].float(), rtol=0, atol=1e-7)
+    }
     return {name.partition(".")[0] for name in changed if not name.endswith("num_batches_tracked")}, figures
 
 
@@ -114,6 +125,26 @@ def test_in_the_second_part_the_turns_change_one_network_each() -> None:
     assert second == {"discriminator"}
     assert figures.keys() == {"discriminator"}
     assert turn(task, 0, 0.6)[0] == {"generator"}  # the weights for fidelity stay as well
+
+
+def test_features_of_the_discriminator_are_matched_by_the_generator_alone() -> None:
+    without, task = task_of(), task_of(matching=0.5)
+    expected, _ = without.turn_loss(0, batch(), 0.5, torch.Generator())
+    found, figures = task.turn_loss(0, batch(), 0.5, torch.Generator())
+    assert figures["matching"] > 0
+    assert found.item() == pytest.approx(expected.item() + 0.5 * figures["matching"], rel=1e-5)
+    assert turn(task_of(matching=0.5), 0, 0.5)[0] == {"generator", "adversarial"}
+
+
+def test_no_alternation_is_left_once_the_generator_had_its_turn() -> None:
+    task = task_of()
+    turn(task, 0, 0.5)
+    before = task.generator.tail.weight.clone()
+    task.turn_loss(1, batch(), 0.5, torch.Generator())
+    left = task.generator.tail.weight.clone()
+    task.generator.remove_alternation()
+    assert torch.allclose(left, task.generator.tail.weight, atol=1e-7)
+    assert not torch.allclose(left, before, atol=1e-4)
 
 
 def test_the_weights_for_fidelity_are_those_that_the_second_part_begins_with() -> None:
@@ -237,6 +268,7 @@ def test_a_base_gives_the_weights_to_begin_with(detail: bool, content_share: flo
         ({"filters": 2}, "leave it out"),
         ({"content_share": 1.5}, "content_share is 1.5"),
         ({"gan_weight": -1.0}, "gan_weight is -1.0"),
+        ({"matching_weight": -1.0}, "matching_weight is -1.0"),
         ({"discriminator_width": 0}, "discriminator_width is 0"),
         ({"quality_low": 30}, "quality_low is 30 and quality_high 20"),
         ({"quality_high": 101}, "quality_high 101"),
