@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from nncodec.nn.autoencoder import Autoencoder
+from nncodec.nn.dct import COLOUR_BASIS
 from nncodec_conv.networks import StackConfig
 
-# Rows: luma and two colour differences of R, G, B, orthonormal.
-_COLOUR = torch.tensor([[3**-0.5] * 3, [2**-0.5, 0, -(2**-0.5)], [6**-0.5, -2 * 6**-0.5, 6**-0.5]])
+_COLOUR = torch.tensor(COLOUR_BASIS, dtype=torch.float32)
 # How much sooner luma is kept than colour differences of the same frequency.
 _COLOUR_HANDICAP = 0.35
 _NOISE = 0.003

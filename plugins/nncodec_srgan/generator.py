@@ -169,8 +169,12 @@ class Generator(nn.Module):
         for alternating, axis in ((signs[:, None], 2), (signs, 3)):
             kernel -= alternating * (kernel * alternating).mean(axis, keepdim=True)
 
-    def learn_detail_only(self) -> None:
-        """Fix what is not to change when a generator with filters learns detail: all but the filters."""
+    def fix_all_but_filters(self) -> None:
+        """Let a generator with filters learn nothing but these, and how they are mixed.
+
+        Filters are the same in every pixel, so what they learn sharpens what is there. The other layers make squares of
+        pixels, and would learn to fill them with a texture that repeats from square to square.
+        """
         if self.filters is not None:
             self.requires_grad_(False)
             self.filters.requires_grad_(True)

@@ -50,7 +50,8 @@ class EnhancerTask(ModelTask):
 
     In the second part generator and discriminator take turns, two updates a step. What the generator was when that
     began stays beside it as `content`: both are weights that a user chooses between. Without a discriminator and a
-    perceptual loss there is no second part.
+    perceptual loss there is no second part. What a generator could learn in it that is a pattern of its own and not
+    detail is kept from it: see `Generator.remove_alternation` and `Generator.fix_all_but_filters`.
 
     Args:
         generator: to train.
@@ -119,7 +120,7 @@ class EnhancerTask(ModelTask):
         if self.training and not self.is_adversarial and progress >= self._objective.content_share:
             self._begin_second_part()
         if self.is_adversarial:
-            self.generator.learn_detail_only()
+            self.generator.fix_all_but_filters()
         low, high = self.pair(pixels)
         restored = self.generator(low)
         plain = enlarged(low, self.generator.config.factor)

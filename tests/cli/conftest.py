@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -142,6 +143,7 @@ def installed(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 Run = Callable[..., Result]
 Start = Callable[..., "subprocess.Popen[bytes]"]
+Watched = Callable[..., "tuple[subprocess.CompletedProcess[bytes], bytes]"]
 
 
 @pytest.fixture
@@ -175,6 +177,29 @@ def start() -> Iterator[Start]:
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream:
                 stream.close()
+
+
+@pytest.fixture
+def watched() -> Watched:
+    """Run a command in a process of its own whose standard error is a terminal; return it, and what was shown there."""
+    if os.name != "posix":
+        pytest.skip("terminals as on POSIX")
+    import pty
+    import termios
+
+    def call(*arguments: object) -> tuple[subprocess.CompletedProcess[bytes], bytes]:
+        master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 80))
+        command = [sys.executable, "-m", "nncodec", *map(str, arguments)]
+        done = subprocess.run(command, stderr=slave, stdout=subprocess.PIPE, check=False)
+        os.close(slave)
+        shown = b""
+        with contextlib.suppress(OSError), os.fdopen(master, "rb", buffering=0) as terminal:
+            while piece := terminal.read(4096):  # Linux ends with an error, others with nothing
+                shown += piece
+        return done, shown
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -250,27 +247,9 @@ def test_another_scale_than_the_enhancers_is_refused(run, photo_png):
     assert "tiny/triple makes pictures 3 times as large, not 2" in result.stderr
 
 
-@pytest.mark.skipif(os.name != "posix", reason="terminals as on POSIX")
-def test_tiles_are_counted_on_a_terminal_and_files_where_there_are_several(photo_png, photo):
-    import pty
-    import termios
-
+def test_tiles_are_counted_on_a_terminal_and_files_where_there_are_several(photo_png, photo, watched):
     photo.save("b.png")
     for inputs, expected in ((("photo.png",), b"tile"), (("photo.png", "b.png"), b"2/2")):
-        master, slave = pty.openpty()
-        termios.tcsetwinsize(slave, (24, 80))
-        command = [sys.executable, "-m", "nncodec", "enhance", *inputs, *TRIPLE, "-f"]
-        done = subprocess.run(command, stderr=slave, stdout=subprocess.PIPE, check=False)
-        os.close(slave)
-        shown = b""
-        while True:
-            try:
-                piece = os.read(master, 4096)
-            except OSError:
-                break
-            if not piece:
-                break
-            shown += piece
-        os.close(master)
+        done, shown = watched("enhance", *inputs, *TRIPLE, "-f")
         assert (done.returncode, done.stdout) == (0, b"")
         assert expected in shown

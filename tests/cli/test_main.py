@@ -157,31 +157,14 @@ def test_a_worker_that_dies_is_an_error_and_no_hang(start, photo, tmp_path):
     assert err == "nncodec: a worker process died, most likely for lack of memory; use a smaller -j\n"
 
 
-@posix
-def test_a_progress_bar_on_a_terminal_only(photo):
-    import pty
-    import termios
-
+def test_a_progress_bar_on_a_terminal_only(photo, watched):
     for name in ("a.png", "b.png"):
         photo.save(name)
-    command = [sys.executable, "-m", "nncodec", "encode", "a.png", "b.png", *TINY, "-f"]
-    master, slave = pty.openpty()
-    termios.tcsetwinsize(slave, (24, 80))
-    done = subprocess.run(command, stderr=slave, stdout=subprocess.PIPE, check=False)
-    os.close(slave)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(master, 4096)
-        except OSError:
-            break
-        if not piece:
-            break
-        shown += piece
-    os.close(master)
+    arguments = ["encode", "a.png", "b.png", *TINY, "-f"]
+    done, shown = watched(*arguments)
     assert b"2/2" in shown
     assert (done.returncode, done.stdout) == (0, b"")
-    done = subprocess.run(command, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "nncodec", *arguments], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 
 

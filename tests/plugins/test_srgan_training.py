@@ -147,6 +147,31 @@ def test_no_alternation_is_left_once_the_generator_had_its_turn() -> None:
     assert not torch.allclose(left, before, atol=1e-4)
 
 
+def test_a_restorer_with_filters_learns_only_these_in_the_second_part() -> None:
+    torch.manual_seed(0)
+    generator = Generator(GeneratorConfig(factor=1, width=4, blocks=1, unshuffle=4, normalise=False, filters=2))
+    for parameter in generator.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    task = EnhancerTask(generator, Discriminator(2), Objective(0.5, adversarial=0.5)).train()
+    planes = torch.cat([batch(), batch().roll(1, 3)], dim=1)
+
+    def changed_by_a_step(progress: float) -> set[str]:
+        before = {name: value.detach().clone() for name, value in task.generator.named_parameters()}
+        optimizer = torch.optim.Adam(task.parameter_groups(1e-2), fused=True)
+        for number in (0, 1):
+            loss, _ = task.turn_loss(number, planes, progress, torch.Generator())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return {name for name, value in task.generator.named_parameters() if not torch.equal(value, before[name])}
+
+    every = {name for name, _ in generator.named_parameters()}
+    assert changed_by_a_step(0.2) == every
+    assert changed_by_a_step(0.6) == {name for name in every if name.startswith("filters.")}
+    task.load_state_dict(task.state_dict())
+    assert changed_by_a_step(0.7) == {name for name in every if name.startswith("filters.")}
+
+
 def test_the_weights_for_fidelity_are_those_that_the_second_part_begins_with() -> None:
     task = task_of()
     turn(task, 0, 0.2)
