@@ -283,4 +283,6 @@ def split(
 
 def reason_of(error: BaseException) -> str:
     """Return why a picture cannot be read, in one line."""
+    if isinstance(error, Image.DecompressionBombError):
+        return "it has too many pixels; make it smaller first"  # no option of a training allows more
     return describe(error).split("\n")[0]

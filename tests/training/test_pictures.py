@@ -86,6 +86,14 @@ def test_what_cannot_be_read_is_named_counted_and_skipped(tmp_path: Path) -> Non
     assert notes[-1] == "3 of 4 pictures cannot be read and are skipped"
 
 
+def test_of_a_picture_that_is_too_large_is_said_what_a_training_can_do(tmp_path: Path) -> None:
+    Image.fromarray(ASTRONAUT).save(tmp_path / "good.png")
+    Image.new("1", (16384, 16384)).save(tmp_path / "large.png")
+    found, notes = read(tmp_path)
+    assert (len(found.training), found.skipped) == (1, 1)
+    assert notes[0].endswith("large.png is skipped: it has too many pixels; make it smaller first")
+
+
 def test_nothing_to_train_on_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no pictures below"):
         read(tmp_path)
