@@ -136,16 +136,12 @@ class EnhancerTask(ModelTask):
             return content, figures
         total = self._objective.content * content
         if self.discriminator is not None:
-            self.discriminator.requires_grad_(False)  # which passes gradients on, and takes none
-            with _statistics_kept(self.discriminator):
-                judged = self.discriminator(restored, plain)
-                matching = self._mismatch(judged.features, high, plain)
-            verdict = _distance(judged.verdicts, _REAL)
+            verdict, mismatch = self._judged(self.discriminator, restored, high, plain)
             total = total + self._objective.adversarial * verdict
             figures["adversarial"] = verdict.item()
-            if matching is not None:
-                total = total + self._objective.matching * matching
-                figures["matching"] = matching.item()
+            if mismatch is not None:
+                total = total + self._objective.matching * mismatch
+                figures["matching"] = mismatch.item()
         if self._perceptual is not None:
             perceptual = self._perceptual(restored, high)
             total = total + self._objective.perceptual * perceptual
@@ -207,13 +203,21 @@ class EnhancerTask(ModelTask):
             groups.append({"params": list(self.discriminator.parameters()), "lr": learning_rate})
         return groups
 
-    def _mismatch(self, features: list[Tensor], high: Tensor, plain: Tensor) -> Tensor | None:
-        """Return how far features of made pictures are from those of the good ones, None where it does not matter."""
-        if self.discriminator is None or not self._objective.matching:
-            return None
-        with torch.no_grad():
-            real = self.discriminator(high, plain).features
-        return torch.stack([l1(made.float(), good.float()) for made, good in zip(features, real, strict=True)]).mean()
+    def _judged(
+        self, discriminator: Discriminator, restored: Tensor, high: Tensor, plain: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return how far made pictures are from passing for real, and how far features of theirs are from those of the
+        good ones, None where that does not matter."""
+        discriminator.requires_grad_(False)  # which passes gradients on, and takes none
+        with _statistics_kept(discriminator):
+            judged = discriminator(restored, plain)
+            verdict = _distance(judged.verdicts, _REAL)
+            if not self._objective.matching:
+                return verdict, None
+            with torch.no_grad():
+                real = discriminator(high, plain)
+        pairs = zip(judged.features, real.features, strict=True)
+        return verdict, torch.stack([l1(made.float(), good.float()) for made, good in pairs]).mean()
 
     def _begin_second_part(self) -> None:
         if self.discriminator is None and self._perceptual is None:

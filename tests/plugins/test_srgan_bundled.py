@@ -8,7 +8,11 @@ import skimage.data
 from PIL import Image
 
 import nncodec
-from nncodec import metrics
+from nncodec import metrics, registry
+from nncodec.model_file import read_model
+from nncodec.nn.tensors import load_weights
+from nncodec_srgan.enhancer import DETAIL, shape_of
+from nncodec_srgan.generator import Generator
 
 EDGE = 256
 PLACES = {"astronaut": (100, 0), "chelsea": (100, 20), "coffee": (150, 60)}  # left and top, of what is looked at
@@ -34,6 +38,16 @@ def test_x4_is_nearer_to_the_original_than_interpolation_and_sharper_at_full_str
     assert metrics.psnr(photograph, faithful) > metrics.psnr(photograph, bicubic) + 0.7
     assert metrics.psnr(photograph, faithful) - 2.5 < metrics.psnr(photograph, detailed)
     assert detail(bicubic) < detail(faithful) < detail(detailed) < 1.5 * detail(photograph)
+
+
+def test_what_x4_adds_at_full_strength_does_not_alternate_from_pixel_to_pixel() -> None:
+    head = registry.catalog().find("srgan/x4")
+    generator = Generator(shape_of(head))
+    load_weights(generator, read_model(head.path).tensors, DETAIL)
+    kernel = generator.tail.weight.clone()
+    generator.remove_alternation()
+    assert kernel.abs().max() > 0.01
+    assert (generator.tail.weight - kernel).abs().max() < 1e-3 * kernel.abs().max()  # float16
 
 
 def test_restore_makes_low_qualities_better_for_a_few_bytes(photograph: Image.Image) -> None:

@@ -149,7 +149,14 @@ def test_the_last_kernel_can_be_freed_of_what_alternates() -> None:
     features = torch.rand(1, SMALL.width, 1, 1).expand(-1, -1, 32, 32)
     signs = 1.0 - 2.0 * (torch.arange(32) % 2)
     anything = torch.randn(32)
-    for alternating in (signs[:, None] * signs, signs[:, None] * anything, anything[:, None] * signs):
+    ramp = torch.arange(32) / 8.0  # what comes and goes over some pixels goes as well
+    for alternating in (
+        signs[:, None] * signs,
+        signs[:, None] * anything,
+        anything[:, None] * signs,
+        anything[:, None] * signs * ramp,
+        anything[:, None] * signs * ramp**2,
+    ):
         made = (tail(features * alternating) - tail(torch.zeros_like(features)))[..., 8:-8, 8:-8]
         assert made.abs().max() < 1e-4
         before = trained(SMALL).tail
