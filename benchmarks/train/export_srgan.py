@@ -19,11 +19,12 @@ from nncodec.model_file import ModelFile, read_model, write_model
 WEIGHTS = Path("plugins/nncodec_srgan/weights")
 _SUMMARIES = {
     "srgan/x4": "pictures enlarged four times",
-    "srgan/restore": "what photo makes of photographs at qualities about 10, restored",
+    "srgan/restore": "what photo makes of photographs at qualities up to 30, restored",
 }
 _DATA = {
     "srgan/x4": "photos",
-    "srgan/restore": "photos in four orientations, and what hyperprior/photo makes of them at qualities 5 to 15",
+    "srgan/restore": "photos in four orientations, and what hyperprior/photo makes of them at qualities 5 to 15; in a "
+    "fifth, at 15 to 45",
 }
 
 
