@@ -57,7 +57,7 @@ class EnhancerSettings:
     content_weight: float = field(default=1.0, metadata={"help": "of the content loss in the rest"})
     gan_weight: float = field(default=0.005, metadata={"help": "of the discriminator's verdict; 0 trains without one"})
     matching_weight: float = field(
-        default=0.01, metadata={"help": "of what the discriminator sees differ between good and made pictures"}
+        default=0.0, metadata={"help": "of what the discriminator sees differ between good and made pictures"}
     )
     perceptual_weight: float = field(
         default=0.0, metadata={"help": "of the VGG16 loss in the rest, with weights at hand"}
