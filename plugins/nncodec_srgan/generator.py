@@ -167,11 +167,12 @@ class Generator(nn.Module):
         if self.config.factor == 1:
             return
         kernel = self.tail.weight  # (3, width, K, K)
-        steps = torch.arange(kernel.shape[-1], dtype=kernel.dtype, device=kernel.device) - kernel.shape[-1] // 2
-        alternating = torch.stack([(1 - 2 * (steps % 2)) * steps**power for power in range(_ALTERNATION_ORDER)], dim=1)
-        basis = torch.linalg.qr(alternating).Q  # (K, order)
-        kernel -= torch.einsum("oiyx,yk,zk->oizx", kernel, basis, basis)
-        kernel -= torch.einsum("oiyx,xk,zk->oiyz", kernel, basis, basis)
+        with torch.autocast(kernel.device.type, enabled=False):  # as much as bfloat16 rounds away would stay
+            steps = torch.arange(kernel.shape[-1], dtype=kernel.dtype, device=kernel.device) - kernel.shape[-1] // 2
+            alternating = torch.stack([(1 - 2 * (steps % 2)) * steps**power for power in range(_ALTERNATION_ORDER)], 1)
+            basis = torch.linalg.qr(alternating).Q  # (K, order)
+            kernel -= torch.einsum("oiyx,yk,zk->oizx", kernel, basis, basis)
+            kernel -= torch.einsum("oiyx,xk,zk->oiyz", kernel, basis, basis)
 
     def fix_all_but_filters(self) -> None:
         """Let a generator with filters learn nothing but these, and how they are mixed.

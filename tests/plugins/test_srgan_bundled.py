@@ -47,7 +47,8 @@ def test_what_x4_adds_at_full_strength_does_not_alternate_from_pixel_to_pixel() 
     kernel = generator.tail.weight.clone()
     generator.remove_alternation()
     assert kernel.abs().max() > 0.01
-    assert (generator.tail.weight - kernel).abs().max() < 1e-3 * kernel.abs().max()  # float16
+    # A hundredth passes: what was removed while these were trained was rounded to bfloat16.
+    assert (generator.tail.weight - kernel).norm() < 0.01 * kernel.norm()
 
 
 def test_restore_makes_low_qualities_better_for_a_few_bytes(photograph: Image.Image) -> None:

@@ -142,9 +142,11 @@ def test_a_config_with_something_else_in_it_is_refused() -> None:
         GeneratorConfig.of(SMALL.as_dict() | {"depth": 3})
 
 
-def test_the_last_kernel_can_be_freed_of_what_alternates() -> None:
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_the_last_kernel_can_be_freed_of_what_alternates(bfloat16: bool) -> None:
     generator = trained(SMALL)
-    generator.remove_alternation()
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):  # as trainings may call it
+        generator.remove_alternation()
     tail = generator.tail
     features = torch.rand(1, SMALL.width, 1, 1).expand(-1, -1, 32, 32)
     signs = 1.0 - 2.0 * (torch.arange(32) % 2)
