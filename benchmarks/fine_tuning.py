@@ -32,9 +32,9 @@ from measuring.machine import machine
 from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
-from nncodec import registry
 from nncodec.compare import Comparison, MeanPoint, bd_delta, compare
-from nncodec.model_file import read_head
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import read_head
 from nncodec.training.data import Pixels
 
 ROOT = Path(__file__).parent.parent

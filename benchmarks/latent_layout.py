@@ -19,12 +19,12 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
-from nncodec import registry
-from nncodec.entropy.base import Alphabet, StageSymbols
-from nncodec.entropy.layout import sorted_segments
-from nncodec.entropy.zstd import ZstdCoder, compress
-from nncodec.model import EntropyModel
-from nncodec.tiling import Span, read_window
+from nncodec.coding.grid import Span, read_window
+from nncodec.format.entropy.base import Alphabet, StageSymbols
+from nncodec.format.entropy.layout import sorted_segments
+from nncodec.format.entropy.zstd import ZstdCoder, compress
+from nncodec.plugin import registry
+from nncodec.plugin.codec import EntropyModel
 
 PICTURES = ("astronaut", "chelsea", "coffee", "rocket", "cat")
 QUALITIES = (10, 30, 50, 70, 90)

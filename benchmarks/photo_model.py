@@ -24,11 +24,12 @@ from PIL import Image
 from tqdm import tqdm
 
 import nncodec
-from nncodec import metrics, registry
+from nncodec import metrics
+from nncodec.coding.decoder import block_latents, model_of
 from nncodec.compare import CurvePoint, bd_rate
-from nncodec.container import Container
-from nncodec.decoder import block_latents, model_of
-from nncodec.entropy.ideal import stage_bits
+from nncodec.format.container import Container
+from nncodec.format.entropy.ideal import stage_bits
+from nncodec.plugin import registry
 
 QUALITIES = (10, 30, 50, 70, 90)
 EFFORT_QUALITIES = (20, 40, 60, 80)

@@ -1,9 +1,10 @@
 """A neural image codec with its own file format, `.nnc`. Importing this package does not import torch."""
 
 from nncodec._version import __version__
-from nncodec.codec import decode, decode_batch, decode_frames, encode, encode_batch
-from nncodec.encoder import EncodeOptions
-from nncodec.enhancing import enhance
+from nncodec.api import decode, decode_batch, decode_frames, encode, encode_batch
+from nncodec.coding.encoder import EncodeOptions
+from nncodec.coding.enhancing import enhance
+from nncodec.coding.inspection import FileInfo, check, inspect
 from nncodec.errors import (
     BadModelFile,
     Corrupt,
@@ -21,7 +22,6 @@ from nncodec.errors import (
     UnsupportedVersion,
     WeightsMismatch,
 )
-from nncodec.inspection import FileInfo, check, inspect
 from nncodec.limits import Limits
 
 __all__ = [

@@ -12,9 +12,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from nncodec import registry
-from nncodec.hookspecs import ModelSpec, hookimpl
-from nncodec.model_file import write_model
+from nncodec.plugin import registry
+from nncodec.plugin.hooks import ModelSpec, hookimpl
+from nncodec.plugin.model_file import write_model
 
 # The pictures of the tests are small: one thread is enough, and does not stall where the machine does other work.
 # Set before torch is imported, and inherited by the processes that tests start.

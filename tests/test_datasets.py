@@ -15,10 +15,11 @@ from PIL import Image
 
 import nncodec
 import nncodec_pillow
-from nncodec import metrics, registry
+from nncodec import metrics
 from nncodec.cli import main
 from nncodec.compare import CurvePoint, bd_rate
 from nncodec.nn.tensors import to_tensor
+from nncodec.plugin import registry
 from nncodec.training.data import Pixels, read_idx
 from nncodec.training.losses import bce
 from nncodec_conv.codec import DigitsCodec

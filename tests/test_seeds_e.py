@@ -16,7 +16,7 @@ import pytest
 import skimage.data
 from PIL import Image, ImageFilter
 
-from nncodec.model_file import write_model
+from nncodec.plugin.model_file import write_model
 
 ROOT = Path(__file__).parent.parent
 SEEDS = ROOT / "benchmarks" / "seeds"

@@ -61,7 +61,7 @@ def metadata(wheel: zipfile.ZipFile, name: str) -> str:
 def test_the_wheel_holds_every_file_of_the_packages_and_no_other(wheel: zipfile.ZipFile) -> None:
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == in_tree().keys()
-    assert {"nncodec/codec.py", "nncodec/py.typed", "nncodec_dense/weights/fashion.safetensors"} <= packed
+    assert {"nncodec/api.py", "nncodec/py.typed", "nncodec_dense/weights/fashion.safetensors"} <= packed
 
 
 def test_files_are_packed_unchanged(wheel: zipfile.ZipFile) -> None:

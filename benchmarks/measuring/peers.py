@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from measuring.codec import Codec
-from nncodec import NncError, registry
+from nncodec import NncError
 from nncodec.compare.matching import nearest_quality
 from nncodec.compare.peers import PEERS
+from nncodec.plugin import registry
 
 DEFAULT_PEERS = tuple(name for name in ("jpeg", "webp", "avif", "jxl") if PEERS[name].installed)
 

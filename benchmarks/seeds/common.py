@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from nncodec import registry
-from nncodec.model_file import write_model
 from nncodec.nn.tensors import weights_of
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import write_model
 from nncodec.training.data import Pixels, read_idx
 
 ROOT = Path(__file__).parents[2]

@@ -49,10 +49,10 @@ from restoring import (
     whole_ways,
 )
 
-from nncodec import registry
 from nncodec.errors import NncError
-from nncodec.model_file import Tensors, read_model, write_model
 from nncodec.nn.tensors import weights_of
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import Tensors, read_model, write_model
 from nncodec.training.data import list_pictures, split_by_name
 from nncodec_srgan.enhancer import CONTENT, DETAIL, model_config
 from nncodec_srgan.generator import Generator, GeneratorConfig

@@ -17,7 +17,7 @@ from PIL import Image
 
 import nncodec
 from nncodec import metrics
-from nncodec.workers import start_worker
+from nncodec._support.workers import start_worker
 
 MODEL = "photo"
 QUALITIES = (5, 10, 20, 30, 40)

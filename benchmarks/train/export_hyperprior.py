@@ -16,10 +16,10 @@ import torch
 from common import PHOTO_SOURCES, data_folder
 from hyperprior_photo import HELD_BACK
 
-from nncodec.entropy import ideal_bits
-from nncodec.latents import Latents
-from nncodec.model import Pixels
-from nncodec.model_file import ModelFile, write_model
+from nncodec.format.entropy import ideal_bits
+from nncodec.plugin.codec import Pixels
+from nncodec.plugin.latents import Latents
+from nncodec.plugin.model_file import ModelFile, write_model
 from nncodec.training.checkpoint import load_checkpoint
 from nncodec.training.data import list_pictures, load_pictures, split_by_name
 from nncodec_hyperprior.codec import HYPER_STRIDE, HyperpriorCodec, model_config

@@ -14,7 +14,7 @@ from typing import Any
 
 from common import PHOTO_SOURCES
 
-from nncodec.model_file import ModelFile, read_model, write_model
+from nncodec.plugin.model_file import ModelFile, read_model, write_model
 
 WEIGHTS = Path("plugins/nncodec_srgan/weights")
 _SUMMARIES = {

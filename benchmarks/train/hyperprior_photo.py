@@ -20,8 +20,8 @@ from torch import Tensor
 
 import nncodec_conv
 import nncodec_hyperprior
-from nncodec.model_file import read_model
 from nncodec.nn.transforms import PhotoTransforms
+from nncodec.plugin.model_file import read_model
 from nncodec.training.data import CropSampler, Pixels, list_pictures, load_pictures, split_by_name
 from nncodec.training.loop import LoopOptions, Schedule, fit
 from nncodec_hyperprior.network import NetworkConfig

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from common import data_folder, show
 
-from nncodec.model_file import write_model
 from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.tensors import to_tensor, weights_of, with_file_precision
+from nncodec.plugin.model_file import write_model
 from nncodec.training.autoencoder import AutoencoderTask
 from nncodec.training.data import ArraySampler, read_idx
 from nncodec.training.loop import LoopOptions, Schedule, fit

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.enhancer import EnhancerModel, EnhancerTraits
-from nncodec.hookspecs import ENHANCER, ArchitectureSpec, hookimpl
-from nncodec.model import Pixels
-from nncodec.model_file import ModelFile
+from nncodec.plugin.codec import Pixels
+from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
+from nncodec.plugin.hooks import ENHANCER, ArchitectureSpec, hookimpl
+from nncodec.plugin.model_file import ModelFile
 
 
 @hookimpl

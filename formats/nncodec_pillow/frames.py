@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from PIL import Image
 
 from nncodec import FormatError, Limits, NncError
-from nncodec.container import ChunkType, Container
-from nncodec.decoder import frames_of
-from nncodec.recommendation import enhancement_for
+from nncodec.coding.decoder import frames_of
+from nncodec.coding.recommendation import enhancement_for
+from nncodec.format.container import ChunkType, Container
 from nncodec_pillow.options import enhancer_and_strength, pixels_together
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from PIL import Image, ImageFile
 
 from nncodec import NotNnc
-from nncodec.container import MAGIC, ChunkType, Container
-from nncodec.inspection import image_info, pillow_mode
-from nncodec.preview import read_preview
+from nncodec.coding.inspection import image_info, pillow_mode
+from nncodec.format.container import MAGIC, ChunkType, Container
+from nncodec.format.preview import read_preview
 from nncodec_pillow.frames import FrameReader
 from nncodec_pillow.options import header_limits
 

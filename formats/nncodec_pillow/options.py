@@ -13,9 +13,9 @@ from typing import Any, TypedDict, cast
 from PIL import Image
 
 from nncodec import InvalidOption, Limits
-from nncodec.enhancing import checked_strength
+from nncodec.coding.enhancing import checked_strength
+from nncodec.coding.targets import TARGETS
 from nncodec.limits import DEFAULT_LIMITS
-from nncodec.targets import TARGETS
 
 
 class OpenerOptions(TypedDict, total=False):

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from nncodec import __version__
+from nncodec._support.text import describe
 from nncodec.cli.check import check_command
 from nncodec.cli.compare import compare_command
 from nncodec.cli.decode import decode_command
@@ -26,7 +27,6 @@ from nncodec.cli.plugins import plugins_command
 from nncodec.cli.text import complain
 from nncodec.cli.train import train_command
 from nncodec.errors import NncError
-from nncodec.text import describe
 
 __all__ = ["main", "run_command"]
 

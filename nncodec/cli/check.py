@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 import nncodec
+from nncodec._support.text import describe
 from nncodec.cli.decode import is_nnc
 from nncodec.cli.files import collect, sources
 from nncodec.cli.info import HEADERS_ONLY
 from nncodec.cli.options import input_options, json_option
 from nncodec.cli.text import complain
-from nncodec.text import describe
 
 
 @click.command("check", short_help="Compare the checksums of .nnc files.")

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nncodec import extras
+from nncodec._support import extras
+from nncodec._support.files import write_file
+from nncodec._support.text import count_of
 from nncodec.cli import compare_tables
 from nncodec.cli.compare_curves import PUBLISHED, Curves, Difference, differences, json_of, pairs_of, table_of
 from nncodec.cli.compare_study import Study, chosen_codecs, find_pictures, measure
@@ -21,9 +23,7 @@ from nncodec.cli.progress import progress
 from nncodec.cli.text import complain
 from nncodec.cli.work import taken
 from nncodec.errors import NncError
-from nncodec.files import write_file
 from nncodec.limits import DEFAULT_LIMITS
-from nncodec.text import count_of
 
 if TYPE_CHECKING:
     from nncodec.compare import Comparison, CurvePoint

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nncodec._support.text import count_of
 from nncodec.cli.text import table
-from nncodec.text import count_of
 
 if TYPE_CHECKING:
     from nncodec.compare import BdDelta, Comparison, CurvePoint, MeanPoint

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nncodec._support.text import line_of
 from nncodec.cli.compare_curves import Curves
 from nncodec.cli.files import STANDARD, collect
 from nncodec.cli.progress import progress
 from nncodec.errors import InvalidOption
-from nncodec.picture_files import is_picture
-from nncodec.text import line_of
+from nncodec.picture.reading import is_picture
 
 if TYPE_CHECKING:
     from nncodec.compare import Comparison, Matching

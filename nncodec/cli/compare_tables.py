@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from nncodec._support.text import count_of
 from nncodec.cli.text import table
-from nncodec.text import count_of
 
 if TYPE_CHECKING:
     from nncodec.compare import Comparison, Match, MeanPoint, Measurement

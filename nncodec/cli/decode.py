@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import nncodec
+from nncodec._support.text import count_of
 from nncodec.cli.files import STANDARD, Job, collect, plan
 from nncodec.cli.options import (
     Manner,
@@ -21,13 +22,12 @@ from nncodec.cli.options import (
 )
 from nncodec.cli.saving import ANIMATED, extension_of, format_of, save_frames
 from nncodec.cli.work import Result, perform
-from nncodec.container import Container
+from nncodec.coding.inspection import pillow_mode
+from nncodec.coding.recommendation import RECOMMENDED
 from nncodec.errors import InvalidOption
-from nncodec.inspection import pillow_mode
+from nncodec.format.container import Container
 from nncodec.limits import Limits
-from nncodec.recommendation import RECOMMENDED
-from nncodec.region import Box
-from nncodec.text import count_of
+from nncodec.picture.region import Box
 
 SUFFIX = ".nnc"
 _DEFAULT_FORMAT = "png"

@@ -16,14 +16,14 @@ import click
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, features
 
-from nncodec import registry
+from nncodec._support.files import write_file
+from nncodec.api import encode
 from nncodec.cli.files import is_taken
 from nncodec.cli.options import force_option, model_option, quality_option
 from nncodec.cli.text import table
 from nncodec.cli.work import taken
-from nncodec.codec import encode
 from nncodec.errors import NncError
-from nncodec.files import write_file
+from nncodec.plugin import registry
 
 _T = TypeVar("_T")
 

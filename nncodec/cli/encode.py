@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import nncodec
+from nncodec._support.text import count_of
 from nncodec.cli.files import Job, collect, plan
 from nncodec.cli.options import (
     Manner,
@@ -21,10 +22,9 @@ from nncodec.cli.options import (
     recommending_options,
 )
 from nncodec.cli.work import Result, perform
-from nncodec.encoder import EncodeOptions
-from nncodec.entropy import available_coders
-from nncodec.picture_files import is_picture, read_pictures
-from nncodec.text import count_of
+from nncodec.coding.encoder import EncodeOptions
+from nncodec.format.entropy import available_coders
+from nncodec.picture.reading import is_picture, read_pictures
 
 
 @dataclass(frozen=True)

@@ -13,20 +13,20 @@ import click
 from PIL import Image
 
 import nncodec
-from nncodec import registry
+from nncodec._support.text import count_of
 from nncodec.cli.decode import is_nnc
 from nncodec.cli.files import STANDARD, Job, collect, plan
 from nncodec.cli.options import Manner, coding_options, manner_options, strength_option
 from nncodec.cli.progress import progress
 from nncodec.cli.saving import ANIMATED, extension_of, format_of, save_frames
 from nncodec.cli.work import Result, perform
-from nncodec.container import MAGIC
-from nncodec.enhancing import DEFAULT_SCALE, Progress, default_enhancer
+from nncodec.coding.enhancing import DEFAULT_SCALE, Progress, default_enhancer
 from nncodec.errors import InvalidOption, NncError, UnsupportedImage
-from nncodec.hookspecs import ENHANCER
+from nncodec.format.container import MAGIC
 from nncodec.limits import Limits
-from nncodec.picture_files import is_picture, read_pictures, upright
-from nncodec.text import count_of
+from nncodec.picture.reading import is_picture, read_pictures, upright
+from nncodec.plugin import registry
+from nncodec.plugin.hooks import ENHANCER
 
 _DEFAULT_FORMAT = "png"
 

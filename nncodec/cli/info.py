@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 import nncodec
+from nncodec._support.text import count_of, describe, plain
 from nncodec.cli.decode import is_nnc
 from nncodec.cli.files import collect, sources
 from nncodec.cli.options import input_options, json_option
 from nncodec.cli.text import complain
-from nncodec.inspection import FileInfo
+from nncodec.coding.inspection import FileInfo
 from nncodec.limits import Limits
-from nncodec.text import count_of, describe, plain
 
 HEADERS_ONLY = Limits(pixels=1 << 80)
 """Limits where no pixel is allocated, however many a file declares."""

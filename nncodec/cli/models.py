@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from nncodec import registry
 from nncodec.cli.options import json_option
 from nncodec.cli.text import complain, table
-from nncodec.container import LONG_ID_BYTES
-from nncodec.model_file import ModelHead
+from nncodec.format.container import LONG_ID_BYTES
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import ModelHead
 
 _YOURS = "yours"
 

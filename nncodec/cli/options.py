@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 
 import click
 
-from nncodec import registry
-from nncodec.codec import DEFAULT_MODEL, DEFAULT_QUALITY
-from nncodec.enhancing import checked_strength
+from nncodec.api import DEFAULT_MODEL, DEFAULT_QUALITY
+from nncodec.coding.enhancing import checked_strength
+from nncodec.coding.recommendation import RECOMMENDED
 from nncodec.errors import InvalidOption, NncError
-from nncodec.hookspecs import CODEC, ENHANCER
 from nncodec.limits import DEFAULT_LIMITS
-from nncodec.recommendation import RECOMMENDED
-from nncodec.region import Box, checked_box
+from nncodec.picture.region import Box, checked_box
+from nncodec.plugin import registry
+from nncodec.plugin.hooks import CODEC, ENHANCER
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

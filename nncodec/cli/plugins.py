@@ -7,9 +7,9 @@ import json
 
 import click
 
-from nncodec import registry
 from nncodec.cli.options import json_option
 from nncodec.cli.text import complain, table
+from nncodec.plugin import registry
 
 
 @click.command("plugins", short_help="List the plugins, and why one failed.")

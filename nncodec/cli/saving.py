@@ -12,8 +12,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from nncodec.errors import UnsupportedImage
-from nncodec.metadata import KEYS
-from nncodec.picture_files import upright
+from nncodec.format.metadata import KEYS
+from nncodec.picture.reading import upright
 
 ANIMATED = ("AVIF", "GIF", "TIFF", "WEBP")
 """Formats that hold several frames in one file, and are usually meant to."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from nncodec.text import line_of, plain
+from nncodec._support.text import line_of, plain
 
 
 def complain(message: str, name: str = "") -> None:

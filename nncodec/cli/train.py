@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from nncodec import registry
+from nncodec._support.text import count_of, describe
+from nncodec._support.workers import use_threads
 from nncodec.cli.options import force_option
 from nncodec.cli.text import complain, table
 from nncodec.errors import NncError
-from nncodec.model_file import ModelFile, is_model_name, read_model
-from nncodec.text import count_of, describe
-from nncodec.workers import use_threads
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import ModelFile, is_model_name, read_model
 
 if TYPE_CHECKING:
     from nncodec.training.distributed import Peers

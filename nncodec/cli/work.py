@@ -19,13 +19,13 @@ from pathlib import Path
 
 import click
 
+from nncodec._support.files import write_file
+from nncodec._support.text import count_of, describe, line_of
+from nncodec._support.workers import interrupts_held, start_worker, use_threads
 from nncodec.cli.files import Job, is_taken, place, write_stdout
 from nncodec.cli.options import Manner
 from nncodec.cli.text import complain
 from nncodec.errors import NncError
-from nncodec.files import write_file
-from nncodec.text import count_of, describe, line_of
-from nncodec.workers import interrupts_held, start_worker, use_threads
 
 _MOST_WORKERS = 61  # more than Windows can wait for
 

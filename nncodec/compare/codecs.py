@@ -19,13 +19,13 @@ from typing import Protocol
 
 from PIL import Image
 
-from nncodec import registry
-from nncodec.codec import DEFAULT_MODEL, DEFAULT_QUALITY, decode, encode
+from nncodec.api import DEFAULT_MODEL, DEFAULT_QUALITY, decode, encode
+from nncodec.coding.encoder import EncodeOptions
 from nncodec.compare.peers import PEERS, Peer
 from nncodec.compare.results import CodecInfo
-from nncodec.encoder import EncodeOptions
 from nncodec.errors import InvalidOption, UnknownModel
-from nncodec.model_file import ModelHead
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import ModelHead
 
 _PILLOW = "pillow:"
 _MODEL_LADDER = tuple(range(0, 101, 10))

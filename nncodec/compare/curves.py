@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from nncodec._support.extras import require
 from nncodec.errors import InvalidOption
-from nncodec.extras import require
 
 METRICS = ("psnr_db", "ssim", "ms_ssim", "ssimulacra2")
 """What a curve can be drawn of."""

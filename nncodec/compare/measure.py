@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from nncodec import metrics
+from nncodec._support.text import describe
 from nncodec.compare.codecs import Codec, open_codec
 from nncodec.compare.matching import alike, matched_quality
 from nncodec.compare.pictures import Original, Source, load
 from nncodec.compare.results import Measurement, PictureInfo, Skipped
 from nncodec.errors import InvalidOption
-from nncodec.text import describe
 
 TIMED_RUNS = 3
 """Runs that a time is the median of, after one that is not counted."""

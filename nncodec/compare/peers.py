@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import features
 
-from nncodec.extras import is_installed
+from nncodec._support.extras import is_installed
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from nncodec.compare.results import PictureInfo
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.metrics import SSIM_EDGE
-from nncodec.picture_files import read_pictures
+from nncodec.picture.reading import read_pictures
 
 _BACKGROUND = "white"
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from nncodec._support.workers import interrupts_held, start_worker
 from nncodec.errors import NncError
-from nncodec.workers import interrupts_held, start_worker
 
 MOST_WORKERS = 61
 """More than Windows can wait for."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from nncodec import extras
+from nncodec._support import extras
 from nncodec.compare.codecs import default_codecs, open_codec
 from nncodec.compare.matching import check_matched
 from nncodec.compare.measure import Found, Matching, Plan, measure_picture

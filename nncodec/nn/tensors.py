@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nncodec.model import Pixels
-from nncodec.model_file import Tensors
+from nncodec.plugin.codec import Pixels
+from nncodec.plugin.model_file import Tensors
 
 _M = TypeVar("_M", bound=nn.Module)
 _ROWS_AT_ONCE = 128

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from nncodec.model_file import Tensors
 from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.prior import LogisticMixturePrior
 from nncodec.nn.quantize import add_uniform_noise, round_straight_through
 from nncodec.nn.tensors import load_weights
+from nncodec.plugin.model_file import Tensors
 from nncodec.training.losses import Loss
 from nncodec.training.recipe import ModelTask
 

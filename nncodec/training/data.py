@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nncodec.picture_files import is_picture
+from nncodec.picture.reading import is_picture
 
 Pixels = NDArray[np.uint8]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from nncodec.text import line_of, plain
+from nncodec._support.text import line_of, plain
 from nncodec.training.events import Advanced, Event, Note, Reading, Stage, Validated
 
 _LINE_S = 10.0  # between plain lines of one kind

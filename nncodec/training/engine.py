@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
-from nncodec import registry
-from nncodec.files import write_file
-from nncodec.model_file import ModelHead, read_model, write_model
-from nncodec.text import count_of
+from nncodec._support.files import write_file
+from nncodec._support.text import count_of
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import ModelHead, read_model, write_model
 from nncodec.training.course import TrainingReport
 from nncodec.training.data import Pixels
 from nncodec.training.distributed import ALONE, Peers, joined, local_device

@@ -11,9 +11,9 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from nncodec._support.text import describe
 from nncodec.limits import DEFAULT_LIMITS
-from nncodec.picture_files import is_picture, read_pictures
-from nncodec.text import describe
+from nncodec.picture.reading import is_picture, read_pictures
 from nncodec.training.data import Pixels, hash_fraction, list_pictures, read_idx
 from nncodec.training.recipe import DataFacts
 

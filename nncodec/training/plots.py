@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 
-from nncodec import extras
+from nncodec._support import extras
 
 _PANELS = {"loss": "loss", "psnr_db": "PSNR, dB", "rate_bpp": "bits per pixel"}
 _INCHES = (6.4, 2.6)  # of a panel

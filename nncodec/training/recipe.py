@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
-from nncodec.model_file import ModelFile, Tensors
+from nncodec.plugin.model_file import ModelFile, Tensors
 from nncodec.training.data import Pixels
 from nncodec.training.loop import TrainingTask
 from nncodec.training.optimizers import ADAM, KINDS

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nncodec import registry
-from nncodec.files import write_file
-from nncodec.model_file import ModelFile, is_model_name
+from nncodec._support.files import write_file
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import ModelFile, is_model_name
 from nncodec.training.checkpoint import has_checkpoint
 from nncodec.training.distributed import Peers
 from nncodec.training.events import Note, OnEvent

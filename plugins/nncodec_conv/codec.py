@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from nncodec.model import AnySize, FixedSize
-from nncodec.model_file import ModelFile
 from nncodec.nn.autoencoder import AutoencoderCodec
 from nncodec.nn.tensors import load_weights
+from nncodec.plugin.codec import AnySize, FixedSize
+from nncodec.plugin.model_file import ModelFile
 from nncodec_conv.networks import DIGIT_EDGE, DigitsConfig, StackConfig, build_digits, build_stack
 
 # 28 halves to 14, 7 and, rounded up, 4: as if every code covered 8 pixels.

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.latents import IntArray
-from nncodec.model import EntropyModel, Stage, StageContext, Tables
+from nncodec.plugin.codec import EntropyModel, Stage, StageContext, Tables
+from nncodec.plugin.latents import IntArray
 
 LEVELS = 10
 COARSEST = 16

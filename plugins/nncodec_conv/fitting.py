@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.latents import IntArray
-from nncodec.model import Tables
 from nncodec.nn.frequencies import integer_frequencies
+from nncodec.plugin.codec import Tables
+from nncodec.plugin.latents import IntArray
 from nncodec_conv.contexts import LEVELS, QUALITIES, ContextEntropy, ContextTables, neighbours, smooth_stages
 
 TABLE_COUNT = 64

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nncodec.latents import IntArray
-from nncodec.model import Pixels
 from nncodec.nn.tensors import to_tensor
+from nncodec.plugin.codec import Pixels
+from nncodec.plugin.latents import IntArray
 from nncodec.training.fitting import padded
 from nncodec.training.recipe import TrainedModel
 from nncodec_conv.fitting import fit_contexts

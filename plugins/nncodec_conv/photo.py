@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nncodec.latents import IntArray, Latents, LatentSpec
-from nncodec.model import AnySize, CodecModel, CodecTraits, EntropyModel, Pixels, Tables
-from nncodec.model_file import ModelFile, Tensors
 from nncodec.nn.tensors import load_weights, to_pixels, to_tensor, weights_of
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, EntropyModel, Pixels, Tables
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.model_file import ModelFile, Tensors
 from nncodec_conv.contexts import ContextEntropy, ContextTables
 from nncodec_conv.photo_network import STRIDE, PhotoConfig, PhotoNetwork
 

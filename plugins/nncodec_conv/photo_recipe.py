@@ -9,8 +9,8 @@ from typing import cast
 
 import torch
 
-from nncodec.model_file import ModelFile
 from nncodec.nn.tensors import with_file_precision
+from nncodec.plugin.model_file import ModelFile
 from nncodec.training.autoencoder import start_from
 from nncodec.training.data import Pixels
 from nncodec.training.fitting import sample_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nncodec.hookspecs import ArchitectureSpec, ModelSpec, hookimpl
+from nncodec.plugin.hooks import ArchitectureSpec, ModelSpec, hookimpl
 
 _WEIGHTS = Path(__file__).parent / "weights"
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from nncodec.model_file import ModelFile
 from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.tensors import weights_of
+from nncodec.plugin.model_file import ModelFile
 from nncodec.training.autoencoder import AutoencoderTask, start_from
 from nncodec.training.data import Pixels
 from nncodec.training.losses import loss_from, parts_of

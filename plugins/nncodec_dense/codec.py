@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from nncodec.model import FixedSize
-from nncodec.model_file import ModelFile
 from nncodec.nn.autoencoder import AutoencoderCodec
 from nncodec.nn.tensors import load_weights
+from nncodec.plugin.codec import FixedSize
+from nncodec.plugin.model_file import ModelFile
 from nncodec_dense.network import DenseConfig, build
 
 

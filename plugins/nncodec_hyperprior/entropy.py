@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nncodec.latents import IntArray, Latents
-from nncodec.model import NOT_CODED, EntropyModel, Stage, StageContext, Tables
 from nncodec.nn.fixed_point import ACTIVATION_LIMIT, ACTIVATION_STEPS
 from nncodec.nn.tensors import channels_last
+from nncodec.plugin.codec import NOT_CODED, EntropyModel, Stage, StageContext, Tables
+from nncodec.plugin.latents import IntArray, Latents
 from nncodec_hyperprior.prior_network import PHASES, SCALES, Prior
 
 HYPER = "z"

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.latents import Latents
-from nncodec.model import Tables
 from nncodec.nn.fixed_point import ACTIVATION_STEPS
 from nncodec.nn.frequencies import integer_frequencies
+from nncodec.plugin.codec import Tables
+from nncodec.plugin.latents import Latents
 from nncodec_hyperprior.entropy import HYPER, HYPER_QUALITIES, LATENT, HyperpriorEntropy, PriorTables
 from nncodec_hyperprior.prior_network import SCALE_LOW, SCALE_STEP, SCALES, Prior
 

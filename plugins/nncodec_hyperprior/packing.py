@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from nncodec.latents import Latents
-from nncodec.model import Pixels
-from nncodec.model_file import ModelFile, Tensors
+from nncodec.plugin.codec import Pixels
+from nncodec.plugin.latents import Latents
+from nncodec.plugin.model_file import ModelFile, Tensors
 from nncodec.training.fitting import padded
 from nncodec_hyperprior.codec import HYPER_STRIDE, HyperpriorCodec, model_config, model_tensors
 from nncodec_hyperprior.entropy import PriorTables

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from nncodec.model_file import ModelFile
 from nncodec.nn.transforms import TransformConfig
+from nncodec.plugin.model_file import ModelFile
 from nncodec.training.data import Pixels
 from nncodec.training.fitting import sample_of
 from nncodec.training.recipe import DataFacts, ModelTask, Recipe, RunOptions, TrainedModel

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from nncodec import registry
-from nncodec.codec import DEFAULT_MODEL
-from nncodec.model_file import ModelFile
+from nncodec.api import DEFAULT_MODEL
 from nncodec.nn.tensors import weights_of
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import ModelFile
 from nncodec.training.autoencoder import start_from
 from nncodec.training.data import Pixels
 from nncodec.training.losses import loss_from, parts_of

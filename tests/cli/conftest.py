@@ -15,17 +15,17 @@ import skimage.data
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from nncodec import registry
 from nncodec.cli import main
-from nncodec.model_file import write_model
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import write_model
 
 _CODEC = '''
 import os, time
 from pathlib import Path
 import numpy as np
-from nncodec.enhancer import EnhancerModel, EnhancerTraits
-from nncodec.latents import LatentSpec
-from nncodec.model import AnySize, CodecModel, CodecTraits
+from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
+from nncodec.plugin.latents import LatentSpec
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
 
 
 class Blocks(CodecModel):
@@ -73,7 +73,7 @@ class Inverse(EnhancerModel):
 
 _PLUGIN = """
 from pathlib import Path
-from nncodec.hookspecs import ArchitectureSpec, ModelSpec, hookimpl
+from nncodec.plugin.hooks import ArchitectureSpec, ModelSpec, hookimpl
 
 HERE = Path(__file__).parent
 

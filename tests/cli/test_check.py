@@ -31,7 +31,7 @@ def test_every_flipped_byte_is_found(run, photo):
 
 
 def test_no_model_is_needed(run, photo_nnc, monkeypatch):
-    from nncodec import registry
+    from nncodec.plugin import registry
 
     monkeypatch.setenv(registry.DISABLED_VARIABLE, "tiny")
     registry.refresh()

@@ -188,7 +188,7 @@ def test_damaged_files_fail_in_one_line_each(run, photo_nnc):
 
 
 def test_a_missing_model_is_named(run, photo_nnc, monkeypatch):
-    from nncodec import registry
+    from nncodec.plugin import registry
 
     monkeypatch.setenv(registry.DISABLED_VARIABLE, "tiny")
     registry.refresh()

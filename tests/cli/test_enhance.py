@@ -10,7 +10,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 import nncodec
-from nncodec import registry
+from nncodec.plugin import registry
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 TRIPLE = ("-m", "tiny/triple")

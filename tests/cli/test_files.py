@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import nncodec
-from nncodec.files import write_file
+from nncodec._support.files import write_file
 
 TINY = ("-m", "tiny/rgb")
 

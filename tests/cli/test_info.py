@@ -52,7 +52,7 @@ def test_stdin_and_folders(run, photo_nnc):
 
 
 def test_a_missing_model_is_said(run, photo_nnc, monkeypatch):
-    from nncodec import registry
+    from nncodec.plugin import registry
 
     monkeypatch.setenv(registry.DISABLED_VARIABLE, "tiny")
     registry.refresh()
@@ -62,7 +62,7 @@ def test_a_missing_model_is_said(run, photo_nnc, monkeypatch):
 
 
 def test_what_a_terminal_would_obey_is_not_shown(run, photo):
-    from nncodec.container import ChunkType, Container, write
+    from nncodec.format.container import ChunkType, Container, write
 
     container = Container(nncodec.encode(photo, "tiny/rgb"))
     chunks = {ChunkType.MODEL_NAME: b"\x1b]0;owned\x07\nname"}
@@ -74,7 +74,7 @@ def test_what_a_terminal_would_obey_is_not_shown(run, photo):
 
 
 def test_settings_of_any_shape_are_shown_or_left_out(run, photo):
-    from nncodec.container import ChunkType, Container, write
+    from nncodec.format.container import ChunkType, Container, write
 
     container = Container(nncodec.encode(photo, "tiny/rgb"))
     settings = b'{"effort": 3, "deep": ' + 900 * b"[" + 900 * b"]" + b', "number": NaN}'
@@ -85,7 +85,7 @@ def test_settings_of_any_shape_are_shown_or_left_out(run, photo):
 
 
 def test_pixels_are_not_counted_against_a_limit(run, photo):
-    from nncodec.container import Container, write
+    from nncodec.format.container import Container, write
 
     container = Container(nncodec.encode(photo, "tiny/rgb"))
     import dataclasses
@@ -100,7 +100,7 @@ def test_pixels_are_not_counted_against_a_limit(run, photo):
 
 
 def test_a_recommended_enhancer_is_shown(run, photo_png, monkeypatch):
-    from nncodec import registry
+    from nncodec.plugin import registry
 
     options = ("-m", "tiny/rgb", "--enhancer", "tiny/keep", "--enhancer-strength", "0.25")
     assert run("encode", photo_png, *options).exit_code == 0
@@ -122,7 +122,7 @@ def test_no_enhancer_is_shown_where_none_is_recommended(run, photo_nnc):
 
 
 def test_a_recommendation_that_makes_no_sense_is_an_error(run, photo):
-    from nncodec.container import ChunkType, Container, write
+    from nncodec.format.container import ChunkType, Container, write
 
     container = Container(nncodec.encode(photo, "tiny/rgb"))
     Path("evil.nnc").write_bytes(write(container.header, {ChunkType.ENHANCER: b"\xff"}, [container.block(0)]))

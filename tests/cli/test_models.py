@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import nncodec
-from nncodec import registry
+from nncodec.plugin import registry
 
 
 def test_table(run):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from nncodec import registry
+from nncodec.plugin import registry
 
 
 def test_table_with_what_failed_and_why(run):

@@ -19,7 +19,7 @@ from click.testing import Result
 from PIL import Image
 
 import nncodec
-from nncodec.model_file import read_head
+from nncodec.plugin.model_file import read_head
 from nncodec.training.log import CsvLog
 
 Run = Callable[..., Result]

@@ -13,10 +13,10 @@ import skimage.data
 from click.testing import Result
 from PIL import Image
 
-from nncodec import registry
 from nncodec.cli.train import train_command
-from nncodec.enhancer import EnhancerModel
-from nncodec.model_file import read_head, read_model
+from nncodec.plugin import registry
+from nncodec.plugin.enhancer import EnhancerModel
+from nncodec.plugin.model_file import read_head, read_model
 
 Run = Callable[..., Result]
 

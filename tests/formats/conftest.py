@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from nncodec.container import CoderId, ColourMode, Header, write
+from nncodec.format.container import CoderId, ColourMode, Header, write
 from nncodec_pillow import options
 
 

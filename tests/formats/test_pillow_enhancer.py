@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import nncodec
-from nncodec.container import ChunkType, Container, write
+from nncodec.format.container import ChunkType, Container, write
 from nncodec_pillow import register_nnc_opener
 
 pytestmark = pytest.mark.usefixtures("enhancers")

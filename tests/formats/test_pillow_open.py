@@ -12,8 +12,9 @@ import pytest
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 import nncodec_pillow
-from nncodec import Corrupt, FormatError, InvalidOption, LimitExceeded, Limits, Truncated, UnsupportedVersion, registry
-from nncodec.container import ChunkType, ColourMode
+from nncodec import Corrupt, FormatError, InvalidOption, LimitExceeded, Limits, Truncated, UnsupportedVersion
+from nncodec.format.container import ChunkType, ColourMode
+from nncodec.plugin import registry
 from nncodec_pillow.opening import accept
 
 Forge = Callable[..., io.BytesIO]

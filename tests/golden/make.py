@@ -13,8 +13,8 @@ import skimage.data
 from PIL import Image
 
 import nncodec
-from nncodec.container import Container
-from nncodec.decoder import block_latents, model_of
+from nncodec.coding.decoder import block_latents, model_of
+from nncodec.format.container import Container
 
 FOLDER = Path(__file__).parent / "v1"
 

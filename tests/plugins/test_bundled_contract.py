@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nncodec import registry
+from nncodec.plugin import registry
 from nncodec.testing import CodecModelContract, EnhancerContract
 
 

@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 
 import nncodec
-from nncodec import registry
-from nncodec.model import AnySize
-from nncodec.model_file import ModelFile, read_model
 from nncodec.nn.tensors import to_tensor, weights_of
+from nncodec.plugin import registry
+from nncodec.plugin.codec import AnySize
+from nncodec.plugin.model_file import ModelFile, read_model
 from nncodec.training.autoencoder import AutoencoderTask
 from nncodec.training.losses import loss_by_name
 from nncodec_conv.codec import StackCodec

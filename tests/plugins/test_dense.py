@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 import nncodec
-from nncodec.model_file import write_model
-from nncodec.testing_support import models_folder
+from nncodec.plugin.model_file import write_model
+from nncodec.testing.support import models_folder
 from nncodec.training.autoencoder import AutoencoderTask
 from nncodec.training.data import ArraySampler
 from nncodec.training.loop import LoopOptions, Schedule, fit

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from nncodec import registry
-from nncodec.model_file import write_model
 from nncodec.nn.tensors import weights_of
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import write_model
 from nncodec.testing import EnhancerContract
 from nncodec_srgan.enhancer import CONTENT, DETAIL, model_config
 from nncodec_srgan.generator import Generator, GeneratorConfig
@@ -62,7 +62,7 @@ class TestExample(EnhancerContract):
             patches.syspath_prepend(str(EXAMPLES))
             group = registry.ENTRY_POINT_GROUP
             entry_point = EntryPoint("sharpen", "enhancer_plugin", group)
-            patches.setattr("nncodec.registry.importlib.metadata.entry_points", lambda group: [entry_point])
+            patches.setattr("nncodec.plugin.registry.importlib.metadata.entry_points", lambda group: [entry_point])
             registry.refresh()
             super().setup_class()
             yield

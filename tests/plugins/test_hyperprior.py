@@ -11,13 +11,13 @@ import skimage.data
 import torch
 from hyperprior_reference import ReferenceEntropy
 
-from nncodec.container import CoderId
-from nncodec.entropy import coder_by_id, decode_block, encode_block, ideal_bits
-from nncodec.latents import Latents
-from nncodec.model_file import ModelFile
+from nncodec.format.container import CoderId
+from nncodec.format.entropy import coder_by_id, decode_block, encode_block, ideal_bits
 from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, steps_of
 from nncodec.nn.tensors import to_tensor
 from nncodec.nn.transforms import TransformConfig
+from nncodec.plugin.latents import Latents
+from nncodec.plugin.model_file import ModelFile
 from nncodec_hyperprior.codec import HyperpriorCodec, model_config, model_tensors
 from nncodec_hyperprior.coding import code_latents, hard_rounding
 from nncodec_hyperprior.fitting import normal_tables

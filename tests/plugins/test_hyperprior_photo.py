@@ -14,10 +14,11 @@ from PIL import Image, ImageDraw
 from rans_reference import PageDecoder
 
 import nncodec
-from nncodec import metrics, registry
-from nncodec.container import CoderId, Container
-from nncodec.decoder import block_latents, model_of
-from nncodec.model_file import read_model
+from nncodec import metrics
+from nncodec.coding.decoder import block_latents, model_of
+from nncodec.format.container import CoderId, Container
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import read_model
 
 MODEL = "hyperprior/photo"
 GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "v1").glob("hyper-*.nnc"))

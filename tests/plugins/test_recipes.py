@@ -14,12 +14,12 @@ import torch
 from PIL import Image
 
 import nncodec
-from nncodec import registry
-from nncodec.entropy import ideal_bits
-from nncodec.model_file import ModelFile, read_model, write_model
+from nncodec.format.entropy import ideal_bits
 from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.quantize import BoundedQuantizer
 from nncodec.nn.tensors import to_tensor
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import ModelFile, read_model, write_model
 from nncodec.training.autoencoder import AutoencoderTask
 from nncodec.training.data import ArraySampler, Pixels
 from nncodec.training.fitting import padded, sample_of

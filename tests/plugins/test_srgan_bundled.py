@@ -8,9 +8,10 @@ import skimage.data
 from PIL import Image
 
 import nncodec
-from nncodec import metrics, registry
-from nncodec.model_file import read_model
+from nncodec import metrics
 from nncodec.nn.tensors import load_weights
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import read_model
 from nncodec_srgan.enhancer import DETAIL, shape_of
 from nncodec_srgan.generator import Generator
 

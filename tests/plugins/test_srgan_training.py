@@ -19,11 +19,11 @@ from PIL import Image
 from torch import Tensor
 
 import nncodec
-from nncodec import registry
-from nncodec.enhancer import EnhancerModel
 from nncodec.errors import UnknownModel
-from nncodec.model_file import ModelFile, read_model, write_model
 from nncodec.nn.tensors import to_tensor, weights_of
+from nncodec.plugin import registry
+from nncodec.plugin.enhancer import EnhancerModel
+from nncodec.plugin.model_file import ModelFile, read_model, write_model
 from nncodec.training import engine
 from nncodec.training.checkpoint import load_checkpoint
 from nncodec.training.data import Pixels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nncodec.model import Tables
+from nncodec.plugin.codec import Tables
 
 
 class PageDecoder:

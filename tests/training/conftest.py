@@ -15,11 +15,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from nncodec import registry
-from nncodec.hookspecs import ArchitectureSpec
-from nncodec.latents import IntArray, Latents, LatentSpec
-from nncodec.model import AnySize, CodecModel, CodecTraits, Pixels
-from nncodec.model_file import ModelFile
+from nncodec.plugin import registry
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, Pixels
+from nncodec.plugin.hooks import ArchitectureSpec
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.model_file import ModelFile
 from nncodec.training.recipe import DataFacts, ModelTask, Recipe, RunOptions, TrainedModel
 
 MULTIPLE = 8

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from nncodec.model_file import read_head
+from nncodec.plugin.model_file import read_head
 from nncodec.training.checkpoint import load_checkpoint
 from nncodec.training.distributed import ALONE, Peers, local_device
 from nncodec.training.log import CsvLog

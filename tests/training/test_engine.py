@@ -15,9 +15,9 @@ import pytest
 import torch
 from PIL import Image
 
-from nncodec import registry
 from nncodec.errors import ModelError, NncError, PluginError
-from nncodec.model_file import read_head, read_model
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import read_head, read_model
 from nncodec.training import engine, plots
 from nncodec.training.checkpoint import load_checkpoint, previous_of
 from nncodec.training.engine import Run, TrainingStopped, train

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nncodec import extras
+from nncodec._support import extras
 from nncodec.compare.report.folder import PAGE, check_folder, write_folder
 
 if TYPE_CHECKING:

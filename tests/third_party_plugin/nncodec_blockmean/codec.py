@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nncodec.latents import IntArray, Latents, LatentSpec
-from nncodec.model import AnySize, CodecModel, CodecTraits, Pixels
-from nncodec.model_file import ModelFile
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, Pixels
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.model_file import ModelFile
 
 
 class BlockMeanCodec(CodecModel):

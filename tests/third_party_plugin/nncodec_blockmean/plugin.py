@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nncodec.hookspecs import ArchitectureSpec, ModelSpec, hookimpl
+from nncodec.plugin.hooks import ArchitectureSpec, ModelSpec, hookimpl
 
 
 @hookimpl

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from nncodec_blockmean.codec import BlockMeanCodec
 
-from nncodec import registry
-from nncodec.model_file import read_model, write_model
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import read_model, write_model
 
 _TRAIN = Path(__file__).parents[1] / "train.py"
 

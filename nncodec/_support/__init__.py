@@ -1,0 +1,1 @@
+"""Small helpers that every room shares; nothing here knows what an image is."""

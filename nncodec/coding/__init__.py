@@ -1,0 +1,1 @@
+"""From images to files and back: blocks and tiles, encoder, decoder, targets, enhancers."""

@@ -1,0 +1,279 @@
+"""Encoding: pictures to blocks of latents to a file."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from nncodec._version import __version__
+from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid, Span
+from nncodec.coding.recommendation import Recommendation, enhancement_to_recommend
+from nncodec.errors import InvalidOption, PluginError, UnsupportedImage
+from nncodec.format.alpha import pack_alpha
+from nncodec.format.container import LONG_ID_BYTES, SHORT_ID_BYTES, ChunkType, CoderId, Header, write
+from nncodec.format.entropy import available_coders, coder_by_id, encode_block
+from nncodec.format.metadata import metadata_chunks
+from nncodec.format.preview import make_preview
+from nncodec.limits import DEFAULT_LIMITS
+from nncodec.picture.pixels import Frames, from_images, to_model
+from nncodec.plugin import registry
+from nncodec.plugin.codec import AnySize, CodecModel, EntropyModel, FixedSize, run_plugin
+from nncodec.plugin.hooks import CODEC
+from nncodec.plugin.latents import Latents, problem_with, problem_with_analysis
+from nncodec.plugin.model_file import ModelHead
+
+_FRAMES_PER_GROUP = 1 << 13
+# Below this payload a file carries the short model id and no model name.
+_SMALL_PAYLOAD_BYTES = 4096
+# A payload may be this much larger than the samples it stands for; together with a small header that is 64 bytes.
+_MARGIN_BYTES = 32
+# With more symbols Zstandard's frame is never what costs; the stored coder is not tried.
+_STORED_SYMBOLS = 1 << 16
+
+
+class EncodeOptions(TypedDict, total=False):
+    """Options of `encode` and `encode_batch` beyond model and quality.
+
+    effort: 0..9, higher is smaller and slower; mapped onto the levels the model has. Default 0.
+    coder: "zstd", "rans" for models with probability tables, "stored" for those without. Default: the model's own,
+        and stored where that is smaller.
+    exif: bytes or `Image.Exif`; None for none. Default: what the picture's `info` holds.
+    icc_profile: bytes; None for none. Default as for exif.
+    xmp: bytes or str; None for none. Default as for exif.
+    preview: True, or the longest edge in pixels (16..256), to embed a small preview.
+    downscale: store the picture reduced by this factor (2..8); decoders return the original size.
+    frames_per_block: frames coded together; fewer give faster random access, more give smaller files.
+    record_settings: write how the file was made into it.
+    enhancer: name or alias of an installed enhancer to recommend to whoever decodes the file, who may use it or not;
+        one that enlarges only together with `downscale`. Default: none.
+    enhancer_strength: the strength to recommend, 0 (faithful, the default) to 1, in hundredths; an enhancer without
+        strengths ignores it.
+    """
+
+    effort: int
+    coder: str
+    exif: bytes | Image.Exif | None
+    icc_profile: bytes | None
+    xmp: bytes | str | None
+    preview: bool | int
+    downscale: int
+    frames_per_block: int
+    record_settings: bool
+    enhancer: str | None
+    enhancer_strength: float | None
+
+
+class Encoder:
+    """How pictures are to be encoded: options checked, model open.
+
+    Args, Raises: see `nncodec.encode`.
+    """
+
+    def __init__(self, model: str, quality: int, options: EncodeOptions) -> None:
+        unknown = options.keys() - EncodeOptions.__annotations__.keys()
+        if unknown:
+            known = ", ".join(EncodeOptions.__annotations__)
+            raise InvalidOption(option=min(unknown), reason=f"there is no such option; the options are {known}")
+        _require_range("quality", quality, 0, 100)
+        self.options = options
+        self.effort_asked = _require_range("effort", options.get("effort", 0), 0, 9)
+        self.downscale = _require_range("downscale", options.get("downscale", 1), 1, 8)
+        preview = options.get("preview", False)
+        if not isinstance(preview, bool):
+            _require_range("preview", preview, 16, 256)
+        self.head: ModelHead = registry.catalog().find(model, CODEC)
+        self.model: CodecModel = registry.open_model(self.head)
+        self.enhancement = enhancement_to_recommend(
+            options.get("enhancer"), options.get("enhancer_strength"), self.downscale
+        )
+        traits = self.model.traits
+        self.effort = max(level for level in traits.efforts if level <= max(self.effort_asked, min(traits.efforts)))
+        self.quality = quality if traits.qualities else None
+        self.coder = _coder_id(options.get("coder", traits.coder))
+        if self.coder is CoderId.STORED and self._entropy().tables is not None:
+            raise InvalidOption(option="coder", reason=f"{self.head.name} has probability tables; choose 'zstd'")
+        if self.coder is CoderId.RANS and self._entropy().tables is None:
+            raise InvalidOption(
+                option="coder", reason=f"{self.head.name} has no probability tables for 'rans'; choose 'zstd'"
+            )
+
+    def prepare(self, images: Sequence[Image.Image]) -> Frames:
+        """Take pictures apart and check that they suit the model."""
+        frames = from_images(images)
+        _, height, width, _ = frames.shape
+        size = self.model.traits.size
+        if isinstance(size, FixedSize) and (width, height) != (size.width, size.height):
+            raise UnsupportedImage(
+                detail=f"{self.head.name} takes pictures of {size.width} x {size.height} pixels, this one has "
+                f"{width} x {height}; resize it or choose another model"
+            )
+        if self.downscale > 1 and isinstance(size, FixedSize):
+            raise InvalidOption(option="downscale", reason=f"{self.head.name} takes one size only")
+        return frames
+
+    def write(self, frames: Frames, info: Mapping[Any, Any]) -> bytes:
+        """Encode all frames into one file."""
+        coded = self._reduced(frames)
+        header = self._header(frames, coded)
+        grid = Grid.of(header, self.model.traits)
+        blocks = (self._latents(coded, grid, cell) for cell in grid.cells())
+        header, payloads = self._payloads(header, blocks)
+        if self._is_wasteful(payloads, coded):
+            return self._lower().write(frames, info)
+        return self._file(header, payloads, frames, info)
+
+    def write_each(self, frames: Frames, infos: Sequence[Mapping[Any, Any]]) -> Iterator[bytes]:
+        """Encode every frame into a file of its own, with one pass of the model over all where they are small."""
+        coded = self._reduced(frames)
+        header = self._header(frames, coded.frame(0))
+        together = replace(header, frames=len(infos), frames_per_block=len(infos))
+        grid = Grid.of(together, self.model.traits)
+        cells = [self._latents(coded, grid, cell) for cell in grid.cells()]
+        for number, info in enumerate(infos):
+            one = slice(number, number + 1)
+            blocks = [{name: array[one] for name, array in latents.items()} for latents in cells]
+            own_header, payloads = self._payloads(header, blocks)
+            if self._is_wasteful(payloads, coded.frame(number)):
+                yield self._lower().write(frames.frame(number), info)
+            else:
+                yield self._file(own_header, payloads, frames.frame(number), info)
+
+    def _is_wasteful(self, payloads: Sequence[bytes], coded: Frames) -> bool:
+        """Return whether the samples themselves would take fewer bytes, and a lower quality may help.
+
+        Padding makes it possible: a single pixel costs what a whole cell of the model's grid does.
+        """
+        return bool(self.quality) and sum(map(len, payloads)) > math.prod(coded.shape) + _MARGIN_BYTES
+
+    def _lower(self) -> Encoder:
+        """Return the same encoder at three quarters of the quality."""
+        lower = copy.copy(self)
+        lower.quality = (self.quality or 0) * 3 // 4
+        return lower
+
+    def _reduced(self, frames: Frames) -> Frames:
+        if self.downscale == 1:
+            return frames
+        _, height, width, _ = frames.shape
+        if max(height, width) > DEFAULT_LIMITS.resampled_edge:
+            raise InvalidOption(
+                option="downscale",
+                reason=f"pictures longer than {DEFAULT_LIMITS.resampled_edge} pixels are not resampled",
+            )
+        return frames.reduced(-(-width // self.downscale), -(-height // self.downscale))
+
+    def _header(self, frames: Frames, coded: Frames) -> Header:
+        count, height, width, _ = coded.shape
+        divide = isinstance(self.model.traits.size, AnySize) and max(width, height) > 1 << BLOCK_EDGE_LOG2
+        header = Header(
+            mode=frames.mode,
+            coder=self.coder,
+            quality=self.quality,
+            model_id=self.head.id_bytes[:LONG_ID_BYTES],
+            width=width,
+            height=height,
+            display_size=frames.images[0].size,
+            frames=count,
+            block_edge_log2=BLOCK_EDGE_LOG2 if divide else 0,
+        )
+        # Padding counts: decoders hold a block's padded size against their limit.
+        grid = Grid.of(header, self.model.traits)
+        padded = grid.padded_width * grid.padded_height
+        fit = max(1, min(PIXELS_AT_ONCE // padded, _FRAMES_PER_GROUP))
+        largest = max(1, DEFAULT_LIMITS.block_pixels // 2 // padded)
+        per_block = _require_range("frames_per_block", self.options.get("frames_per_block", fit), 1, largest)
+        return replace(header, frames_per_block=min(per_block, count))
+
+    def _latents(self, coded: Frames, grid: Grid, cell: Cell) -> Latents:
+        """Analyse a block and quantize what comes out."""
+        plugin, traits = self.head.architecture, self.model.traits
+        arrays = self._analysed(coded, grid, cell)
+        pixels = to_model(coded.window(cell.frames, cell.area), traits.modes)
+        latents = run_plugin(plugin, self.model.quantize, arrays, pixels, self.quality or 0, self.effort)
+        problem = run_plugin(plugin, problem_with, latents, traits.latents, pixels.shape[:3])
+        if problem:
+            raise PluginError(plugin=plugin, reason=problem)
+        return latents
+
+    def _analysed(self, coded: Frames, grid: Grid, cell: Cell) -> dict[str, NDArray[Any]]:
+        """Run the analysis tile by tile, a few frames at a time, and put a block's arrays together."""
+        plugin, specs = self.head.architecture, self.model.traits.latents
+        whole: dict[str, NDArray[Any]] = {}
+        shapes = {s.name: s.shape(cell.frames.size, cell.rows.size, cell.columns.size) for s in specs}
+        for tile in grid.tiles(cell):
+            window = grid.window(tile)
+            at_once = max(1, TILE_EDGE**2 // window.pixels)
+            for start in range(cell.frames.start, cell.frames.stop, at_once):
+                frames = Span(start, min(start + at_once, cell.frames.stop))
+                pixels = to_model(coded.window(frames, window), self.model.traits.modes)
+                arrays = run_plugin(plugin, self.model.analysis, pixels, self.quality or 0, self.effort)
+                problem = run_plugin(plugin, problem_with_analysis, arrays, specs, pixels.shape[:3])
+                if problem:
+                    raise PluginError(plugin=plugin, reason=problem)
+                if not whole:
+                    whole = {name: np.empty(shapes[name], array.dtype) for name, array in arrays.items()}
+                if {name: array.dtype for name, array in arrays.items()} != {n: a.dtype for n, a in whole.items()}:
+                    raise PluginError(plugin=plugin, reason="its analysis gives other arrays for other tiles")
+                for spec in specs:
+                    if spec.name in whole:
+                        target = frames.slice(1, cell.frames.start), slice(None), *tile.slices(spec.stride, cell.area)
+                        whole[spec.name][target] = arrays[spec.name][:, :, *tile.slices(spec.stride, window)]
+        return whole
+
+    def _entropy(self) -> EntropyModel:
+        return run_plugin(self.head.architecture, self.model.entropy, self.quality or 0)
+
+    def _payloads(self, header: Header, blocks: Iterable[Latents]) -> tuple[Header, list[bytes]]:
+        """Code the blocks one after another, and choose the stored coder where it is free to and smaller."""
+        entropy, specs = self._entropy(), self.model.traits.latents
+        candidates = [header.coder]
+        symbols = sum(math.prod(spec.shape(header.frames, header.height, header.width)) for spec in specs)
+        free = "coder" not in self.options and entropy.tables is None
+        if free and header.coder is CoderId.ZSTD and symbols <= _STORED_SYMBOLS:
+            candidates.insert(0, CoderId.STORED)
+        payloads: dict[CoderId, list[bytes]] = {coder: [] for coder in candidates}
+        for latents in blocks:
+            for coder in candidates:
+                payloads[coder].append(encode_block(coder_by_id(coder), latents, entropy, specs))
+        best = min(candidates, key=lambda coder: sum(map(len, payloads[coder])))
+        return replace(header, coder=best), payloads[best]
+
+    def _file(self, header: Header, payloads: Sequence[bytes], frames: Frames, info: Mapping[Any, Any]) -> bytes:
+        chunks = metadata_chunks(self.options, info)
+        if sum(map(len, payloads)) < _SMALL_PAYLOAD_BYTES:
+            header = replace(header, model_id=self.head.id_bytes[:SHORT_ID_BYTES])
+        else:
+            chunks[ChunkType.MODEL_NAME] = self.head.name.encode()
+        if frames.alpha is not None:
+            chunks[ChunkType.ALPHA] = pack_alpha(frames.alpha)
+        if preview := self.options.get("preview"):
+            opaque = frames.images[0].convert(frames.mode.name)
+            chunks[ChunkType.PREVIEW] = make_preview(opaque, 64 if preview is True else int(preview))
+        if self.options.get("record_settings"):
+            settings = {"effort": self.effort, "coder": header.coder.name.lower(), "nncodec": __version__}
+            chunks[ChunkType.SETTINGS] = json.dumps(settings, separators=(",", ":")).encode()
+        # A picture of a pixel or two is not stored reduced, whatever was asked for: then there is nothing to enlarge.
+        if self.enhancement and (self.enhancement.factor == 1 or header.is_reduced):
+            chunks[ChunkType.ENHANCER] = Recommendation.by(self.enhancement).to_bytes()
+        return write(header, chunks, payloads)
+
+
+def _coder_id(name: str) -> CoderId:
+    by_name = {coder.name.lower(): coder for coder in available_coders()}
+    if not isinstance(name, str) or name not in by_name:
+        raise InvalidOption(option="coder", reason=f"{name!r} is not one of {', '.join(by_name)}")
+    return by_name[name]
+
+
+def _require_range(option: str, value: int, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+        raise InvalidOption(option=option, reason=f"{value!r} is not a whole number from {low} to {high}")
+    return int(value)

@@ -1,0 +1,149 @@
+"""Which enhancer a file recommends, if any, and which one it is decoded with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nncodec.coding.enhancing import Enhancement, checked_strength
+from nncodec.errors import Corrupt, InvalidOption, UnknownModel
+from nncodec.format.container import LONG_ID_BYTES, ChunkType, Container, Header
+from nncodec.plugin import registry
+from nncodec.plugin.hooks import ENHANCER
+from nncodec.plugin.model_file import MAX_NAME, ModelHead
+
+RECOMMENDED = "recommended"
+"""In place of an enhancer's name: the one that the file recommends."""
+
+_HUNDREDTHS = 100
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """An enhancer that whoever made a file recommends; what the chunk ENHANCER holds.
+
+    As bytes: strength in hundredths (1 byte, 0..100), the first 8 bytes of the enhancer's digest, its name in UTF-8.
+
+    Args:
+        name: of the enhancer, for messages only.
+        model_id: beginning of its digest, 8 bytes.
+        strength: 0..1, in hundredths.
+    """
+
+    name: str
+    model_id: bytes
+    strength: float
+
+    @classmethod
+    def by(cls, enhancement: Enhancement) -> Recommendation:
+        """Return the recommendation to use an enhancer just so."""
+        return cls(enhancement.head.name, enhancement.head.id_bytes[:LONG_ID_BYTES], enhancement.strength)
+
+    @classmethod
+    def of(cls, container: Container) -> Recommendation | None:
+        """Return what a file recommends, or None; raises Corrupt where that makes no sense."""
+        raw = container.chunk(ChunkType.ENHANCER)
+        if raw is None:
+            return None
+        if len(raw) < 1 + LONG_ID_BYTES:
+            raise Corrupt(detail=f"its recommendation of an enhancer has {len(raw)} bytes only")
+        if raw[0] > _HUNDREDTHS:
+            raise Corrupt(detail=f"it recommends an enhancer with a strength of {raw[0]} hundredths")
+        name = raw[1 + LONG_ID_BYTES :][:MAX_NAME].decode("utf-8", errors="replace")
+        return cls(name, raw[1 : 1 + LONG_ID_BYTES], raw[0] / _HUNDREDTHS)
+
+    def to_bytes(self) -> bytes:
+        """Return the chunk's data."""
+        return bytes((round(self.strength * _HUNDREDTHS),)) + self.model_id + self.name.encode()
+
+    def find(self) -> ModelHead | None:
+        """Return the enhancer where it is installed, else None."""
+        try:
+            return registry.catalog().find_by_id(self.model_id, self.name, ENHANCER)
+        except UnknownModel:
+            return None
+
+
+def enhancement_to_recommend(enhancer: str | None, strength: float | None, downscale: int) -> Enhancement | None:
+    """Return the enhancer that a file is to recommend, by the options of `EncodeOptions`.
+
+    Args:
+        enhancer: name or alias; None for none.
+        strength: 0..1; None for 0.
+        downscale: by how much the picture is stored reduced.
+
+    Raises:
+        InvalidOption: it enlarges, and the picture is not stored reduced; a strength without an enhancer, or out of
+            range.
+        UnknownModel, ...: see `Enhancement.of`.
+    """
+    option = "enhancer_strength"
+    if enhancer is None:
+        if strength is not None:
+            raise InvalidOption(option=option, reason="there is no enhancer that it is for; give 'enhancer', too")
+        return None
+    enhancement = Enhancement.of(enhancer, strength, option)
+    if enhancement.factor > 1 and downscale == 1:
+        reason = f"{_enlarging(enhancement)}, which is for pictures that are stored reduced; give 'downscale', too"
+        raise InvalidOption(option="enhancer", reason=reason)
+    return enhancement
+
+
+def enhancement_for(container: Container, enhancer: str | None, strength: float | None) -> Enhancement | None:
+    """Return the enhancer that a file is to be decoded with, or None for none.
+
+    Args:
+        container: the file.
+        enhancer: its name or alias, `RECOMMENDED`, or None for none.
+        strength: 0..1; None for 0, or for what the file recommends.
+
+    Raises:
+        InvalidOption: it enlarges, and the file is not stored reduced; a strength without an enhancer, or out of range.
+        Corrupt: the file's recommendation makes no sense.
+        LimitExceeded: the enhanced picture would be too large.
+        UnknownModel, ...: see `Enhancement.of`.
+    """
+    if enhancer is None:
+        if strength is not None:
+            raise InvalidOption(option="strength", reason="there is no enhancer that it is for; give 'enhancer', too")
+        return None
+    header = container.header
+    if enhancer == RECOMMENDED:
+        enhancement = _recommended(container, strength)
+    else:
+        enhancement = Enhancement.of(enhancer, strength)
+        if enhancement.factor > 1 and not header.is_reduced:
+            reason = f"{_enlarging(enhancement)}, and this file is not stored reduced; decode it without, then enhance"
+            raise InvalidOption(option="enhancer", reason=reason)
+    if enhancement is not None:
+        _check_size(container, header, enhancement.factor)
+    return enhancement
+
+
+def _recommended(container: Container, strength: float | None) -> Enhancement | None:
+    recommendation = Recommendation.of(container)
+    if strength is not None:
+        strength = checked_strength(strength)
+    if recommendation is None:
+        return None
+    try:
+        head = registry.catalog().find_by_id(recommendation.model_id, recommendation.name, ENHANCER)
+    except UnknownModel as error:
+        plain = "; the file can be decoded without it, give no enhancer"
+        raise UnknownModel(
+            wanted=error.wanted, installed=error.installed, failures=f"{error.failures}{plain}", kind=error.kind
+        ) from None
+    enhancement = Enhancement.of(head, recommendation.strength if strength is None else strength)
+    if enhancement.factor > 1 and not container.header.is_reduced:
+        raise Corrupt(detail=f"it recommends {head.name}, which enlarges, and is not stored reduced")
+    return enhancement
+
+
+def _check_size(container: Container, header: Header, factor: int) -> None:
+    width, height = factor * header.width, factor * header.height
+    container.limits.check("pixels", width * height)
+    if header.display_size != (width, height):
+        container.limits.check("resampled_edge", max(width, height, *header.display_size))
+
+
+def _enlarging(enhancement: Enhancement) -> str:
+    return f"{enhancement.head.name} makes pictures {enhancement.factor} times as large"

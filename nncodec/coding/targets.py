@@ -1,0 +1,154 @@
+"""Encoding to a size, a rate or a fidelity: the quality is searched for, by encoding.
+
+Size and PSNR are taken to grow with quality, so the search is binary: at most seven of the 101 files there are. Where
+they dip on the way, a quality next to the one that is found may do as well; but the bound is held against the very file
+that is returned, so it always holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from nncodec.coding.decoder import frames_of
+from nncodec.coding.encoder import EncodeOptions, Encoder
+from nncodec.coding.grid import Area, Span
+from nncodec.errors import InvalidOption
+from nncodec.format.container import Container
+from nncodec.picture.pixels import Frames
+
+_BEST_QUALITY = 100
+_ROWS_AT_ONCE = 256
+
+
+class _Kind(NamedTuple):
+    """What a target bounds.
+
+    Args:
+        at_most: whether the value is the most allowed, of what grows with quality, or the least.
+        unmet: says that the bound is beyond every quality, from it and the nearest that was reached.
+    """
+
+    at_most: bool
+    unmet: str
+
+
+_KINDS = {
+    "target_size": _Kind(True, "no quality gives {bound:,} bytes or less; the smallest file has {reached:,}"),
+    "target_bpp": _Kind(
+        True, "no quality gives {bound:.4g} bits per pixel or less; the smallest file has {reached:.4g}"
+    ),
+    "target_psnr": _Kind(
+        False, "no quality reaches {bound:.4g} dB, and 100 is not lossless; the best picture has {reached:.4g} dB"
+    ),
+}
+TARGETS = tuple(_KINDS)
+"""Names of the options that stand for a quality."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a file is to keep to.
+
+    Args:
+        option: one of `TARGETS`.
+        bound: bytes of the whole file, or its bits per pixel of all frames, at most; or PSNR in dB, at least.
+    """
+
+    option: str
+    bound: float
+
+    @property
+    def at_most(self) -> bool:
+        """Whether the bound is one from above."""
+        return _KINDS[self.option].at_most
+
+    def measure(self, data: bytes, frames: Frames) -> float:
+        """Return what the bound is held against, of a file with these frames."""
+        if self.option == "target_size":
+            return len(data)
+        if self.option == "target_bpp":
+            return 8 * len(data) / math.prod(frames.shape[:3])
+        return _psnr_db(data, frames)
+
+    def unmet(self, reached: float) -> InvalidOption:
+        """Return the error that says that this is as near as any quality comes."""
+        reason = _KINDS[self.option].unmet.format(bound=self.bound, reached=reached)
+        return InvalidOption(option=self.option, reason=reason, reached=reached)
+
+
+def target_of(
+    quality: int | None, target_size: int | None, target_bpp: float | None, target_psnr: float | None
+) -> Target | None:
+    """Return the one target that is given, or None.
+
+    Raises:
+        InvalidOption: several of the arguments are given, or a bound is not a number above 0 (a whole one for a size).
+    """
+    bounds = (target_size, target_bpp, target_psnr)
+    given = [(name, bound) for name, bound in zip(TARGETS, bounds, strict=True) if bound is not None]
+    names = [name for name, _ in given] + (["quality"] if quality is not None else [])
+    if len(names) > 1:
+        raise InvalidOption(option=names[0], reason=f"it and {names[1]!r} are given; a file can keep to one only")
+    if not given:
+        return None
+    ((name, bound),) = given
+    kinds = int | np.integer if name == "target_size" else int | float | np.integer | np.floating
+    if isinstance(bound, bool) or not isinstance(bound, kinds) or not 0 < bound < math.inf:
+        number = "whole number" if name == "target_size" else "number"
+        raise InvalidOption(option=name, reason=f"{bound!r} is not a {number} above 0")
+    return Target(name, bound)
+
+
+def encode_to(target: Target, images: Sequence[Image.Image], model: str, options: EncodeOptions) -> bytes:
+    """Return the file of the highest quality that keeps a size or rate, or of the lowest that reaches a PSNR.
+
+    Args:
+        target: see there.
+        images, model, options: see `nncodec.encode`.
+
+    Raises:
+        InvalidOption: no quality does, or the model has none.
+        UnsupportedImage, UnknownModel, ...: see `nncodec.encode`.
+    """
+    plan = Encoder(model, 0, options)
+    if not plan.model.traits.qualities:
+        raise InvalidOption(option=target.option, reason=f"{plan.head.name} has no qualities to choose from")
+    frames = plan.prepare(images)
+    best: bytes | None = None
+    nearest = math.inf if target.at_most else -math.inf
+    low, high = 0, _BEST_QUALITY
+    while low <= high:
+        quality = (low + high) // 2
+        data = Encoder(model, quality, options).write(frames, images[0].info)
+        reached = target.measure(data, frames)
+        kept = reached <= target.bound if target.at_most else reached >= target.bound
+        nearest = min(nearest, reached) if target.at_most else max(nearest, reached)
+        if kept:
+            best = data  # better than any before it: the search has gone on from those towards the bound
+        if kept == target.at_most:
+            low = quality + 1
+        else:
+            high = quality - 1
+    if best is None:
+        raise target.unmet(nearest)
+    return best
+
+
+def _psnr_db(data: bytes, frames: Frames) -> float:
+    """Return the PSNR of a file over all colour samples of all frames, as decoders return them; alpha is exact."""
+    squares = 0
+    count, _, width, planes = frames.shape
+    for number, image in enumerate(frames_of(Container(data), range(count))):
+        for top in range(0, image.height, _ROWS_AT_ONCE):  # arrays of a large picture would be many times its size
+            rows = Span(top, min(top + _ROWS_AT_ONCE, image.height))
+            original = frames.window(Span(number, number + 1), Area(rows, Span(0, width)))[0]
+            restored = np.asarray(image.crop((0, rows.start, width, rows.stop)))
+            error = original.astype(np.int32) - restored.reshape(*original.shape[:2], -1)[:, :, :planes]
+            squares += int(np.sum(error * error, dtype=np.int64))
+    return 10 * math.log10(255**2 * math.prod(frames.shape) / squares) if squares else math.inf

@@ -1,0 +1,225 @@
+"""Coding a block stage by stage, the same way in encoder and decoder, whatever the coder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nncodec.errors import Corrupt, PluginError
+from nncodec.format.container import CoderId
+from nncodec.plugin.codec import NOT_CODED, EntropyModel, Stage, Tables, run_plugin
+from nncodec.plugin.latents import VALUE_LIMIT, IntArray, Latents, LatentSpec
+
+# Without tables the indices only say which symbols are alike.
+_MOST_GROUPS = 1 << 31
+
+
+class StageSymbols(NamedTuple):
+    """The coded symbols of one stage and the table of each, both flat, in C order of the stage's array."""
+
+    symbols: IntArray
+    tables: NDArray[np.integer[Any]]
+
+
+class Alphabet(NamedTuple):
+    """What both sides know of a block's symbols before the first one.
+
+    Args:
+        tables: the probability tables, or None for a model without.
+        minimum, maximum: without tables, symbols lie in this range, inclusive.
+        symbols: how many there are in the block; with tables at most, because some may not be coded.
+    """
+
+    tables: Tables | None
+    minimum: int
+    maximum: int
+    symbols: int
+
+
+class SymbolReader(ABC):
+    """Gives back the symbols of a block, stage by stage."""
+
+    @abstractmethod
+    def take(self, tables: NDArray[np.integer[Any]]) -> IntArray:
+        """Return as many symbols as there are tables, at least one; raises Corrupt if the payload has no more."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Raise Corrupt if anything of the payload was left over."""
+
+
+class Coder(ABC):
+    """Symbols to payload bytes and back. Stateless."""
+
+    id: CoderId
+
+    @abstractmethod
+    def encode(self, stages: Sequence[StageSymbols], alphabet: Alphabet) -> bytes:
+        """Return the payload of a block, at least one byte."""
+
+    @abstractmethod
+    def reader(self, payload: bytes, alphabet: Alphabet) -> SymbolReader:
+        """Open a payload; raises Corrupt if it is not one. Work is bounded by `alphabet.symbols`."""
+
+
+def encode_block(coder: Coder, latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec]) -> bytes:
+    """Code one block of latents.
+
+    Args:
+        coder: how.
+        latents: the block's arrays.
+        entropy: stages and tables.
+        specs: what the arrays are.
+
+    Returns:
+        The payload.
+
+    Raises:
+        PluginError: see `block_symbols`.
+    """
+    return coder.encode(*block_symbols(latents, entropy, specs))
+
+
+def block_symbols(
+    latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec]
+) -> tuple[list[StageSymbols], Alphabet]:
+    """Return what is coded of a block, stage by stage, and what both sides know before.
+
+    Raises:
+        PluginError: the entropy model fails, its stages do not cover every latent exactly once, or they cannot
+            code a latent: it is no whole number of steps from its offset, or not 0 where it is not coded.
+    """
+    # The model sees zeros for what is not coded yet, here as in the decoder: a context that peeks ahead cannot
+    # desynchronise, it only gains nothing.
+    known = {name: np.zeros_like(array) for name, array in latents.items()}
+    coded = []
+    visited = 0
+    steps = {spec.name: spec.step for spec in specs}
+    model = type(entropy).__name__
+    for number, stage in enumerate(run_plugin(model, entropy.stages)):
+        values = run_plugin(model, _part, latents, stage)
+        context = _context(entropy, number, known, values)
+        distances = values - context.offsets
+        symbols = distances // steps[stage.latent]
+        if not np.array_equal(symbols * steps[stage.latent], distances):
+            raise PluginError(plugin=model, reason=f"latents of stage {number} are not whole steps from their offsets")
+        coded.append(_only_coded(StageSymbols(symbols.ravel(), context.tables), model, number))
+        known[stage.latent][stage.where] = values
+        visited += values.size
+    alphabet = _alphabet(known, entropy, specs)
+    covered = all(np.array_equal(known[name], array) for name, array in latents.items())
+    if not covered or visited != alphabet.symbols:
+        raise PluginError(plugin=model, reason="its coding stages do not cover every latent exactly once")
+    return coded, alphabet
+
+
+def decode_block(
+    coder: Coder,
+    payload: bytes,
+    entropy: EntropyModel,
+    specs: Sequence[LatentSpec],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> Latents:
+    """Decode one block: the inverse of `encode_block`.
+
+    Args:
+        coder, entropy, specs: as there.
+        payload: the block's bytes, checksum already compared.
+        shapes: shape of each array.
+
+    Raises:
+        Corrupt: the payload does not hold exactly these symbols, or a latent leaves its declared range.
+    """
+    known = {name: np.zeros(shape, np.int32) for name, shape in shapes.items()}
+    reader = coder.reader(payload, _alphabet(known, entropy, specs))
+    by_name = {spec.name: spec for spec in specs}
+    model = type(entropy).__name__
+    for number, stage in enumerate(run_plugin(model, entropy.stages)):
+        target = run_plugin(model, _part, known, stage)
+        if not target.size:
+            continue
+        context = _context(entropy, number, known, target)
+        symbols = _take(reader, context.tables).reshape(target.shape)
+        known[stage.latent][stage.where] = _values(symbols, context.offsets, by_name[stage.latent])
+    reader.finish()
+    return known
+
+
+def _only_coded(stage: StageSymbols, model: str, number: int) -> StageSymbols:
+    """Leave out the symbols that are not coded."""
+    coded = stage.tables >= 0
+    if coded.all():
+        return stage
+    if stage.symbols[~coded].any():
+        raise PluginError(plugin=model, reason=f"stage {number} has symbols other than 0 that it does not code")
+    return StageSymbols(stage.symbols[coded], stage.tables[coded])
+
+
+def _take(reader: SymbolReader, tables: NDArray[np.integer[Any]]) -> IntArray:
+    """Return a stage's symbols, with 0 for those that are not coded."""
+    coded = np.flatnonzero(tables >= 0)
+    if coded.size == tables.size:
+        return reader.take(tables)
+    symbols = np.zeros(tables.size, np.int32)
+    if coded.size:
+        symbols[coded] = reader.take(tables[coded])
+    return symbols
+
+
+def _values(symbols: IntArray, offsets: IntArray, spec: LatentSpec) -> IntArray:
+    """Return latents from their symbols; raises Corrupt if they leave their range."""
+    reach = max(-int(symbols.min()), int(symbols.max())) * spec.step
+    # No offset reaches VALUE_LIMIT, so this decides whether 32 bits hold all that follows.
+    wide = symbols if reach <= VALUE_LIMIT else symbols.astype(np.int64)
+    values = wide * spec.step
+    values += offsets
+    if values.min() < spec.minimum or values.max() > spec.maximum:
+        raise Corrupt(detail=f"a latent lies outside {spec.minimum}..{spec.maximum}")
+    return values.astype(np.int32, copy=False)
+
+
+def _part(latents: Latents, stage: Stage) -> IntArray:
+    return latents[stage.latent][stage.where]
+
+
+class _Context(NamedTuple):
+    """A checked context: tables flat, one a latent; offsets broadcastable to the latents."""
+
+    tables: NDArray[np.integer[Any]]
+    offsets: IntArray
+
+
+def _context(entropy: EntropyModel, stage: int, known: Latents, values: IntArray) -> _Context:
+    """Ask a model for a stage's context and check that it fits."""
+    name = type(entropy).__name__
+    context = run_plugin(name, entropy.context, stage, known)
+    tables = run_plugin(name, _of_shape, context.tables, values.shape).ravel()
+    least, count = (0, _MOST_GROUPS) if entropy.tables is None else (NOT_CODED, len(entropy.tables.frequencies))
+    if tables.dtype.kind not in "iu" or (tables.size and (tables.min() < least or int(tables.max()) >= count)):
+        raise PluginError(plugin=name, reason=f"stage {stage} chooses a table that does not exist")
+    offsets = np.asarray(context.offsets)
+    run_plugin(name, _of_shape, offsets, values.shape)
+    if offsets.dtype.kind not in "iu":
+        raise PluginError(plugin=name, reason=f"stage {stage} has offsets of type {offsets.dtype}, not integers")
+    if offsets.size and (int(offsets.min()) <= -VALUE_LIMIT or int(offsets.max()) >= VALUE_LIMIT):
+        raise PluginError(plugin=name, reason=f"stage {stage} has offsets as large as {VALUE_LIMIT}")
+    if entropy.tables is None and offsets.any():
+        raise PluginError(plugin=name, reason=f"stage {stage} offsets symbols but has no probability tables")
+    return _Context(tables, offsets.astype(np.int32, copy=False))
+
+
+def _of_shape(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    # NumPy takes longer to broadcast to the shape that an array has than a small stage takes otherwise.
+    return array if array.shape == shape else np.broadcast_to(array, shape)
+
+
+def _alphabet(latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec]) -> Alphabet:
+    minimum, maximum = min(-(-s.minimum // s.step) for s in specs), max(s.maximum // s.step for s in specs)
+    return Alphabet(entropy.tables, minimum, maximum, sum(array.size for array in latents.values()))
+
+
+__all__ = ["Alphabet", "Coder", "Stage", "StageSymbols", "SymbolReader", "decode_block", "encode_block"]

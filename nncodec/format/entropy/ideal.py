@@ -1,0 +1,48 @@
+"""The ideal code length of a block: what its symbols cost under their tables, whatever codes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nncodec.errors import InvalidOption
+from nncodec.format.entropy.base import block_symbols
+from nncodec.format.entropy.escapes import escape_bits
+from nncodec.plugin.codec import EntropyModel
+from nncodec.plugin.latents import Latents, LatentSpec
+
+
+def ideal_bits(latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec]) -> float:
+    """Return the information content of a block under its tables, in bits, escapes as the coder "rans" writes them.
+
+    Args:
+        latents: the block's arrays.
+        entropy: stages and tables; probability tables are needed.
+        specs: what the arrays are.
+
+    Raises:
+        InvalidOption: the model has no probability tables.
+        PluginError: as for `encode_block`.
+
+    References:
+        Shannon, "A mathematical theory of communication", 1948, section 7.
+    """
+    return sum(stage_bits(latents, entropy, specs))
+
+
+def stage_bits(latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec]) -> list[float]:
+    """Return the same stage by stage, in coding order. Arguments, errors: see `ideal_bits`."""
+    stages, alphabet = block_symbols(latents, entropy, specs)
+    tables = alphabet.tables
+    if tables is None:
+        raise InvalidOption(option="model", reason="without probability tables there is no ideal code length")
+    columns = tables.frequencies.shape[1]
+    costs = tables.precision - np.log2(tables.frequencies.astype(np.float64))  # (tables, columns)
+    found = []
+    for stage in stages:
+        places = stage.symbols.astype(np.int64) - tables.minimum
+        escaped = (places < 0) | (places >= columns - 1)
+        bits = float(costs[stage.tables, np.where(escaped, columns - 1, places)].sum())
+        found.append(bits + escape_bits(stage.symbols[escaped], tables.minimum, columns))
+    return found

@@ -1,0 +1,57 @@
+"""EXIF, ICC profile and XMP: from options and Pillow's `info` to chunks, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image
+
+from nncodec.errors import InvalidOption
+from nncodec.format.container import ChunkType, Container
+from nncodec.limits import DEFAULT_LIMITS
+
+KEYS = {"exif": ChunkType.EXIF, "icc_profile": ChunkType.ICC, "xmp": ChunkType.XMP}
+"""Pillow's names of the metadata a file can hold."""
+
+_EXIF_PREFIX = b"Exif\0\0"
+
+
+def metadata_chunks(options: Mapping[str, Any], info: Mapping[Any, Any]) -> dict[int, bytes]:
+    """Return the chunks for what the options say, or else what the picture's `info` holds.
+
+    Raises:
+        InvalidOption: a value is neither bytes nor another accepted form.
+    """
+    chunks: dict[int, bytes] = {}
+    for key, kind in KEYS.items():
+        given = key in options
+        value = options[key] if given else info.get(key)
+        data = _as_bytes(key, value, given)
+        if data and len(data) > DEFAULT_LIMITS.chunk_bytes:
+            raise InvalidOption(option=key, reason=f"{len(data)} bytes, over {DEFAULT_LIMITS.chunk_bytes}")
+        if data:
+            chunks[kind] = data
+    return chunks
+
+
+def metadata_info(container: Container) -> dict[str, Any]:
+    """Return the metadata of a file under Pillow's names.
+
+    EXIF comes back as it went in, without the `Exif\\0\\0` that some formats put before it; Pillow accepts both.
+    """
+    found = {key: container.chunk(kind) for key, kind in KEYS.items()}
+    return {key: data for key, data in found.items() if data is not None}
+
+
+def _as_bytes(key: str, value: object, given: bool) -> bytes | None:
+    if isinstance(value, Image.Exif):
+        value = value.tobytes()
+    if isinstance(value, str) and key == "xmp":
+        value = value.encode(errors="replace")  # a lone surrogate has no bytes
+    if isinstance(value, bytes | bytearray):
+        data = bytes(value)
+        return data.removeprefix(_EXIF_PREFIX) if key == "exif" else data
+    if value is None or not given:
+        return None  # what `info` holds in another form is not metadata this format knows
+    raise InvalidOption(option=key, reason=f"expected bytes, got {type(value).__name__}")

@@ -1,0 +1,100 @@
+"""Boxes of a picture: which are sound, what of the coded picture they need, and how that becomes what is shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from nncodec.coding.grid import Area, Span
+from nncodec.errors import InvalidOption
+from nncodec.format.container import Header
+from nncodec.plugin.codec import Pixels
+
+Box = tuple[int, int, int, int]
+"""(left, upper, right, lower) in pixels of the picture as decoders return it, half-open as in `Image.crop`."""
+
+# Pillow's Lanczos kernel reaches three pixels of the smaller picture to each side; one more for rounding.
+_LANCZOS_REACH = 3
+
+
+def checked_box(box: Sequence[int], size: tuple[int, int] | None = None) -> Box:
+    """Return a box that holds pixels and, where `size` (width, height) is given, lies within a picture.
+
+    Raises:
+        InvalidOption: it is not four whole numbers, empty, or reaches outside the picture.
+    """
+    if not isinstance(box, Sequence | np.ndarray) or len(box) != 4 or not all(_is_whole(edge) for edge in box):
+        raise InvalidOption(option="box", reason=f"{box!r} is not four whole numbers: left, upper, right, lower")
+    left, upper, right, lower = (int(edge) for edge in box)
+    shown = f"({left}, {upper}, {right}, {lower})"
+    if left >= right or upper >= lower:
+        raise InvalidOption(option="box", reason=f"{shown} is empty: left < right and upper < lower hold pixels")
+    if min(left, upper) < 0 or (size and (right > size[0] or lower > size[1])):
+        picture = f"the picture, which is {size[0]} x {size[1]} pixels" if size else "any picture"
+        raise InvalidOption(option="box", reason=f"{shown} reaches outside {picture}")
+    return left, upper, right, lower
+
+
+def _is_whole(edge: object) -> bool:
+    return isinstance(edge, int | np.integer) and not isinstance(edge, bool)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box of a picture that may be stored reduced.
+
+    Args:
+        box: what is wanted.
+        coded: what of the coded picture that takes, enlarged if it is.
+        source: the box in pixels of that picture, from the corner of `coded`; None unless its size is another.
+    """
+
+    box: Box
+    coded: Area
+    source: tuple[float, float, float, float] | None
+
+    @classmethod
+    def of(cls, header: Header, box: Box | None, factor: int = 1) -> Region:
+        """Return the region of a sound box, or of all.
+
+        Args:
+            header: the file's.
+            box: None for all.
+            factor: how many times larger the coded picture is made along each edge before it is shown.
+        """
+        left, upper, right, lower = box = box or (0, 0, *header.display_size)
+        width, height = factor * header.width, factor * header.height
+        if header.display_size == (width, height):
+            return cls(box, Area(Span(upper, lower), Span(left, right)), None)
+        columns, *across = _source(left, right, width, header.display_size[0])
+        rows, *down = _source(upper, lower, height, header.display_size[1])
+        return cls(box, Area(rows, columns), (across[0], down[0], across[1], down[1]))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the box."""
+        return self.box[2] - self.box[0], self.box[3] - self.box[1]
+
+    def shown(self, coded: Image.Image) -> Image.Image:
+        """Return the box's pixels of what was decoded, `coded` without alpha."""
+        if self.source is None:
+            return coded
+        return coded.resize(self.size, Image.Resampling.LANCZOS, box=self.source)
+
+    def cut(self, plane: Pixels) -> Image.Image:
+        """Return the box of a plane (H, W) that is stored in the size of the picture."""
+        left, upper, right, lower = self.box
+        return Image.fromarray(np.ascontiguousarray(plane[upper:lower, left:right]))
+
+
+def _source(start: int, stop: int, coded: int, displayed: int) -> tuple[Span, float, float]:
+    """Return the coded pixels that resampling to [start, stop) reads, and where it begins and ends in them."""
+    scale = coded / displayed
+    reach = math.ceil(_LANCZOS_REACH * max(1.0, scale)) + 1
+    first = max(0, math.floor(start * scale) - reach)
+    last = min(coded, math.ceil(stop * scale) + reach)
+    return Span(first, last), start * coded / displayed - first, min(stop * coded / displayed, coded) - first

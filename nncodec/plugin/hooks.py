@@ -1,0 +1,78 @@
+"""Every hook a plugin can implement, on one screen.
+
+A plugin is a module (or object) named by an entry point of the group `nncodec`. Its hooks return cheap values: names,
+paths and `"module:attribute"` references. Nothing heavy may be imported to answer them; what a reference points to is
+imported when a model of that architecture is first used.
+
+    # my_package/plugin.py
+    from nncodec.plugin.hooks import ArchitectureSpec, ModelSpec, hookimpl
+
+    @hookimpl
+    def nncodec_architectures():
+        return [ArchitectureSpec("tiny", "my_package.codec:TinyCodec")]
+
+    @hookimpl
+    def nncodec_models():
+        return [ModelSpec("tiny/one", Path(__file__).parent / "weights" / "one.safetensors")]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pluggy
+
+PROJECT = "nncodec"
+CODEC, ENHANCER = "codec", "enhancer"
+KINDS = (CODEC, ENHANCER)
+"""Kinds of architectures, and so of models."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@dataclass(frozen=True)
+class ArchitectureSpec:
+    """An architecture: builds a model from any model file that names it.
+
+    Args:
+        name: lower case, unique among all plugins; model files carry it.
+        reference: `"module:attribute"` of a `nncodec.plugin.codec.CodecModel` subclass, or of a subclass of
+            `nncodec.plugin.enhancer.EnhancerModel`.
+        kind: which of the two, "codec" or "enhancer".
+        training: `"module:attribute"` of a `nncodec.training.recipe.Recipe` subclass; empty where the architecture
+            cannot be trained with `nncodec train`.
+    """
+
+    name: str
+    reference: str
+    kind: str = CODEC
+    training: str = ""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A trained model that ships with the plugin.
+
+    Args:
+        name: `plugin/model`, unique; the same as in the file.
+        path: its model file.
+        aliases: other names users may say, such as "photo" for the default photo model, or "x4" and "restore" for the
+            default enhancers, see `nncodec.coding.enhancing.default_enhancer`.
+    """
+
+    name: str
+    path: Path
+    aliases: tuple[str, ...] = ()
+
+
+@hookspec
+def nncodec_architectures() -> Sequence[ArchitectureSpec]:  # type: ignore[empty-body]
+    """Return the architectures this plugin provides."""
+
+
+@hookspec
+def nncodec_models() -> Sequence[ModelSpec]:  # type: ignore[empty-body]
+    """Return the trained models this plugin ships."""

@@ -1,0 +1,7 @@
+"""Contract tests that the author of a plugin inherits."""
+
+from nncodec.testing.codec import CodecModelContract
+from nncodec.testing.enhancer import EnhancerContract
+from nncodec.testing.model_file import ModelFileContract
+
+__all__ = ["CodecModelContract", "EnhancerContract", "ModelFileContract"]

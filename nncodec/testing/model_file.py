@@ -1,0 +1,43 @@
+"""What holds for every model file, whatever it is a model of."""
+
+from __future__ import annotations
+
+from nncodec.format.container import SHORT_ID_BYTES
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import read_model
+from nncodec.testing.support import FileUnderTest, some
+
+_HOSTILE_SETTINGS: tuple[object, ...] = (None, "text", -1, 1 << 40, [])
+
+
+class ModelFileContract(FileUnderTest):
+    """A model file opens as it is, and is refused where something of it is missing or of another shape."""
+
+    def test_the_model_is_found_by_the_beginning_of_its_digest(self) -> None:
+        catalog = registry.catalog()
+        found = catalog.find_by_id(self.head.id_bytes[:SHORT_ID_BYTES], kind=catalog.kind_of(self.head))
+        assert found == self.head
+        assert read_model(found.path).digest == self.head.digest
+
+    def test_a_model_file_that_lacks_a_tensor_is_refused(self) -> None:
+        tensors = read_model(self.head.path).tensors
+        for name in some(sorted(tensors)):
+            altered = {other: value for other, value in tensors.items() if other != name}
+            assert not self._opens(self.head.config, altered), f"it opens without tensor {name!r}"
+
+    def test_a_model_file_with_a_tensor_of_another_shape_is_refused(self) -> None:
+        tensors = read_model(self.head.path).tensors
+        for name in some(sorted(tensors)):
+            altered = {**tensors, name: tensors[name][None]}
+            assert not self._opens(self.head.config, altered), f"it opens with another shape of tensor {name!r}"
+
+    def test_a_hostile_config_opens_or_is_refused(self) -> None:
+        """Whatever the config says, the model opens or BadModelFile is raised: nothing else, and no endless work."""
+        tensors = read_model(self.head.path).tensors
+        config = dict(self.head.config)
+        self._opens({}, tensors)
+        self._opens({**config, "unheard_of": 1}, tensors)
+        for key in config:
+            self._opens({other: value for other, value in config.items() if other != key}, tensors)
+            for hostile in _HOSTILE_SETTINGS:
+                self._opens({**config, key: hostile}, tensors)

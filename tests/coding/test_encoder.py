@@ -1,0 +1,160 @@
+"""What a model is shown when pictures are encoded: tiles with a halo in analysis, exactly the block in quantize."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import nncodec
+from nncodec.coding.grid import Grid
+from nncodec.errors import PluginError
+from nncodec.format.container import Container
+from nncodec.plugin import registry
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, Pixels
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.model_file import ModelFile
+
+MULTIPLE, HALO = 8, 16
+
+
+class Means(CodecModel):
+    """Grey means of 4 x 4 pixels, from the analysis, and how many frames there are, from quantize."""
+
+    traits = CodecTraits(
+        ("L",), AnySize(MULTIPLE, HALO), (LatentSpec("mean", 1, 4, 0, 255), LatentSpec("count", 1, 8, 0, 99))
+    )
+
+    def __init__(self) -> None:
+        self.analysed: list[tuple[int, ...]] = []
+        self.quantized: list[tuple[int, ...]] = []
+
+    @classmethod
+    def from_file(cls, model_file: ModelFile) -> CodecModel:
+        return cls()
+
+    def analysis(self, pixels: Pixels, quality: int, effort: int) -> Mapping[str, NDArray[Any]]:
+        self.analysed.append(pixels.shape)
+        frames, height, width, _ = pixels.shape
+        means = pixels.reshape(frames, height // 4, 4, width // 4, 4).mean(axis=(2, 4), dtype=np.float32)
+        return {"mean": means[:, None]}  # (N, 1, h, w)
+
+    def quantize(self, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int) -> Latents:
+        self.quantized.append(pixels.shape)
+        assert latents.keys() == {"mean"}
+        assert latents["mean"].dtype == np.float32
+        np.testing.assert_array_equal(latents["mean"], self.analysis(pixels, quality, effort)["mean"])
+        self.analysed.pop()
+        count = np.full(self.traits.latents[1].shape(*pixels.shape[:3]), len(pixels), np.int32)
+        return {"mean": np.round(latents["mean"]).astype(np.int32), "count": count}
+
+    def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
+        return latents["mean"].astype(np.uint8).repeat(4, axis=2).repeat(4, axis=3).transpose(0, 2, 3, 1)
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> Means:
+    """Return a model that is opened in place of any other."""
+    opened = Means()
+    monkeypatch.setattr(registry, "open_model", lambda _: opened)
+    return opened
+
+
+def pictures(count: int, width: int, height: int) -> list[Image.Image]:
+    random = np.random.default_rng((count, width, height))
+    coarse = random.integers(0, 256, (count, -(-height // 4), -(-width // 4)), np.uint8)
+    whole = coarse.repeat(4, axis=1).repeat(4, axis=2)[:, :height, :width]
+    return [Image.fromarray(np.ascontiguousarray(one)) for one in whole]
+
+
+def assert_restored(data: bytes, expected: list[Image.Image]) -> None:
+    for found, picture in zip(nncodec.decode_frames(data), expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(picture))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "blocks"),
+    [
+        (13, 9, [(1, 16, 16, 1)]),
+        (1100, 20, [(1, 24, 1024, 1), (1, 24, 80, 1)]),
+        (12, 1025, [(1, 1024, 16, 1), (1, 8, 16, 1)]),
+    ],
+)
+def test_quantize_sees_each_block_and_analysis_each_tile_with_its_halo(
+    model: Means, width: int, height: int, blocks: list[tuple[int, ...]]
+) -> None:
+    expected = pictures(1, width, height)
+    data = nncodec.encode(expected[0], "conv/photo")
+    assert_restored(data, expected)
+    assert model.quantized == blocks
+    grid = Grid.of(Container(data).header, model.traits)
+    windows = [grid.window(tile) for cell in grid.cells() for tile in grid.tiles(cell)]
+    assert len(windows) >= len(blocks)
+    assert model.analysed == [(1, window.rows.size, window.columns.size, 1) for window in windows]
+
+
+def test_frames_of_a_block_are_quantized_together(model: Means) -> None:
+    expected = pictures(5, 16, 12)
+    assert_restored(nncodec.encode(expected, "conv/photo", frames_per_block=3), expected)
+    assert model.quantized == [(3, 16, 16, 1), (2, 16, 16, 1)]
+
+
+def test_small_pictures_of_a_batch_are_quantized_together(model: Means) -> None:
+    expected = pictures(3, 16, 12)
+    for data, picture in zip(nncodec.encode_batch(expected, "conv/photo"), expected, strict=True):
+        assert_restored(data, [picture])
+    assert model.quantized == [(3, 16, 16, 1)]
+
+
+@pytest.mark.parametrize(
+    ("method", "result", "reason"),
+    [
+        ("analysis", {}, "its analysis gives"),
+        ("analysis", {"mean": np.zeros((1, 1, 4, 4), bool)}, "as bool"),
+        ("analysis", None, "TypeError"),
+        ("quantize", {"mean": np.zeros((1, 1, 4, 4), np.int32)}, "its latents are"),
+        ("quantize", {"mean": np.zeros((1, 1, 4, 4)), "count": np.zeros((1, 1, 2, 2))}, "'mean' are float64"),
+        ("quantize", None, "AttributeError"),
+    ],
+)
+def test_what_is_not_as_declared_is_the_plugins_fault(
+    model: Means, monkeypatch: pytest.MonkeyPatch, method: str, result: object, reason: str
+) -> None:
+    monkeypatch.setattr(model, method, lambda *_: result)
+    with pytest.raises(PluginError, match=reason):
+        nncodec.encode(pictures(1, 16, 16)[0], "conv/photo")
+
+
+def test_tiles_that_differ_in_type_are_the_plugins_fault(model: Means, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = iter((np.float32, np.float64))
+
+    def analysis(pixels: Pixels, quality: int, effort: int) -> Mapping[str, NDArray[Any]]:
+        return {"mean": Means.analysis(model, pixels, quality, effort)["mean"].astype(next(kinds))}
+
+    monkeypatch.setattr(model, "analysis", analysis)
+    with pytest.raises(PluginError, match="other arrays for other tiles"):
+        nncodec.encode(pictures(3, 1024, 512), "conv/photo")
+
+
+def test_without_quantize_analysis_has_to_round(model: Means, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Means, "quantize")
+    with pytest.raises(PluginError, match="its latents are"):
+        nncodec.encode(pictures(1, 16, 16)[0], "conv/photo")
+
+
+def test_a_file_takes_no_more_than_the_samples_and_64_bytes() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (5, 5, 3), np.uint8)
+    for model in ("conv/photo", "hyperprior/photo"):
+        for picture in (Image.fromarray(noise), Image.fromarray(noise[:1, :1, 0])):
+            data = nncodec.encode(picture, model, 100)
+            assert len(data) <= picture.width * picture.height * len(picture.getbands()) + 64
+            assert nncodec.decode(data).size == picture.size
+        each = nncodec.encode_batch([Image.fromarray(noise), Image.new("RGB", (5, 5))], model, 100)
+        assert all(len(data) <= 75 + 64 for data in each)
+    lowered = nncodec.inspect(nncodec.encode(Image.new("RGB", (1, 1), (255, 0, 255)), "hyperprior/photo", 100)).quality
+    assert lowered is not None
+    assert 0 < lowered < 100

@@ -1,0 +1,179 @@
+"""The shape of the code: which way dependencies point, and what stays unloaded until it is needed."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import importlib.metadata
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import nncodec
+
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "nncodec"
+PLUGINS = sorted(path for path in (ROOT / "plugins").iterdir() if path.name.startswith("nncodec_"))
+FORMATS = sorted(path for path in (ROOT / "formats").iterdir() if path.name.startswith("nncodec_"))
+# Parts of core that need torch; everything else works without it.
+TORCH_PARTS = ("nncodec.nn", "nncodec.training")
+# The demonstration shows what Pillow users see, so it alone asks for the Pillow plugin, when it runs.
+MAY_NAME = {"nncodec.cli.demo": {"nncodec_pillow"}}
+
+
+def modules(folder: Path) -> dict[str, Path]:
+    """Return the modules of a package folder by their import names."""
+    found = {}
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder.parent).with_suffix("").parts
+        found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+def imports(path: Path, *, on_import_only: bool = False) -> Iterator[str]:
+    """Yield the full names a module imports.
+
+    Args:
+        path: its source.
+        on_import_only: leave out what is imported within functions or for type checkers only.
+    """
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and on_import_only:
+            continue
+        elif isinstance(node, ast.If) and on_import_only and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+# --- direction ----------------------------------------------------------------------------------------------------
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert {"nncodec_dense", "nncodec_conv"} <= {path.name for path in PLUGINS}
+    assert {"nncodec_pillow"} <= {path.name for path in FORMATS}
+    assert {"nncodec", "nncodec.api", "nncodec.format.entropy.zstd", "nncodec.nn.blocks"} <= modules(CORE).keys()
+    assert "nncodec_pillow" in set(_texts(CORE / "cli" / "demo.py"))
+    assert "nncodec.plugin.registry.open_model" not in set(imports(CORE / "errors.py"))
+    assert "nncodec.api.encode" in set(imports(CORE / "__init__.py"))
+
+
+@pytest.mark.parametrize("name", modules(CORE))
+def test_core_imports_and_names_no_plugin_and_no_format(name: str) -> None:
+    path = modules(CORE)[name]
+    assert [imported for imported in imports(path) if imported.startswith("nncodec_")] == []
+    others = {folder.name for folder in (*PLUGINS, *FORMATS)}
+    assert {other for other in others if any(other in text for text in _texts(path))} <= MAY_NAME.get(name, set())
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """Yield the string constants of a module, docstrings left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
+            yield node.value
+
+
+@pytest.mark.parametrize("folder", [*PLUGINS, *FORMATS], ids=lambda folder: folder.name)
+def test_plugins_and_formats_import_core_but_not_each_other(folder: Path) -> None:
+    for path in modules(folder).values():
+        foreign = {name.split(".")[0] for name in imports(path) if name.startswith("nncodec")}
+        assert foreign <= {"nncodec", folder.name}, path
+
+
+# --- torch only where it is needed --------------------------------------------------------------------------------
+
+
+def _light_modules() -> dict[str, Path]:
+    """Core apart from the parts for torch, formats, and what plugins are asked by the registry."""
+    light = {name: path for name, path in modules(CORE).items() if not any(within(name, p) for p in TORCH_PARTS)}
+    for folder in FORMATS:
+        light.update(modules(folder))
+    for folder in PLUGINS:
+        light.update({name: path for name, path in modules(folder).items() if name in _asked(folder)})
+    return light
+
+
+def _asked(folder: Path) -> tuple[str, str]:
+    return folder.name, f"{folder.name}.plugin"
+
+
+@pytest.mark.parametrize("path", _light_modules().values(), ids=_light_modules().keys())
+def test_a_light_module_loads_neither_torch_nor_what_needs_it(path: Path) -> None:
+    heavy = [
+        name
+        for name in imports(path, on_import_only=True)
+        if any(within(name, package) for package in ("torch", *TORCH_PARTS))
+    ]
+    assert heavy == []
+
+
+@pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
+def test_what_the_registry_asks_of_a_plugin_imports_nothing_else_of_it(folder: Path) -> None:
+    own = modules(folder)
+    for name in _asked(folder):
+        taken = {n for n in imports(own[name], on_import_only=True) if within(n, folder.name)}
+        assert taken == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import nncodec",
+        "import nncodec.plugin.registry; assert nncodec.plugin.registry.catalog().models",
+        "import nncodec.testing, sys; assert 'pytest' not in sys.modules",
+        "import nncodec.cli; nncodec.cli.main(['--help'], standalone_mode=False)",
+        "import nncodec.cli; nncodec.cli.main(['plugins'], standalone_mode=False)",
+        "import nncodec.cli; nncodec.cli.main(['compare', '--help'], standalone_mode=False)",
+        "import nncodec.cli; nncodec.cli.main(['enhance', '--help'], standalone_mode=False)",
+        "import nncodec; assert nncodec.enhance",
+        "import nncodec.metrics, sys; assert not {'skimage', 'scipy'} & sys.modules.keys()",
+        "import nncodec.compare, nncodec.compare.report, sys; assert not {'scipy', 'matplotlib'} & sys.modules.keys()",
+    ],
+)
+def test_torch_stays_unloaded(code: str, tmp_path: Path) -> None:
+    script = f"{code}\nimport sys\nassert 'nncodec' in sys.modules\nassert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+# --- versions and input checks ------------------------------------------------------------------------------------
+
+
+def test_there_is_one_version() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    assert config["metadata"]["version"] == "attr: nncodec._version.__version__"
+    assert importlib.metadata.version(config["metadata"]["name"]) == nncodec.__version__
+
+
+@pytest.mark.parametrize("folder", [CORE, *PLUGINS, *FORMATS], ids=lambda folder: folder.name)
+def test_asserts_only_state_types(folder: Path) -> None:
+    """Input is checked with exceptions: an assert says what a type checker cannot see, and nothing more."""
+    for name, path in modules(folder).items():
+        if name.startswith("nncodec.testing"):
+            continue  # tests, for plugins to inherit
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assert):
+                stated = ast.unparse(node.test)
+                assert stated.endswith(" is not None") or stated.startswith("isinstance("), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("folder", [CORE, *PLUGINS, *FORMATS], ids=lambda folder: folder.name)
+def test_every_package_is_marked_as_typed(folder: Path) -> None:
+    assert (folder / "py.typed").is_file()

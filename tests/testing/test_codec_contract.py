@@ -1,0 +1,400 @@
+"""The contract tests accept a sound model and find every fault they are there for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from nncodec.errors import NncError
+from nncodec.plugin import registry
+from nncodec.plugin.codec import (
+    AnySize,
+    CodecModel,
+    CodecTraits,
+    EntropyModel,
+    FixedSize,
+    Pixels,
+    Stage,
+    StageContext,
+    Tables,
+)
+from nncodec.plugin.hooks import ArchitectureSpec, hookimpl
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.model_file import ModelFile
+from nncodec.plugin.model_file import write_model as write_model_file
+from nncodec.testing import CodecModelContract
+
+_BLOCK = 4
+_ALL, _EVEN, _ODD = slice(None), slice(0, None, 2), slice(1, None, 2)
+_FOR_FIXED_SIZES = "test_other_sizes_are_refused_by_a_model_of_fixed_size"
+_TESTS = [name for name in dir(CodecModelContract) if name.startswith("test_") and name != _FOR_FIXED_SIZES]
+
+
+def smooth(planes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of each 3 x 3 neighbourhood along the last two axes."""
+    height, width = planes.shape[-2:]
+    padded = np.pad(planes, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    around = [padded[..., y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    return np.asarray(sum(around) / 9)
+
+
+class Checkerboard(EntropyModel):
+    """Even rows and columns first, then the rest, predicted by the mean of what is coded."""
+
+    tables = Tables(np.full((2, 16), 64, np.uint32), -7, 10)
+
+    def stages(self) -> Sequence[Stage]:
+        return [Stage("y", (_ALL, _ALL, rows, columns)) for rows in (_EVEN, _ODD) for columns in (_EVEN, _ODD)]
+
+    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+        if stage == 0:
+            return StageContext(np.array(0))
+        first = known["y"][:, :, _EVEN, _EVEN]
+        return StageContext(np.array(1), first.mean(axis=(2, 3), keepdims=True).astype(np.int32))
+
+
+class SmoothCodec(CodecModel):
+    """Grey pictures as the smoothed means of their 4 x 4 blocks."""
+
+    traits = CodecTraits(("L",), AnySize(_BLOCK, _BLOCK), (LatentSpec("y", 1, _BLOCK, 0, 255),), qualities=True)
+
+    @classmethod
+    def from_file(cls, model_file: ModelFile) -> CodecModel:
+        if model_file.config != {"block": _BLOCK} or model_file.tensors["weight"].shape != (3,):
+            raise ValueError("not a smooth codec")
+        return cls()
+
+    def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:
+        frames, height, width, _ = pixels.shape
+        blocks = pixels.reshape(frames, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
+        means = smooth(blocks.mean(axis=(2, 4))[:, None])
+        return {"y": np.round(means / _step(quality)).astype(np.int32)}
+
+    def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
+        means = smooth(latents["y"].astype(np.float64) * _step(quality))
+        pixels = means.repeat(_BLOCK, axis=2).repeat(_BLOCK, axis=3).transpose(0, 2, 3, 1)
+        return np.clip(np.round(pixels), 0, 255).astype(np.uint8)
+
+    def entropy(self, quality: int) -> EntropyModel:
+        return Checkerboard()
+
+
+def _step(quality: int) -> int:
+    return 1 + (100 - quality) // 4
+
+
+# --- the same codec with latents in quarters, rounded around what is decoded before -------------------------------
+
+
+class QuartersAroundMeans(Checkerboard):
+    """Latents in quarters, whole steps apart from the mean of what is coded; at low quality the last stage is not."""
+
+    def __init__(self, quality: int) -> None:
+        self._last_is_coded = quality >= 20
+
+    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+        context = super().context(stage, known)
+        return context if stage < 3 or self._last_is_coded else context._replace(tables=np.array(-1))
+
+
+def _unrounded(self: SmoothCodec, pixels: Pixels, quality: int, effort: int) -> dict[str, NDArray[np.float32]]:
+    frames, height, width, _ = pixels.shape
+    blocks = pixels.reshape(frames, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
+    return {"y": (smooth(blocks.mean(axis=(2, 4))[:, None]) / _step(quality)).astype(np.float32)}
+
+
+def _rounded_in_order(
+    self: SmoothCodec, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int
+) -> Latents:
+    entropy = self.entropy(quality)
+    known = {"y": np.zeros(latents["y"].shape, np.int32)}
+    for number, stage in enumerate(entropy.stages()):
+        tables, offsets = entropy.context(number, known)
+        symbols = np.round((latents["y"][stage.where] * 4 - offsets) / 4).astype(np.int32)
+        known["y"][stage.where] = offsets + 4 * np.where(tables < 0, 0, symbols)
+    return known
+
+
+def _from_quarters(self: SmoothCodec, latents: Mapping[str, IntArray], quality: int) -> Pixels:
+    return _sound_synthesis(self, {"y": latents["y"] / 4}, quality)  # type: ignore[dict-item]
+
+
+_sound_synthesis = SmoothCodec.synthesis
+_QUARTER_SPECS = (LatentSpec("y", 1, _BLOCK, -40, 1060, step=4),)
+_QUARTERS: dict[str, Any] = {
+    "traits": replace(SmoothCodec.traits, latents=_QUARTER_SPECS),
+    "entropy": lambda self, quality: QuartersAroundMeans(quality),
+    "analysis": _unrounded,
+    "quantize": _rounded_in_order,
+    "synthesis": _from_quarters,
+}
+
+
+class Contract(CodecModelContract):
+    flips_one_in = 0
+
+    @classmethod
+    def write_model(cls, folder: Path) -> None:
+        write_model_file(
+            folder / "smooth.safetensors",
+            architecture="smooth",
+            config={"block": _BLOCK},
+            name="smooth/one",
+            card={},
+            tensors={"weight": np.zeros(3, np.float32)},
+        )
+
+
+@pytest.fixture(autouse=True)
+def _plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make the codec above the only installed architecture."""
+    module = ModuleType("smooth_plugin")
+
+    @hookimpl
+    def nncodec_architectures() -> list[ArchitectureSpec]:
+        return [ArchitectureSpec("smooth", f"{__name__}:SmoothCodec")]
+
+    module.nncodec_architectures = nncodec_architectures  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    entry_point = EntryPoint("smooth", module.__name__, registry.ENTRY_POINT_GROUP)
+    monkeypatch.setattr("nncodec.plugin.registry.importlib.metadata.entry_points", lambda group: [entry_point])
+    registry.refresh()
+    yield
+    monkeypatch.undo()
+    registry.refresh()
+
+
+def check(test: str) -> None:
+    """Run one test of the contract on the model as it is now; its assertions are what is checked."""
+    Contract.setup_class()
+    try:
+        getattr(Contract(), test)()
+    finally:
+        Contract.teardown_class()
+
+
+@pytest.mark.parametrize("test", _TESTS)
+def test_a_sound_model_passes(test: str) -> None:
+    check(test)
+
+
+@pytest.mark.parametrize("test", _TESTS)
+def test_a_sound_model_that_rounds_around_means_passes(monkeypatch: pytest.MonkeyPatch, test: str) -> None:
+    for name, value in _QUARTERS.items():
+        monkeypatch.setattr(SmoothCodec, name, value)
+    check(test)
+
+
+def test_a_written_model_is_gone_afterwards() -> None:
+    check("test_traits_are_consistent")
+    assert not registry.catalog().models
+
+
+# --- faults -------------------------------------------------------------------------------------------------------
+
+
+def _analysis(change: Callable[[Pixels, Latents], Latents]) -> dict[str, Any]:
+    sound = SmoothCodec.analysis
+
+    def analysis(self: SmoothCodec, pixels: Pixels, quality: int, effort: int) -> Latents:
+        return change(pixels, sound(self, pixels, quality, effort))
+
+    return {"analysis": analysis}
+
+
+def _synthesis(change: Callable[[Mapping[str, IntArray], Pixels], Any]) -> dict[str, Any]:
+    sound = SmoothCodec.synthesis
+
+    def synthesis(self: SmoothCodec, latents: Mapping[str, IntArray], quality: int) -> Any:
+        return change(latents, sound(self, latents, quality))
+
+    return {"synthesis": synthesis}
+
+
+def _quantize(change: Callable[[Latents, Pixels, Mapping[str, NDArray[Any]]], Latents]) -> dict[str, Any]:
+    def quantize(
+        self: SmoothCodec, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int
+    ) -> Latents:
+        return change(_rounded_in_order(self, latents, pixels, quality, effort), pixels, latents)
+
+    return {**_QUARTERS, "quantize": quantize}
+
+
+def _in_quarters(change: Callable[[NDArray[np.float32]], Any]) -> dict[str, Any]:
+    def analysis(self: SmoothCodec, pixels: Pixels, quality: int, effort: int) -> dict[str, Any]:
+        return {"y": change(_unrounded(self, pixels, quality, effort)["y"])}
+
+    return {**_QUARTERS, "analysis": analysis}
+
+
+def _traits(**changes: Any) -> dict[str, Any]:
+    return {"traits": replace(SmoothCodec.traits, **changes)}
+
+
+def _spec(**changes: Any) -> dict[str, Any]:
+    return _traits(latents=(replace(SmoothCodec.traits.latents[0], **changes),))
+
+
+def _entropy(**members: Any) -> dict[str, Any]:
+    changed = type("Changed", (Checkerboard,), members)
+    return {"entropy": lambda self, quality: changed()}
+
+
+def _context(tables: Any, offsets: Any = 0) -> dict[str, Any]:
+    return _entropy(context=lambda self, stage, known: StageContext(tables, offsets))
+
+
+def _plus_one_step_at_the_end(array: IntArray) -> IntArray:
+    changed = array.copy()
+    changed[..., -1, -1] += 4
+    return changed
+
+
+def _overwrite(array: NDArray[Any], result: Any) -> Any:
+    array += 1
+    return result
+
+
+def _peek(self: EntropyModel, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+    return StageContext(np.array(0), known["y"].max(keepdims=True))
+
+
+def _write_known(self: EntropyModel, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+    known["y"][...] = 1
+    return StageContext(np.array(0))
+
+
+def _mean_of_all_frames(self: EntropyModel, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+    return StageContext(np.array(0), known["y"][:, :, _EVEN, _EVEN].mean(keepdims=True).astype(np.int32))
+
+
+def _code_nothing(self: EntropyModel, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+    return StageContext(np.array(-1))
+
+
+_ANYTHING_GOES = classmethod(lambda cls, file: cls())
+_COUNTER = iter(range(10**9))
+
+_FAULTS: list[tuple[str, dict[str, Any]]] = [
+    ("test_traits_are_consistent", _traits(modes=())),
+    ("test_traits_are_consistent", _traits(modes=("CMYK",))),
+    ("test_traits_are_consistent", _traits(size=AnySize(3, 3))),
+    ("test_traits_are_consistent", _traits(size=AnySize(4, 6))),
+    ("test_traits_are_consistent", _traits(size=FixedSize(0, 8))),
+    ("test_traits_are_consistent", _traits(efforts=(3, 1))),
+    ("test_traits_are_consistent", _traits(efforts=(0, 10))),
+    ("test_traits_are_consistent", _traits(coder="gzip")),
+    ("test_latent_specs_are_consistent", _traits(latents=())),
+    ("test_latent_specs_are_consistent", _traits(latents=SmoothCodec.traits.latents * 2)),
+    ("test_latent_specs_are_consistent", _spec(channels=0)),
+    ("test_latent_specs_are_consistent", _spec(minimum=255)),
+    ("test_latent_specs_are_consistent", _spec(stride=8)),
+    ("test_analysis_returns_the_declared_arrays", _analysis(lambda p, y: {"y": y["y"].astype(np.int64)})),
+    ("test_analysis_returns_the_declared_arrays", _analysis(lambda p, y: {"z": y["y"]})),
+    ("test_analysis_returns_the_declared_arrays", _analysis(lambda p, y: {"y": y["y"][..., 1:]})),
+    ("test_analysis_returns_the_declared_arrays", _spec(maximum=254)),
+    ("test_synthesis_returns_pixels_for_any_latents_in_range", _synthesis(lambda y, p: p.astype(np.float32))),
+    ("test_synthesis_returns_pixels_for_any_latents_in_range", _synthesis(lambda y, p: p[:, 1:])),
+    ("test_a_picture_does_not_depend_on_its_batch", _analysis(lambda p, y: {"y": y["y"] - y["y"].min() + len(p)})),
+    ("test_a_picture_does_not_depend_on_its_batch", _analysis(lambda p, y: {"y": y["y"][:1].repeat(len(p), axis=0)})),
+    ("test_a_picture_does_not_depend_on_its_batch", _synthesis(lambda y, p: (p // len(p)).astype(np.uint8))),
+    ("test_equal_input_gives_equal_output", _analysis(lambda p, y: {"y": y["y"] ^ (next(_COUNTER) & 1)})),
+    ("test_equal_input_gives_equal_output", _synthesis(lambda y, p: p ^ (next(_COUNTER) & 1))),
+    ("test_encoding_twice_gives_the_same_bytes", _analysis(lambda p, y: {"y": y["y"] ^ (next(_COUNTER) & 1)})),
+    ("test_views_are_taken_and_left_unchanged", _analysis(lambda p, y: _overwrite(p, y))),
+    ("test_views_are_taken_and_left_unchanged", _synthesis(lambda y, p: _overwrite(y["y"], p))),
+    ("test_quality_means_what_the_traits_say", _traits(qualities=False)),
+    ("test_quality_means_what_the_traits_say", {"synthesis": lambda self, y, q: _flat_pixels(y)}),
+    ("test_tiles_and_whole_agree", _traits(size=AnySize(4, 0))),
+    ("test_tiles_and_whole_agree", _synthesis(lambda y, p: p + np.uint8(p.shape[1] % 7))),
+    ("test_a_picture_larger_than_a_block_comes_back", _synthesis(lambda y, p: p ^ np.uint8(sum(p.shape) & 255))),
+    ("test_files_decode_to_what_synthesis_gives", _entropy(stages=lambda self: Checkerboard().stages()[:3])),
+    ("test_every_quality_and_effort_makes_a_file", _synthesis(lambda y, p: p + np.uint8(16 * next(_COUNTER)))),
+    ("test_grey_pictures_go_through", _entropy(stages=lambda self: Checkerboard().stages()[:3])),
+    ("test_stages_cover_every_symbol_once", _entropy(stages=lambda self: Checkerboard().stages()[:3])),
+    ("test_stages_cover_every_symbol_once", _entropy(stages=lambda self: [*Checkerboard().stages()] * 2)),
+    ("test_stages_cover_every_symbol_once", _entropy(stages=lambda self: [Stage("z", (_ALL,) * 4)])),
+    ("test_contexts_fit_their_stages", _context(np.array(2))),
+    ("test_contexts_fit_their_stages", _context(np.array(-2))),
+    ("test_contexts_fit_their_stages", _entropy(tables=None, context=_code_nothing)),
+    ("test_contexts_fit_their_stages", _context(np.array(0), np.array(1 << 30))),
+    ("test_contexts_fit_their_stages", _context(np.array(0), np.array(-1 << 30))),
+    ("test_contexts_fit_their_stages", _context(np.array(0.0))),
+    ("test_contexts_fit_their_stages", _context(np.array(0), np.array(0.5))),
+    ("test_contexts_fit_their_stages", _entropy(tables=None)),
+    ("test_contexts_depend_on_coded_symbols_only", _entropy(context=_peek)),
+    ("test_contexts_depend_on_coded_symbols_only", _entropy(context=_write_known)),
+    ("test_any_latents_in_range_survive_coding", _entropy(stages=lambda self: Checkerboard().stages()[:3])),
+    ("test_any_latents_in_range_survive_coding", _context(np.array(-1), np.array(256))),
+    ("test_any_latents_in_range_survive_coding", {**_spec(step=512), **_context(np.array(0), np.array(300))}),
+    ("test_latent_specs_are_consistent", _spec(step=256)),
+    ("test_analysis_returns_the_declared_arrays", _in_quarters(lambda y: y > 0)),
+    ("test_analysis_returns_the_declared_arrays", _in_quarters(lambda y: y[..., 1:])),
+    ("test_analysis_returns_the_declared_arrays", {**_QUARTERS, "analysis": lambda self, p, q, e: {}}),
+    ("test_analysis_returns_the_declared_arrays", _quantize(lambda y, p, f: {"y": y["y"].astype(np.int64)})),
+    ("test_analysis_returns_the_declared_arrays", _quantize(lambda y, p, f: {"y": y["y"] + 10**6})),
+    ("test_a_picture_does_not_depend_on_its_batch", _quantize(lambda y, p, f: {"y": y["y"] + 4 * len(p)})),
+    ("test_a_picture_does_not_depend_on_its_batch", _in_quarters(lambda y: y + np.float32(0.01) * y.mean())),
+    ("test_equal_input_gives_equal_output", _quantize(lambda y, p, f: {"y": y["y"] + 4 * (next(_COUNTER) & 1)})),
+    ("test_views_are_taken_and_left_unchanged", _quantize(lambda y, p, f: _overwrite(p, y))),
+    ("test_views_are_taken_and_left_unchanged", _quantize(lambda y, p, f: _overwrite(f["y"], y))),
+    ("test_views_are_taken_and_left_unchanged", _quantize(lambda y, p, f: {"y": y["y"] + 8 * f["y"].data.contiguous})),
+    ("test_quality_means_what_the_traits_say", {**_QUARTERS, **_traits(latents=_QUARTER_SPECS, qualities=False)}),
+    ("test_tiles_and_whole_agree", {**_QUARTERS, **_traits(latents=_QUARTER_SPECS, size=AnySize(4, 0))}),
+    ("test_files_decode_to_what_synthesis_gives", _quantize(lambda y, p, f: {"y": y["y"] + 1})),
+    ("test_files_of_a_batch_decode_to_what_synthesis_gives", {**_QUARTERS, **_entropy(context=_mean_of_all_frames)}),
+    ("test_every_quality_and_effort_makes_a_file", _quantize(lambda y, p, f: {"y": _plus_one_step_at_the_end(y["y"])})),
+    ("test_a_model_file_that_lacks_a_tensor_is_refused", {"from_file": _ANYTHING_GOES}),
+    (
+        "test_a_model_file_with_a_tensor_of_another_shape_is_refused",
+        {"from_file": _ANYTHING_GOES},
+    ),
+]
+
+
+def _flat_pixels(latents: Mapping[str, IntArray]) -> Pixels:
+    frames, _, height, width = latents["y"].shape
+    return np.zeros((frames, height * _BLOCK, width * _BLOCK, 1), np.uint8)
+
+
+@pytest.mark.parametrize(("test", "fault"), _FAULTS, ids=[f"{test}-{n}" for n, (test, _) in enumerate(_FAULTS)])
+def test_a_fault_is_found(monkeypatch: pytest.MonkeyPatch, test: str, fault: dict[str, Any]) -> None:
+    for name, value in fault.items():
+        monkeypatch.setattr(SmoothCodec, name, value)
+    with pytest.raises((AssertionError, NncError)):
+        check(test)
+
+
+def test_a_shape_that_does_not_broadcast_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SmoothCodec, "entropy", _context(np.zeros((7, 5), np.int32))["entropy"])
+    with pytest.raises(ValueError, match="broadcast"):
+        check("test_contexts_fit_their_stages")
+
+
+def test_a_config_that_ends_the_program_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = SmoothCodec.from_file.__func__  # type: ignore[attr-defined]
+
+    def from_file(cls: type[SmoothCodec], file: ModelFile) -> CodecModel:
+        if file.config != {"block": _BLOCK}:
+            raise SystemExit(1)
+        return sound(cls, file)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(SmoothCodec, "from_file", classmethod(from_file))
+    with pytest.raises(SystemExit):
+        check("test_a_hostile_config_opens_or_is_refused")
+
+
+def test_tests_that_do_not_apply_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SmoothCodec, "traits", replace(SmoothCodec.traits, size=FixedSize(8, 12)))
+    check(_FOR_FIXED_SIZES)
+    with pytest.raises(pytest.skip.Exception):
+        check("test_tiles_and_whole_agree")
