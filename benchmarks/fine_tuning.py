@@ -33,9 +33,9 @@ from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
 from nncodec.compare import Comparison, MeanPoint, bd_delta, compare
-from nncodec.plugin import registry
+from nncodec.plugin import discovery, registry
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import read_head
-from nncodec.training.data import Pixels
 
 ROOT = Path(__file__).parent.parent
 GENERAL = "photo"
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"there is no set {min(unknown)!r}; choose from {', '.join(SETS)}")
     models = options.run / "models"
     models.mkdir(parents=True, exist_ok=True)
-    os.environ[registry.MODELS_VARIABLE] = str(models)
+    os.environ[discovery.MODELS_VARIABLE] = str(models)
     found, rows = {}, {}
     for name in names:
         pictures = SETS[name]()

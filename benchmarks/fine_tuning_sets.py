@@ -19,7 +19,8 @@ import numpy as np
 import skimage.data
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from nncodec.training.data import Pixels, read_idx
+from nncodec.plugin.latents import Pixels
+from nncodec.training.data import read_idx
 
 CLOTHING_HELD_BACK = 200
 PAGES, PAGES_HELD_BACK = 160, 8

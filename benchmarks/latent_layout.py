@@ -19,12 +19,12 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
-from nncodec.coding.grid import Span, read_window
 from nncodec.format.entropy.base import Alphabet, StageSymbols
 from nncodec.format.entropy.layout import sorted_segments
 from nncodec.format.entropy.zstd import ZstdCoder, compress
+from nncodec.picture.area import Span, read_window
 from nncodec.plugin import registry
-from nncodec.plugin.codec import EntropyModel
+from nncodec.plugin.entropy import EntropyModel
 
 PICTURES = ("astronaut", "chelsea", "coffee", "rocket", "cat")
 QUALITIES = (10, 30, 50, 70, 90)

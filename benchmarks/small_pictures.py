@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 
 import nncodec
-from nncodec.training.data import Pixels, read_idx
+from nncodec.plugin.latents import Pixels
+from nncodec.training.data import read_idx
 
 SETS = {"dense/fashion": "fashion-mnist", "conv/digits": "mnist"}
 WEBP_QUALITIES = (0, 10, 20, 40, 60)

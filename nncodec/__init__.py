@@ -2,7 +2,6 @@
 
 from nncodec._version import __version__
 from nncodec.api import decode, decode_batch, decode_frames, encode, encode_batch
-from nncodec.coding.encoder import EncodeOptions
 from nncodec.coding.enhancing import enhance
 from nncodec.coding.inspection import FileInfo, check, inspect
 from nncodec.errors import (
@@ -23,6 +22,7 @@ from nncodec.errors import (
     WeightsMismatch,
 )
 from nncodec.limits import Limits
+from nncodec.options import EncodeOptions
 
 __all__ = [
     "BadModelFile",

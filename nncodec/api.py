@@ -13,7 +13,7 @@ from typing import Unpack
 from PIL import Image
 
 from nncodec.coding.decoder import alike_of, frames_of, model_of
-from nncodec.coding.encoder import EncodeOptions, Encoder
+from nncodec.coding.encoder import Encoder
 from nncodec.coding.grid import PIXELS_AT_ONCE
 from nncodec.coding.inspection import Source
 from nncodec.coding.recommendation import enhancement_for
@@ -21,6 +21,7 @@ from nncodec.coding.targets import encode_to, target_of
 from nncodec.errors import InvalidOption
 from nncodec.format.container import Container, Header
 from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.options import EncodeOptions
 from nncodec.picture.region import Box, checked_box
 
 DEFAULT_MODEL = "photo"

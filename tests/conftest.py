@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from nncodec.plugin import registry
+from nncodec.plugin import discovery, registry
 from nncodec.plugin.hooks import ModelSpec, hookimpl
 from nncodec.plugin.model_file import write_model
 
@@ -77,7 +77,7 @@ def enhancers(
 
     module.nncodec_models = nncodec_models  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    group = registry.ENTRY_POINT_GROUP
+    group = discovery.ENTRY_POINT_GROUP
     real = importlib.metadata.entry_points  # torch looks for entry points of its own when it is imported
     codecs = [one for one in real(group=group) if one.name in _CODECS]
     names = ("enhancer_plugin", module.__name__)

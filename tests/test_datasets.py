@@ -20,7 +20,8 @@ from nncodec.cli import main
 from nncodec.compare import CurvePoint, bd_rate
 from nncodec.nn.tensors import to_tensor
 from nncodec.plugin import registry
-from nncodec.training.data import Pixels, read_idx
+from nncodec.plugin.latents import Pixels
+from nncodec.training.data import read_idx
 from nncodec.training.losses import bce
 from nncodec_conv.codec import DigitsCodec
 

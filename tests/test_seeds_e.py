@@ -16,6 +16,7 @@ import pytest
 import skimage.data
 from PIL import Image, ImageFilter
 
+from nncodec.plugin import discovery
 from nncodec.plugin.model_file import write_model
 
 ROOT = Path(__file__).parent.parent
@@ -170,7 +171,7 @@ def test_what_there_is_not_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_files_of_weights_get_names_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     e_srgan = module("e_srgan")
     registry = e_srgan.registry
-    monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "none"))
+    monkeypatch.setenv(discovery.MODELS_VARIABLE, str(tmp_path / "none"))
     registry.refresh()
     first = e_srgan._random_weights("x4", tmp_path)
     names = e_srgan.usable({"x4": str(first)}, tmp_path / "models")

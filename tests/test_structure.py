@@ -20,6 +20,25 @@ PLUGINS = sorted(path for path in (ROOT / "plugins").iterdir() if path.name.star
 FORMATS = sorted(path for path in (ROOT / "formats").iterdir() if path.name.startswith("nncodec_"))
 # Parts of core that need torch; everything else works without it.
 TORCH_PARTS = ("nncodec.nn", "nncodec.training")
+# It lies with the recipes that it finds, and imports torch only when it finds one.
+LIGHT_PARTS = ("nncodec.training.recipes",)
+# The rooms of core from top to bottom: a module imports from its own room and from the rows below it, never from a
+# neighbour in its row.
+ROOMS = (
+    ("__main__",),
+    ("cli",),
+    ("compare", "testing"),
+    ("api",),
+    ("coding", "training"),
+    ("picture",),
+    ("format", "nn", "metrics"),
+    ("plugin",),
+    ("_support", "limits", "options"),
+    ("errors", "_version"),
+)
+# What stands in the folder of the package beside its rooms.
+OUTSIDE_ROOMS = {"__init__.py", "__main__.py", "_version.py", "py.typed"}
+MOST_ROOMS = 18
 # The demonstration shows what Pillow users see, so it alone asks for the Pillow plugin, when it runs.
 MAY_NAME = {"nncodec.cli.demo": {"nncodec_pillow"}}
 
@@ -72,6 +91,64 @@ def test_there_is_something_to_look_at() -> None:
     assert "nncodec.api.encode" in set(imports(CORE / "__init__.py"))
 
 
+def _level(module: str) -> int:
+    """Return the row of the room that a module of core lies in; `nncodec` itself offers the API."""
+    room = [*module.split("."), "api"][1]
+    return next(number for number, row in enumerate(ROOMS) if room in row)
+
+
+def _module_of(imported: str) -> str:
+    """Return the module of core that an imported name is, or comes from."""
+    known = modules(CORE)
+    return imported if imported in known else imported.rpartition(".")[0]
+
+
+def test_every_room_has_a_place_in_the_order() -> None:
+    entries = {path.name for path in CORE.iterdir() if path.name != "__pycache__"} - OUTSIDE_ROOMS
+    placed = {room for row in ROOMS for room in row}
+    assert {name.removesuffix(".py") for name in entries} <= placed
+    assert len(entries) <= MOST_ROOMS
+
+
+@pytest.mark.parametrize("name", modules(CORE))
+def test_a_room_imports_only_from_the_rooms_below_it(name: str) -> None:
+    if name == "nncodec":
+        return  # it offers what the rooms hold
+    room = name.split(".")[1]
+    for imported in imports(modules(CORE)[name]):
+        if not within(imported, "nncodec"):
+            continue
+        module = _module_of(imported)
+        assert module in modules(CORE), imported
+        if [*module.split("."), "api"][1] != room:
+            assert _level(module) > _level(name), f"{name} imports {imported}"
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    files = {name: path for folder in (CORE, *PLUGINS, *FORMATS) for name, path in modules(folder).items()}
+    graph = {
+        name: {target for target in (_file_of(one, files) for one in imports(path)) if target and target != name}
+        for name, path in files.items()
+    }
+    # The package offers what its rooms hold, and they import one another by their own names.
+    assert [f"{a} <-> {b}" for a in graph for b in sorted(graph[a]) if _reaches(graph, b, a)] == []
+
+
+def _file_of(imported: str, files: dict[str, Path]) -> str | None:
+    return next((name for name in (imported, imported.rpartition(".")[0]) if name in files), None)
+
+
+def _reaches(graph: dict[str, set[str]], start: str, end: str) -> bool:
+    waiting, seen = [start], {start}
+    while waiting:
+        node = waiting.pop()
+        if node == end:
+            return True
+        waiting += graph[node] - seen
+        seen |= graph[node]
+    return False
+
+
 @pytest.mark.parametrize("name", modules(CORE))
 def test_core_imports_and_names_no_plugin_and_no_format(name: str) -> None:
     path = modules(CORE)[name]
@@ -102,6 +179,7 @@ def test_plugins_and_formats_import_core_but_not_each_other(folder: Path) -> Non
 def _light_modules() -> dict[str, Path]:
     """Core apart from the parts for torch, formats, and what plugins are asked by the registry."""
     light = {name: path for name, path in modules(CORE).items() if not any(within(name, p) for p in TORCH_PARTS)}
+    light.update({name: modules(CORE)[name] for name in LIGHT_PARTS})
     for folder in FORMATS:
         light.update(modules(folder))
     for folder in PLUGINS:
@@ -119,6 +197,7 @@ def test_a_light_module_loads_neither_torch_nor_what_needs_it(path: Path) -> Non
         name
         for name in imports(path, on_import_only=True)
         if any(within(name, package) for package in ("torch", *TORCH_PARTS))
+        and not any(within(name, part) for part in LIGHT_PARTS)
     ]
     assert heavy == []
 
@@ -135,6 +214,7 @@ def test_what_the_registry_asks_of_a_plugin_imports_nothing_else_of_it(folder: P
     "code",
     [
         "import nncodec",
+        "from nncodec.training import recipes; assert recipes.trainable()",
         "import nncodec.plugin.registry; assert nncodec.plugin.registry.catalog().models",
         "import nncodec.testing, sys; assert 'pytest' not in sys.modules",
         "import nncodec.cli; nncodec.cli.main(['--help'], standalone_mode=False)",

@@ -27,8 +27,9 @@ from torch import Tensor, nn
 import nncodec
 from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.tensors import to_pixels, to_tensor, with_file_precision
+from nncodec.plugin.latents import Pixels
 from nncodec.training.autoencoder import AutoencoderTask
-from nncodec.training.data import ArraySampler, Pixels
+from nncodec.training.data import ArraySampler
 from nncodec.training.loop import LoopOptions, Schedule, fit
 from nncodec.training.losses import bce, mse
 from nncodec_conv.networks import DIGIT_CODE_CHANNELS, DIGIT_CODE_EDGE, DigitsConfig, build_digits

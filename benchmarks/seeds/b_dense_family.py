@@ -31,8 +31,9 @@ from torch import Tensor
 import nncodec
 from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.tensors import to_tensor, with_file_precision
+from nncodec.plugin.latents import Pixels
 from nncodec.training.autoencoder import AutoencoderTask
-from nncodec.training.data import ArraySampler, Pixels
+from nncodec.training.data import ArraySampler
 from nncodec.training.log import CsvLog
 from nncodec.training.loop import LoopOptions, Schedule, fit
 from nncodec.training.losses import mse

@@ -39,8 +39,9 @@ from nncodec import metrics
 from nncodec.compare import open_codec
 from nncodec.nn.tensors import with_file_precision
 from nncodec.nn.vgg16 import read_features
+from nncodec.plugin.latents import Pixels
 from nncodec.training.autoencoder import AutoencoderTask
-from nncodec.training.data import CropSampler, Pixels, list_pictures, load_pictures, split_by_name
+from nncodec.training.data import CropSampler, list_pictures, load_pictures, split_by_name
 from nncodec.training.loop import LoopOptions, Schedule, fit
 from nncodec.training.losses import Loss, PerceptualLoss, dissimilarity, mse
 from nncodec.training.losses.perceptual import OWN_WEIGHTS

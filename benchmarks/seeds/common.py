@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from nncodec.nn.tensors import weights_of
-from nncodec.plugin import registry
+from nncodec.plugin import discovery, registry
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import write_model
-from nncodec.training.data import Pixels, read_idx
+from nncodec.training.data import read_idx
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "seeds"
@@ -74,7 +75,7 @@ def install(folder: Path, architecture: str, config: Mapping[str, Any], name: st
     card = {"summary": "trained by benchmarks/seeds"}
     path = folder / f"{name.replace('/', '_')}.safetensors"
     write_model(path, architecture=architecture, config=config, name=name, card=card, tensors=weights_of(network))
-    os.environ[registry.MODELS_VARIABLE] = str(folder)
+    os.environ[discovery.MODELS_VARIABLE] = str(folder)
     registry.refresh()
 
 

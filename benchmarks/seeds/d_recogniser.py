@@ -28,7 +28,7 @@ from recogniser import Labelled, Training, loss_and_accuracy, plain_network, sco
 from torch import nn
 
 from nncodec.nn.vgg16 import VGG16, add_batch_normalisation, fold_batch_normalisation, write_recogniser
-from nncodec.training.data import Pixels
+from nncodec.plugin.latents import Pixels
 from nncodec.training.losses.perceptual import OWN_WEIGHTS
 
 DOCUMENT = {"epochs": 15, "batch_size": 200, "accuracy": 0.9934, "plain_accuracy": 0.9914, "plain_loss": 0.026}

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 import nncodec
-from nncodec.training.data import Pixels
+from nncodec.plugin.latents import Pixels
 
 
 @dataclass(frozen=True)

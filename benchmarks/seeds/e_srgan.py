@@ -51,7 +51,7 @@ from restoring import (
 
 from nncodec.errors import NncError
 from nncodec.nn.tensors import weights_of
-from nncodec.plugin import registry
+from nncodec.plugin import discovery, registry
 from nncodec.plugin.model_file import Tensors, read_model, write_model
 from nncodec.training.data import list_pictures, split_by_name
 from nncodec_srgan.enhancer import CONTENT, DETAIL, model_config
@@ -158,7 +158,7 @@ def usable(asked: Mapping[str, str], folder: Path) -> dict[str, str]:
     Raises:
         NncError: there is no such model, or the file is none.
     """
-    own = registry.models_folder()
+    own = discovery.models_folder()
     bundled = {head.digest: head.name for head in registry.catalog().models.values() if head.path.parent != own}
     names = {role: value for role, value in asked.items() if not _is_file(value)}
     files = {role: read_model(Path(value)) for role, value in asked.items() if _is_file(value)}
@@ -177,7 +177,7 @@ def usable(asked: Mapping[str, str], folder: Path) -> dict[str, str]:
                     card=one.card,
                     tensors=one.tensors,
                 )
-        os.environ[registry.MODELS_VARIABLE] = str(folder)
+        os.environ[discovery.MODELS_VARIABLE] = str(folder)
         registry.refresh()
     for name in names.values():
         registry.catalog().find(name)

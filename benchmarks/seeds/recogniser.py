@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nncodec.plugin.latents import Pixels
 from nncodec.training.checkpoint import load_checkpoint, previous_of, save_checkpoint
-from nncodec.training.data import Pixels
 from nncodec.training.loop import Schedule
 
 _MOMENTUM = 0.9

@@ -17,8 +17,7 @@ from common import PHOTO_SOURCES, data_folder
 from hyperprior_photo import HELD_BACK
 
 from nncodec.format.entropy import ideal_bits
-from nncodec.plugin.codec import Pixels
-from nncodec.plugin.latents import Latents
+from nncodec.plugin.latents import Latents, Pixels
 from nncodec.plugin.model_file import ModelFile, write_model
 from nncodec.training.checkpoint import load_checkpoint
 from nncodec.training.data import list_pictures, load_pictures, split_by_name

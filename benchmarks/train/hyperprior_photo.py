@@ -21,8 +21,9 @@ from torch import Tensor
 import nncodec_conv
 import nncodec_hyperprior
 from nncodec.nn.transforms import PhotoTransforms
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import read_model
-from nncodec.training.data import CropSampler, Pixels, list_pictures, load_pictures, split_by_name
+from nncodec.training.data import CropSampler, list_pictures, load_pictures, split_by_name
 from nncodec.training.loop import LoopOptions, Schedule, fit
 from nncodec_hyperprior.network import NetworkConfig
 from nncodec_hyperprior.starting import fresh_network, network_from

@@ -19,7 +19,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from nncodec.training.data import Pixels, list_pictures, split_by_name
+from nncodec.plugin.latents import Pixels
+from nncodec.training.data import list_pictures, split_by_name
 from nncodec.training.pictures import in_mode, read_picture
 from nncodec_srgan.decoded import decoded_pairs
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.plugin.codec import Pixels
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
 from nncodec.plugin.hooks import ENHANCER, ArchitectureSpec, hookimpl
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
 
 

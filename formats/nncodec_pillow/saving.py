@@ -9,8 +9,8 @@ from typing import IO, Any
 from PIL import Image
 
 from nncodec import EncodeOptions, InvalidOption, NncError, UnknownModel, encode
-from nncodec.format.container import SHORT_ID_BYTES
 from nncodec.plugin import registry
+from nncodec.plugin.model_file import SHORT_ID_BYTES
 from nncodec_pillow.options import RATES, pixels_together, with_defaults
 
 _KNOWN = {"model", *RATES, *EncodeOptions.__annotations__}

@@ -22,8 +22,8 @@ from nncodec.cli.options import (
     recommending_options,
 )
 from nncodec.cli.work import Result, perform
-from nncodec.coding.encoder import EncodeOptions
 from nncodec.format.entropy import available_coders
+from nncodec.options import EncodeOptions
 from nncodec.picture.reading import is_picture, read_pictures
 
 

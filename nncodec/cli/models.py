@@ -11,9 +11,9 @@ import click
 
 from nncodec.cli.options import json_option
 from nncodec.cli.text import complain, table
-from nncodec.format.container import LONG_ID_BYTES
 from nncodec.plugin import registry
-from nncodec.plugin.model_file import ModelHead
+from nncodec.plugin.catalog import Catalog
+from nncodec.plugin.model_file import LONG_ID_BYTES, ModelHead
 
 _YOURS = "yours"
 
@@ -62,7 +62,7 @@ def remove_command(name: str) -> None:
     click.echo(f"removed {path}")
 
 
-def _entry(head: ModelHead, installed: registry.Catalog) -> dict[str, Any]:
+def _entry(head: ModelHead, installed: Catalog) -> dict[str, Any]:
     plugin = next((p.name for p in installed.plugins if head.name in p.models), None)
     return {
         "name": head.name,

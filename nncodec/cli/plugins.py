@@ -9,7 +9,8 @@ import click
 
 from nncodec.cli.options import json_option
 from nncodec.cli.text import complain, table
-from nncodec.plugin import registry
+from nncodec.plugin import discovery, registry
+from nncodec.plugin.catalog import PluginInfo
 
 
 @click.command("plugins", short_help="List the plugins, and why one failed.")
@@ -31,9 +32,9 @@ def plugins_command(as_json: bool) -> None:
     for failure in installed.failures:
         complain(failure)
     if any(p.status == "disabled" for p in installed.plugins):
-        complain(f"{registry.DISABLED_VARIABLE} switches plugins off")
+        complain(f"{discovery.DISABLED_VARIABLE} switches plugins off")
 
 
-def _architectures(plugin: registry.PluginInfo) -> str:
+def _architectures(plugin: PluginInfo) -> str:
     pairs = zip(plugin.architectures, plugin.kinds, strict=True)
     return ", ".join(f"{name} ({kind})" for name, kind in pairs)

@@ -18,6 +18,7 @@ from nncodec.cli.text import complain, table
 from nncodec.errors import NncError
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import ModelFile, is_model_name, read_model
+from nncodec.training import recipes
 
 if TYPE_CHECKING:
     from nncodec.training.distributed import Peers
@@ -91,7 +92,7 @@ class _Command(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_paragraph()
-        names = ", ".join(registry.trainable()) or "none, see 'nncodec plugins'"
+        names = ", ".join(recipes.trainable()) or "none, see 'nncodec plugins'"
         formatter.write_text(f"Architectures that can be trained here: {names}.")
 
 
@@ -108,7 +109,7 @@ def _options_of(architecture: str) -> list[_SettingOption]:
             metavar="true|false" if one.kind is bool else "TEXT" if one.kind is str else "N",
             help=one.help + ("" if one.default in (None, "") else f"  [default: {_shown(one.default)}]"),
         )
-        for one in settings_of(registry.recipe_of(architecture)).values()
+        for one in settings_of(recipes.recipe_of(architecture)).values()
     ]
 
 
@@ -200,7 +201,7 @@ def _what(what: tuple[str, ...], base: ModelFile | None) -> tuple[str, Path | No
     if base is not None and not what:
         return base.architecture, None
     if not what:
-        names = ", ".join(registry.trainable()) or "none"
+        names = ", ".join(recipes.trainable()) or "none"
         raise click.UsageError(f"give an architecture ({names}) and a folder of pictures or an IDX file")
     if what[0] not in known:
         raise click.UsageError(_no_architecture(what[0]))
@@ -208,7 +209,7 @@ def _what(what: tuple[str, ...], base: ModelFile | None) -> tuple[str, Path | No
 
 
 def _no_architecture(name: str) -> str:
-    names = registry.trainable()
+    names = recipes.trainable()
     close = [one for one in names if one.startswith(name)] or difflib.get_close_matches(name, names)
     if len(close) == 1:
         return f"there is no architecture {name!r}; did you mean {close[0]!r}?"
@@ -237,7 +238,7 @@ def _base_of(name: str | None) -> ModelFile | None:
 def _list_settings(architecture: str) -> None:
     from nncodec.training.settings import settings_of
 
-    settings = settings_of(registry.recipe_of(architecture)).values()
+    settings = settings_of(recipes.recipe_of(architecture)).values()
     rows = [[one.name, "" if one.default is None else _shown(one.default), one.help] for one in settings]
     click.echo(table(["SETTING", "DEFAULT", "MEANING"], rows))
 
@@ -260,7 +261,7 @@ def _run_of(architecture: str, data: Path | None, base: ModelFile | None, option
         raise click.UsageError(f"{output.stem!r} cannot name a model; give a name with --name")
     sources = _sources(options)
     try:
-        combine(registry.recipe_of(architecture), *sources)
+        combine(recipes.recipe_of(architecture), *sources)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     return Run(

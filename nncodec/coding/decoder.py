@@ -10,18 +10,20 @@ import numpy as np
 from PIL import Image
 
 from nncodec.coding.enhancing import Enhancement
-from nncodec.coding.grid import TILE_EDGE, Area, Cell, Grid, Span
+from nncodec.coding.grid import TILE_EDGE, Cell, Grid
 from nncodec.coding.inspection import image_info, model_name
 from nncodec.coding.patches import Patch, patches
 from nncodec.errors import Corrupt, PluginError
 from nncodec.format.alpha import unpack_alpha
 from nncodec.format.container import ChunkType, ColourMode, Container, Header
 from nncodec.format.entropy import coder_by_id, decode_block
+from nncodec.picture.area import Area, Span
 from nncodec.picture.pixels import Canvas, from_model
 from nncodec.picture.region import Box, Region
 from nncodec.plugin import registry
-from nncodec.plugin.codec import AnySize, CodecModel, FixedSize, Pixels, run_plugin
-from nncodec.plugin.latents import Latents
+from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
+from nncodec.plugin.guard import run_plugin
+from nncodec.plugin.latents import Latents, Pixels
 
 
 def frames_of(

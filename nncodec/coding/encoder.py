@@ -7,28 +7,32 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from nncodec._version import __version__
-from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid, Span
+from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid
 from nncodec.coding.recommendation import Recommendation, enhancement_to_recommend
 from nncodec.errors import InvalidOption, PluginError, UnsupportedImage
 from nncodec.format.alpha import pack_alpha
-from nncodec.format.container import LONG_ID_BYTES, SHORT_ID_BYTES, ChunkType, CoderId, Header, write
+from nncodec.format.container import ChunkType, CoderId, Header, write
 from nncodec.format.entropy import available_coders, coder_by_id, encode_block
 from nncodec.format.metadata import metadata_chunks
 from nncodec.format.preview import make_preview
 from nncodec.limits import DEFAULT_LIMITS
+from nncodec.options import EncodeOptions
+from nncodec.picture.area import Span
 from nncodec.picture.pixels import Frames, from_images, to_model
 from nncodec.plugin import registry
-from nncodec.plugin.codec import AnySize, CodecModel, EntropyModel, FixedSize, run_plugin
+from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
+from nncodec.plugin.entropy import EntropyModel
+from nncodec.plugin.guard import run_plugin
 from nncodec.plugin.hooks import CODEC
 from nncodec.plugin.latents import Latents, problem_with, problem_with_analysis
-from nncodec.plugin.model_file import ModelHead
+from nncodec.plugin.model_file import LONG_ID_BYTES, SHORT_ID_BYTES, ModelHead
 
 _FRAMES_PER_GROUP = 1 << 13
 # Below this payload a file carries the short model id and no model name.
@@ -37,38 +41,6 @@ _SMALL_PAYLOAD_BYTES = 4096
 _MARGIN_BYTES = 32
 # With more symbols Zstandard's frame is never what costs; the stored coder is not tried.
 _STORED_SYMBOLS = 1 << 16
-
-
-class EncodeOptions(TypedDict, total=False):
-    """Options of `encode` and `encode_batch` beyond model and quality.
-
-    effort: 0..9, higher is smaller and slower; mapped onto the levels the model has. Default 0.
-    coder: "zstd", "rans" for models with probability tables, "stored" for those without. Default: the model's own,
-        and stored where that is smaller.
-    exif: bytes or `Image.Exif`; None for none. Default: what the picture's `info` holds.
-    icc_profile: bytes; None for none. Default as for exif.
-    xmp: bytes or str; None for none. Default as for exif.
-    preview: True, or the longest edge in pixels (16..256), to embed a small preview.
-    downscale: store the picture reduced by this factor (2..8); decoders return the original size.
-    frames_per_block: frames coded together; fewer give faster random access, more give smaller files.
-    record_settings: write how the file was made into it.
-    enhancer: name or alias of an installed enhancer to recommend to whoever decodes the file, who may use it or not;
-        one that enlarges only together with `downscale`. Default: none.
-    enhancer_strength: the strength to recommend, 0 (faithful, the default) to 1, in hundredths; an enhancer without
-        strengths ignores it.
-    """
-
-    effort: int
-    coder: str
-    exif: bytes | Image.Exif | None
-    icc_profile: bytes | None
-    xmp: bytes | str | None
-    preview: bool | int
-    downscale: int
-    frames_per_block: int
-    record_settings: bool
-    enhancer: str | None
-    enhancer_strength: float | None
 
 
 class Encoder:

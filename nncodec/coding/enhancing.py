@@ -13,16 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from nncodec.coding.grid import Area, Span, aligned, pieces
 from nncodec.errors import InvalidOption, PluginError, UnsupportedImage
 from nncodec.format.container import ColourMode
 from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.picture.area import Area, Span, aligned, pieces
 from nncodec.picture.conversion import convert
 from nncodec.picture.pixels import Canvas, Frames, from_model, to_model
 from nncodec.plugin import registry
-from nncodec.plugin.codec import Pixels, run_plugin
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
+from nncodec.plugin.guard import run_plugin
 from nncodec.plugin.hooks import ENHANCER
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelHead
 
 DEFAULT_SCALE = 4

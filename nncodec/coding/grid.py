@@ -10,16 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
-
-import numpy as np
 
 from nncodec.format.container import Header
-from nncodec.plugin.codec import AnySize, CodecTraits, Pixels
+from nncodec.picture.area import Area, Span, aligned, pieces
+from nncodec.plugin.codec import AnySize, CodecTraits
 
 PIXELS_AT_ONCE = 1 << 22
 """Frames are put into one block, and pictures of a batch are taken together, up to about this many pixels."""
-
 TILE_EDGE = 1 << 10
 """Transforms run on at most this many pixels along each axis, and a halo around them.
 
@@ -27,72 +24,12 @@ The edge is a compromise. Networks for photographs hold some 100 bytes for each 
 130 MB at this edge and four times that at twice the edge. But what they compute for the halo is thrown away: with the
 usual 64 pixels 27% more in the midst of a picture (24% over one of 50 megapixels), and 56% at half the edge.
 """
-
 BLOCK_EDGE_LOG2 = TILE_EDGE.bit_length() - 1
 """Encoders cut pictures that are larger than this along an axis into blocks of this edge, as an exponent of two.
 
 A block is no larger than a tile: its latents and their contexts are then a small part of what a tile's transform takes,
 and memory is the same from one block on. Readers take any edge that a file declares.
 """
-
-
-@dataclass(frozen=True)
-class Span:
-    """A half-open range of pixels along one axis."""
-
-    start: int
-    stop: int
-
-    @property
-    def size(self) -> int:
-        """Pixels in it."""
-        return self.stop - self.start
-
-    def slice(self, stride: int = 1, origin: int = 0) -> slice:
-        """Return it as a slice of an array that holds one entry a `stride` pixels and begins at pixel `origin`."""
-        return slice((self.start - origin) // stride, math.ceil((self.stop - origin) / stride))
-
-    def within(self, other: Span) -> Span:
-        """Return what of it lies in `other`; empty (`size` 0) where nothing does."""
-        start = min(max(self.start, other.start), other.stop)
-        return Span(start, max(start, min(self.stop, other.stop)))
-
-
-class Area(NamedTuple):
-    """A rectangle of a picture, pixels."""
-
-    rows: Span
-    columns: Span
-
-    @property
-    def pixels(self) -> int:
-        """Pixels in it."""
-        return self.rows.size * self.columns.size
-
-    def within(self, other: Area) -> Area:
-        """Return what of it lies in `other`; without pixels where nothing does."""
-        return Area(self.rows.within(other.rows), self.columns.within(other.columns))
-
-    def scaled(self, factor: int) -> Area:
-        """Return it in a picture that is so many times larger."""
-        return Area(*(Span(factor * span.start, factor * span.stop) for span in self))
-
-    def reduced(self, factor: int) -> Area:
-        """Return the smallest area that `scaled` makes to one that holds this one."""
-        return Area(*(Span(span.start // factor, math.ceil(span.stop / factor)) for span in self))
-
-    def relative_to(self, origin: Area) -> Area:
-        """Return it as counted from the corner of another area."""
-        return Area(*(Span(span.start - o.start, span.stop - o.start) for span, o in zip(self, origin, strict=True)))
-
-    def grown(self, reach: int) -> Area:
-        """Return it with so many pixels more on each side."""
-        return Area(*(Span(span.start - reach, span.stop + reach) for span in self))
-
-    def slices(self, stride: int = 1, origin: Area | None = None) -> tuple[slice, slice]:
-        """Return it as slices of an array with one entry a `stride` pixels that begins where `origin` does."""
-        top, left = (origin.rows.start, origin.columns.start) if origin else (0, 0)
-        return self.rows.slice(stride, top), self.columns.slice(stride, left)
 
 
 @dataclass(frozen=True)
@@ -216,36 +153,3 @@ class Grid:
     def _extent(self, place: int, padded: int) -> Span:
         edge = self._edge(padded)
         return Span(place * edge, min((place + 1) * edge, padded))
-
-
-def pieces(span: Span, edge: int, halo: int) -> Iterator[Span]:
-    """Cut a span of a picture into the extents of tiles.
-
-    Args:
-        span: pixels, from 0 on.
-        edge: of a tile, pixels.
-        halo: what a window shows around it on each side, as far as the picture reaches, pixels.
-    """
-    start = span.start
-    while start < span.stop:
-        # Where the picture's edge leaves no room for a halo the tile is larger, so that all windows are of one size:
-        # then memory that one leaves free fits the next.
-        stop = max(0, start - halo) + edge + halo
-        yield Span(start, stop).within(span)
-        start = stop
-
-
-def aligned(area: Area, multiple: int) -> Area:
-    """Return the smallest area around one whose edges are multiples of so many pixels."""
-    rows, columns = (Span(s.start // multiple * multiple, math.ceil(s.stop / multiple) * multiple) for s in area)
-    return Area(rows, columns)
-
-
-def read_window(colour: Pixels, rows: Span, columns: Span) -> Pixels:
-    """Return a window of pictures (N, H, W, C), repeating edge pixels where it reaches beyond them."""
-    height, width = colour.shape[1:3]
-    inside = colour[:, rows.start : min(rows.stop, height), columns.start : min(columns.stop, width)]
-    below, right = rows.stop - min(rows.stop, height), columns.stop - min(columns.stop, width)
-    if below or right:
-        inside = np.pad(inside, ((0, 0), (0, below), (0, right), (0, 0)), mode="edge")
-    return inside

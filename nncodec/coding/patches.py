@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nncodec.coding.grid import Area, Cell, Grid, Span
+from nncodec.coding.grid import Cell, Grid
+from nncodec.picture.area import Area, Span
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec
 
 

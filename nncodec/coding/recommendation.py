@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from nncodec.coding.enhancing import Enhancement, checked_strength
 from nncodec.errors import Corrupt, InvalidOption, UnknownModel
-from nncodec.format.container import LONG_ID_BYTES, ChunkType, Container, Header
+from nncodec.format.container import ChunkType, Container, Header
 from nncodec.plugin import registry
 from nncodec.plugin.hooks import ENHANCER
-from nncodec.plugin.model_file import MAX_NAME, ModelHead
+from nncodec.plugin.model_file import LONG_ID_BYTES, MAX_NAME, ModelHead
 
 RECOMMENDED = "recommended"
 """In place of an enhancer's name: the one that the file recommends."""

@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image
 
 from nncodec.coding.decoder import frames_of
-from nncodec.coding.encoder import EncodeOptions, Encoder
-from nncodec.coding.grid import Area, Span
+from nncodec.coding.encoder import Encoder
 from nncodec.errors import InvalidOption
 from nncodec.format.container import Container
+from nncodec.options import EncodeOptions
+from nncodec.picture.area import Area, Span
 from nncodec.picture.pixels import Frames
 
 _BEST_QUALITY = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nncodec.format.entropy.zstd import compress, decompress
-from nncodec.plugin.codec import Pixels
+from nncodec.plugin.latents import Pixels
 
 
 def pack_alpha(alpha: Pixels) -> bytes:

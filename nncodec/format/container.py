@@ -34,12 +34,11 @@ from typing import BinaryIO, NamedTuple, TypeVar
 
 from nncodec.errors import Corrupt, FormatError, InvalidOption, NotNnc, Truncated, UnsupportedVersion
 from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.plugin.model_file import LONG_ID_BYTES, SHORT_ID_BYTES
 
 MAGIC = b"\x8eNNC"
 VERSION = 1
 NO_QUALITY = 0xFF
-SHORT_ID_BYTES = 4
-LONG_ID_BYTES = 8
 
 _LONG_ID, _DISPLAY, _FRAMES, _GRID, _CHUNKS = 0x01, 0x02, 0x04, 0x08, 0x10
 _KNOWN_FLAGS = _LONG_ID | _DISPLAY | _FRAMES | _GRID | _CHUNKS

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from nncodec.nn.quantize import BoundedQuantizer
 from nncodec.nn.tensors import to_pixels, to_tensor
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, FixedSize, Pixels
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, FixedSize
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 
 LATENT = "code"
 

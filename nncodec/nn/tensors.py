@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nncodec.plugin.codec import Pixels
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import Tensors
 
 _M = TypeVar("_M", bound=nn.Module)

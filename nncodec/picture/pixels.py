@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from nncodec.coding.grid import Area, Span, read_window
 from nncodec.errors import UnsupportedImage
 from nncodec.format.container import ColourMode
 from nncodec.limits import DEFAULT_LIMITS
-from nncodec.plugin.codec import Pixels
+from nncodec.picture.area import Area, Span, read_window
+from nncodec.plugin.latents import Pixels
 
 MODES = ("L", "LA", "RGB", "RGBA")
 """Pillow modes that a file can hold."""

@@ -11,10 +11,10 @@ from typing import BinaryIO
 
 from PIL import ExifTags, Image, ImageOps
 
-from nncodec.coding.encoder import EncodeOptions
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.format.container import MAGIC
 from nncodec.format.metadata import KEYS
+from nncodec.options import EncodeOptions
 from nncodec.picture.conversion import convert
 from nncodec.picture.pixels import MODES
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from nncodec.coding.grid import Area, Span
 from nncodec.errors import InvalidOption
 from nncodec.format.container import Header
-from nncodec.plugin.codec import Pixels
+from nncodec.picture.area import Area, Span
+from nncodec.plugin.latents import Pixels
 
 Box = tuple[int, int, int, int]
 """(left, upper, right, lower) in pixels of the picture as decoders return it, half-open as in `Image.crop`."""

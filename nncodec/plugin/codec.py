@@ -1,131 +1,21 @@
-"""What a model plugin implements.
+"""What a codec plugin implements: `analysis` and `synthesis` on batches of pixels, and `entropy`.
 
-A codec plugin subclasses `CodecModel`: `analysis` and `synthesis` on batches of pixels, `quantize` where rounding takes
-more than a look at each latent, and an `EntropyModel` that says in which stages the latents are coded and, where it has
-learned probabilities, under which integer tables.
-Files, padding, tiling, colour modes and metadata are not its business. This module needs no torch.
+`quantize` is for models where rounding takes more than a look at each latent. Files, padding, tiling, colour modes and
+metadata are not the plugin's business. Nothing here needs torch.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.errors import NncError, PluginError, first_line
-from nncodec.plugin.latents import VALUE_LIMIT, IntArray, Latents, LatentSpec
+from nncodec.plugin.entropy import EntropyModel, PlainEntropy
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile
-
-Pixels = NDArray[np.uint8]
-MAX_PRECISION = 24
-NOT_CODED = -1
-"""In place of a table: the symbol is 0, and not coded."""
-
-_MAX_COLUMNS = 1 << 16
-_T = TypeVar("_T")
-_P = ParamSpec("_P")
-
-
-class Stage(NamedTuple):
-    """One coding stage of a block.
-
-    Args:
-        latent: name of the array it codes.
-        where: index into that array (N, C, h, w); slices, with steps where a checkerboard wants them.
-    """
-
-    latent: str
-    where: tuple[slice, ...]
-
-
-class StageContext(NamedTuple):
-    """How the latents of a stage are coded, as far as it depends on what is already decoded.
-
-    A latent is `offset + step * symbol`, with the step of its `LatentSpec`; the symbol is what is coded.
-
-    Args:
-        tables: which probability table each symbol uses, integers broadcastable to the stage's latents. With
-            probability tables, -1 says that a symbol is not coded, because it is 0.
-        offsets: of each latent, smaller than `VALUE_LIMIT` in magnitude; 0 or integers broadcastable likewise. Without
-            probability tables there are none.
-    """
-
-    tables: NDArray[np.integer[Any]]
-    offsets: NDArray[np.integer[Any]] | int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Tables:
-    """Integer probability tables, shared by encoder and decoder; equal only to itself, so that it can be a key.
-
-    Column i of row t counts the symbol `minimum + i`; the last column counts everything outside (escapes).
-
-    Args:
-        frequencies: (tables, symbols + 1) uint32, all at least 1, each row summing to `1 << precision`; 2 to 65536
-            columns.
-        minimum: the symbol of column 0.
-        precision: bits, 1..24.
-
-    Raises:
-        ValueError: they are not so.
-    """
-
-    frequencies: NDArray[np.uint32]
-    minimum: int
-    precision: int
-
-    def __post_init__(self) -> None:
-        rows = self.frequencies
-        if rows.dtype != np.uint32 or rows.ndim != 2 or not len(rows) or not 2 <= rows.shape[1] <= _MAX_COLUMNS:
-            raise ValueError(f"probability tables are {rows.dtype} of shape {rows.shape}")
-        if not 1 <= self.precision <= MAX_PRECISION or not -VALUE_LIMIT <= self.minimum <= VALUE_LIMIT:
-            raise ValueError(f"probability tables begin at {self.minimum} with {self.precision} bits")
-        if rows.min() < 1 or (rows.sum(axis=1, dtype=np.uint64) != 1 << self.precision).any():
-            raise ValueError(f"a probability table has a zero, or does not sum to 2^{self.precision}")
-
-
-class EntropyModel(ABC):
-    """Stages and tables for coding one block of latents. Integers only: no floating point may decide anything here."""
-
-    @property
-    @abstractmethod
-    def tables(self) -> Tables | None:
-        """The probability tables, or None for a model without learned probabilities."""
-
-    @abstractmethod
-    def stages(self) -> Sequence[Stage]:
-        """Return the stages in coding order; together they cover every symbol exactly once."""
-
-    @abstractmethod
-    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
-        """Return the tables of a stage.
-
-        Args:
-            stage: its number.
-            known: the block's latents; what is not yet coded is 0, in the encoder as in the decoder.
-        """
-
-
-class PlainEntropy(EntropyModel):
-    """The entropy model of latents without learned probabilities: one stage an array, channels kept apart."""
-
-    def __init__(self, specs: Sequence[LatentSpec]) -> None:
-        self._specs = tuple(specs)
-
-    @property
-    def tables(self) -> None:
-        return None
-
-    def stages(self) -> Sequence[Stage]:
-        return [Stage(spec.name, (slice(None),) * 4) for spec in self._specs]
-
-    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
-        channels = self._specs[stage].channels
-        return StageContext(np.arange(channels)[None, :, None, None])
 
 
 @dataclass(frozen=True)
@@ -226,13 +116,3 @@ class CodecModel(ABC):
     def entropy(self, quality: int) -> EntropyModel:
         """Return how latents of this quality are coded; by default without learned probabilities."""
         return PlainEntropy(self.traits.latents)
-
-
-def run_plugin(plugin: str, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Return `call(...)`, with whatever a plugin's own code raises turned into PluginError."""
-    try:
-        return call(*args, **kwargs)
-    except (NncError, MemoryError):
-        raise
-    except Exception as error:  # a third party's code: anything can happen
-        raise PluginError(plugin=plugin, reason=f"{type(error).__name__}: {first_line(error)}") from error

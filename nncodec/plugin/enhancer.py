@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from nncodec.plugin.codec import Pixels
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
 
 

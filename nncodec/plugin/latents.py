@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Pixels = NDArray[np.uint8]
+"""Pictures, uint8 (N, H, W, C) unless another shape is given."""
+
 IntArray = NDArray[np.int32]
 VALUE_LIMIT = 1 << 30
 """No latent may be larger in magnitude, and an offset must be smaller, so that their differences fit 32 bits."""

@@ -27,6 +27,8 @@ from nncodec.errors import BadModelFile, WeightsMismatch, first_line
 Tensors = dict[str, NDArray[Any]]
 
 DIGEST_HEX = 64
+SHORT_ID_BYTES, LONG_ID_BYTES = 4, 8
+"""Bytes of a digest by which files name a model; no two installed models share the first four."""
 MAX_NAME = 100
 _METADATA_KEYS = ("architecture", "config", "name", "card", "digest")
 _NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?")

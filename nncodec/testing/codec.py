@@ -21,10 +21,12 @@ from __future__ import annotations
 import numpy as np
 
 import nncodec
-from nncodec.coding.grid import BLOCK_EDGE_LOG2, Grid, read_window
+from nncodec.coding.grid import BLOCK_EDGE_LOG2, Grid
 from nncodec.errors import UnsupportedImage
 from nncodec.format.entropy import coder_by_id, decode_block, encode_block
-from nncodec.plugin.codec import NOT_CODED, AnySize, FixedSize
+from nncodec.picture.area import read_window
+from nncodec.plugin.codec import AnySize, FixedSize
+from nncodec.plugin.entropy import NOT_CODED
 from nncodec.plugin.latents import VALUE_LIMIT, problem_with, problem_with_analysis
 from nncodec.testing.enhancer import EnhancerContract
 from nncodec.testing.model_file import ModelFileContract

@@ -10,8 +10,8 @@ from PIL import Image
 import nncodec
 from nncodec.coding import enhancing
 from nncodec.plugin import registry
-from nncodec.plugin.codec import Pixels
 from nncodec.plugin.enhancer import EnhancerModel
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelHead
 from nncodec.testing.model_file import ModelFileContract
 from nncodec.testing.support import assert_close, images_of, pictures

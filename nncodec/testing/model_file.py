@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from nncodec.format.container import SHORT_ID_BYTES
 from nncodec.plugin import registry
-from nncodec.plugin.model_file import read_model
+from nncodec.plugin.model_file import SHORT_ID_BYTES, read_model
 from nncodec.testing.support import FileUnderTest, some
 
 _HOSTILE_SETTINGS: tuple[object, ...] = (None, "text", -1, 1 << 40, [])

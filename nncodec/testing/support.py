@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import nncodec
-from nncodec.coding.grid import BLOCK_EDGE_LOG2, Cell, Grid, read_window
+from nncodec.coding.grid import BLOCK_EDGE_LOG2, Cell, Grid
 from nncodec.errors import BadModelFile
-from nncodec.format.container import SHORT_ID_BYTES, CoderId, ColourMode, Header
+from nncodec.format.container import CoderId, ColourMode, Header
 from nncodec.format.entropy import available_coders
-from nncodec.plugin import registry
-from nncodec.plugin.codec import NOT_CODED, AnySize, CodecModel, EntropyModel, FixedSize, Pixels
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec
-from nncodec.plugin.model_file import ModelHead, Tensors, read_head, write_model
+from nncodec.picture.area import read_window
+from nncodec.plugin import discovery, registry
+from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
+from nncodec.plugin.entropy import NOT_CODED, EntropyModel
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
+from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelHead, Tensors, read_head, write_model
 
 _P = ParamSpec("_P")
 
@@ -236,16 +238,16 @@ class ModelUnderTest(FileUnderTest):
 @contextlib.contextmanager
 def models_folder(folder: Path) -> Iterator[None]:
     """Make a folder the user's model folder for a while."""
-    before = os.environ.get(registry.MODELS_VARIABLE)
-    os.environ[registry.MODELS_VARIABLE] = str(folder)
+    before = os.environ.get(discovery.MODELS_VARIABLE)
+    os.environ[discovery.MODELS_VARIABLE] = str(folder)
     registry.refresh()
     try:
         yield
     finally:
         if before is None:
-            del os.environ[registry.MODELS_VARIABLE]
+            del os.environ[discovery.MODELS_VARIABLE]
         else:
-            os.environ[registry.MODELS_VARIABLE] = before
+            os.environ[discovery.MODELS_VARIABLE] = before
         registry.refresh()
 
 

@@ -9,6 +9,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -17,12 +18,30 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nncodec.picture.reading import is_picture
-
-Pixels = NDArray[np.uint8]
+from nncodec.plugin.latents import Pixels
 
 _IDX_UNSIGNED_BYTE = 0x08
 # IDX files hold small pictures; anything beyond this is not one of the sets they are used for.
 _IDX_MAX_BYTES = 2**31
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What is known of the pictures before a network is built.
+
+    Args:
+        count: how many there are to train on.
+        width, height: of every picture, pixels; None where sizes differ.
+        grey: no picture has colour.
+        factor: they come as pairs of a good picture and a worse one, so many times smaller along each edge: 1, 2 or 4;
+            None where they do not.
+    """
+
+    count: int
+    width: int | None
+    height: int | None
+    grey: bool
+    factor: int | None = None
 
 
 class Sampler(Protocol):

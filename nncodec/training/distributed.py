@@ -21,7 +21,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
-from nncodec.training.data import Pixels
+from nncodec.plugin.latents import Pixels
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ import torch
 from nncodec._support.files import write_file
 from nncodec._support.text import count_of
 from nncodec.plugin import registry
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelHead, read_model, write_model
+from nncodec.training import recipes
 from nncodec.training.course import TrainingReport
-from nncodec.training.data import Pixels
 from nncodec.training.distributed import ALONE, Peers, joined, local_device
 from nncodec.training.events import Advanced, Event, Note, OnEvent, Reading, Stage
 from nncodec.training.log import CsvLog
@@ -88,7 +89,7 @@ def train(
     """
     if not peers.is_first:
         on_event = _silent
-    recipe_class = registry.recipe_of(run.architecture)
+    recipe_class = recipes.recipe_of(run.architecture)
     settings = combine(recipe_class, *run.settings)
     if run.low is not None and not recipe_class.takes_pairs:
         raise ValueError(f"{run.architecture} does not learn from pairs of pictures; leave the worse ones (--low) out")

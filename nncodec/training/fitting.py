@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nncodec.training.data import Pixels
+from nncodec.plugin.latents import Pixels
 
 
 def sample_of(pictures: Sequence[Pixels], pixels: int, *, edge: int = 512, seed: int = 0) -> list[Pixels]:

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nncodec.plugin.latents import Pixels
 from nncodec.training.course import Course, TrainingReport
-from nncodec.training.data import Pixels, Sampler
+from nncodec.training.data import Sampler
 from nncodec.training.distributed import ALONE, Peers, parallel
 from nncodec.training.optimizers import ADAM, Optimizer, optimizer_for
 

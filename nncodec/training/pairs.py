@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
-from nncodec.training.data import Pixels, list_pictures
+from nncodec.plugin.latents import Pixels
+from nncodec.training.data import list_pictures
 from nncodec.training.pictures import Pictures, Room, in_mode, read_picture, reason_of, split
 
 FACTORS = (1, 2, 4)

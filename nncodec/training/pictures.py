@@ -14,8 +14,8 @@ from PIL import Image
 from nncodec._support.text import describe
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.reading import is_picture, read_pictures
-from nncodec.training.data import Pixels, hash_fraction, list_pictures, read_idx
-from nncodec.training.recipe import DataFacts
+from nncodec.plugin.latents import Pixels
+from nncodec.training.data import DataFacts, hash_fraction, list_pictures, read_idx
 
 # Pictures that do not fit are cut to windows of at least this many crops along each edge: enough to draw from.
 _WINDOW_CROPS = 2

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile, Tensors
-from nncodec.training.data import Pixels
+from nncodec.training.data import DataFacts
 from nncodec.training.loop import TrainingTask
 from nncodec.training.optimizers import ADAM, KINDS
 
@@ -113,25 +114,6 @@ _LOWEST = {
     "seed": 0,
     "memory_mib": 1,
 }
-
-
-@dataclass(frozen=True)
-class DataFacts:
-    """What is known of the pictures before a network is built.
-
-    Args:
-        count: how many there are to train on.
-        width, height: of every picture, pixels; None where sizes differ.
-        grey: no picture has colour.
-        factor: they come as pairs of a good picture and a worse one, so many times smaller along each edge: 1, 2 or 4;
-            None where they do not.
-    """
-
-    count: int
-    width: int | None
-    height: int | None
-    grey: bool
-    factor: int | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 from nncodec._support.files import write_file
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import ModelFile, is_model_name
+from nncodec.training import recipes
 from nncodec.training.checkpoint import has_checkpoint
 from nncodec.training.distributed import Peers
 from nncodec.training.events import Note, OnEvent
@@ -104,7 +105,7 @@ def check_folder(run: Run, settings: Settings, peers: Peers) -> bool:
         settings_before = dict(before["settings"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{run.facts} cannot be read; begin anew in another folder (--run)") from error
-    now, known = _facts(run, settings), settings_of(registry.recipe_of(run.architecture))
+    now, known = _facts(run, settings), settings_of(recipes.recipe_of(run.architecture))
     for key in ("architecture", "base"):
         if before.get(key) != now[key]:
             raise ValueError(f"the run in {run.folder} has {key} {before.get(key)!r}, not {now[key]!r}")

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nncodec.training.data import Pixels
+from nncodec.plugin.latents import Pixels
 from nncodec.training.loop import to_batch
 from nncodec.training.recipe import ModelTask
 from nncodec.training.validation import evaluating

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nncodec.training.data import ArraySampler, CropSampler, Pixels, Sampler, padded
+from nncodec.plugin.latents import Pixels
+from nncodec.training.data import ArraySampler, CropSampler, Sampler, padded
 from nncodec.training.pictures import Pictures
 from nncodec.training.recipe import RunOptions
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.plugin.codec import EntropyModel, Stage, StageContext, Tables
+from nncodec.plugin.entropy import EntropyModel, Stage, StageContext, Tables
 from nncodec.plugin.latents import IntArray
 
 LEVELS = 10

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncodec.nn.frequencies import integer_frequencies
-from nncodec.plugin.codec import Tables
+from nncodec.plugin.entropy import Tables
 from nncodec.plugin.latents import IntArray
 from nncodec_conv.contexts import LEVELS, QUALITIES, ContextEntropy, ContextTables, neighbours, smooth_stages
 

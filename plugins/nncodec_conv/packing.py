@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from nncodec.nn.tensors import to_tensor
-from nncodec.plugin.codec import Pixels
-from nncodec.plugin.latents import IntArray
+from nncodec.plugin.latents import IntArray, Pixels
 from nncodec.training.fitting import padded
 from nncodec.training.recipe import TrainedModel
 from nncodec_conv.fitting import fit_contexts

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nncodec.nn.tensors import load_weights, to_pixels, to_tensor, weights_of
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, EntropyModel, Pixels, Tables
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
+from nncodec.plugin.entropy import EntropyModel, Tables
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile, Tensors
 from nncodec_conv.contexts import ContextEntropy, ContextTables
 from nncodec_conv.photo_network import STRIDE, PhotoConfig, PhotoNetwork

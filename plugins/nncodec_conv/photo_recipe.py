@@ -10,11 +10,12 @@ from typing import cast
 import torch
 
 from nncodec.nn.tensors import with_file_precision
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
 from nncodec.training.autoencoder import start_from
-from nncodec.training.data import Pixels
+from nncodec.training.data import DataFacts
 from nncodec.training.fitting import sample_of
-from nncodec.training.recipe import DataFacts, ModelTask, Recipe, RunOptions, TrainedModel
+from nncodec.training.recipe import ModelTask, Recipe, RunOptions, TrainedModel
 from nncodec_conv.packing import DEAD_ZONE, GROUPS, packed_photo
 from nncodec_conv.photo_network import STRIDE, PhotoConfig, PhotoNetwork
 from nncodec_conv.training import PhotoTask

@@ -9,11 +9,12 @@ from typing import cast
 
 from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.tensors import weights_of
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
 from nncodec.training.autoencoder import AutoencoderTask, start_from
-from nncodec.training.data import Pixels
+from nncodec.training.data import DataFacts
 from nncodec.training.losses import loss_from, parts_of
-from nncodec.training.recipe import DataFacts, ModelTask, Recipe, RunOptions, TrainedModel
+from nncodec.training.recipe import ModelTask, Recipe, RunOptions, TrainedModel
 from nncodec_conv.networks import DIGIT_EDGE, DigitsConfig, StackConfig, build_digits, build_stack
 from nncodec_conv.starting import start_stack
 

@@ -13,8 +13,9 @@ from torch import Tensor
 from nncodec.nn.fixed_point import ACTIVATION_STEPS, ExactConv2d, steps_of
 from nncodec.nn.tensors import channels_last, load_weights, to_pixels, to_tensor, weights_of
 from nncodec.nn.transforms import STRIDE, TransformConfig
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, EntropyModel, Pixels, Tables
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
+from nncodec.plugin.entropy import EntropyModel, Tables
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile, Tensors
 from nncodec_hyperprior.entropy import HYPER, LATENT, HyperpriorEntropy, PriorTables
 from nncodec_hyperprior.fitting import fit_tables

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from nncodec.nn.fixed_point import ACTIVATION_LIMIT, ACTIVATION_STEPS
 from nncodec.nn.tensors import channels_last
-from nncodec.plugin.codec import NOT_CODED, EntropyModel, Stage, StageContext, Tables
+from nncodec.plugin.entropy import NOT_CODED, EntropyModel, Stage, StageContext, Tables
 from nncodec.plugin.latents import IntArray, Latents
 from nncodec_hyperprior.prior_network import PHASES, SCALES, Prior
 

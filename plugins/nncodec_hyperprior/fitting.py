@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nncodec.nn.fixed_point import ACTIVATION_STEPS
 from nncodec.nn.frequencies import integer_frequencies
-from nncodec.plugin.codec import Tables
+from nncodec.plugin.entropy import Tables
 from nncodec.plugin.latents import Latents
 from nncodec_hyperprior.entropy import HYPER, HYPER_QUALITIES, LATENT, HyperpriorEntropy, PriorTables
 from nncodec_hyperprior.prior_network import SCALE_LOW, SCALE_STEP, SCALES, Prior

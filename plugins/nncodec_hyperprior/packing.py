@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from nncodec.plugin.codec import Pixels
-from nncodec.plugin.latents import Latents
+from nncodec.plugin.latents import Latents, Pixels
 from nncodec.plugin.model_file import ModelFile, Tensors
 from nncodec.training.fitting import padded
 from nncodec_hyperprior.codec import HYPER_STRIDE, HyperpriorCodec, model_config, model_tensors

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from nncodec.nn.fixed_point import ACTIVATION_STEPS
 from nncodec.nn.tensors import to_tensor
-from nncodec.plugin.codec import Pixels, StageContext
-from nncodec.plugin.latents import IntArray, Latents
+from nncodec.plugin.entropy import StageContext
+from nncodec.plugin.latents import IntArray, Latents, Pixels
 from nncodec_hyperprior.entropy import HYPER, LATENT, ContextMemory, HyperpriorEntropy, PriorTables
 from nncodec_hyperprior.network import HyperpriorNetwork
 from nncodec_hyperprior.prior_network import HYPER_LIMIT

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from nncodec.nn.transforms import TransformConfig
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
-from nncodec.training.data import Pixels
+from nncodec.training.data import DataFacts
 from nncodec.training.fitting import sample_of
-from nncodec.training.recipe import DataFacts, ModelTask, Recipe, RunOptions, TrainedModel
+from nncodec.training.recipe import ModelTask, Recipe, RunOptions, TrainedModel
 from nncodec_hyperprior.codec import HYPER_STRIDE, model_config, network_config
 from nncodec_hyperprior.network import HyperpriorNetwork, NetworkConfig
 from nncodec_hyperprior.packing import packed_tensors

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 import nncodec
-from nncodec.training.data import Pixels
+from nncodec.plugin.latents import Pixels
 from nncodec.training.pairs import paired
 from nncodec.training.recipe import OnPrepared
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from nncodec.nn.tensors import load_weights, to_pixels, to_tensor
-from nncodec.plugin.codec import Pixels
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile, ModelHead
 from nncodec_srgan.generator import Generator, GeneratorConfig, folded
 

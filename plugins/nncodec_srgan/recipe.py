@@ -10,14 +10,15 @@ from typing import Any, cast
 from nncodec.api import DEFAULT_MODEL
 from nncodec.nn.tensors import weights_of
 from nncodec.plugin import registry
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
 from nncodec.training.autoencoder import start_from
-from nncodec.training.data import Pixels
+from nncodec.training.data import DataFacts
 from nncodec.training.losses import loss_from, parts_of
 from nncodec.training.losses.perceptual import perceptual_loss
 from nncodec.training.pairs import PLANES
 from nncodec.training.pictures import Pictures
-from nncodec.training.recipe import DataFacts, ModelTask, OnPrepared, Recipe, RunOptions, TrainedModel
+from nncodec.training.recipe import ModelTask, OnPrepared, Recipe, RunOptions, TrainedModel
 from nncodec_srgan.decoded import decoded_pairs
 from nncodec_srgan.discriminator import Discriminator
 from nncodec_srgan.enhancer import CONTENT, DETAIL, model_config, shape_of

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from nncodec.cli import main
-from nncodec.plugin import registry
+from nncodec.plugin import discovery, registry
 from nncodec.plugin.model_file import write_model
 
 _CODEC = '''
@@ -133,8 +133,8 @@ def installed(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.setenv(name, "1")
     models = tmp_path / "models of the user"
-    monkeypatch.setenv(registry.MODELS_VARIABLE, str(models))
-    monkeypatch.delenv(registry.DISABLED_VARIABLE, raising=False)
+    monkeypatch.setenv(discovery.MODELS_VARIABLE, str(models))
+    monkeypatch.delenv(discovery.DISABLED_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
     registry.refresh()
     yield models

@@ -31,9 +31,9 @@ def test_every_flipped_byte_is_found(run, photo):
 
 
 def test_no_model_is_needed(run, photo_nnc, monkeypatch):
-    from nncodec.plugin import registry
+    from nncodec.plugin import discovery, registry
 
-    monkeypatch.setenv(registry.DISABLED_VARIABLE, "tiny")
+    monkeypatch.setenv(discovery.DISABLED_VARIABLE, "tiny")
     registry.refresh()
     assert run("check", photo_nnc).exit_code == 0
 

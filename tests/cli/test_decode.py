@@ -10,6 +10,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 import nncodec
+from nncodec.plugin import discovery
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
@@ -190,7 +191,7 @@ def test_damaged_files_fail_in_one_line_each(run, photo_nnc):
 def test_a_missing_model_is_named(run, photo_nnc, monkeypatch):
     from nncodec.plugin import registry
 
-    monkeypatch.setenv(registry.DISABLED_VARIABLE, "tiny")
+    monkeypatch.setenv(discovery.DISABLED_VARIABLE, "tiny")
     registry.refresh()
     result = run("decode", photo_nnc, "-o", "out.png")
     assert result.exit_code == 1

@@ -10,7 +10,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 import nncodec
-from nncodec.plugin import registry
+from nncodec.plugin.catalog import Catalog
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 TRIPLE = ("-m", "tiny/triple")
@@ -48,8 +48,8 @@ def test_the_scale_chooses_the_enhancer_that_declares_it(run, photo_png, photo):
 @pytest.mark.parametrize(("options", "alias"), [((), "x4"), (("--scale", "4"), "x4"), (("--scale", "1"), "restore")])
 def test_the_defaults_are_four_times_and_restoring(run, photo_png, monkeypatch, options, alias):
     asked = []
-    find = registry.Catalog.find
-    monkeypatch.setattr(registry.Catalog, "find", lambda self, name, kind=None: asked.append(name) or find(self, name))
+    find = Catalog.find
+    monkeypatch.setattr(Catalog, "find", lambda self, name, kind=None: asked.append(name) or find(self, name))
     run("enhance", photo_png, *options, "-o", "out.png")
     assert asked[0] == alias
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import nncodec
+from nncodec.plugin import discovery
 
 
 def test_readable_lines(run, photo_nnc):
@@ -54,7 +55,7 @@ def test_stdin_and_folders(run, photo_nnc):
 def test_a_missing_model_is_said(run, photo_nnc, monkeypatch):
     from nncodec.plugin import registry
 
-    monkeypatch.setenv(registry.DISABLED_VARIABLE, "tiny")
+    monkeypatch.setenv(discovery.DISABLED_VARIABLE, "tiny")
     registry.refresh()
     result = run("info", photo_nnc)
     assert result.exit_code == 0
@@ -110,7 +111,7 @@ def test_a_recommended_enhancer_is_shown(run, photo_png, monkeypatch):
     assert "enhancer 18 bytes" in shown["chunks"]
     (entry,) = json.loads(run("info", "photo.nnc", "--json").stdout)
     assert entry["enhancer"] == {"name": "tiny/keep", "id": digest[:16], "strength": 0.25, "installed": True}
-    monkeypatch.setenv(registry.DISABLED_VARIABLE, "tiny")
+    monkeypatch.setenv(discovery.DISABLED_VARIABLE, "tiny")
     registry.refresh()
     assert f"id {digest[:16]}, not installed" in run("info", "photo.nnc").stdout
 

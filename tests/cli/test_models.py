@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import nncodec
-from nncodec.plugin import registry
+from nncodec.plugin import discovery, registry
 
 
 def test_table(run):
@@ -56,7 +56,7 @@ def test_add_use_and_remove(run, photo_png, model_maker, installed):
 
 def test_a_model_without_its_architecture_is_added_with_a_warning(run, model_maker, monkeypatch):
     path = model_maker(Path("mine.safetensors"), "mine", note=2)
-    monkeypatch.setenv(registry.DISABLED_VARIABLE, "tiny")
+    monkeypatch.setenv(discovery.DISABLED_VARIABLE, "tiny")
     registry.refresh()
     result = run("models", "add", path)
     assert result.exit_code == 0
@@ -65,7 +65,7 @@ def test_a_model_without_its_architecture_is_added_with_a_warning(run, model_mak
 
 def test_a_folder_that_cannot_be_written_is_one_line(run, model_maker, monkeypatch):
     Path("file").touch()
-    monkeypatch.setenv(registry.MODELS_VARIABLE, str(Path("file", "models")))
+    monkeypatch.setenv(discovery.MODELS_VARIABLE, str(Path("file", "models")))
     registry.refresh()
     result = run("models", "add", model_maker(Path("mine.safetensors"), "mine", note=3))
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)

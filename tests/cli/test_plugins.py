@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from nncodec.plugin import registry
+from nncodec.plugin import discovery, registry
 
 
 def test_table_with_what_failed_and_why(run):
@@ -17,12 +17,12 @@ def test_table_with_what_failed_and_why(run):
 
 
 def test_disabled(run, monkeypatch):
-    monkeypatch.setenv(registry.DISABLED_VARIABLE, "broken, tiny")
+    monkeypatch.setenv(discovery.DISABLED_VARIABLE, "broken, tiny")
     registry.refresh()
     result = run("plugins")
     rows = {line.split()[0]: line.split() for line in result.stdout.splitlines()}
     assert rows["tiny"][1] == rows["broken"][1] == "disabled"
-    assert result.stderr == f"nncodec: {registry.DISABLED_VARIABLE} switches plugins off\n"
+    assert result.stderr == f"nncodec: {discovery.DISABLED_VARIABLE} switches plugins off\n"
 
 
 def test_json(run):

@@ -15,8 +15,8 @@ from nncodec.coding.grid import Grid
 from nncodec.errors import PluginError
 from nncodec.format.container import Container
 from nncodec.plugin import registry
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, Pixels
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile
 
 MULTIPLE, HALO = 8, 16

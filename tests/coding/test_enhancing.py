@@ -15,11 +15,11 @@ from PIL import Image, ImageCms
 import nncodec
 from nncodec.coding import enhancing
 from nncodec.coding.enhancing import Enhancement, default_enhancer
-from nncodec.coding.grid import Area, Span
 from nncodec.limits import Limits
-from nncodec.plugin import registry
-from nncodec.plugin.codec import Pixels
+from nncodec.picture.area import Area, Span
+from nncodec.plugin import discovery, registry
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
+from nncodec.plugin.latents import Pixels
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -366,7 +366,7 @@ def test_a_model_file_that_does_not_fit_is_refused(
 ) -> None:
     models = tmp_path / "models"
     models.mkdir()
-    monkeypatch.setenv(registry.MODELS_VARIABLE, str(models))
+    monkeypatch.setenv(discovery.MODELS_VARIABLE, str(models))
     write_sharpener(models / "bad.safetensors", "mine/bad", 9)
     registry.refresh()
     with pytest.raises(nncodec.BadModelFile, match="factor from 1 to 8"):

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nncodec.coding import grid as tiling
-from nncodec.coding.grid import Area, Cell, Grid, Span
+from nncodec.coding.grid import Cell, Grid
 from nncodec.coding.patches import patches
 from nncodec.format.container import CoderId, ColourMode, Header
+from nncodec.picture.area import Area, Span
 from nncodec.plugin.latents import Latents, LatentSpec
 
 FRAMES = 2

@@ -17,9 +17,9 @@ from nncodec.coding import encoder, enhancing
 from nncodec.format.container import ChunkType, Container, Header, write
 from nncodec.limits import Limits
 from nncodec.picture.region import Box
-from nncodec.plugin import registry
-from nncodec.plugin.codec import Pixels
+from nncodec.plugin import discovery, registry
 from nncodec.plugin.enhancer import EnhancerTraits
+from nncodec.plugin.latents import Pixels
 
 pytestmark = pytest.mark.usefixtures("enhancers")
 
@@ -388,7 +388,7 @@ def test_every_flipped_bit_of_a_file_with_a_recommendation_is_refused() -> None:
 def test_an_enhancer_of_ones_own_is_found_by_its_digest(
     write_sharpener: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "models"))
+    monkeypatch.setenv(discovery.MODELS_VARIABLE, str(tmp_path / "models"))
     registry.refresh()
     path = write_sharpener(tmp_path / "mine.safetensors", "mine", 1, (1.0, 2.0))
     registry.install_model(path)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nncodec.coding.grid import Area, Span
 from nncodec.errors import UnsupportedImage
 from nncodec.format.container import ColourMode
+from nncodec.picture.area import Area, Span
 from nncodec.picture.pixels import MODES, Frames, from_images, from_model, to_image, to_model
 
 

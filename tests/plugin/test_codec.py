@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nncodec.errors import PluginError, Truncated
-from nncodec.plugin.codec import Tables, run_plugin
+from nncodec.plugin.entropy import Tables
+from nncodec.plugin.guard import run_plugin
 
 FLAT = np.full((2, 16), 64, np.uint32)
 

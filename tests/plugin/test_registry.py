@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from nncodec.errors import BadModelFile, ModelError, PluginError, UnknownModel, WeightsMismatch
-from nncodec.plugin import registry
-from nncodec.plugin.codec import CodecModel, CodecTraits, FixedSize, Pixels
+from nncodec.plugin import discovery, registry
+from nncodec.plugin.catalog import Catalog
+from nncodec.plugin.codec import CodecModel, CodecTraits, FixedSize
+from nncodec.plugin.discovery import build_catalog
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile, read_model, write_model
-from nncodec.plugin.registry import Catalog, build_catalog, install_model, open_enhancer, open_model, remove_model
+from nncodec.plugin.registry import install_model, open_enhancer, open_model, remove_model
 
 Plugin = Callable[..., EntryPoint]
 
@@ -90,7 +92,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugin:
     def make(name: str, source: str = "", *, architectures: str = "[]", models: str = "[]") -> EntryPoint:
         module = f"fake_plugin_{tmp_path.name}_{name}"
         (folder / f"{module}.py").write_text(source or _HOOKS.format(architectures=architectures, models=models))
-        return EntryPoint(name, module, registry.ENTRY_POINT_GROUP)
+        return EntryPoint(name, module, discovery.ENTRY_POINT_GROUP)
 
     return make
 
@@ -99,8 +101,8 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugin:
 def user_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder of the user's own models, not yet there."""
     folder = tmp_path / "user" / "models"
-    monkeypatch.setenv(registry.MODELS_VARIABLE, str(folder))
-    monkeypatch.delenv(registry.DISABLED_VARIABLE, raising=False)
+    monkeypatch.setenv(discovery.MODELS_VARIABLE, str(folder))
+    monkeypatch.delenv(discovery.DISABLED_VARIABLE, raising=False)
     registry.refresh()
     yield folder
     registry.refresh()
@@ -320,7 +322,7 @@ def test_a_plugin_that_fails_half_way_leaves_nothing_behind(plugin: Plugin, tmp_
 
 
 def test_an_entry_point_that_points_nowhere_is_reported() -> None:
-    nowhere = EntryPoint("nowhere", "json:no_such_attribute", registry.ENTRY_POINT_GROUP)
+    nowhere = EntryPoint("nowhere", "json:no_such_attribute", discovery.ENTRY_POINT_GROUP)
     (info,) = build_catalog([nowhere]).plugins
     assert info.status == "failed"
     assert "no_such_attribute" in info.reason
@@ -381,7 +383,7 @@ def test_a_model_that_is_called_otherwise_in_its_file_is_refused(plugin: Plugin,
 def test_a_switched_off_plugin_is_not_even_imported(
     plugin: Plugin, good: EntryPoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(registry.DISABLED_VARIABLE, "other, bad")
+    monkeypatch.setenv(discovery.DISABLED_VARIABLE, "other, bad")
     catalog = build_catalog([plugin("bad", "raise RuntimeError"), good])
     assert [info.status for info in catalog.plugins] == ["disabled", "ok"]
     assert catalog.failures == ()
@@ -390,7 +392,7 @@ def test_a_switched_off_plugin_is_not_even_imported(
 def test_the_message_for_an_unknown_model_names_switched_off_plugins(
     good: EntryPoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(registry.DISABLED_VARIABLE, "good")
+    monkeypatch.setenv(discovery.DISABLED_VARIABLE, "good")
     with pytest.raises(UnknownModel, match=r"installed: none; not available: plugin 'good' \(switched off\)"):
         build_catalog([good]).find("good/one")
 
@@ -570,6 +572,6 @@ def test_a_users_model_that_clashes_with_a_plugins_is_reported_and_skipped(
 
 
 def test_without_the_variable_models_live_in_the_platforms_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(registry.MODELS_VARIABLE)
+    monkeypatch.delenv(discovery.MODELS_VARIABLE)
     monkeypatch.setattr("nncodec.plugin.registry.platformdirs.user_data_dir", lambda name, appauthor: f"/data/{name}")
-    assert registry.models_folder() == Path("/data/nncodec/models")
+    assert discovery.models_folder() == Path("/data/nncodec/models")

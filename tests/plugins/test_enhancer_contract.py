@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from nncodec.nn.tensors import weights_of
-from nncodec.plugin import registry
+from nncodec.plugin import discovery, registry
 from nncodec.plugin.model_file import write_model
 from nncodec.testing import EnhancerContract
 from nncodec_srgan.enhancer import CONTENT, DETAIL, model_config
@@ -60,7 +60,7 @@ class TestExample(EnhancerContract):
     def _installed(cls) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patches:
             patches.syspath_prepend(str(EXAMPLES))
-            group = registry.ENTRY_POINT_GROUP
+            group = discovery.ENTRY_POINT_GROUP
             entry_point = EntryPoint("sharpen", "enhancer_plugin", group)
             patches.setattr("nncodec.plugin.registry.importlib.metadata.entry_points", lambda group: [entry_point])
             registry.refresh()

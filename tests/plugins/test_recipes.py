@@ -18,14 +18,16 @@ from nncodec.format.entropy import ideal_bits
 from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.quantize import BoundedQuantizer
 from nncodec.nn.tensors import to_tensor
-from nncodec.plugin import registry
+from nncodec.plugin import discovery, registry
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile, read_model, write_model
+from nncodec.training import recipes
 from nncodec.training.autoencoder import AutoencoderTask
-from nncodec.training.data import ArraySampler, Pixels
+from nncodec.training.data import ArraySampler, DataFacts
 from nncodec.training.fitting import padded, sample_of
 from nncodec.training.loop import LoopOptions, Schedule, fit
 from nncodec.training.losses import mse
-from nncodec.training.recipe import DataFacts, ModelTask, Recipe
+from nncodec.training.recipe import ModelTask, Recipe
 from nncodec.training.settings import settings_of
 from nncodec_conv.networks import StackConfig, build_stack
 from nncodec_conv.starting import start_stack
@@ -49,7 +51,7 @@ def photograph(edge: int) -> Pixels:
 
 def recipe(architecture: str, facts: DataFacts, base: ModelFile | None = None, **settings: Any) -> Recipe:
     """Return a recipe with some settings."""
-    kind = registry.recipe_of(architecture)
+    kind = recipes.recipe_of(architecture)
     return kind(kind.settings(**settings), facts, base)
 
 
@@ -79,16 +81,16 @@ def exported(kind: Recipe, task: ModelTask, pictures: Sequence[Pixels], path: Pa
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A user's model folder; gives the path at which a model called "mine" is installed."""
-    monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(discovery.MODELS_VARIABLE, str(tmp_path))
     yield tmp_path / "mine.safetensors"
     registry.refresh()
 
 
 @pytest.mark.parametrize("architecture", ["dense", "conv-digits", "conv-stack", "conv-photo", "hyperprior"])
 def test_every_bundled_architecture_can_be_trained_and_explains_its_settings(architecture: str) -> None:
-    settings = settings_of(registry.recipe_of(architecture))
+    settings = settings_of(recipes.recipe_of(architecture))
     assert all(one.help for one in settings.values())
-    assert registry.recipe_of(architecture).run.length in ("epochs", "minutes")
+    assert recipes.recipe_of(architecture).run.length in ("epochs", "minutes")
 
 
 @pytest.mark.parametrize(

@@ -23,17 +23,17 @@ from nncodec.errors import UnknownModel
 from nncodec.nn.tensors import to_tensor, weights_of
 from nncodec.plugin import registry
 from nncodec.plugin.enhancer import EnhancerModel
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile, read_model, write_model
 from nncodec.training import engine
 from nncodec.training.checkpoint import load_checkpoint
-from nncodec.training.data import Pixels
+from nncodec.training.data import DataFacts
 from nncodec.training.engine import Run, TrainingStopped, train
 from nncodec.training.events import Advanced, Event, Reading, Validated
 from nncodec.training.log import CsvLog
 from nncodec.training.losses import mse
 from nncodec.training.pairs import paired
 from nncodec.training.pictures import Pictures
-from nncodec.training.recipe import DataFacts
 from nncodec.training.settings import combine
 from nncodec_srgan.discriminator import Discriminator
 from nncodec_srgan.enhancer import CONTENT, DETAIL, model_config

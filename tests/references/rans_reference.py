@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nncodec.plugin.codec import Tables
+from nncodec.plugin.entropy import Tables
 
 
 class PageDecoder:

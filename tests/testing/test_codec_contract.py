@@ -15,20 +15,11 @@ import pytest
 from numpy.typing import NDArray
 
 from nncodec.errors import NncError
-from nncodec.plugin import registry
-from nncodec.plugin.codec import (
-    AnySize,
-    CodecModel,
-    CodecTraits,
-    EntropyModel,
-    FixedSize,
-    Pixels,
-    Stage,
-    StageContext,
-    Tables,
-)
+from nncodec.plugin import discovery, registry
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, FixedSize
+from nncodec.plugin.entropy import EntropyModel, Stage, StageContext, Tables
 from nncodec.plugin.hooks import ArchitectureSpec, hookimpl
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile
 from nncodec.plugin.model_file import write_model as write_model_file
 from nncodec.testing import CodecModelContract
@@ -165,7 +156,7 @@ def _plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     module.nncodec_architectures = nncodec_architectures  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    entry_point = EntryPoint("smooth", module.__name__, registry.ENTRY_POINT_GROUP)
+    entry_point = EntryPoint("smooth", module.__name__, discovery.ENTRY_POINT_GROUP)
     monkeypatch.setattr("nncodec.plugin.registry.importlib.metadata.entry_points", lambda group: [entry_point])
     registry.refresh()
     yield

@@ -13,8 +13,8 @@ import pytest
 
 from nncodec.errors import NncError
 from nncodec.plugin import registry
-from nncodec.plugin.codec import Pixels
 from nncodec.plugin.enhancer import EnhancerTraits
+from nncodec.plugin.latents import Pixels
 from nncodec.testing import EnhancerContract
 
 TESTS = [name for name in dir(EnhancerContract) if name.startswith("test_")]

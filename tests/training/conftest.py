@@ -16,11 +16,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from nncodec.plugin import registry
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, Pixels
+from nncodec.plugin.catalog import Catalog
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
 from nncodec.plugin.hooks import ArchitectureSpec
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile
-from nncodec.training.recipe import DataFacts, ModelTask, Recipe, RunOptions, TrainedModel
+from nncodec.training.data import DataFacts
+from nncodec.training.recipe import ModelTask, Recipe, RunOptions, TrainedModel
 
 MULTIPLE = 8
 
@@ -116,7 +118,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
         ArchitectureSpec("absent", f"{name}:TinyCodec", training="nncodec_not_there:Recipe"),
         ArchitectureSpec("plain", f"{name}:TinyCodec"),
     ]
-    catalog = registry.Catalog(architectures={spec.name: spec for spec in specs})
+    catalog = Catalog(architectures={spec.name: spec for spec in specs})
     monkeypatch.setattr(registry, "catalog", lambda: catalog)
     return "tiny"
 

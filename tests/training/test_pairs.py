@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from nncodec.training.data import Pixels
+from nncodec.plugin.latents import Pixels
 from nncodec.training.pairs import paired, read_pairs
 from nncodec.training.pictures import Pictures
 from nncodec.training.recipe import RunOptions

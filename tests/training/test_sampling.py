@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nncodec.training.data import CropSampler, Pixels
+from nncodec.plugin.latents import Pixels
+from nncodec.training.data import CropSampler
 from nncodec.training.pictures import Pictures
 from nncodec.training.recipe import RunOptions
 from nncodec.training.sampling import Batches, batches_for

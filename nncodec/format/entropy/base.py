@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from nncodec.errors import Corrupt, PluginError
 from nncodec.format.container import CoderId
-from nncodec.plugin.codec import NOT_CODED, EntropyModel, Stage, Tables, run_plugin
+from nncodec.plugin.entropy import NOT_CODED, EntropyModel, Stage, Tables
+from nncodec.plugin.guard import run_plugin
 from nncodec.plugin.latents import VALUE_LIMIT, IntArray, Latents, LatentSpec
 
 # Without tables the indices only say which symbols are alike.

@@ -9,7 +9,7 @@ import numpy as np
 from nncodec.errors import InvalidOption
 from nncodec.format.entropy.base import block_symbols
 from nncodec.format.entropy.escapes import escape_bits
-from nncodec.plugin.codec import EntropyModel
+from nncodec.plugin.entropy import EntropyModel
 from nncodec.plugin.latents import Latents, LatentSpec
 
 

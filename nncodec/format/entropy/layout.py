@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from nncodec.errors import Corrupt
 from nncodec.format.container import varint
 from nncodec.format.entropy.base import Alphabet, StageSymbols, SymbolReader
-from nncodec.plugin.codec import Tables
+from nncodec.plugin.entropy import Tables
 from nncodec.plugin.latents import IntArray
 
 CLASSES = 32

@@ -25,7 +25,7 @@ from nncodec.errors import Corrupt, InvalidOption
 from nncodec.format.container import CoderId
 from nncodec.format.entropy.base import Alphabet, Coder, StageSymbols, SymbolReader
 from nncodec.format.entropy.escapes import escape_digits, escaped_symbols
-from nncodec.plugin.codec import MAX_PRECISION, Tables
+from nncodec.plugin.entropy import MAX_PRECISION, Tables
 from nncodec.plugin.latents import IntArray
 
 _SEAL = 1 << MAX_PRECISION

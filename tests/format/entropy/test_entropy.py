@@ -17,7 +17,7 @@ from nncodec.format.entropy.base import Alphabet, StageSymbols
 from nncodec.format.entropy.rans import RansCoder
 from nncodec.format.entropy.stored import StoredCoder
 from nncodec.format.entropy.zstd import ZstdCoder, compress
-from nncodec.plugin.codec import EntropyModel, PlainEntropy, Stage, StageContext, Tables
+from nncodec.plugin.entropy import EntropyModel, PlainEntropy, Stage, StageContext, Tables
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec
 from nncodec.testing.support import drawn_latents
 

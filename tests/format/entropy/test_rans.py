@@ -23,7 +23,7 @@ from nncodec.format.entropy import decode_block, encode_block, ideal_bits
 from nncodec.format.entropy.base import Alphabet, StageSymbols
 from nncodec.format.entropy.escapes import escape_digits
 from nncodec.format.entropy.rans import RansCoder
-from nncodec.plugin.codec import PlainEntropy, Tables
+from nncodec.plugin.entropy import PlainEntropy, Tables
 from nncodec.plugin.latents import IntArray, LatentSpec
 
 PROPERTY = settings(deadline=None, max_examples=100)

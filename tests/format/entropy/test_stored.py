@@ -8,7 +8,7 @@ import pytest
 from nncodec.errors import Corrupt
 from nncodec.format.entropy import decode_block, encode_block
 from nncodec.format.entropy.stored import StoredCoder
-from nncodec.plugin.codec import PlainEntropy
+from nncodec.plugin.entropy import PlainEntropy
 from nncodec.plugin.latents import LatentSpec
 
 

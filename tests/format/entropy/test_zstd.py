@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nncodec.errors import Corrupt
 from nncodec.format.entropy import encode_block
 from nncodec.format.entropy.zstd import ZstdCoder, compress, decompress
-from nncodec.plugin.codec import PlainEntropy
+from nncodec.plugin.entropy import PlainEntropy
 from nncodec.plugin.latents import LatentSpec
 
 PROPERTY = settings(deadline=None, max_examples=100)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, Pixels
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile
 
 

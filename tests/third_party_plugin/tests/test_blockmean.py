@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from nncodec_blockmean.codec import BlockMeanCodec
 
-from nncodec.plugin import registry
+from nncodec.plugin import discovery, registry
 from nncodec.plugin.model_file import read_model, write_model
 
 _TRAIN = Path(__file__).parents[1] / "train.py"
@@ -69,7 +69,7 @@ def test_an_unusable_codebook_is_refused(tmp_path: Path, codebook: np.ndarray) -
 
 
 def test_the_architecture_can_be_trained_on_other_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "models"))
+    monkeypatch.setenv(discovery.MODELS_VARIABLE, str(tmp_path / "models"))
     registry.refresh()
     path = tmp_path / "eight.safetensors"
     codebook = np.arange(0, 256, 5, dtype=np.uint8)

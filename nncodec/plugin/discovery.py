@@ -1,0 +1,124 @@
+"""Finds plugins by their entry points and the user's own models, each by itself: a faulty one never breaks the rest."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import platformdirs
+import pluggy
+
+from nncodec.errors import NncError, PluginError, first_line
+from nncodec.plugin import hooks
+from nncodec.plugin.catalog import Catalog, PluginInfo, refuse_clash
+from nncodec.plugin.hooks import KINDS, ArchitectureSpec, ModelSpec
+from nncodec.plugin.model_file import read_head
+
+ENTRY_POINT_GROUP = "nncodec"
+MODELS_VARIABLE = "NNCODEC_MODELS"
+DISABLED_VARIABLE = "NNCODEC_DISABLED_PLUGINS"
+
+
+def models_folder() -> Path:
+    """Return where the user's own models live: $NNCODEC_MODELS, or the platform's data directory."""
+    chosen = os.environ.get(MODELS_VARIABLE)
+    return Path(chosen) if chosen else Path(platformdirs.user_data_dir("nncodec", appauthor=False)) / "models"
+
+
+def build_catalog(entry_points: Iterable[importlib.metadata.EntryPoint]) -> Catalog:
+    """Load every plugin by itself and return what all of them and the user's folder provide.
+
+    Args:
+        entry_points: of the group `nncodec`; names in $NNCODEC_DISABLED_PLUGINS (comma-separated) are skipped.
+    """
+    disabled = {name.strip() for name in os.environ.get(DISABLED_VARIABLE, "").split(",")}
+    draft = Catalog()
+    plugins: list[PluginInfo] = []
+    for entry_point in sorted(entry_points, key=lambda e: e.name):
+        origin = f"{entry_point.dist.name} {entry_point.dist.version}" if entry_point.dist else "unknown"
+        if entry_point.name in disabled:
+            plugins.append(PluginInfo(entry_point.name, origin, "disabled"))
+            continue
+        try:
+            addition = _load_plugin(entry_point, draft)
+        except (Exception, SystemExit) as error:  # a third party's code: anything can happen
+            plugins.append(PluginInfo(entry_point.name, origin, "failed", _describe(error)))
+            continue
+        draft.architectures.update(addition.architectures)
+        draft.models.update(addition.models)
+        draft.aliases.update(addition.aliases)
+        kinds = tuple(spec.kind for spec in addition.architectures.values())
+        provided = tuple(addition.architectures), tuple(addition.models), kinds
+        plugins.append(PluginInfo(entry_point.name, origin, "ok", "", *provided))
+    failures = [f"plugin {p.name!r} ({p.reason})" for p in plugins if p.status == "failed"]
+    failures += _add_user_models(draft)
+    return Catalog(tuple(plugins), draft.architectures, draft.models, draft.aliases, tuple(failures))
+
+
+def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> Catalog:
+    """Ask one plugin for everything, and check it against what is there; nothing is changed unless all is well."""
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
+    plugin = entry_point.load()
+    manager.register(plugin, entry_point.name)
+    manager.check_pending()
+    addition = Catalog()
+    if not manager.get_hookcallers(plugin):
+        raise PluginError(plugin=entry_point.name, reason="it implements no hook; is @hookimpl missing?")
+    for answer in manager.hook.nncodec_architectures():
+        for spec in answer:
+            if not isinstance(spec, ArchitectureSpec) or not _all_text(spec.name, spec.reference, spec.training):
+                raise PluginError(plugin=entry_point.name, reason=f"{spec!r:.80} is not an ArchitectureSpec of names")
+            if spec.kind not in KINDS:
+                kinds = " or ".join(map(repr, KINDS))
+                reason = f"architecture {spec.name!r} is of the kind {spec.kind!r:.40}; a kind is {kinds}"
+                raise PluginError(plugin=entry_point.name, reason=reason)
+            if spec.name in draft.architectures or spec.name in addition.architectures:
+                raise PluginError(plugin=entry_point.name, reason=f"architecture {spec.name!r} is already provided")
+            addition.architectures[spec.name] = spec
+    for answer in manager.hook.nncodec_models():
+        for spec in answer:
+            if not isinstance(spec, ModelSpec) or not isinstance(spec.aliases, tuple) or not _all_text(*spec.aliases):
+                raise PluginError(
+                    plugin=entry_point.name, reason=f"{spec!r:.80} is not a ModelSpec with a tuple of aliases"
+                )
+            head = read_head(Path(spec.path))
+            if head.name != spec.name:
+                raise PluginError(plugin=entry_point.name, reason=f"{spec.path} holds {head.name!r}, not {spec.name!r}")
+            for known in (draft, addition):
+                refuse_clash(head, known)
+            addition.models[spec.name] = head
+            for alias in spec.aliases:
+                if any(alias in known.aliases or alias in known.models for known in (draft, addition)):
+                    raise PluginError(plugin=entry_point.name, reason=f"the name {alias!r} is already taken")
+                addition.aliases[alias] = spec.name
+    return addition
+
+
+def _add_user_models(draft: Catalog) -> list[str]:
+    """Add the models of the user's folder to the draft and return what could not be added."""
+    failures = []
+    folder = models_folder()
+    for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else []:
+        try:
+            head = read_head(path)
+            refuse_clash(head, draft)
+        except NncError as error:
+            failures.append(f"model file {path.name} ({error})")
+            continue
+        draft.models[head.name] = head
+    return failures
+
+
+def _all_text(*values: object) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, PluginError):
+        return str(error.reason)
+    if isinstance(error, NncError):
+        return str(error)
+    return f"{type(error).__name__}: {first_line(error)}"
