@@ -23,7 +23,7 @@ from enhancing_tables import ENHANCING_TABLES
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = ("README.md", "docs/seeds.md", "docs/adr/0002-latent-layout.md", "docs/adr/0005-hyperprior.md")
+PAGES = ("README.md", "docs/results.md", "docs/seeds.md", "docs/adr/0002-latent-layout.md", "docs/adr/0005-hyperprior.md")
 _MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
