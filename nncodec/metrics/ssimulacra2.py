@@ -23,7 +23,9 @@ from nncodec._support.extras import require
 SMALLEST_EDGE = 8
 """Pictures with a shorter edge have no score."""
 
-_SCALES = 6
+SCALES = 6
+"""Scales of an image whose shorter edge has at least 256 pixels, each half the size of the one before."""
+
 _SIGMA, _RADIUS = 1.5, 5  # the radius is round(3.2795 sigma + 0.2546)
 
 _Planes = NDArray[np.float32]
@@ -41,7 +43,7 @@ def score(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
     parts = require("ssimulacra2.ssimulacra2", "compare", "SSIMULACRA2")
     linear = [parts.srgb_to_linear(picture) for picture in (original, decoded)]
     result = parts.Msssim()
-    for scale in range(_SCALES):
+    for scale in range(SCALES):
         if min(linear[0].shape[:2]) < SMALLEST_EDGE:
             break
         if scale:
@@ -74,12 +76,12 @@ def _blur(planes: _Planes) -> _Planes:
     from scipy.ndimage import correlate1d
 
     for axis in (0, 1):
-        planes = correlate1d(planes, _kernel(), axis=axis, mode="constant")
+        planes = correlate1d(planes, blur_taps(), axis=axis, mode="constant")
     return planes
 
 
 @functools.cache
-def _kernel() -> NDArray[np.float64]:
+def blur_taps() -> NDArray[np.float64]:
     """Return the impulse response of Charalampidis' recursive filter: three cosines on -radius..radius."""
     omega = np.array([1, 3, 5]) * np.pi / (2 * _RADIUS)
     sign = np.array([1, -1, 1])

@@ -28,6 +28,8 @@ HYPER_STRIDE = 2 * STRIDE
 _LATENT_LIMIT = 1 << 20
 _NETWORK = "network."
 _EXACT = "exact."
+_FIRST_LOSS = "mse"
+_LONGEST_LOSS = 200
 _BOUNDS = {
     "latent_channels": (1, 768),
     "fine_blocks": (0, 16),
@@ -161,6 +163,8 @@ def model_config(config: NetworkConfig) -> dict[str, Any]:
         **{key: getattr(transforms, key) for key in ("fine_blocks", "coarse_blocks", "lambda_low", "lambda_high")},
         **{key: getattr(prior, key) for key in ("hyper_channels", "width", "hidden", "anchors")},
         "groups": list(prior.groups),
+        # Models that were trained for squared error alone came first, and do not say so.
+        **({} if config.loss == _FIRST_LOSS else {"objective": config.loss}),
     }
 
 
@@ -175,6 +179,9 @@ def network_config(stored: Mapping[str, Any]) -> NetworkConfig:
     if not groups or any(type(size) is not int or size < 1 for size in groups):
         raise ValueError("groups are not whole numbers from 1 on")
     config["latent_channels"] = sum(groups)
+    loss = config.pop("objective", _FIRST_LOSS)
+    if not isinstance(loss, str) or len(loss) > _LONGEST_LOSS:
+        raise ValueError(f"objective is {loss!r:.80}, not a short text")
     for key, (low, high) in _BOUNDS.items():
         if type(config.get(key)) is not int or not low <= config[key] <= high:
             raise ValueError(f"{key} is {config.get(key)!r}, not a whole number from {low} to {high}")
@@ -184,7 +191,7 @@ def network_config(stored: Mapping[str, Any]) -> NetworkConfig:
         lambda_high=float(config.pop("lambda_high")),
         anchors=config["anchors"],
     )
-    return NetworkConfig(transforms, PriorConfig(groups=groups, **config))
+    return NetworkConfig(transforms, PriorConfig(groups=groups, **config), loss)
 
 
 def _exact_layers(network: HyperpriorNetwork) -> dict[str, ExactConv2d]:

@@ -12,12 +12,18 @@ from nncodec_hyperprior.prior_network import Layer, Prior, PriorConfig
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Shape of a hyperprior network."""
+    """Shape of a hyperprior network, and what it is trained for.
+
+    Args:
+        transforms, prior: shapes of the parts.
+        loss: what rate is weighed against, in training and in refinement; see `nncodec_hyperprior.objective`.
+    """
 
     transforms: TransformConfig = field(
         default_factory=lambda: TransformConfig(latent_channels=256, lambda_low=0.0005, lambda_high=0.8)
     )
     prior: PriorConfig = field(default_factory=PriorConfig)
+    loss: str = "mse"
 
 
 class HyperpriorNetwork(nn.Module):

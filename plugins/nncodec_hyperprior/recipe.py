@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from nncodec.nn.transforms import TransformConfig
@@ -14,6 +14,7 @@ from nncodec.training.fitting import sample_of
 from nncodec.training.recipe import ModelTask, Recipe, RunOptions, TrainedModel
 from nncodec_hyperprior.codec import HYPER_STRIDE, model_config, network_config
 from nncodec_hyperprior.network import HyperpriorNetwork, NetworkConfig
+from nncodec_hyperprior.objective import LOOKS, Distortion
 from nncodec_hyperprior.packing import packed_tensors
 from nncodec_hyperprior.prior_network import PriorConfig
 from nncodec_hyperprior.starting import fresh_network, network_from
@@ -35,6 +36,10 @@ class HyperpriorSettings:
     hidden: int = field(default=192, metadata={"help": "channels inside the context networks"})
     lambda_low: float = field(default=0.0005, metadata={"help": "weight of the error (0..255) at quality 0"})
     lambda_high: float = field(default=0.8, metadata={"help": "weight of the error (0..255) at quality 100"})
+    loss: str = field(
+        default=LOOKS,
+        metadata={"help": "what rate is weighed against: mse, ssimulacra2, ms-ssim or a sum"},
+    )
     table_megapixels: float = field(default=2.0, metadata={"help": "pixels that probability tables are fitted on"})
 
     def __post_init__(self) -> None:
@@ -44,6 +49,7 @@ class HyperpriorSettings:
             raise ValueError(f"lambda_low is {self.lambda_low}, lambda_high {self.lambda_high}; give 0 < low < high")
         if not self.table_megapixels > 0:
             raise ValueError(f"table_megapixels is {self.table_megapixels}; give a number above 0")
+        Distortion(self.loss)
         network_config(model_config(_config(self)))
 
 
@@ -73,7 +79,9 @@ class HyperpriorRecipe(Recipe):
 
     def task(self) -> HyperpriorTask:
         """See `Recipe.task`."""
-        return HyperpriorTask(network_from(self._base) if self._base else fresh_network(_config(self._settings)))
+        network = network_from(self._base) if self._base else fresh_network(_config(self._settings))
+        network.config = replace(network.config, loss=self._settings.loss)
+        return HyperpriorTask(network)
 
     def export(self, task: ModelTask, pictures: Sequence[Pixels], on_progress: Callable[[str], None]) -> TrainedModel:
         """See `Recipe.export`; tables are fitted to a part of the pictures."""
@@ -98,4 +106,4 @@ def _config(settings: HyperpriorSettings) -> NetworkConfig:
         width=settings.width,
         hidden=settings.hidden,
     )
-    return NetworkConfig(transforms, prior)
+    return NetworkConfig(transforms, prior, settings.loss)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from nncodec_hyperprior.coding import code_latents
 from nncodec_hyperprior.network import HyperpriorNetwork
+from nncodec_hyperprior.objective import Distortion
 
 # Latents are refined tile by tile, which bounds memory; a margin around a tile takes part, but stays as it is.
 _TILE = 48
@@ -91,7 +92,8 @@ def _refine_tile(
     qualities = torch.full((len(latents),), float(quality))
     transforms = network.transforms
     inverse_gain = transforms.inverse_gain(qualities)
-    weight = float(transforms.distortion_weight(qualities)[0]) * 255**2
+    weight = transforms.distortion_weight(qualities)
+    distortion = Distortion(network.config.loss)
     mask, hyper_mask = torch.zeros(latents.shape[2:]), torch.zeros(hyper.shape[2:])
     mask[inner] = 1
     hyper_mask[_scaled(inner, 1, 2)] = 1
@@ -115,8 +117,7 @@ def _refine_tile(
         )
         with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
             restored = transforms.synthesis(values * inverse_gain)
-        error = (restored - pixels).square().mean()
-        loss = (bits + hyper_bits).sum() / count + weight * error
+        loss = (bits + hyper_bits).sum() / count + distortion(restored.float(), pixels, weight).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

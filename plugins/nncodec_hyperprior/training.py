@@ -13,12 +13,16 @@ from nncodec.training.recipe import ModelTask
 from nncodec_hyperprior.codec import HYPER_STRIDE
 from nncodec_hyperprior.coding import Rounding, code_latents, hard_rounding
 from nncodec_hyperprior.network import HyperpriorNetwork
+from nncodec_hyperprior.objective import Distortion
 
 # Gains are few and act on everything; the prior starts from nothing where the transforms start from a DCT.
 _GAIN_RATE = 3.0
 _PRIOR_RATE = 2.0
 
 
+# A loss is divided by its root, and by a quarter of itself where that is more: hard graphics at high qualities have
+# errors a thousand times those of photographs.
+_LARGEST_ROOT_SHARE = 1 / 4
 # What the grid of samples shows.
 _SHOWN_QUALITY = 50.0
 
@@ -38,6 +42,7 @@ class HyperpriorTask(ModelTask):
         super().__init__()
         self.network = network
         self.hard_share = hard_share
+        self._distortion = Distortion(network.config.loss)
 
     def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Return rate + lambda x distortion, with each picture weighted by the inverse root of its own loss."""
@@ -47,14 +52,15 @@ class HyperpriorTask(ModelTask):
         rounding = hard_rounding if progress > 1 - self.hard_share else MixedRounding(generator)
         decoded, latent_bits, hyper_bits = self._coded(pixels, quality, rounding)
         rate_bpp = (latent_bits + hyper_bits) / (height * width)
-        mse = ((decoded - pixels) * 255).square().mean(dim=(1, 2, 3))
-        per_picture = rate_bpp + transforms.distortion_weight(quality) * mse
+        mse = ((decoded.detach() - pixels) * 255).square().mean(dim=(1, 2, 3))
+        per_picture = rate_bpp + self._distortion(decoded, pixels, transforms.distortion_weight(quality))
         # Without the weights the high rates, whose losses are larger, would decide every step.
-        loss = (per_picture / per_picture.detach().sqrt()).mean()
+        size = per_picture.detach()
+        loss = (per_picture / torch.maximum(size.sqrt(), _LARGEST_ROOT_SHARE * size)).mean()
         figures = {
             "rate_bpp": rate_bpp.mean().item(),
             "hyper_bpp": hyper_bits.mean().item() / (height * width),
-            "psnr_db": (48.13 - 10 * mse.log10()).mean().item(),
+            "psnr_db": (48.13 - 10 * mse.clamp(min=1e-2).log10()).mean().item(),
             "rd": per_picture.mean().item(),
         }
         return loss, figures

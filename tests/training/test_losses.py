@@ -215,7 +215,7 @@ def test_a_weighted_sum_is_the_sum_of_its_weighted_parts(own_weights: Path) -> N
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("lpips", "no loss 'lpips'; there are mse, bce, l1, log-error, ssim, ms-ssim, perceptual"),
+        ("lpips", "no loss 'lpips'; there are mse, bce, l1, log-error, ssim, ms-ssim, ssimulacra2, perceptual"),
         ("0.5*ssim + 0.4*mse", r"add up to 0\.9, not 1"),
         ("0.5*ssim + 0.500002*mse", r"add up to 1\.000002, not 1"),
         ("mse + ssim", "add up to 2"),

@@ -6,7 +6,8 @@ Rate is not among them: it is not a function of pixels. The training tasks that 
 from nncodec.training.losses.combined import LOSSES, loss_by_name, loss_from, parts_of
 from nncodec.training.losses.perceptual import PerceptualLoss
 from nncodec.training.losses.pointwise import Loss, bce, l1, log_error, mse
-from nncodec.training.losses.structural import dissimilarity, multiscale_dissimilarity
+from nncodec.training.losses.ssimulacra2 import ssimulacra2_distance, ssimulacra2_loss
+from nncodec.training.losses.structural import dissimilarity, multiscale_dissimilarity, multiscale_similarity
 
 __all__ = [
     "LOSSES",
@@ -20,5 +21,8 @@ __all__ = [
     "loss_from",
     "mse",
     "multiscale_dissimilarity",
+    "multiscale_similarity",
     "parts_of",
+    "ssimulacra2_distance",
+    "ssimulacra2_loss",
 ]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nncodec.training.losses.perceptual import perceptual_loss
 from nncodec.training.losses.pointwise import Loss, bce, l1, log_error, mse
+from nncodec.training.losses.ssimulacra2 import ssimulacra2_loss
 from nncodec.training.losses.structural import dissimilarity, multiscale_dissimilarity
 
 LOSSES: Final[dict[str, Loss]] = {
@@ -22,6 +23,7 @@ LOSSES: Final[dict[str, Loss]] = {
     "log-error": log_error,
     "ssim": dissimilarity,
     "ms-ssim": multiscale_dissimilarity,
+    "ssimulacra2": ssimulacra2_loss,
 }
 """Loss functions by the name a config uses; "perceptual" is another, which needs weights."""
 

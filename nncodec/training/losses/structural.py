@@ -36,14 +36,19 @@ def dissimilarity(restored: Tensor, original: Tensor) -> Tensor:
 
 
 def multiscale_dissimilarity(restored: Tensor, original: Tensor) -> Tensor:
-    """Return 1 - MS-SSIM, averaged over pictures and channels.
+    """Return 1 - MS-SSIM, averaged over images; see `multiscale_similarity`."""
+    return 1 - multiscale_similarity(restored, original).mean()
+
+
+def multiscale_similarity(restored: Tensor, original: Tensor) -> Tensor:
+    """Return the MS-SSIM of each image, averaged over channels, (N,).
 
     Window and constants as for `dissimilarity`. Five scales where the coarsest, a sixteenth of the edge, still has
-    room for a window (176 pixels); smaller pictures use as many as have, with the published weights of these divided
+    room for a window (176 pixels); smaller images use as many as have, with the published weights of these divided
     by their sum, so that crops can be trained on.
 
     Raises:
-        ValueError: pictures are smaller than 11 x 11.
+        ValueError: images are smaller than 11 x 11.
 
     References:
         Wang et al., "Multiscale structural similarity for image quality assessment", Asilomar 2003.
@@ -62,7 +67,7 @@ def multiscale_dissimilarity(restored: Tensor, original: Tensor) -> Tensor:
             coarsest = scale == len(weights) - 1
             values = (luminance * structure if coarsest else structure).mean(dim=(2, 3))  # (N, C)
             similarity = similarity * values.clamp(min=_SMALLEST) ** (weight / total)
-        return 1 - similarity.mean()
+        return similarity.mean(1)
 
 
 def _scales(edge: int) -> int:

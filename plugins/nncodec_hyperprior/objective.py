@@ -1,0 +1,78 @@
+"""What rate is weighed against: squared error, SSIMULACRA 2 and MS-SSIM in a mix, each at its own rate of exchange."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from nncodec.training.losses import multiscale_similarity, parts_of, ssimulacra2_distance
+
+LOOKS = "0.35*mse + 0.35*ssimulacra2 + 0.3*ms-ssim"
+"""The mix that `hyperprior/photo` is trained for."""
+
+PARTS = ("mse", "ssimulacra2", "ms-ssim")
+"""What a mix may consist of."""
+
+# What a unit of each error is worth in bits a pixel at quality 0, 10, ... 100, divided by what a squared level is
+# (lambda). Measured on held-back crops as -(d bpp / d quality) / (d error / d quality) of a model trained for squared
+# error alone, so that each part by itself asks for about the same rate. A score of SSIMULACRA 2 is a unit; so is 1 of
+# 1 - MS-SSIM.
+_LAMBDAS = tuple(0.0005 * 1600 ** (step / 10) for step in range(11))
+_EXCHANGE = {
+    "ssimulacra2": (0.0034, 0.0045, 0.0075, 0.0126, 0.0206, 0.0339, 0.056, 0.096, 0.172, 0.309, 0.433),
+    "ms-ssim": (3.6, 5.2, 10.3, 21.0, 42.0, 79.0, 143.0, 258.0, 464.0, 829.0, 1150.0),
+}
+
+
+class Distortion:
+    """The error of decoded images in bits a pixel: what rate is added to.
+
+    Args:
+        loss: weighted sum of `PARTS` as text, such as `LOOKS`; the weights add up to 1.
+
+    Raises:
+        ValueError: the text cannot be read, or names another part; one line.
+    """
+
+    def __init__(self, loss: str) -> None:
+        weights = parts_of(loss)
+        if unknown := [name for name in weights if name not in PARTS]:
+            raise ValueError(f"the loss {loss!r} names {unknown[0]}; this architecture has {', '.join(PARTS)}")
+        self._weights: Mapping[str, float] = {name: weight for name, weight in weights.items() if weight}
+
+    def __call__(self, decoded: Tensor, original: Tensor, weight: Tensor) -> Tensor:
+        """Return the weighted error of each image, in bits a pixel, (N,).
+
+        Args:
+            decoded: (N, 3, H, W), around 0..1.
+            original: (N, 1 or 3, H, W) in 0..1.
+            weight: lambda of each image, (N,): what a squared level of error is worth in bits a pixel.
+        """
+        original = original.expand_as(decoded)
+        total = torch.zeros_like(weight)
+        for name, share in self._weights.items():
+            total = total + share * _rate_of_exchange(name, weight) * _error(name, decoded, original)
+        return total
+
+
+def _error(name: str, decoded: Tensor, original: Tensor) -> Tensor:
+    if name == "mse":
+        return ((decoded - original) * 255).square().mean(dim=(1, 2, 3))
+    if name == "ssimulacra2":
+        return ssimulacra2_distance(decoded, original)
+    return 1 - multiscale_similarity(decoded.clamp(0, 1), original)
+
+
+def _rate_of_exchange(name: str, weight: Tensor) -> Tensor:
+    """Return what a unit of an error is worth, interpolated over the logarithm of lambda."""
+    if name == "mse":
+        return weight
+    table = torch.tensor(_EXCHANGE[name], device=weight.device).log()
+    span = math.log(_LAMBDAS[-1] / _LAMBDAS[0])
+    place = ((weight / _LAMBDAS[0]).log() / span * (len(table) - 1)).clamp(0, len(table) - 1)
+    below = place.floor().clamp(max=len(table) - 2).long()
+    fraction = place - below
+    return torch.exp(table[below] * (1 - fraction) + table[below + 1] * fraction)
