@@ -48,13 +48,13 @@ def python_blocks(page: str) -> list[tuple[int, str]]:
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """Write the pictures that the pages name, and return their folder."""
-    photo = Image.fromarray(skimage.data.chelsea())
+    photo = Image.fromarray(skimage.data.chelsea()).resize((226, 150))
     for name in ("cat.jpg", "photo.jpg", "photo.png"):
         photo.save(tmp_path / name)
     photo.resize((90, 60)).save(tmp_path / "small.png")
     (tmp_path / "photos").mkdir()
     for number in range(4):
-        photo.crop((80 * number, 20, 80 * number + 140, 160)).save(tmp_path / "photos" / f"{number}.png")
+        photo.crop((20 * number, 4, 20 * number + 140, 144)).save(tmp_path / "photos" / f"{number}.png")
     return tmp_path
 
 
