@@ -164,7 +164,8 @@ def decode_frames(
         Pillow images, as `decode` returns.
 
     Raises:
-        See `decode`. Errors of the header or the enhancer are raised at once, errors of a block when it is reached.
+        NncError: see `decode`. Errors of the header or the enhancer are raised at once, errors of a block when it is
+            reached.
     """
     container = Container(data, limits)
     container.check_end()
