@@ -127,6 +127,16 @@ def test_the_tables_of_the_pages_say_what_the_stored_results_say() -> None:
     assert "| ---" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_page_on_architecture_names_every_room() -> None:
+    entries = {path.name for path in (ROOT / "nncodec").iterdir()} - {"__pycache__", "py.typed"}
+    rooms = {name if "." in name else f"{name}/" for name in entries} - {"__init__.py", "__main__.py", "_version.py"}
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = {name for row in re.findall(r"^\| (`.*?`) \|", page, re.M) for name in re.findall(r"`(.*?)`", row)}
+    assert listed == rooms
+    drawn = (ROOT / "docs" / "images" / "rooms.svg").read_text(encoding="utf-8")
+    assert {name for name in rooms if f">{name.removesuffix('/').removesuffix('.py')}</text>" not in drawn} == set()
+
+
 # --- site and reference -------------------------------------------------------------------------------------------
 
 
