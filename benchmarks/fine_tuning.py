@@ -1,21 +1,19 @@
-"""What ten minutes of fine-tuning bring: the photo model made into one for clothing, scanned pages and tissue.
+"""Gains of ten minutes of fine-tuning: the photo model adapted to clothing, scanned pages and tissue.
 
-    python benchmarks/fine_tuning.py                     # about 45 minutes; clothing from $NNCODEC_DATA
-    python benchmarks/fine_tuning.py --sets pages        # one of the three
-    python benchmarks/fine_tuning.py --quick             # seconds: a few steps on tissue
+    python -m benchmarks.fine_tuning                     # about 45 minutes; clothing from $NNCODEC_DATA
+    python -m benchmarks.fine_tuning --sets pages        # one of the three
+    python -m benchmarks.fine_tuning --quick             # seconds: a few steps on tissue
 
-Every model is made by the command that a user would type, `nncodec train hyperprior DATA --from photo`, installed, and
-measured on held-back pictures by real files, beside the general model, JPEG, WebP and AVIF. A set whose model is in the
-run folder is not trained again; an interrupted training goes on from its checkpoint.
+Each model comes from the command that a user would type, `nncodec train hyperprior DATA --from photo`. The script
+installs it and measures it on held-back pictures through real files, beside the general model, JPEG, WebP and AVIF. It
+keeps models that are in the run folder, and resumes an interrupted training from its checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import math
-import os
 import subprocess
 import sys
 import time
@@ -24,31 +22,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fine_tuning_sets import SETS, PictureSet
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-from measuring.machine import machine
 from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
+from benchmarks.fine_tuning_sets import SETS, PictureSet
+from benchmarks.measuring import plots
+from benchmarks.measuring.machine import machine
+from benchmarks.measuring.models import use_models
+from benchmarks.measuring.records import IMAGES, RESULTS, ROOT, command_line, read_record, write_record
 from nncodec.compare import Comparison, MeanPoint, bd_delta, compare
-from nncodec.plugin import discovery, registry
+from nncodec.plugin import registry
 from nncodec.plugin.latents import Pixels
-from nncodec.plugin.model_file import read_head
+from nncodec.plugin.model_file import read_model_info
 
-ROOT = Path(__file__).parent.parent
 GENERAL = "photo"
 PEERS = ("webp", "avif", "jpeg")
 MINUTES = 9.0
-"""Of training; reading pictures, fitting tables and starting up make it ten."""
+"""Of training; reading pictures, fitting tables and starting up add one."""
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "clothing": ("--batch-size", "128"),
     "pages": ("--batch-size", "8", "--crop", "128"),
     "texture": ("--batch-size", "8", "--crop", "128", "--set", "held_back=0", "--set", "augment=true"),
 }
-"""What differs between the sets beside the data."""
+"""Options of `nncodec train` for each set."""
 
 _LADDERS = {
     "webp": (0, 2, 5, *range(10, 100, 10)),
@@ -56,47 +54,46 @@ _LADDERS = {
     "jpeg": (1, 3, 5, *range(10, 100, 10)),
 }
 _MODEL_LADDER = tuple(range(0, 101, 10))
-_COMPARED_AT = 5  # PSNRs in the table
+_COMPARED_AT = 5  # number of PSNRs in the table
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train what is not trained yet, measure, write."""
+    """Train what is missing, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", default=",".join(SETS), help="separated by commas")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="of training for each set")
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--run", type=Path, default=ROOT / "runs" / "fine_tuning")
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "fine_tuning.json")
-    parser.add_argument("--plot", type=Path, default=ROOT / "docs" / "images" / "fine_tuning.png")
+    parser.add_argument("--output", type=Path, default=RESULTS / "fine_tuning.json")
+    parser.add_argument("--plot", type=Path, default=IMAGES / "fine_tuning.png")
     options = parser.parse_args(arguments)
     names = ["texture"] if options.quick else options.sets.split(",")
     if unknown := set(names) - set(SETS):
         parser.error(f"there is no set {min(unknown)!r}; choose from {', '.join(SETS)}")
     models = options.run / "models"
     models.mkdir(parents=True, exist_ok=True)
-    os.environ[discovery.MODELS_VARIABLE] = str(models)
-    found, rows = {}, {}
+    use_models(models)
+    rows = {}
     for name in names:
         pictures = SETS[name]()
         trained = tune(pictures, options)
         registry.refresh()
-        found[name] = measured(pictures, options.quick)
-        rows[name] = {"about": pictures.about, "training": trained, **summary(name, found[name])}
-        print(
-            json.dumps({name: {key: rows[name][key] for key in ("training", "bd_rate_percent")}}, indent=1), flush=True
-        )
-    command = "python benchmarks/fine_tuning.py" + (" --quick" if options.quick else "")
-    if not options.quick and len(names) < len(SETS):
-        command += f" --sets {','.join(names)}"
-    record = {"command": command, "machine": machine(), "sets": _with_earlier(options.output, rows)}
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    plot({name: row["curves"] for name, row in record["sets"].items()}, options.plot)
+        rows[name] = {
+            "about": pictures.about,
+            "training": trained,
+            **summary(name, measured(pictures, options.quick)),
+        }
+        shown = {key: rows[name][key] for key in ("training", "bd_rate_percent")}
+        print(json.dumps({name: shown}, indent=1), flush=True)
+    part = ["--quick"] if options.quick else ["--sets", ",".join(names)] if len(names) < len(SETS) else []
+    sets = _with_earlier(options.output, rows)
+    write_record(options.output, {"command": command_line("fine_tuning", part), "machine": machine(), "sets": sets})
+    plot({name: row["curves"] for name, row in sets.items()}, options.plot)
 
 
 def tune(pictures: PictureSet, options: argparse.Namespace) -> dict[str, Any]:
-    """Train a set's model with the command line and install it; return the command and what it took."""
+    """Train a set's model with the command line and install it; return the command, steps and minutes."""
     folder = options.run / pictures.name
     output = options.run / "models" / f"{pictures.name}.safetensors"
     length = ("--steps", "3") if options.quick else ("--minutes", f"{options.minutes:g}")
@@ -111,27 +108,16 @@ def tune(pictures: PictureSet, options: argparse.Namespace) -> dict[str, Any]:
             return trained
     data = _written(pictures, folder / "pictures")
     fresh = folder / "tuned.safetensors"
-    arguments = [
-        "train",
-        "hyperprior",
-        str(data),
-        "--from",
-        GENERAL,
-        "-o",
-        str(fresh),
-        "-f",
-        "--name",
-        model_name(pictures),
-    ]
-    arguments += [*chosen, "--run", str(folder / "run")]
+    arguments = ["train", "hyperprior", str(data), "--from", GENERAL, "-o", str(fresh), "-f"]
+    arguments += ["--name", model_name(pictures), *chosen, "--run", str(folder / "run")]
     if (folder / "run" / "run.json").exists():
         arguments.append("--resume")
-    output.unlink(missing_ok=True)  # a model of that name must not be installed while its successor is trained
+    output.unlink(missing_ok=True)  # `nncodec train` refuses the name of an installed model
     began = time.monotonic()
     subprocess.run([sys.executable, "-m", "nncodec", *arguments], check=True)
     took_s = time.monotonic() - began
     fresh.replace(output)
-    training = read_head(output).card["training"]
+    training = read_model_info(output).card["training"]
     trained = {
         "command": shown,
         "minutes_of_training": training["minutes"],
@@ -143,7 +129,7 @@ def tune(pictures: PictureSet, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def model_name(pictures: PictureSet) -> str:
-    """Return what a set's model is called."""
+    """Return the name of a set's model."""
     return f"tuned/{pictures.name}"
 
 
@@ -152,12 +138,12 @@ def _shown(name: str) -> str:
 
 
 def _written(pictures: PictureSet, folder: Path) -> Path:
-    """Return where a set's training pictures lie; they are written where they come from no file."""
+    """Return where a set's training pictures lie, after writing those that do not come from a file."""
     if pictures.file is not None:
         return pictures.file
     folder.mkdir(parents=True, exist_ok=True)
-    for number, one in enumerate(pictures.training):
-        _image(one).save(folder / f"{number:04d}.png")
+    for number, pixels in enumerate(pictures.training):
+        _image(pixels).save(folder / f"{number:04d}.png")
     return folder
 
 
@@ -166,9 +152,9 @@ def _image(pixels: Pixels) -> Image.Image:
 
 
 def measured(pictures: PictureSet, quick: bool) -> Comparison:
-    """Code the held-back pictures by every codec."""
+    """Measure every codec on the held-back pictures."""
     held_back = pictures.held_back[:1] if quick else pictures.held_back
-    images: dict[str, Image.Image | Path] = {f"{number:04d}": _image(one) for number, one in enumerate(held_back)}
+    images: dict[str, Image.Image | Path] = {f"{number:04d}": _image(pixels) for number, pixels in enumerate(held_back)}
     models = (model_name(pictures), GENERAL)
     ladders = {**_LADDERS, **dict.fromkeys(models, _MODEL_LADDER)}
     if quick:
@@ -177,7 +163,7 @@ def measured(pictures: PictureSet, quick: bool) -> Comparison:
 
 
 def summary(name: str, comparison: Comparison) -> dict[str, Any]:
-    """Return BD-rates of a set's model and what every codec takes at the same PSNRs."""
+    """Return BD-rates of a set's model, and the bytes of every codec at the same PSNRs."""
     tuned = f"tuned/{name}"
     curves = {codec.name: comparison.mean_curve(codec.name) for codec in comparison.codecs}
     deltas = {other: bd_delta(curves[other], curves[tuned]) for other in (GENERAL, *PEERS)}
@@ -220,7 +206,7 @@ def _span(curve: Sequence[MeanPoint]) -> tuple[float, float]:
 def _bytes_at(curve: Sequence[MeanPoint], psnr_db: float) -> float | None:
     """Return the size at which a curve reaches a PSNR, by the interpolation of BD-rates: PCHIP of logarithms."""
     rising: list[MeanPoint] = []
-    for point in sorted(curve, key=lambda one: one.bytes):
+    for point in sorted(curve, key=lambda point: point.bytes):
         if not rising or point.psnr_db > rising[-1].psnr_db:
             rising.append(point)
     if len(rising) < 2 or not rising[0].psnr_db <= psnr_db <= rising[-1].psnr_db:
@@ -230,16 +216,15 @@ def _bytes_at(curve: Sequence[MeanPoint], psnr_db: float) -> float | None:
 
 
 def _with_earlier(path: Path, rows: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sets of this run, and those of an earlier one that were not asked for."""
-    earlier = json.loads(path.read_text(encoding="utf-8"))["sets"] if path.exists() else {}
+    """Return the sets of this run, and the others of an earlier one."""
+    earlier = read_record(path)["sets"] if path.exists() else {}
     return {name: rows.get(name, earlier.get(name)) for name in SETS if name in rows or name in earlier}
 
 
 def plot(sets: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]], path: Path) -> None:
     """Draw PSNR over bytes for each set."""
-    figure = Figure(figsize=(5 * len(sets), 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    for axes, (name, curves) in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets.items(), strict=True):
+    figure, panels = plots.panels(1, len(sets), 5, 4)
+    for axes, (name, curves) in zip(panels[0], sets.items(), strict=True):
         for codec, curve in curves.items():
             learned = codec not in PEERS
             axes.plot(
@@ -253,12 +238,7 @@ def plot(sets: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]], path: 
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(buffer.getvalue())
+    plots.save(figure, path)
 
 
 if __name__ == "__main__":

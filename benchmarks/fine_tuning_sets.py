@@ -1,15 +1,13 @@
-"""Three sets of pictures unlike photographs, each in a part to train on and a part held back for measuring.
+"""Three sets of pictures unlike photographs, each with a part for training and a part held back for measuring.
 
-Clothing is Fashion-MNIST: its training file, and pictures of its test file. Pages of text are set here, in fonts that
-ship with Matplotlib, and seen as a scanner sees them, a little turned and not quite sharp: the held-back pages have
-other words. Texture is a photograph that ships with scikit-image: the
-held-back crops come from a strip that no training crop touches.
+Clothing is Fashion-MNIST: its training file, and pictures of its test file. Pages are text in fonts that ship with
+Matplotlib, slightly rotated and blurred as from a scanner; held-back pages have other words. Texture is a photograph
+that ships with scikit-image; the held-back crops come from a strip that no training crop touches.
 """
 
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +17,8 @@ import numpy as np
 import skimage.data
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from benchmarks.measuring.data import idx_file, idx_pictures
 from nncodec.plugin.latents import Pixels
-from nncodec.training.data import read_idx
 
 CLOTHING_HELD_BACK = 200
 PAGES, PAGES_HELD_BACK = 160, 8
@@ -28,8 +26,10 @@ PAGE_WIDTH, PAGE_HEIGHT = 480, 640
 TEXTURE = "ihc"
 TEXTURE_CROP = 128
 
-_FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSansMono")
-_FONTS += ("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic")
+_FONTS = (
+    *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSansMono"),
+    *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"),
+)
 _ONSETS = ("", "b", "c", "d", "f", "g", "h", "l", "m", "n", "p", "r", "s", "t", "v", "w", "th", "st", "pr", "ch", "qu")
 _VOWELS = ("a", "e", "i", "o", "u", "ea", "ou", "y")
 _CODAS = ("", "", "n", "r", "s", "t", "l", "nd", "ng", "ck", "m", "x")
@@ -41,30 +41,25 @@ class PictureSet:
 
     Args:
         name: of the set.
-        about: what it is, one line.
-        training: pictures to train on, uint8 (H, W, C).
+        about: one line of description.
+        training: uint8 (H, W, C).
         held_back: pictures that training never sees.
-        file: where the pictures to train on come from, if that is one file.
+        file: the file that holds the training pictures, if there is one.
     """
 
     name: str
     about: str
-    training: Sequence[Pixels]
-    held_back: Sequence[Pixels]
+    training: Sequence[Pixels] | Pixels
+    held_back: Sequence[Pixels] | Pixels
     file: Path | None = None
 
 
 def clothing() -> PictureSet:
-    """Return Fashion-MNIST of $NNCODEC_DATA.
-
-    Raises:
-        FileNotFoundError: it is not there.
-    """
-    folder = Path(os.environ.get("NNCODEC_DATA", "")) / "fashion-mnist"
-    files = [folder / f"{part}-images-idx3-ubyte.gz" for part in ("train", "t10k")]
-    training, test = (read_idx(file)[..., None] for file in files)
+    """Return Fashion-MNIST of $NNCODEC_DATA; raises SystemExit without the data."""
+    name = "fashion-mnist"
+    training, test = (idx_pictures(name, part) for part in ("train", "t10k"))
     about = f"Fashion-MNIST, 28 x 28 grey; the first {CLOTHING_HELD_BACK} pictures of the test file are held back"
-    return PictureSet("clothing", about, training, test[:CLOTHING_HELD_BACK], files[0])
+    return PictureSet("clothing", about, training, test[:CLOTHING_HELD_BACK], idx_file(name, "train"))
 
 
 def pages(count: int = PAGES, held_back: int = PAGES_HELD_BACK) -> PictureSet:
@@ -79,7 +74,7 @@ def pages(count: int = PAGES, held_back: int = PAGES_HELD_BACK) -> PictureSet:
 
 
 def texture() -> PictureSet:
-    """Return parts of a photograph of stained tissue: the left three quarters, and crops of the last quarter."""
+    """Return parts of a photograph of stained tissue: the left three quarters, and crops of the right quarter."""
     path = Path(skimage.data.__file__).parent / f"{TEXTURE}.png"
     picture = np.asarray(Image.open(path).convert("RGB"))
     edge = picture.shape[1] * 3 // 4
@@ -97,7 +92,7 @@ SETS: dict[str, Callable[[], PictureSet]] = {"clothing": clothing, "pages": page
 
 
 def scan(rng: np.random.Generator) -> Pixels:
-    """Return a page (H, W, 1) turned by up to a degree and a half, with a blur of one pixel."""
+    """Return a page (H, W, 1) rotated by up to a degree and a half, with a blur of one pixel."""
     paper, ink = int(rng.integers(236, 256)), int(rng.integers(0, 60))
     twice = page(rng, paper, ink).resize((2 * PAGE_WIDTH, 2 * PAGE_HEIGHT), Image.Resampling.BICUBIC)
     turned = twice.rotate(float(rng.uniform(-1.5, 1.5)), Image.Resampling.BICUBIC, fillcolor=paper)
@@ -106,7 +101,7 @@ def scan(rng: np.random.Generator) -> Pixels:
 
 
 def page(rng: np.random.Generator, paper: int, ink: int) -> Image.Image:
-    """Return a page as it is set: a heading and one to three columns of paragraphs."""
+    """Return a page as typeset: a heading and one to three columns of paragraphs."""
     image = Image.new("L", (PAGE_WIDTH, PAGE_HEIGHT), paper)
     draw = ImageDraw.Draw(image)
     body = _font(str(rng.choice(_FONTS)), int(rng.integers(10, 23)))
@@ -118,7 +113,7 @@ def page(rng: np.random.Generator, paper: int, ink: int) -> Image.Image:
         draw.text((margin, top), _words(rng, 3).title(), fill=ink, font=heading)
         top += round(1.5 * heading.size)
         draw.line((margin, top, PAGE_WIDTH - margin, top), fill=ink, width=int(rng.integers(1, 3)))
-        top += body.size
+        top += round(body.size)
     gap = 18
     width = (PAGE_WIDTH - 2 * margin - (columns - 1) * gap) // columns
     leading = round(body.size * rng.uniform(1.2, 1.6))

@@ -1,17 +1,16 @@
-"""What the parts of the photo model bring: coders, hyper-latents, phases, effort, bfloat16.
+"""What each part of the photo model contributes: coders, hyper-latents, phases, effort, bfloat16.
 
-    python benchmarks/photo_model.py --output benchmarks/results/photo_model.json
+    python -m benchmarks.photo_model --output benchmarks/results/photo_model.json
 
-Kodak is read from $NNCODEC_DATA/kodak; without it the photographs of scikit-image are taken. Times are of an idle
-machine, all cores; `--no-effort` leaves out the slowest part, `--only-effort` measures that part alone and keeps the
-rest of what is stored.
+The pictures are $NNCODEC_DATA/kodak, or scikit-image's photographs without it. Times use all cores and want an idle
+machine. `--no-effort` leaves out the slowest part, `--only-effort` measures that part alone and keeps the rest of the
+stored record.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +18,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from kodak import kodak, photographs
 from PIL import Image
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 import nncodec
+from benchmarks.measuring.data import find_data, kodak, open_rgb, scikit_image
+from benchmarks.measuring.records import Record, command_line, read_record, write_record
 from nncodec import metrics
-from nncodec.coding.decoder import block_latents, model_of
+from nncodec.coding.decoder import block_latents, open_file_model
 from nncodec.compare import CurvePoint, bd_rate
 from nncodec.format.container import Container
 from nncodec.format.entropy.ideal import stage_bits
@@ -45,12 +45,11 @@ def main() -> None:
     which.add_argument("--only-effort", action="store_true")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
-    pictures = [Image.open(path).convert("RGB") for path in (kodak() or photographs()).values()]
-    for picture in pictures:
-        picture.info.clear()  # metadata would count as payload
-    command = " ".join(["python", *sys.argv])
+    paths = kodak() if find_data("kodak") else scikit_image()
+    pictures = [open_rgb(path) for path in paths.values()]
+    command = command_line("photo_model")
     if options.only_effort and options.output and options.output.exists():
-        record: dict[str, Any] = json.loads(options.output.read_text()) | {"effort_command": command}
+        record: Record = read_record(options.output) | {"effort_command": command}
     else:
         record = {"command": command, "pictures": len(pictures)}
     if not options.only_effort:
@@ -61,7 +60,7 @@ def main() -> None:
         record["effort"] = efforts(options.model, chosen)
     print(json.dumps(record, indent=1))
     if options.output:
-        options.output.write_text(json.dumps(record, indent=1) + "\n")
+        write_record(options.output, record)
 
 
 def parts(model: str, quality: int, pictures: Sequence[Image.Image]) -> dict[str, float]:
@@ -72,7 +71,7 @@ def parts(model: str, quality: int, pictures: Sequence[Image.Image]) -> dict[str
         zstd = nncodec.encode(picture, model, quality, coder="zstd")
         pixels = picture.width * picture.height
         container = Container(data)
-        codec = model_of(container)
+        codec = open_file_model(container)
         latents = block_latents(container, codec, 0)
         entropy, specs = codec.entropy(quality), codec.traits.latents
         by_stage = stage_bits(latents, entropy, specs)

@@ -1,30 +1,29 @@
 """Speed, waiting times and memory of whole codecs, ours beside Pillow's, in one run.
 
-    python benchmarks/speed.py --output benchmarks/results/speed.json
-    NNCODEC_DATA=... python benchmarks/speed.py --kodak --models conv/photo,hyperprior/photo --output speed.json
+    python -m benchmarks.speed --output benchmarks/results/speed.json
+    NNCODEC_DATA=... python -m benchmarks.speed --kodak --models conv/photo,hyperprior/photo --output speed.json
 
-Every codec, ours too, is used through Pillow: `Image.save` into memory, `Image.open` and `load`, RGB in and RGB out.
-Peers get the quality at which they come nearest to the first model's PSNR on the pictures of Kodak's size. The record:
+Pillow runs every codec, ours too: `Image.save` into memory, `Image.open` and `load`, RGB in and RGB out. Peers get the
+quality whose PSNR on the pictures of Kodak's size is nearest to the first model's. The record:
 
 - `throughput`: seconds and MP/s at 128 x 128, Kodak's size and 12 MP, warm, medians over alternating rounds with their
-  spread, and `cores_used`, processor time over wall time. Every process is held to as many cores as `threads` says;
-  within that AVIF and JPEG XL use all they get, as ours do, and JPEG and WebP one.
+  spread, and `cores_used`, processor time over wall time. Every process gets as many cores as `threads` says; AVIF,
+  JPEG XL and our models use all of them, JPEG and WebP one.
 - `ratios`: how many times as fast each model is as every other codec, from those medians.
-- `scaling`: seconds a megapixel from 1 to 50 MP, which should not grow.
+- `scaling`: seconds per megapixel from 1 to 50 MP, which should not grow.
 - `memory`: peaks at 1 to 50 MP in new processes; `memory_constancy` says how they vary from 4 MP on.
 - `cold_start`: whole processes from start to end, and opening files.
 
-`--memory-again RECORD` measures the memory of a record's codecs anew and stores it there: memory does not depend on
-what else runs, so it can follow a change without all the rest.
+`--memory-again RECORD` measures only the memory of a record's codecs again and stores it there: memory does not depend
+on what else runs.
 
-Run it on an idle machine: it refuses to start on a busy one, unless told --busy, and says `"idle": false` in the record
-where other programs used the processors. It needs Linux for memory, and 4 GB. `measuring/` has what each part does.
+Run it on an idle machine: it refuses to start on a busy one without --busy, and records `"idle": false` where other
+programs used the processors. It needs Linux for memory, and 4 GB. `measuring/` holds the parts.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -32,28 +31,28 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from measuring import memory, peers, pictures, starting, timing
-from measuring.machine import IdleWatch, cores, machine, versions
-from measuring.process import Worker
-
+from benchmarks.measuring import memory, peers, pictures, starting, timing
+from benchmarks.measuring.data import middle
+from benchmarks.measuring.machine import IdleWatch, cores, machine, versions
+from benchmarks.measuring.process import Worker
+from benchmarks.measuring.records import Record, command_line, read_record, write_record
 from nncodec.compare.peers import PEERS
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured.
+    """How much to measure.
 
     Args:
         small: edge of the small pictures, pixels.
         middle: width and height of the pictures of Kodak's size, pixels.
         mosaics_mp: sizes of the pictures for scaling and memory, megapixels.
-        large_mp: the one of them at which peers are timed too.
-        constant_from_mp: from here on memory should not grow.
-        photographs: how many are used at most.
+        large_mp: the size among them at which peers are timed too.
+        constant_from_mp: memory should not grow from this size on.
+        photographs: the most to use.
         rounds, memory_rounds: samples of each figure.
-        sample_s: least length of a sample, seconds.
+        sample_s: shortest sample, seconds.
     """
 
     small: int = 128
@@ -83,7 +82,7 @@ def main() -> None:
     watch = IdleWatch()
     if problem := watch.problem_at_start():
         if not (options.busy or options.quick):
-            sys.exit(f"{problem}: times would mislead. Wait, or measure all the same with --busy")
+            sys.exit(f"{problem}: times would mislead. Wait, or measure anyway with --busy")
         print(f"WARNING: {problem}; the record will say that the machine was not idle", file=sys.stderr)
     start = time.perf_counter()
 
@@ -91,23 +90,23 @@ def main() -> None:
         print(f"{time.perf_counter() - start:6.0f} s  {line}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(plan, options, Path(folder), say)
+        measured = measure(plan, options, Path(folder), say)
     watched = watch.finish()
-    record = {
-        "command": " ".join(["python", *sys.argv]),
+    record: Record = {
+        "command": command_line("speed"),
         "quick": options.quick,
         "idle": watched.pop("idle"),
         "idle_check": watched,
         "machine": machine(),
         "versions": versions(),
         "minutes": round((time.perf_counter() - start) / 60, 1),
-        **found,
+        **measured,
     }
     _show(record)
     if record["idle"] is False:
         print("WARNING: other programs used the processors; these are not figures to quote", file=sys.stderr)
     if options.output:
-        options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_record(options.output, record)
 
 
 def _options() -> argparse.Namespace:
@@ -118,13 +117,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--quality", type=int, default=50, help="of the models, 0 to 100")
     parser.add_argument("--coder", help="entropy coder of the models, instead of their own")
-    parser.add_argument("--kodak", action="store_true", help="make all pictures of $NNCODEC_DATA/kodak")
+    parser.add_argument("--kodak", action="store_true", help="make all pictures from $NNCODEC_DATA/kodak")
     parser.add_argument("--threads", type=_counts, help="core counts, such as 1,2; default: 1 and all")
     parser.add_argument("--rounds", type=int, help=f"samples of each figure; default: {Plan.rounds}")
-    parser.add_argument("--quick", action="store_true", help="tiny pictures, to see whether it works")
-    parser.add_argument("--busy", action="store_true", help="measure on a busy machine all the same, and record that")
+    parser.add_argument("--quick", action="store_true", help="tiny pictures, to check that it works")
+    parser.add_argument("--busy", action="store_true", help="measure even on a busy machine, and record that")
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--memory-again", type=Path, metavar="RECORD", help="only measure the memory of a record anew")
+    parser.add_argument("--memory-again", type=Path, metavar="RECORD", help="only measure the memory of a record again")
     options = parser.parse_args()
     installed = [name for name, peer in PEERS.items() if peer.installed]
     if unknown := set(options.peers) - set(installed):
@@ -148,26 +147,26 @@ def _counts(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(count) for count in text.split(",")}))
 
 
-def measure(plan: Plan, options: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """Return everything that was measured; pictures and files go into a folder."""
-    found = (peers.model(name, options.quality, options.coder) for name in options.models)
-    models = list({model.name: model for model in found}.values())  # "photo" may be another one's alias
+def measure(plan: Plan, options: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> Record:
+    """Return all measurements; pictures and files go into a folder."""
+    asked = (peers.model(name, options.quality, options.coder) for name in options.models)
+    models = list({model.name: model for model in asked}.values())  # one model may be asked for by alias and by name
     names = [model.name for model in models]
     source = "kodak" if options.kodak else "skimage"
     files = _make_pictures(plan, source, folder)
-    small, middle, *scale = files
+    small, kodak_size, *scale = files
     large, most = _mp(plan.large_mp), max(options.threads)
     say("pictures are made")
 
     with ExitStack() as stack:
         workers = {threads: stack.enter_context(Worker(threads)) for threads in options.threads}
         used = peers.at_equal_psnr(
-            models, options.peers, lambda codec: workers[most].call(timing.fidelity, files[middle], codec)
+            models, options.peers, lambda codec: workers[most].call(timing.fidelity, files[kodak_size], codec)
         )
-        for one in used:
-            say(str(one))
-        codecs = tuple(one.codec for one in used)
-        cases = [timing.Case(size, files[size], codecs, options.threads) for size in (small, middle, large)]
+        for matched in used:
+            say(str(matched))
+        codecs = tuple(matched.codec for matched in used)
+        cases = [timing.Case(size, files[size], codecs, options.threads) for size in (small, kodak_size, large)]
         cases += [timing.Case(size, files[size], codecs[: len(models)], (most,)) for size in scale if size != large]
         rows = timing.measure(cases, workers, plan.rounds, plan.sample_s, say)
 
@@ -178,11 +177,11 @@ def measure(plan: Plan, options: argparse.Namespace, folder: Path, say: Callable
         "rounds": plan.rounds,
         "pictures": {
             "source": pictures.SOURCES[source],
-            "small": f"the middles of those of {middle}, not resampled",
+            "small": f"the middles of those of {kodak_size}, not resampled",
             "mosaics": "MP: crops of the photographs, enlarged up to twice, with noise; see measuring/pictures.py",
             "count": {size: len(paths) for size, paths in files.items()},
         },
-        "codecs": {one.codec.name: one.to_json() for one in used},
+        "codecs": {matched.codec.name: matched.to_json() for matched in used},
         "throughput": rows,
         "ratios": timing.ratios(rows, names),
         "scaling": timing.scaling(rows, scale, names),
@@ -193,8 +192,8 @@ def measure(plan: Plan, options: argparse.Namespace, folder: Path, say: Callable
 
 
 def memory_again(path: Path, plan: Plan) -> None:
-    """Replace the memory of a record by that of its codecs, at its qualities, as they are now."""
-    record = json.loads(path.read_text(encoding="utf-8"))
+    """Measure the memory of a record's codecs at its qualities again and replace it there."""
+    record = read_record(path)
     codecs = [peers.recorded(name, stored) for name, stored in record["codecs"].items()]
     names = [codec.name for codec in codecs if codec.is_model]
     source = next(name for name, text in pictures.SOURCES.items() if text == record["pictures"]["source"])
@@ -204,16 +203,16 @@ def memory_again(path: Path, plan: Plan) -> None:
         constant = [_mp(megapixels) for megapixels in plan.mosaics_mp if megapixels >= plan.constant_from_mp]
         peaks = memory.measure(mosaics, codecs, threads, plan.memory_rounds, lambda line: print(line, flush=True))
     record |= {"memory": peaks, "memory_constancy": memory.constancy(peaks, constant, names)}
-    record["memory_command"] = " ".join(["python", *sys.argv])
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    record["memory_command"] = command_line("speed")
+    write_record(path, record)
 
 
 def _make_pictures(plan: Plan, source: str, folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Write the pictures of every size, and return their files by name of size: small, middle, then the mosaics."""
+    """Write the pictures of every size and return their files by size: small, middle, then the mosaics."""
     photographs = pictures.photographs(source)
     middles = [pictures.fitted(photograph, *plan.middle) for photograph in photographs[: plan.photographs]]
     sets = {
-        f"{plan.small} x {plan.small}": [pictures.centre(image, plan.small, plan.small) for image in middles],
+        f"{plan.small} x {plan.small}": [middle(image, plan.small, plan.small) for image in middles],
         f"{plan.middle[0]} x {plan.middle[1]}": middles,
     }
     files = {size: pictures.write(folder, size, images) for size, images in sets.items()}
@@ -226,8 +225,8 @@ def _mp(megapixels: float) -> str:
     return f"{megapixels:g} MP"
 
 
-def _show(record: dict[str, Any]) -> None:
-    """Print the record in short."""
+def _show(record: Record) -> None:
+    """Print a summary of the record."""
     for row in record["throughput"]:
         print(
             f"{row['size']:>10s}  {row['threads']} threads  {row['operation']} {row['codec']:20s} "

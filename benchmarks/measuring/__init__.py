@@ -1,1 +1,1 @@
-"""What benchmarks share: codecs behind one face, pictures of any size, clean processes, a look at the machine."""
+"""What benchmarks share: data, records, codecs, pictures of any size, fresh processes, the state of the machine."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from PIL import Image
 
-from measuring.memory import resident
-from measuring.process import confine, fresh
+from benchmarks.measuring.memory import resident
+from benchmarks.measuring.process import confine, fresh
 
 
 def measure(enhancer: str, picture: Path, threads: int, rounds: int) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from typing import Any
 
 from PIL import Image
 
-from measuring.codec import Codec
-from measuring.process import confine, fresh
+from benchmarks.measuring.pillow_codec import PillowCodec
+from benchmarks.measuring.process import confine, fresh
 
 _MIB = 1 << 20
 _STATUS = Path("/proc/self/status")
@@ -38,7 +38,7 @@ def require() -> None:
 
 def measure(
     pictures: Mapping[str, Path],
-    codecs: Sequence[Codec],
+    codecs: Sequence[PillowCodec],
     threads: int,
     rounds: int,
     say: Callable[[str], None],
@@ -117,7 +117,7 @@ def main() -> None:
     """Answer one request, in a process of its own."""
     request = json.loads(sys.argv[1])
     confine(request["threads"])
-    codec = Codec.from_json(request["codec"])
+    codec = PillowCodec.from_json(request["codec"])
     codec.register()
     codec.decode(codec.encode(Image.new("RGB", (64, 64))))
     source = Path(request["source"])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from measuring.codec import Codec
+from benchmarks.measuring.pillow_codec import PillowCodec
 from nncodec import NncError
 from nncodec.compare.matching import nearest_quality
 from nncodec.compare.peers import PEERS
@@ -25,7 +25,7 @@ class Used:
         rate_bpp, psnr_db: means over the pictures on which qualities were matched.
     """
 
-    codec: Codec
+    codec: PillowCodec
     rate_bpp: float
     psnr_db: float
 
@@ -40,7 +40,7 @@ class Used:
         return described | {"rate_bpp": round(self.rate_bpp, 4), "psnr_db": round(self.psnr_db, 3)}
 
 
-def model(name: str, quality: int, coder: str | None) -> Codec:
+def model(name: str, quality: int, coder: str | None) -> PillowCodec:
     """Return a model of ours as a codec.
 
     Raises:
@@ -53,20 +53,20 @@ def model(name: str, quality: int, coder: str | None) -> Codec:
     settings: dict[str, Any] = {"model": full_name, "quality": quality}
     if coder is not None:
         settings["coder"] = coder
-    return Codec(full_name, "NNC", settings, ("nncodec_pillow",), is_model=True)
+    return PillowCodec(full_name, "NNC", settings, ("nncodec_pillow",), is_model=True)
 
 
-def recorded(name: str, stored: Mapping[str, Any]) -> Codec:
+def recorded(name: str, stored: Mapping[str, Any]) -> PillowCodec:
     """Return a codec of a record, at the quality it was measured at; see `Used.to_json`."""
     settings = dict(stored["settings"])
     if stored["is_model"]:
         return model(name, settings["quality"], settings.get("coder"))
     peer = next(peer for peer in PEERS.values() if peer.label == name)
-    return Codec(name, peer.format, settings, (peer.module,) if peer.module else ())
+    return PillowCodec(name, peer.format, settings, (peer.module,) if peer.module else ())
 
 
 def at_equal_psnr(
-    models: Sequence[Codec], names: Sequence[str], fidelity: Callable[[Codec], tuple[float, float]]
+    models: Sequence[PillowCodec], names: Sequence[str], fidelity: Callable[[PillowCodec], tuple[float, float]]
 ) -> list[Used]:
     """Return the models as they are, and peers at the quality that is nearest to the first model's PSNR.
 
@@ -78,10 +78,10 @@ def at_equal_psnr(
     used = [Used(codec, *fidelity(codec)) for codec in models]
     for name in names:
         peer = PEERS[name]
-        codec = Codec(peer.label, peer.format, peer.settings, (peer.module,) if peer.module else ())
+        codec = PillowCodec(peer.label, peer.format, peer.settings, (peer.module,) if peer.module else ())
         tried: dict[int, Used] = {}
 
-        def psnr_db(quality: int, codec: Codec = codec, tried: dict[int, Used] = tried) -> float:
+        def psnr_db(quality: int, codec: PillowCodec = codec, tried: dict[int, Used] = tried) -> float:
             tried[quality] = Used(codec.at(quality), *fidelity(codec.at(quality)))
             return tried[quality].psnr_db
 

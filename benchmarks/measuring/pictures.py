@@ -1,23 +1,21 @@
-"""Photographs of any size to measure speed and memory on, of Kodak's or of scikit-image's pictures.
+"""Photographs of any size for measuring speed and memory, made from Kodak's or scikit-image's pictures.
 
-Large pictures are mosaics of small ones. Every cell is another crop, enlarged by up to two, half of them mirrored, with
-noise of two grey levels as cameras add it, so that no cell repeats another and the pictures look at pixel level like
-photographs of their size: JPEG at quality 75 spends 1.1 to 1.2 bits a pixel on them and 1.3 on Kodak's own. Ours
-and others' speed depends on that, and a tiling with exact repeats would flatter whatever searches for them.
+Large pictures are mosaics. Every cell is another crop, enlarged up to twofold, half of them mirrored, with noise of two
+grey levels as cameras add it, so no cell repeats another and pixels look as in photographs of that size: JPEG at
+quality 75 spends 1.1 to 1.2 bits per pixel on them and 1.3 on Kodak's own. The speed of codecs depends on that, and
+exact repeats would flatter those that search for repeats.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import skimage.data
 from numpy.typing import NDArray
 from PIL import Image
+
+from benchmarks.measuring.data import kodak, open_rgb, scikit_image
 
 Photograph = NDArray[np.uint8]
 
@@ -31,26 +29,17 @@ _NOISE_LEVELS = 2.0
 
 
 def photographs(source: str) -> list[Photograph]:
-    """Return the photographs of a set, (H, W, 3).
-
-    Args:
-        source: one of `SOURCES`; "kodak" is read from $NNCODEC_DATA/kodak.
+    """Return the photographs of one of `SOURCES`, (H, W, 3).
 
     Raises:
-        SystemExit: with one line, where there is no such folder.
+        SystemExit: the data set is missing; one line says which.
     """
-    if source == "skimage":
-        data: Any = skimage.data
-        return [data.astronaut(), data.chelsea(), data.coffee(), data.rocket(), data.stereo_motorcycle()[0]]
-    folder = Path(os.environ.get("NNCODEC_DATA", "")) / source
-    files = sorted(folder.glob("*.png"))
-    if not files:
-        sys.exit(f"set NNCODEC_DATA to a folder that holds {source}/")
-    return [np.asarray(Image.open(file).convert("RGB")) for file in files]
+    paths = kodak() if source == "kodak" else scikit_image()
+    return [np.asarray(open_rgb(path)) for path in paths.values()]
 
 
 def fitted(photograph: Photograph, width: int, height: int) -> Image.Image:
-    """Return the largest middle part of this shape, resampled to this size; upright pictures get the size turned."""
+    """Return the largest middle part of this shape, resampled to this size; portraits swap width and height."""
     tall, wide = photograph.shape[:2]
     if (tall > wide) != (height > width) and tall != wide:
         width, height = height, width
@@ -60,27 +49,21 @@ def fitted(photograph: Photograph, width: int, height: int) -> Image.Image:
     return Image.fromarray(photograph).resize((width, height), Image.Resampling.LANCZOS, box=box)
 
 
-def centre(image: Image.Image, width: int, height: int) -> Image.Image:
-    """Return the middle of a picture, not resampled."""
-    left, top = (image.width - width) // 2, (image.height - height) // 2
-    return image.crop((left, top, left + width, top + height))
-
-
 def mosaic(sources: Sequence[Photograph], megapixels: float, seed: int = 0) -> Image.Image:
-    """Return a 4:3 picture made of parts of photographs, as the module says; the same for the same seed."""
+    """Return a 4:3 mosaic of photographs; the same seed gives the same picture."""
     width = round((megapixels * 1e6 * 4 / 3) ** 0.5)
     height = round(width * 3 / 4)
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     out = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, _CELL):
         for left in range(0, width, _CELL):
-            cell = _cell(sources[int(random.integers(len(sources)))], random)
+            cell = _cell(sources[int(rng.integers(len(sources)))], rng)
             out[top : top + _CELL, left : left + _CELL] = cell[: height - top, : width - left]
     return Image.fromarray(out)
 
 
 def write(folder: Path, name: str, images: Iterable[Image.Image]) -> tuple[Path, ...]:
-    """Write pictures as PPM, which is read without working memory of its own, and return the paths."""
+    """Write pictures as PPM, which Pillow reads without extra memory, and return the paths."""
     paths = []
     for number, image in enumerate(images):
         paths.append(folder / f"{name} {number}.ppm")
@@ -89,20 +72,19 @@ def write(folder: Path, name: str, images: Iterable[Image.Image]) -> tuple[Path,
 
 
 def write_png(folder: Path) -> Path:
-    """Write a photograph of 451 x 300 pixels as PNG, as a user would have it, and return its path."""
+    """Write a photograph of 451 x 300 pixels as PNG and return its path."""
     path = folder / "cat.png"
-    data: Any = skimage.data
-    Image.fromarray(data.chelsea()).save(path)
+    open_rgb(scikit_image()["chelsea"]).save(path)
     return path
 
 
-def _cell(photograph: Photograph, random: np.random.Generator) -> Photograph:
+def _cell(photograph: Photograph, rng: np.random.Generator) -> Photograph:
     shortest = min(photograph.shape[:2])
-    edge = int(random.integers(min(_CELL // 2, shortest), min(_CELL, shortest) + 1))
-    top, left = (int(random.integers(size - edge + 1)) for size in photograph.shape[:2])
+    edge = int(rng.integers(min(_CELL // 2, shortest), min(_CELL, shortest) + 1))
+    top, left = (int(rng.integers(size - edge + 1)) for size in photograph.shape[:2])
     part = Image.fromarray(photograph[top : top + edge, left : left + edge])
     enlarged = np.asarray(part.resize((_CELL, _CELL), Image.Resampling.LANCZOS))
-    if random.random() < 0.5:
+    if rng.random() < 0.5:
         enlarged = enlarged[:, ::-1]
-    noisy = enlarged + random.normal(0, _NOISE_LEVELS, enlarged.shape)
+    noisy = enlarged + rng.normal(0, _NOISE_LEVELS, enlarged.shape)
     return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)

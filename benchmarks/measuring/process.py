@@ -1,4 +1,4 @@
-"""Processes to measure in: how many cores they get, one that stays warm, and one that is fresh each time."""
+"""Processes to measure in: pinned to cores, kept warm between calls, or fresh for each request."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+
+from benchmarks.measuring.records import ROOT
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-_BENCHMARKS = Path(__file__).resolve().parent.parent
 
 
 def confine(threads: int) -> None:
     """Give this process and its threads so many cores; call it before torch is imported.
 
-    Where the system can pin a process (Linux), whatever a codec starts by itself shares these cores: AVIF and JPEG XL
-    ask how many they may use. Elsewhere only torch is held to the number.
+    Where the system can pin a process (Linux), threads that a codec starts share these cores: AVIF and JPEG XL ask how
+    many they may use. Elsewhere only torch respects the number.
     """
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
     if hasattr(os, "sched_setaffinity"):
@@ -48,22 +47,22 @@ class Worker:
         self._pool.shutdown()
 
     def call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Return what a function of a module returns over there."""
+        """Call a function of a module in the worker and return its result."""
         return self._pool.submit(function, *args, **kwargs).result()
 
 
 def fresh(module: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a module of `measuring` as a new program, with a request as its argument, and return the JSON it prints."""
-    command = [sys.executable, "-m", f"measuring.{module}", json.dumps(request)]
-    answer: dict[str, Any] = json.loads(output_of(command, cwd=_BENCHMARKS))
+    """Run a module of `measuring` in a new process, with a request as its argument, and return the JSON it prints."""
+    command = [sys.executable, "-m", f"benchmarks.measuring.{module}", json.dumps(request)]
+    answer: dict[str, Any] = json.loads(output_of(command, cwd=ROOT))
     return answer
 
 
 def output_of(command: Sequence[str], **options: Any) -> str:
-    """Return what a command prints; where it fails, say so with what it complained about.
+    """Return what a command prints.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: it failed; the message holds its stderr.
     """
     run: subprocess.CompletedProcess[str] = subprocess.run(
         command, check=False, capture_output=True, text=True, **options

@@ -16,15 +16,15 @@ from typing import Any
 
 from PIL import Image
 
-from measuring.codec import Codec
-from measuring.process import Worker, confine, fresh, output_of
-from measuring.timing import significant, summary
+from benchmarks.measuring.pillow_codec import PillowCodec
+from benchmarks.measuring.process import Worker, confine, fresh, output_of
+from benchmarks.measuring.timing import significant, summary
 
 _OPENS = 500
 
 
 def measure(
-    picture: Path, codecs: Sequence[Codec], threads: int, rounds: int, say: Callable[[str], None]
+    picture: Path, codecs: Sequence[PillowCodec], threads: int, rounds: int, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Return the waiting times of new processes, and of opening files (headers only) in one that is warm.
 
@@ -60,7 +60,7 @@ def measure(
     }
 
 
-def _written(picture: Path, codec: Codec) -> Path:
+def _written(picture: Path, codec: PillowCodec) -> Path:
     """Return a file with the picture in the codec's format."""
     codec.register()
     path = picture.with_name(f"{codec.name.replace('/', '-').replace(' ', '-')}.{codec.format.lower()}")
@@ -76,7 +76,7 @@ def _time_of(command: Sequence[str]) -> float:
     return time.perf_counter() - start
 
 
-def _commands(picture: Path, codecs: Sequence[Codec], files: Mapping[str, Path]) -> dict[str, list[str]]:
+def _commands(picture: Path, codecs: Sequence[PillowCodec], files: Mapping[str, Path]) -> dict[str, list[str]]:
     nncodec = [sys.executable, "-m", "nncodec"]
     out = str(picture.with_name("out"))
     commands = {
@@ -115,7 +115,7 @@ def main() -> None:
     """Answer one request, in a process of its own: the median time of opening a file again and again."""
     request = json.loads(sys.argv[1])
     confine(request["threads"])
-    Codec.from_json(request["codec"]).register()
+    PillowCodec.from_json(request["codec"]).register()
     times = []
     for _ in range(_OPENS):
         start = time.perf_counter()

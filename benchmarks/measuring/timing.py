@@ -16,8 +16,8 @@ from typing import Any
 
 from PIL import Image
 
-from measuring.codec import Codec
-from measuring.process import Worker
+from benchmarks.measuring.pillow_codec import PillowCodec
+from benchmarks.measuring.process import Worker
 from nncodec import metrics
 
 OPERATIONS = ("encode", "decode")
@@ -38,7 +38,7 @@ class Case:
 
     size: str
     pictures: tuple[Path, ...]
-    codecs: tuple[Codec, ...]
+    codecs: tuple[PillowCodec, ...]
     threads: tuple[int, ...]
 
 
@@ -73,7 +73,7 @@ def measure(
     return [_row(key, megapixels[key[0]], passes[key], taken) for key, taken in samples.items()]
 
 
-def _turns(cases: Sequence[Case], number: int) -> Iterator[tuple[Case, int, Codec]]:
+def _turns(cases: Sequence[Case], number: int) -> Iterator[tuple[Case, int, PillowCodec]]:
     for case in cases:
         first = number % len(case.codecs)
         for codec in (*case.codecs[first:], *case.codecs[:first]):
@@ -167,7 +167,7 @@ _pictures: dict[str, list[Image.Image]] = {}
 _files: dict[tuple[str, str], list[bytes]] = {}
 
 
-def warm_up(size: str, pictures: Sequence[Path], codec: Codec) -> dict[str, float]:
+def warm_up(size: str, pictures: Sequence[Path], codec: PillowCodec) -> dict[str, float]:
     """Load the pictures unless they are, encode and decode them once, and return the seconds of the second time."""
     if size not in _pictures:
         _pictures[size] = [_loaded(path) for path in pictures]
@@ -177,14 +177,14 @@ def warm_up(size: str, pictures: Sequence[Path], codec: Codec) -> dict[str, floa
     return {operation: _run(size, codec, operation, 1)[0] for operation in OPERATIONS}
 
 
-def sample(size: str, codec: Codec, operation: str, passes: int) -> tuple[float, float]:
+def sample(size: str, codec: PillowCodec, operation: str, passes: int) -> tuple[float, float]:
     """Return the seconds and the processor seconds that one pass over the pictures takes, as the mean of several."""
     time.sleep(_SETTLE_S)
     wall_s, cpu_s = _run(size, codec, operation, passes)
     return wall_s / passes, cpu_s / passes
 
 
-def fidelity(pictures: Sequence[Path], codec: Codec) -> tuple[float, float]:
+def fidelity(pictures: Sequence[Path], codec: PillowCodec) -> tuple[float, float]:
     """Return rate in bits a pixel and PSNR in dB on RGB, both averaged over pictures."""
     codec.register()
     rates_bpp, psnrs_db = [], []
@@ -195,7 +195,7 @@ def fidelity(pictures: Sequence[Path], codec: Codec) -> tuple[float, float]:
     return statistics.mean(rates_bpp), statistics.mean(psnrs_db)
 
 
-def _run(size: str, codec: Codec, operation: str, passes: int) -> tuple[float, float]:
+def _run(size: str, codec: PillowCodec, operation: str, passes: int) -> tuple[float, float]:
     call: Callable[[Any], object] = codec.encode if operation == "encode" else codec.decode
     inputs: Sequence[Any] = _pictures[size] if operation == "encode" else _files[size, codec.name]
     cpu, start = time.process_time(), time.perf_counter()

@@ -1,11 +1,11 @@
-"""System A: the convolutional autoencoder for digits, 20 epochs, and what its code takes in real files.
+"""System A: the convolutional autoencoder for digits, 20 epochs, and the bytes of its code in real files.
 
-    python benchmarks/seeds/a_digits.py            # all of MNIST, from $NNCODEC_DATA
-    python benchmarks/seeds/a_digits.py --quick    # seconds: drawn digits, six short epochs
+    python -m benchmarks.seeds.a_digits            # all of MNIST, from $NNCODEC_DATA
+    python -m benchmarks.seeds.a_digits --quick    # seconds: drawn digits, six short epochs
 
-Losses are binary cross-entropies in nats a pixel. "plain" is the network as the document has it, without quantization;
-"quantized" is what files hold. Test losses of earlier epochs are measured after the training, from the weights that
-were kept; nothing is chosen by them. The run goes on where an interrupted one stopped.
+Losses are binary cross-entropies in nats per pixel. "plain" is the document's network, without quantization;
+"quantized" is what files hold. Test losses of all epochs are measured after the training, from the weights kept after
+each; they decide nothing. The script resumes an interrupted run.
 """
 
 from __future__ import annotations
@@ -20,18 +20,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from common import CURVES, RESULTS, RUNS, data_folder, drawn_digits, grid, idx_pictures, install, write_results
 from PIL import Image
 from torch import Tensor, nn
 
-import nncodec
+from benchmarks.measuring import plots
+from benchmarks.measuring.data import idx_pictures
+from benchmarks.measuring.models import install
+from benchmarks.measuring.small_sets import by_model, stacked
+from benchmarks.seeds.shared import argument_parser, drawn_digits, write_results
 from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.tensors import to_pixels, to_tensor, with_file_precision
 from nncodec.plugin.latents import Pixels
-from nncodec.training.autoencoder import AutoencoderTask
-from nncodec.training.data import ArraySampler
-from nncodec.training.loop import LoopOptions, Schedule, fit
+from nncodec.training.loop import fit
 from nncodec.training.losses import bce, mse
+from nncodec.training.options import LoopOptions, Schedule
+from nncodec.training.sampling import ArraySampler
+from nncodec.training.tasks import AutoencoderTask
 from nncodec_conv.networks import DIGIT_CODE_CHANNELS, DIGIT_CODE_EDGE, DigitsConfig, build_digits
 
 DOCUMENT = {"epochs": 20, "train": 0.0921, "test": 0.0910}
@@ -43,21 +47,17 @@ _MEASURE_BATCH = 1000
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__, "a")
     parser.add_argument("--epochs", type=int, default=DOCUMENT["epochs"])
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--levels", type=int, default=32, help="quantization levels of a code")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--run", type=Path, default=RUNS / "a", help="folder for checkpoint, model and pictures")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON")
-    parser.add_argument("--curves", type=Path, default=CURVES, help="folder for the plot")
     options = parser.parse_args(arguments)
     if options.quick:
         options.epochs, options.batch_size = 6, 16
         train_pictures, test_pictures = (drawn_digits(count, seed)[0] for count, seed in ((512, 0), (64, 1)))
     else:
-        train_pictures, test_pictures = (idx_pictures(data_folder("mnist"), part) for part in ("train", "t10k"))
+        train_pictures, test_pictures = (idx_pictures("mnist", part) for part in ("train", "t10k"))
     torch.manual_seed(0)
     config = DigitsConfig(options.levels)
     network = build_digits(config)
@@ -78,19 +78,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "files": files(test_pictures),
     }
     stem = "a_digits_quick" if options.quick else "a_digits"
-    command = "python benchmarks/seeds/a_digits.py" + (" --quick" if options.quick else "")
-    write_results(options.results / f"{stem}.json", command, minutes, results)
+    shown = ["--quick"] if options.quick else []
+    write_results(options.results / f"{stem}.json", "a_digits", shown, minutes, results)
     plot(history, options.curves / f"{stem}.png")
     show(network, test_pictures[:12], options.run / "reconstructions.png")
     print({"test": results["test"], "files": results["files"]})
 
 
 def start(network: Autoencoder, pictures: Pixels) -> None:
-    """Give a network weights to start from, in place.
+    """Initialise a network in place.
 
     Layers this narrow lose a quarter of their rectifiers for good when the first steps are large, and those are large
-    as long as the output is not yet as dark as digits are. So weights start as He et al. (2015) have them, and the last
-    bias at the log odds of the mean pixel.
+    until the output is as dark as digits are. So weights start as in He et al. (2015), and the last bias at the log
+    odds of the mean pixel.
     """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
@@ -103,7 +103,7 @@ def start(network: Autoencoder, pictures: Pixels) -> None:
 
 @dataclass
 class Epochs:
-    """Keeps the weights after every epoch; see `nncodec.training.loop.Watcher`."""
+    """Keeps the weights after every epoch; see `nncodec.training.loop.Validator`."""
 
     network: Autoencoder
     steps: int
@@ -111,7 +111,7 @@ class Epochs:
 
     ended: ClassVar[bool] = False
 
-    def after_step(self, step: int, progress: float) -> None:
+    def after_step(self, step: int) -> None:
         """Keep the weights at the end of an epoch."""
         if step % self.steps == 0:
             self.kept.append({name: value.detach().clone() for name, value in self.network.state_dict().items()})
@@ -143,7 +143,7 @@ def train(
         sampler,
         Schedule(options.learning_rate, steps=steps, warmup_steps=min(500, steps // 5)),
         LoopOptions(checkpoint=options.run / "checkpoint.pt", log=log, log_steps=per_epoch),
-        watcher=epochs,
+        validator=epochs,
     )
     with log.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -162,48 +162,41 @@ def train(
 
 @torch.inference_mode()
 def losses(network: Autoencoder, pixels: Tensor) -> dict[str, float]:
-    """Return cross-entropy and mean squared error with and without quantization, of (N, 1, 28, 28) in 0..1."""
+    """Return cross-entropy and mean squared error with and without quantization; pixels (N, 1, 28, 28) in 0..1."""
     network.eval()
-    found = {}
+    figures = {}
     for kind, quantized in (("plain", False), ("quantized", True)):
-        restored = torch.cat([network(part, quantized=quantized) for part in pixels.split(_MEASURE_BATCH)])
-        found[kind], found[f"mse_{kind}"] = bce(restored, pixels).item(), mse(restored, pixels).item()
-    return found
+        restored = torch.cat([network(part, quantized=quantized) for part in torch.split(pixels, _MEASURE_BATCH)])
+        figures[kind], figures[f"mse_{kind}"] = bce(restored, pixels).item(), mse(restored, pixels).item()
+    return figures
 
 
 def files(pictures: Pixels) -> dict[str, Any]:
-    """Return bytes a digit and the loss of what decodes, for a file each and for one file of all."""
-    images = [Image.fromarray(picture[..., 0]) for picture in pictures]
-    each = nncodec.encode_batch(images, NAME)
-    stacked = nncodec.encode(images, NAME)
-    decoded = np.stack([np.asarray(image) for image in nncodec.decode_batch(each)])[..., None]
-    frames = np.stack([np.asarray(image) for image in nncodec.decode_frames(stacked)])[..., None]
-    original = to_tensor(pictures)
+    """Return bytes per digit and the error after decoding, for a file each and for one file of all."""
+    each, together = by_model(pictures, NAME), stacked(pictures, NAME)
     return {
-        "pictures": len(images),
-        "bytes_a_file": float(np.mean([len(data) for data in each])),
-        "largest_file_bytes": max(map(len, each)),
-        "bytes_a_picture_stacked": len(stacked) / len(images),
-        "mse": mse(to_tensor(decoded), original).item(),
-        "frames_equal_files": bool(np.array_equal(decoded, frames)),
+        "pictures": len(pictures),
+        "bytes_a_file": each.bytes_a_picture,
+        "largest_file_bytes": max(map(len, each.files)),
+        "bytes_a_picture_stacked": together.bytes_a_picture,
+        "mse": each.mse,
+        "frames_equal_files": bool(np.array_equal(each.decoded, together.decoded)),
     }
 
 
 @torch.inference_mode()
 def show(network: Autoencoder, pictures: Pixels, path: Path) -> None:
-    """Write a row of originals over a row of what the plain network makes of them."""
+    """Write a row of originals over a row of the plain network's reconstructions, each pixel enlarged."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    grid([pictures, to_pixels(network(to_tensor(pictures), quantized=False))], path)
+    rows = [pictures, to_pixels(network(to_tensor(pictures), quantized=False))]
+    framed = np.pad(np.stack(rows)[..., 0], ((0, 0), (0, 0), (1, 1), (1, 1)))  # (2, n, H + 2, W + 2)
+    grid = Image.fromarray(np.vstack([np.hstack(list(row)) for row in framed]))
+    grid.resize((2 * grid.width, 2 * grid.height), Image.Resampling.NEAREST).save(path)
 
 
 def plot(history: Sequence[dict[str, float]], path: Path) -> None:
-    """Write the losses per epoch, training and test, beside the document's last ones."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
+    """Write the losses of every epoch, training and test, beside the document's last ones."""
+    figure, ((axes,),) = plots.panels(1, 1, 6.4, 4)
     epochs = [point["epoch"] for point in history]
     for kind, style in (("plain", "-"), ("quantized", "--")):
         for part, colour in (("train", "tab:blue"), ("test", "tab:orange")):
@@ -211,11 +204,8 @@ def plot(history: Sequence[dict[str, float]], path: Path) -> None:
             axes.plot(epochs, values, style, color=colour, label=f"{part}, {kind}")
     axes.plot(DOCUMENT["epochs"], DOCUMENT["train"], "o", color="tab:blue", label="document, train")
     axes.plot(DOCUMENT["epochs"], DOCUMENT["test"], "s", color="tab:orange", label="document, test")
-    axes.set(xlabel="epoch", ylabel="binary cross-entropy, nats a pixel")
-    axes.legend()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    axes.set(xlabel="epoch", ylabel="binary cross-entropy, nats per pixel")
+    plots.save(figure, path)
 
 
 if __name__ == "__main__":

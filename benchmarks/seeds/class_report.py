@@ -1,4 +1,4 @@
-"""Precision, recall and F1 by class, as classification reports give them."""
+"""Precision, recall and F1 by class."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 
 
 def class_report(predicted: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> dict[str, Any]:
-    """Return how a recogniser does on each class.
+    """Return the quality of predictions for each class.
 
     Args:
         predicted, labels: (n,), 0 to classes - 1.
-        classes: how many there are.
+        classes: number of classes.
 
     Returns:
-        `accuracy`; `classes`, a list with class, precision, recall, f1 (0 where undefined) and support (how many there
-        are); `confusion`, rows are the true classes.
+        `accuracy`; `classes`, a list with class, precision, recall, f1 (0 where undefined) and support (number of true
+        members); `confusion`, rows are the true classes.
     """
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (labels, predicted), 1)
-    right, support, said = np.diag(confusion), confusion.sum(1), confusion.sum(0)
-    precision = right / np.maximum(said, 1)
+    right, support, predictions = np.diag(confusion), confusion.sum(1), confusion.sum(0)
+    precision = right / np.maximum(predictions, 1)
     recall = right / np.maximum(support, 1)
-    # F1 = 2 P R / (P + R) = 2 right / (said + support)
-    f1 = 2 * right / np.maximum(said + support, 1)
+    # F1 = 2 P R / (P + R) = 2 right / (predictions + support)
+    f1 = 2 * right / np.maximum(predictions + support, 1)
     rows = zip(range(classes), precision.tolist(), recall.tolist(), f1.tolist(), support.tolist(), strict=True)
     return {
         "accuracy": float(right.sum() / len(labels)),

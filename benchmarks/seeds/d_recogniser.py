@@ -1,18 +1,17 @@
-"""System D: the VGG16 digit recogniser, and how much meaning survives compression.
+"""System D: the VGG16 digit recogniser, and its accuracy on digits after compression.
 
-    python benchmarks/seeds/d_recogniser.py            # all of MNIST, from $NNCODEC_DATA; about 45 minutes on one core
-    python benchmarks/seeds/d_recogniser.py --quick    # seconds: drawn digits, a few steps
+    python -m benchmarks.seeds.d_recogniser            # all of MNIST, from $NNCODEC_DATA; about 45 minutes on one core
+    python -m benchmarks.seeds.d_recogniser --quick    # seconds: drawn digits, a few steps
 
-VGG16 is trained from random weights (no ImageNet weights are at hand): digits resized to 32 x 32, grey on three
-channels, batch normalisation while it trains, folded afterwards, one dense layer on the 512 last maps. A fifth of the
-training set is held back for the validation curves. A small plain network is trained beside it, as the document
-compares with one. The run goes on where an interrupted one stopped, and leaves `vgg16_digits.safetensors` in its
-folder, which the perceptual loss takes where no ImageNet weights are named. The test set is read once, at the end.
+VGG16 starts from random weights, since no ImageNet weights were available: digits resized to 32 x 32, grey on three
+channels, batch normalisation during training, folded afterwards, one dense layer on the last 512 maps. A fifth of the
+training set is held back for the validation curves. As in the document, a small plain network is trained for
+comparison. The script resumes an interrupted run and leaves `vgg16_digits.safetensors` in its folder, whose features
+system C uses in its perceptual loss. It reads the test set once, at the end.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 from collections.abc import Sequence
@@ -21,15 +20,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from class_report import class_report
-from common import CURVES, RESULTS, RUNS, data_folder, drawn_digits, idx_labels, idx_pictures, write_results
-from decoded_digits import coded, settings
-from recogniser import Labelled, Training, loss_and_accuracy, plain_network, scores, train
+from numpy.typing import NDArray
 from torch import nn
 
+from benchmarks.measuring import plots
+from benchmarks.measuring.data import idx_labels, idx_pictures
+from benchmarks.seeds.class_report import class_report
+from benchmarks.seeds.digit_codecs import digit_codecs
+from benchmarks.seeds.recogniser import Labelled, Training, loss_and_accuracy, plain_network, scores, train
+from benchmarks.seeds.shared import RECOGNISER, argument_parser, drawn_digits, write_results
 from nncodec.nn.vgg16 import VGG16, add_batch_normalisation, fold_batch_normalisation, write_recogniser
 from nncodec.plugin.latents import Pixels
-from nncodec.training.losses.perceptual import OWN_WEIGHTS
 
 DOCUMENT = {"epochs": 15, "batch_size": 200, "accuracy": 0.9934, "plain_accuracy": 0.9914, "plain_loss": 0.026}
 """The figures of the source document, which starts from ImageNet weights."""
@@ -37,19 +38,15 @@ DOCUMENT = {"epochs": 15, "batch_size": 200, "accuracy": 0.9934, "plain_accuracy
 EDGE, PLAIN_EDGE = 32, 28
 CLASSES = 10
 HELD_BACK = 0.2
-WEIGHTS = OWN_WEIGHTS.name
+WEIGHTS = RECOGNISER.name
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__, "d")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=int, default=5, help="of VGG16")
     length.add_argument("--minutes", type=float, help="of training VGG16, in place of epochs")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--run", type=Path, default=RUNS / "d", help="folder for checkpoints, weights and pictures")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON")
-    parser.add_argument("--curves", type=Path, default=CURVES, help="folder for the plot")
     options = parser.parse_args(arguments)
     epochs = None if options.minutes else options.epochs
     vgg16 = Training(EDGE, epochs=epochs, minutes=options.minutes)
@@ -59,14 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         vgg16 = Training(EDGE, epochs=1, batch_size=16, learning_rate=0.01)
         plain = Training(PLAIN_EDGE, epochs=12, batch_size=16, learning_rate=0.01)
     else:
-        folder = data_folder("mnist")
-        data, test = (Labelled(idx_pictures(folder, part), idx_labels(folder, part)) for part in ("train", "t10k"))
+        data, test = (Labelled(idx_pictures("mnist", part), idx_labels("mnist", part)) for part in ("train", "t10k"))
     plain_result = run_plain(data, test, plain, options.run)
     network, history = train_vgg16(data, vgg16, options.run)
     classes = scores(network, test.pictures, EDGE)
     loss, _ = loss_and_accuracy(classes, test.labels)
     predicted = classes.argmax(1).numpy()
-    results = {
+    results: dict[str, Any] = {
         "document": DOCUMENT,
         "training": {
             "pictures": round(len(data.labels) * (1 - HELD_BACK)),
@@ -80,8 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "decoded": decoded_accuracy(network, test, options.quick, options.run),
     }
     stem = "d_recogniser_quick" if options.quick else "d_recogniser"
-    command = "python benchmarks/seeds/d_recogniser.py" + (" --quick" if options.quick else "")
-    write_results(options.results / f"{stem}.json", command, history["minutes"] + plain_result["minutes"], results)
+    minutes = history["minutes"] + plain_result["minutes"]
+    shown = ["--quick"] if options.quick else []
+    write_results(options.results / f"{stem}.json", "d_recogniser", shown, minutes, results)
     plot_curves(results["history"], options.curves / f"{stem}.png")
     plot_decoded(results["decoded"], options.curves / f"{stem}_decoded.png")
     show_predictions(test, predicted, options.run / "predictions.png")
@@ -89,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def train_vgg16(data: Labelled, training: Training, folder: Path) -> tuple[VGG16, dict[str, Any]]:
-    """Train VGG16 with batch normalisation, fold it, leave its weights in the folder; return it with its history."""
+    """Train VGG16 with batch normalisation, fold it, write its weights to the folder; return it with its history."""
     torch.manual_seed(training.seed)
     network = VGG16(CLASSES, head="dense")
     add_batch_normalisation(network)
@@ -100,7 +97,7 @@ def train_vgg16(data: Labelled, training: Training, folder: Path) -> tuple[VGG16
 
 
 def run_plain(data: Labelled, test: Labelled, training: Training, folder: Path) -> dict[str, Any]:
-    """Train and measure the plain network that VGG16 is compared with."""
+    """Train and measure the plain network for comparison."""
     torch.manual_seed(training.seed)
     network = plain_network(CLASSES, PLAIN_EDGE)
     history = train(network, *data.split(HELD_BACK, training.seed), training, folder / "plain.pt", _say)
@@ -109,11 +106,11 @@ def run_plain(data: Labelled, test: Labelled, training: Training, folder: Path) 
     return {"accuracy": accuracy, "loss": loss, "parameters": parameters, "minutes": history["minutes"]}
 
 
-def decoded_accuracy(network: nn.Module, test: Labelled, reduced: bool, folder: Path) -> list[dict[str, Any]]:
-    """Return bytes, error and accuracy of the digits as they are and as each codec gives them back.
+def decoded_accuracy(network: nn.Module, test: Labelled, quick: bool, folder: Path) -> list[dict[str, Any]]:
+    """Return bytes, error and accuracy of the original digits and of those that each codec returns.
 
-    The network runs in bfloat16, for originals and decoded digits alike. Points are kept in the folder as they are
-    measured, for as long as the weights there stay the same.
+    The network runs in bfloat16, for originals and decoded digits. Points stay in the folder while its weights stay the
+    same, so an interrupted run keeps them.
     """
     weights = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     store = folder / "decoded.json"
@@ -130,69 +127,48 @@ def decoded_accuracy(network: nn.Module, test: Labelled, reduced: bool, folder: 
 
     if not points:
         add("original", None, test.pictures)
-    for setting in settings(reduced):
-        if not any((point["codec"], point["quality"]) == (setting.codec, setting.quality) for point in points):
-            made = coded(test.pictures, setting)
-            add(setting.codec, setting.quality, made.decoded, bytes_a_file=made.bytes_a_file, mse=made.mse)
+    known = {(point["codec"], point["quality"]) for point in points}
+    for codec in digit_codecs(quick):
+        if (codec.name, codec.quality) not in known:
+            coded = codec.code(test.pictures)
+            add(codec.name, codec.quality, coded.decoded, bytes_a_file=coded.bytes_a_picture, mse=coded.mse)
     return points
 
 
 def plot_curves(history: dict[str, list[dict[str, float]]], path: Path) -> None:
     """Write loss and accuracy over epochs, training and validation."""
-    figure, axes = _figure(2)
-    for axis, kind in zip(axes, ("loss", "accuracy"), strict=True):
+    figure, panels = plots.panels(1, 2, 5, 4)
+    for axes, kind in zip(panels[0], ("loss", "accuracy"), strict=True):
         for part, marker in (("train", "."), ("validation", "o")):
             points = history[part]
-            axis.plot([p["epoch"] for p in points], [p[kind] for p in points], marker=marker, label=part)
-        axis.set(xlabel="epoch", ylabel=kind, yscale="log" if kind == "loss" else "linear")
-        axis.legend()
-    axes[1].set_ylim(max(0.0, min(p["accuracy"] for p in history["train"][1:]) - 0.01), 1)
-    _save(figure, path)
+            axes.plot([p["epoch"] for p in points], [p[kind] for p in points], marker=marker, label=part)
+        axes.set(xlabel="epoch", ylabel=kind, yscale="log" if kind == "loss" else "linear")
+    panels[0][1].set_ylim(max(0.0, min(p["accuracy"] for p in history["train"][1:]) - 0.01), 1)
+    plots.save(figure, path)
 
 
 def plot_decoded(points: Sequence[dict[str, Any]], path: Path) -> None:
-    """Write accuracy over bytes, a line a codec."""
-    figure, (axis,) = _figure(1)
-    original = points[0]["accuracy"]
-    axis.axhline(100 * original, color="grey", linewidth=1, label="originals")
+    """Write accuracy over bytes, a line for each codec."""
+    figure, ((axes,),) = plots.panels(1, 1, 6.4, 4)
+    axes.axhline(100 * points[0]["accuracy"], color="grey", linewidth=1, label="originals")
     for codec in dict.fromkeys(point["codec"] for point in points[1:]):
         chosen = [point for point in points if point["codec"] == codec]
-        axis.plot([p["bytes_a_file"] for p in chosen], [100 * p["accuracy"] for p in chosen], marker="o", label=codec)
-    axis.set(xlabel="bytes a file, 28 x 28 digit", ylabel="accuracy, %", xscale="log")
-    axis.legend()
-    _save(figure, path)
+        axes.plot([p["bytes_a_file"] for p in chosen], [100 * p["accuracy"] for p in chosen], marker="o", label=codec)
+    axes.set(xlabel="bytes a file, 28 x 28 digit", ylabel="accuracy, %", xscale="log")
+    plots.save(figure, path)
 
 
-def show_predictions(test: Labelled, predicted: np.ndarray[Any, Any], path: Path) -> None:
-    """Write digits with what the network says of them: some that are right, then those that are wrong."""
+def show_predictions(test: Labelled, predicted: NDArray[np.int64], path: Path) -> None:
+    """Write digits with their predictions: two rows of right ones, then two rows of wrong ones."""
     right, wrong = (np.flatnonzero((predicted == test.labels) == equal)[:24] for equal in (True, False))
-    figure, axes = _figure(48, columns=12)
-    for axis in axes:
-        axis.axis("off")
-    for axis, index in zip([*axes[: len(right)], *axes[24 : 24 + len(wrong)]], [*right, *wrong], strict=True):
-        axis.imshow(test.pictures[index, ..., 0], cmap="gray")
-        axis.set_title(f"{predicted[index]} ({test.labels[index]})", fontsize=8)
-    _save(figure, path)
-
-
-def _figure(count: int, columns: int = 2) -> tuple[Any, list[Any]]:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    rows, columns = -(-count // columns), min(count, columns)
-    size = (6.4, 4) if count == 1 else (10, 4)
-    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
-    return figure, list(axes.flat)
-
-
-def _save(figure: Any, path: Path) -> None:
-    from matplotlib import pyplot as plt
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    figure, panels = plots.panels(4, 12, 10 / 12, 1)
+    for axes in panels.flat:
+        axes.axis("off")
+    places = [*panels[:2].flat][: len(right)] + [*panels[2:].flat][: len(wrong)]
+    for axes, index in zip(places, [*right, *wrong], strict=True):
+        axes.imshow(test.pictures[index, ..., 0], cmap="gray")
+        axes.set_title(f"{predicted[index]} ({test.labels[index]})", fontsize=8)
+    plots.save(figure, path)
 
 
 def _say(line: str) -> None:

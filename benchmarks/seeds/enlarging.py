@@ -1,4 +1,4 @@
-"""Pictures made four times smaller and enlarged again, measured as the literature of super-resolution does."""
+"""Pictures reduced fourfold and enlarged again, measured as in the super-resolution literature."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring.alternation import alternation_db
-from measuring.niqe import niqe
 from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import structural_similarity
 
 import nncodec
+from benchmarks.measuring.alternation import alternation_db
+from benchmarks.measuring.niqe import niqe
 from nncodec import metrics
 
 FACTOR = 4
 """How many times larger along each edge."""
 BORDER = FACTOR
-"""Pixels along every edge that are left out, as published figures leave them out."""
+"""Pixels along every edge that are left out, as in published figures."""
 STRENGTHS = {"content": 0.0, "half": 0.5, "gan": 1.0}
 """Names of an enhancer's strengths."""
 
@@ -39,27 +39,27 @@ _DECIMALS = {"psnr_y_db": 3, "ssim_y": 5, "ssimulacra2": 2, "ms_ssim": 5, "niqe"
 
 
 def read(path: Path) -> Image.Image:
-    """Return a picture, RGB or grey, its edges cropped to multiples of `FACTOR` at the lower right."""
+    """Return a picture, RGB or grey, cropped at the lower right to multiples of `FACTOR`."""
     with Image.open(path) as opened:
         image = opened.convert("L" if opened.mode in ("1", "L", "LA") else "RGB")
     return image.crop((0, 0, image.width // FACTOR * FACTOR, image.height // FACTOR * FACTOR))
 
 
 def reduced(image: Image.Image) -> Image.Image:
-    """Return a picture of a quarter of each edge, by the bicubic filter that Pillow and MATLAB share."""
+    """Return a picture reduced to a quarter of each edge by the bicubic filter that Pillow and MATLAB share."""
     return image.resize((image.width // FACTOR, image.height // FACTOR), Image.Resampling.BICUBIC)
 
 
 def methods(enhancer: str | None) -> dict[str, Enlarge]:
     """Return the ways to enlarge by `FACTOR`: Pillow's filters, and an enhancer at each of `STRENGTHS`."""
-    found: dict[str, Enlarge] = {name: _by_filter(kind) for name, kind in _FILTERS.items()}
+    ways: dict[str, Enlarge] = {name: _by_filter(kind) for name, kind in _FILTERS.items()}
     if enhancer is not None:
-        found |= {name: by_enhancer(enhancer, strength) for name, strength in STRENGTHS.items()}
-    return found
+        ways |= {name: by_enhancer(enhancer, strength) for name, strength in STRENGTHS.items()}
+    return ways
 
 
 def by_enhancer(enhancer: str, strength: float) -> Enlarge:
-    """Return a way to enlarge (or to restore)."""
+    """Return the enhancer at a strength as a way to enlarge (or to restore)."""
     return lambda image: nncodec.enhance(image, enhancer=enhancer, strength=strength)
 
 
@@ -68,7 +68,7 @@ def _by_filter(kind: Image.Resampling) -> Enlarge:
 
 
 def measure_enlarged(pictures: Mapping[str, Image.Image], ways: Mapping[str, Enlarge]) -> dict[str, Any]:
-    """Return the figures of every way to enlarge, means over pictures and of each; and those that originals have."""
+    """Return the figures of every way to enlarge, means and of each picture, and the figures of the originals."""
     rows = {
         way: {name: figures(image, enlarge(reduced(image))) for name, image in pictures.items()}
         for way, enlarge in ways.items()
@@ -85,12 +85,12 @@ def measure_enlarged(pictures: Mapping[str, Image.Image], ways: Mapping[str, Enl
         "pictures": len(pictures),
         "original": mean_of(originals),
         "mean": {way: mean_of(list(row.values())) for way, row in rows.items()},
-        "each": {way: {name: _rounded(one) for name, one in row.items()} for way, row in rows.items()},
+        "each": {way: {name: _rounded(values) for name, values in row.items()} for way, row in rows.items()},
     }
 
 
 def figures(original: Image.Image, enlarged: Image.Image) -> dict[str, float | None]:
-    """Return how far an enlarged picture is from its original, borders left out."""
+    """Return the figures of an enlarged picture against its original, without borders."""
     before, after = (_middle(image) for image in (original, enlarged))
     return {
         "psnr_y_db": psnr_y(before, after),
@@ -105,10 +105,10 @@ def figures(original: Image.Image, enlarged: Image.Image) -> dict[str, float | N
 
 
 def checkerboard(original: Image.Image, enlarged: Image.Image) -> float:
-    """Return how far pixels at different places between those of the reduced picture differ on the whole, grey levels.
+    """Return the strength of a pattern that repeats with every pixel of the reduced picture, grey levels.
 
-    What an enlarged picture adds to bicubic interpolation, averaged for each of the `FACTOR`^2 places; the deviation of
-    these averages. A pattern that repeats from pixel to pixel of the reduced picture shows here.
+    It is the standard deviation over the `FACTOR`^2 places within such a pixel; each place has the mean of what the
+    enlarged picture adds to bicubic interpolation.
     """
     plain = _by_filter(Image.Resampling.BICUBIC)(reduced(original))
     added = luma(enlarged) - luma(plain)
@@ -118,21 +118,21 @@ def checkerboard(original: Image.Image, enlarged: Image.Image) -> float:
 
 
 def luma(image: Image.Image) -> NDArray[np.float64]:
-    """Return Y of BT.601 in 16..235, not rounded; grey pictures are their own luma, in 0..255, as in the literature."""
+    """Return Y of BT.601 in 16..235, not rounded; of grey pictures their own levels, 0..255, as in the literature."""
     pixels = np.asarray(image, np.float64)
     return pixels if pixels.ndim == 2 else 16 + pixels @ _LUMA_WEIGHTS
 
 
 def psnr_y(original: Image.Image, enlarged: Image.Image) -> float:
-    """Return the peak signal-to-noise ratio on luma in dB, of a peak of 255; infinite for equal pictures."""
+    """Return the peak signal-to-noise ratio on luma in dB, peak 255; infinite for equal pictures."""
     error = float(np.mean((luma(original) - luma(enlarged)) ** 2))
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
 def ssim_y(original: Image.Image, enlarged: Image.Image) -> float:
-    """Return SSIM on luma: Gaussian windows of 11 x 11 with sigma 1.5, of a range of 255."""
+    """Return SSIM on luma: Gaussian windows of 11 x 11 with sigma 1.5, range 255."""
     return float(
-        structural_similarity(
+        structural_similarity(  # type: ignore[no-untyped-call]
             luma(original),
             luma(enlarged),
             data_range=255,
@@ -150,8 +150,8 @@ def _mean_colour(image: Image.Image) -> NDArray[np.float64]:
 
 def mean_of(rows: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
     """Return the mean of each figure over the rows that have it, rounded."""
-    found = {key: [value for row in rows if (value := row[key]) is not None] for key in rows[0]}
-    return _rounded({key: statistics.fmean(values) if values else None for key, values in found.items()})
+    columns = {key: [value for row in rows if (value := row[key]) is not None] for key in rows[0]}
+    return _rounded({key: statistics.fmean(values) if values else None for key, values in columns.items()})
 
 
 def _rounded(row: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -1,18 +1,18 @@
-"""What system E has to reach, held against what was measured."""
+"""Targets of system E, compared with what was measured."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from restoring import row_of
+from benchmarks.seeds.restoring import row_of
 
 CONTENT_GAIN_DB = {"set5": 1.5, "set14": 1.0}
-"""At least so much more PSNR on luma than bicubic, by set."""
+"""Least gain of PSNR on luma over bicubic, by set."""
 GAN_LOSS_DB = 2.5
-"""At most so much less PSNR on luma than the content weights'."""
+"""Largest loss of PSNR on luma against the content weights."""
 RESTORE_QUALITY = 10
-"""The quality of the codec at which restoring has to pay."""
+"""The quality at which restoring must gain."""
 RESTORE_GAIN_DB = 0.2
 
 _DECIMALS = 5
@@ -21,15 +21,15 @@ Mark = dict[str, Any]
 
 
 def marks(record: Mapping[str, Any]) -> list[Mark]:
-    """Return every mark of the parts that were measured: what, what was found, what was wanted, and whether it is met.
+    """Return the marks of the measured parts: what, the value found, the value wanted, and whether the mark is met.
 
     Args:
-        record: parts `sets` and `codec`, if they are there.
+        record: with or without the parts `sets` and `codec`.
     """
     found = []
-    for name, one in record.get("sets", {}).items():
-        if isinstance(one, dict):
-            found += _of_set(name, one["mean"], one["original"])
+    for name, measured in record.get("sets", {}).items():
+        if isinstance(measured, dict):
+            found += _of_set(name, measured["mean"], measured["original"])
     whole = record.get("codec", {}).get("whole", [])
     if any(row["quality"] == RESTORE_QUALITY for row in whole):
         plain, content = (row_of(whole, way, RESTORE_QUALITY) for way in ("photo", "restore content"))

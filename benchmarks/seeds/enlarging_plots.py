@@ -1,4 +1,4 @@
-"""Plots of system E's figures, and the pictures that are shown."""
+"""Plots of system E, and its example pictures."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import skimage.data
-from enlarging import methods, reduced
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
+from benchmarks.measuring import plots
+from benchmarks.measuring.data import middle, open_rgb, scikit_image
+from benchmarks.seeds.enlarging import methods, reduced
+
 EDGE = 256
-"""Edge of the pictures that are shown; they are enlarged from a quarter of it."""
+"""Edge of the example pictures, which are enlarged from a quarter of it."""
 COLUMNS = {"nearest": "64 x 64", "bicubic": "bicubic", "content": "content weights", "gan": "GAN weights"}
-"""The ways to enlarge that are shown, before the original."""
+"""The ways to enlarge, with captions; the original follows."""
 
 # Upper left corners within scikit-image's pictures.
 _CROPS = {"astronaut": (80, 0), "chelsea": (96, 20)}
@@ -36,13 +36,13 @@ _METRICS = {"psnr_db": "PSNR, dB", "ms_ssim": "MS-SSIM", "ssimulacra2": "SSIMULA
 def example_pictures() -> dict[str, Image.Image]:
     """Return parts of 256 x 256 of two photographs that scikit-image ships, free of rights."""
     return {
-        name: Image.fromarray(getattr(skimage.data, name)()).crop((left, top, left + EDGE, top + EDGE))
+        name: open_rgb(scikit_image()[name]).crop((left, top, left + EDGE, top + EDGE))
         for name, (left, top) in _CROPS.items()
     }
 
 
 def example_sheet(pictures: Mapping[str, Image.Image], enhancer: str) -> Image.Image:
-    """Return one row a picture: a quarter of its edges, enlarged in several ways, and as it was."""
+    """Return a row for each picture: reduced to a quarter, enlarged in several ways, and the original."""
     ways = methods(enhancer)
     step = EDGE + _GAP
     sheet = Image.new("RGB", (step * (len(COLUMNS) + 1) - _GAP, _CAPTION + step * len(pictures) - _GAP), "white")
@@ -51,25 +51,24 @@ def example_sheet(pictures: Mapping[str, Image.Image], enhancer: str) -> Image.I
         draw.text((column * step + EDGE // 2, _CAPTION // 2), caption, "black", font, anchor="mm")
     for row, image in enumerate(pictures.values()):
         small = reduced(image)
-        for column, one in enumerate((*(ways[way](small) for way in COLUMNS), image)):
-            sheet.paste(one, (column * step, _CAPTION + row * step))
+        for column, shown in enumerate((*(ways[way](small) for way in COLUMNS), image)):
+            sheet.paste(shown, (column * step, _CAPTION + row * step))
     return sheet
 
 
 def zoomed_sheet(images: Sequence[Image.Image]) -> Image.Image:
-    """Return the middles of pictures of one size beside each other, pixels enlarged, to look for what networks add."""
+    """Return the middles of pictures of one size beside each other, enlarged, to look for artefacts of networks."""
     edge = _ZOOMED_EDGE
     sheet = Image.new("RGB", (len(images) * _ZOOM * edge, _ZOOM * edge))
     for column, image in enumerate(images):
-        left, top = (image.width - edge) // 2, (image.height - edge) // 2
-        part = image.crop((left, top, left + edge, top + edge))
+        part = middle(image, edge, edge)
         sheet.paste(part.resize((_ZOOM * edge, _ZOOM * edge), Image.Resampling.NEAREST), (column * _ZOOM * edge, 0))
     return sheet
 
 
 def plot_results(record: Mapping[str, Any], folder: Path, stem: str) -> None:
-    """Draw what was measured: fidelity against looks of the sets, and the codec's figures over rate."""
-    sets = {name: one for name, one in record.get("sets", {}).items() if isinstance(one, dict)}
+    """Draw the measured parts: fidelity against looks of the sets, and the codec's figures over rate."""
+    sets = {name: part for name, part in record.get("sets", {}).items() if isinstance(part, dict)}
     if sets:
         _plot_sets(sets, folder / f"{stem}_sets.png")
     if "codec" in record:
@@ -79,37 +78,23 @@ def plot_results(record: Mapping[str, Any], folder: Path, stem: str) -> None:
 
 
 def _plot_sets(sets: Mapping[str, Any], path: Path) -> None:
-    figure, panels = _panels(len(sets))
-    for axes, (name, one) in zip(panels, sets.items(), strict=True):
-        for way, row in one["mean"].items():
+    figure, panels = plots.panels(1, len(sets), 4.4, 3.4)
+    for axes, (name, part) in zip(panels[0], sets.items(), strict=True):
+        for way, row in part["mean"].items():
             if row["niqe"] is not None:
                 axes.plot(row["psnr_y_db"], row["niqe"], _MARKERS[way], markersize=9, label=way)
-        if one["original"]["niqe"] is not None:
-            axes.axhline(one["original"]["niqe"], color="k", linestyle=":", linewidth=1, label="originals")
-        axes.set(title=f"{name}, {one['pictures']} pictures", xlabel="PSNR on luma, dB", ylabel=_METRICS["niqe"])
-    _save(figure, panels, path)
+        if part["original"]["niqe"] is not None:
+            axes.axhline(part["original"]["niqe"], color="k", linestyle=":", linewidth=1, label="originals")
+        axes.set(title=f"{name}, {part['pictures']} pictures", xlabel="PSNR on luma, dB", ylabel=_METRICS["niqe"])
+    plots.save(figure, path, legend_size=7, dpi=100)
 
 
 def _plot_codec(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    figure, panels = _panels(len(_METRICS))
-    for axes, (key, label) in zip(panels, _METRICS.items(), strict=True):
+    figure, panels = plots.panels(1, len(_METRICS), 4.4, 3.4)
+    for axes, (key, label) in zip(panels[0], _METRICS.items(), strict=True):
         for way in dict.fromkeys(row["way"] for row in rows):
             points = [(row["rate_bpp"], row[key]) for row in rows if row["way"] == way and row[key] is not None]
             if points:
                 axes.plot(*zip(*sorted(points), strict=True), "o-", label=way)
         axes.set(xlabel="bits per pixel", ylabel=label)
-    _save(figure, panels, path)
-
-
-def _panels(count: int) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(4.4 * count, 3.4), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, count, squeeze=False)[0]
-
-
-def _save(figure: Figure, panels: Any, path: Path) -> None:
-    for axes in panels:
-        axes.grid(alpha=0.3)
-        if axes.get_legend_handles_labels()[1]:
-            axes.legend(fontsize=7)
-    figure.savefig(path, dpi=100)
+    plots.save(figure, path, legend_size=7, dpi=100)

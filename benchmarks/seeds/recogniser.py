@@ -1,4 +1,4 @@
-"""Training a recogniser of small labelled pictures: augmentation, one learning rate cycle, checkpoints, a history."""
+"""Trains a recogniser of small labelled pictures: augmentation, one learning rate cycle, checkpoints, a history."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from nncodec.plugin.latents import Pixels
 from nncodec.training.checkpoint import load_checkpoint, previous_of, save_checkpoint
-from nncodec.training.loop import Schedule
+from nncodec.training.options import Schedule
 
 _MOMENTUM = 0.9
-# Pictures scored at once; more take memory and no less time.
+# Pictures scored at once; larger batches take memory and save no time.
 _SCORE_BATCH = 250
 
 
@@ -31,29 +31,29 @@ class Labelled:
     pictures: Pixels
     labels: NDArray[np.int64]
 
-    def part(self, chosen: NDArray[np.intp]) -> Labelled:
+    def subset(self, chosen: NDArray[np.intp]) -> Labelled:
         """Return some of them."""
         return Labelled(self.pictures[chosen], self.labels[chosen])
 
     def split(self, share: float, seed: int) -> tuple[Labelled, Labelled]:
-        """Return (the rest, `share` of them), drawn at random."""
+        """Return (the rest, a random `share`)."""
         order = np.random.default_rng(seed).permutation(len(self.labels))
         held_back = round(share * len(order))
-        return self.part(order[held_back:]), self.part(order[:held_back])
+        return self.subset(order[held_back:]), self.subset(order[:held_back])
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a recogniser is trained: stochastic gradient descent with Nesterov's momentum, linear warm-up, cosine.
+    """How to train a recogniser: stochastic gradient descent with Nesterov momentum, linear warm-up, cosine.
 
     Args:
         edge: pictures are resized to edge x edge, bilinearly.
         epochs, minutes: the length; one of the two.
-        learning_rate: at its highest.
-        warmup: share of an epoch until it is reached.
+        learning_rate: the peak.
+        warmup: share of an epoch before the peak.
         decay: weight decay.
         smoothing: of the labels, 0..1.
-        degrees, shift, zoom: most of rotation, shift (share of the edge) and change of size in augmentation.
+        degrees, shift, zoom: largest rotation, shift (share of the edge) and change of size in augmentation.
     """
 
     edge: int
@@ -73,7 +73,7 @@ class Training:
 
 
 def plain_network(classes: int, edge: int) -> nn.Sequential:
-    """Return a small recogniser of pictures (N, 1, edge, edge): two convolutions, a pooling, two dense layers."""
+    """Return a small recogniser of pictures (N, 1, edge, edge): two convolutions, pooling, two dense layers."""
     left = (edge - 4) // 2
     return nn.Sequential(
         *(nn.Conv2d(1, 32, 3), nn.BatchNorm2d(32), nn.ReLU()),
@@ -85,13 +85,13 @@ def plain_network(classes: int, edge: int) -> nn.Sequential:
 
 
 def to_input(pictures: Pixels, edge: int) -> Tensor:
-    """Return pictures as a recogniser takes them, (N, 1, edge, edge) in 0..1."""
+    """Return pictures as the recogniser's input, (N, 1, edge, edge) in 0..1."""
     values = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
     return F.interpolate(values, (edge, edge), mode="bilinear", align_corners=False)
 
 
 def augmented(pictures: Pixels, training: Training, generator: torch.Generator) -> Tensor:
-    """Return pictures turned, moved and scaled a little while they are resized, (N, 1, edge, edge) in 0..1."""
+    """Return pictures resized with a random small rotation, shift and zoom, (N, 1, edge, edge) in 0..1."""
     values = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
     count = len(values)
 
@@ -110,7 +110,7 @@ def augmented(pictures: Pixels, training: Training, generator: torch.Generator) 
 
 
 def scores(network: nn.Module, pictures: Pixels, edge: int) -> Tensor:
-    """Return the classes' scores in float32, (n, classes), the network in inference mode."""
+    """Return the classes' scores in float32, (n, classes), with the network in inference mode."""
     network.eval()
     with torch.inference_mode():
         parts = [
@@ -134,11 +134,11 @@ def train(
     checkpoint: Path | None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Train in place, going on from the checkpoint where there is one.
+    """Train in place, from the checkpoint if there is one.
 
     Returns:
         `minutes`, `steps`, `steps_per_epoch`, and `train` and `validation`: lists of points with epoch, loss (without
-        smoothing) and accuracy; those of training are means over a part of an epoch, of augmented pictures.
+        smoothing) and accuracy; those of training are means over a part of an epoch, on augmented pictures.
     """
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
@@ -151,13 +151,14 @@ def train(
         minutes=training.minutes,
         warmup_steps=max(1, round(training.warmup * per_epoch)),
     )
-    step, before_s, history = 0, 0.0, {"train": [], "validation": []}
+    step, before_s = 0, 0.0
+    history: dict[str, list[dict[str, float]]] = {"train": [], "validation": []}
     if checkpoint is not None and (checkpoint.exists() or previous_of(checkpoint).exists()):
         state = load_checkpoint(checkpoint)
         network.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         step, before_s, history = state["step"], state["elapsed_s"], state["history"]
-        say(f"going on at step {step}")
+        say(f"resuming at step {step}")
     started = saved = time.monotonic()
     sums = torch.zeros(3)
 
@@ -209,8 +210,8 @@ def _update(
     """Take one step; return the sums of loss and right answers over the batch, and its size."""
     epoch, index = divmod(step, per_epoch)
     order = np.random.default_rng([training.seed, epoch]).permutation(len(data.labels))
-    batch = data.part(order[index * training.batch_size : (index + 1) * training.batch_size])
-    torch.manual_seed(training.seed * 1_000_003 + step)  # dropout, alike however often the run was resumed
+    batch = data.subset(order[index * training.batch_size : (index + 1) * training.batch_size])
+    torch.manual_seed(training.seed * 1_000_003 + step)  # the same dropout however often the run was resumed
     generator = torch.Generator().manual_seed(training.seed * 1_000_003 + step)
     labels = torch.from_numpy(batch.labels)
     network.train()

@@ -1,23 +1,23 @@
-"""The codec's own pictures, plain and enhanced: rate against fidelity, structure, and looks."""
+"""The codec's pictures, plain and enhanced: rate against fidelity, structure and looks."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
-import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from enlarging import FACTOR, STRENGTHS, luma, mean_of
-from measuring.alternation import alternation_db
-from measuring.machine import cores
-from measuring.niqe import niqe
 from PIL import Image
 
 import nncodec
+from benchmarks.measuring.alternation import alternation_db
+from benchmarks.measuring.machine import cores
+from benchmarks.measuring.niqe import niqe
+from benchmarks.seeds.enlarging import FACTOR, STRENGTHS, luma, mean_of
 from nncodec import metrics
-from nncodec._support.workers import start_worker
+from nncodec._support.workers import each
 
 MODEL = "photo"
 QUALITIES = (5, 10, 20, 30, 40)
@@ -29,15 +29,16 @@ LOWEST_QUALITIES = (0, 2, 4, 6, 8)
 SHOWN_STRENGTHS = ("content", "gan")
 
 Row = dict[str, Any]
+Figures = dict[str, float | None]
 
 
 @dataclass(frozen=True)
 class Way:
-    """How pictures are stored and decoded.
+    """A way to store and decode pictures.
 
     Args:
-        name: what it is called in results.
-        options: of `nncodec.encode`, beyond the quality.
+        name: in results.
+        options: of `nncodec.encode`, beside the quality.
         enhancer: name, or None for a plain decode.
         strength: the enhancer's.
     """
@@ -59,12 +60,12 @@ class Way:
 
 
 def whole_ways(restore: str) -> list[Way]:
-    """Return a plain decode, and the enhancer at the strengths that are shown."""
+    """Return a plain decode, and the enhancer at each of `SHOWN_STRENGTHS`."""
     return [Way("photo", {}), *_enhanced("restore", {}, restore)]
 
 
 def reduced_ways(x4: str) -> list[Way]:
-    """Return the same for pictures stored reduced; a plain decode enlarges them by Lanczos."""
+    """Return the same ways for pictures stored reduced; a plain decode enlarges them by Lanczos."""
     options = {"downscale": FACTOR}
     return [Way("reduced, lanczos", options), *_enhanced("reduced, x4", options, x4)]
 
@@ -76,33 +77,36 @@ def _enhanced(name: str, options: Mapping[str, Any], enhancer: str) -> list[Way]
 def measure_stored(
     pictures: Mapping[str, Image.Image], ways: Sequence[Way], qualities: Sequence[int], say: Callable[[Row], None]
 ) -> list[Row]:
-    """Return one row a quality and way, means over pictures; ways that store alike decode the same files.
+    """Return a row for each quality and way, means over pictures; all ways decode the same files.
 
     Args:
         pictures: RGB, by name; several are measured at a time, each with one thread.
-        ways: all with the same options of encoding.
+        ways: all with the same encoding options.
         qualities: of the model.
-        say: is told of every row.
+        say: called with every row.
     """
+    work = [(quality, image) for quality in qualities for image in pictures.values()]
+    figures: dict[int, list[list[Figures]]] = {quality: [] for quality in qualities}
     rows = []
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(cores(), len(pictures)), spawn, start_worker, (1,)) as pool:
-        for quality in qualities:
-            figures = list(pool.map(_figures, pictures.values(), itertools.repeat(ways), itertools.repeat(quality)))
-            for number, way in enumerate(ways):
-                mean = mean_of([of_picture[number] for of_picture in figures])
-                rows.append({"way": way.name, "quality": quality, **mean})
-                say(rows[-1])
+    jobs = min(cores(), len(pictures))
+    with contextlib.closing(each(functools.partial(_figures, ways), work, jobs, threads=1)) as results:
+        for (quality, _), of_picture in results:
+            figures[quality].append(of_picture)
+    for quality, of_pictures in figures.items():
+        for way, of_way in zip(ways, zip(*of_pictures, strict=True), strict=True):
+            rows.append({"way": way.name, "quality": quality, **mean_of(of_way)})
+            say(rows[-1])
     return rows
 
 
-def _figures(image: Image.Image, ways: Sequence[Way], quality: int) -> list[dict[str, float | None]]:
-    """Return the figures of a picture, in each of the ways."""
+def _figures(ways: Sequence[Way], work: tuple[int, Image.Image]) -> list[Figures]:
+    """Return the figures of (quality, picture) for each way."""
+    quality, image = work
     data = ways[0].encode(image, quality)
-    found: list[dict[str, float | None]] = []
+    figures: list[Figures] = []
     for way in ways:
         decoded = way.decode(data)
-        found.append(
+        figures.append(
             {
                 "rate_bpp": 8 * len(data) / (image.width * image.height),
                 "psnr_db": metrics.psnr(image, decoded),
@@ -112,11 +116,11 @@ def _figures(image: Image.Image, ways: Sequence[Way], quality: int) -> list[dict
                 "alternation_db": alternation_db(luma(decoded)),
             }
         )
-    return found
+    return figures
 
 
 def row_of(rows: Sequence[Row], way: str, quality: int) -> Row:
-    """Return the row of a way at a quality; raises KeyError where there is none."""
+    """Return the row of a way at a quality; raises KeyError if there is none."""
     for row in rows:
         if (row["way"], row["quality"]) == (way, quality):
             return row
@@ -124,7 +128,7 @@ def row_of(rows: Sequence[Row], way: str, quality: int) -> Row:
 
 
 def at_rate(rows: Sequence[Row], way: str, rate_bpp: float) -> Row | None:
-    """Return a way's figures at a rate, along straight lines between its points; None outside of them."""
+    """Return a way's figures at a rate, interpolated linearly between its points; None outside them."""
     points = sorted((row for row in rows if row["way"] == way), key=lambda row: float(row["rate_bpp"]))
     for low, high in itertools.pairwise(points):
         if low["rate_bpp"] <= rate_bpp <= high["rate_bpp"]:

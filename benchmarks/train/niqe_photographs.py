@@ -1,9 +1,10 @@
-"""Take the statistics of photographs that `measuring.niqe` compares pictures with.
+"""Fit the statistics of photographs that `measuring.niqe` compares pictures with.
 
-    NNCODEC_DATA=... python benchmarks/train/niqe_photographs.py
-    NNCODEC_DATA=... python benchmarks/train/niqe_photographs.py --try    # on photographs that are held back
+    NNCODEC_DATA=... python -m benchmarks.train.niqe_photographs
+    NNCODEC_DATA=... python -m benchmarks.train.niqe_photographs --try    # on held-back photographs
 
-From the sharp blocks of the photographs that enhancers train on; those held back there are left out here too.
+NIQE is no model, so `nncodec train` cannot fit it. The statistics come from the sharp blocks of the photographs that
+enhancers train on, without those that these trainings hold back.
 """
 
 from __future__ import annotations
@@ -11,39 +12,35 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from common import data_folder
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from nncodec.training.data import list_pictures, split_by_name
+from benchmarks.measuring.data import open_rgb, split_photographs
+from benchmarks.measuring.niqe import STATISTICS, fitted, niqe
+from benchmarks.measuring.records import command_line
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from measuring.niqe import STATISTICS, fitted, niqe
-
-HELD_BACK = 0.1
 _DIGITS = 6
-_TRIED = 5  # one in so many of those held back
+_TRIED = 5  # one in so many of the held-back photographs
 
 
 def main() -> None:
     """Fit and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=STATISTICS)
-    parser.add_argument("--try", action="store_true", dest="is_trial", help="print what the statistics kept are worth")
+    parser.add_argument("--try", action="store_true", dest="is_trial", help="print how well the stored statistics work")
     options = parser.parse_args()
-    training, held_back = split_by_name(list_pictures(data_folder("photos")), HELD_BACK)
+    training, held_back = split_photographs()
     if options.is_trial:
-        tried([_opened(path) for path in held_back[::_TRIED]])
+        try_damages([open_rgb(path) for path in held_back[::_TRIED]])
         return
-    statistics, blocks = fitted(_opened(path) for path in training)
+    statistics, blocks = fitted(open_rgb(path) for path in training)
     triangle = statistics.covariance[np.tril_indices(len(statistics.mean))]
     kept = {
-        "command": "python benchmarks/train/niqe_photographs.py",
+        "command": command_line("train.niqe_photographs", []),
         "photographs": len(training),
         "blocks": blocks,
         "mean": _short(statistics.mean),
@@ -52,12 +49,12 @@ def main() -> None:
     options.output.write_text(json.dumps(kept) + "\n", encoding="utf-8")
 
 
-def tried(photographs: Sequence[Image.Image]) -> None:
-    """Print the mean NIQE of photographs after damage of several kinds, and for how many of them it is above plain."""
-    plain = np.array([niqe(one) for one in photographs])
+def try_damages(photographs: Sequence[Image.Image]) -> None:
+    """Print the mean NIQE of photographs after several kinds of damage, and the share that each makes worse."""
+    plain = np.array([niqe(photograph) for photograph in photographs])
     print(f"{'plain':28} {plain.mean():6.2f}")
     for name, damage in DAMAGES.items():
-        values = np.array([niqe(damage(one)) for one in photographs])
+        values = np.array([niqe(damage(photograph)) for photograph in photographs])
         print(f"{name:28} {values.mean():6.2f}  worse in {(values > plain).mean():.0%}", flush=True)
 
 
@@ -92,11 +89,6 @@ DAMAGES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "the same, noise of 3": lambda image: _noisy(_enlarged(image), 3),
     "the same, sharpened": lambda image: _enlarged(image).filter(ImageFilter.UnsharpMask(2, 200, 0)),
 }
-
-
-def _opened(path: Path) -> Image.Image:
-    with Image.open(path) as image:
-        return image.convert("RGB")
 
 
 def _short(values: NDArray[np.float64]) -> list[float]:

@@ -1,32 +1,33 @@
-"""Make the pairs that `srgan/restore` is trained on: photographs, and what `photo` makes of them at low qualities.
+"""Make the pairs that `srgan/restore` is trained on: photographs, and the same after `photo` at low qualities.
 
-    python benchmarks/train/restore_pairs.py photos pairs
-    nncodec train srgan --low pairs/low --high pairs/high ...
+    python -m benchmarks.train.restore_pairs photos pairs
+    nncodec train srgan --low pairs/low --high pairs/high -c benchmarks/train/restore_first.toml ...
 
-Only photographs that the codec itself was trained on are used; those held back stay out of both. Every photograph comes
-in four of its eight orientations, each coded for itself at a quality of its own: what a codec does wrong depends on
-where it is in a square and in which direction, so a coded picture must not be turned afterwards. Files of one
-photograph have one name, so that a training holds all of them back or none.
+`nncodec train srgan` makes such pairs too, but neither turns pictures before coding them nor keeps pairs for several
+trainings. Coding errors depend on position and direction within a square, so a coded picture must not be turned
+afterwards: the script codes each of four orientations for itself, at a quality of its own. It uses only photographs
+that the codec was trained on. Files of one photograph have one name, so a training holds all of them back or none.
 """
 
 from __future__ import annotations
 
 import argparse
-from concurrent.futures import ProcessPoolExecutor
+import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
+from benchmarks.measuring.data import HELD_BACK
+from nncodec._support.workers import each
 from nncodec.plugin.latents import Pixels
-from nncodec.training.data import list_pictures, split_by_name
-from nncodec.training.pictures import in_mode, read_picture
+from nncodec.training.data import in_mode, list_pictures, read_picture, split_by_name
 from nncodec_srgan.decoded import decoded_pairs
 
-_HELD_BACK = 0.1  # as trainings have it by default
 ORIENTATIONS = (0, 2, 5, 7)
-"""By default: sums of 1 (left to right), 2 (upside down) and 4 (then rows for columns). Each is its qualities' seed."""
+"""The default: sums of 1 (left to right), 2 (upside down) and 4 (then transposed). Each seeds its own qualities."""
 
 
 def main() -> None:
@@ -34,20 +35,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path, help="folder of pictures")
     parser.add_argument("output", type=Path, help="folder for the folders low and high")
-    parser.add_argument("--codec", default="photo", help="the model that makes them worse")
+    parser.add_argument("--codec", default="photo", help="the model that codes them")
     parser.add_argument("--quality-low", type=int, default=5)
     parser.add_argument("--quality-high", type=int, default=15)
     parser.add_argument("--orientations", type=int, nargs="+", default=ORIENTATIONS, choices=range(8))
     parser.add_argument("--jobs", type=int, default=2, help="processes, each with one thread")
     options = parser.parse_args()
-    folder = options.photographs
-    paths, _ = split_by_name(list_pictures(folder), _HELD_BACK)
-    work = [(folder, path.relative_to(folder), orientation) for orientation in options.orientations for path in paths]
+    paths, _ = split_by_name(list_pictures(options.photographs), HELD_BACK)
+    work = [(path, orientation) for orientation in options.orientations for path in paths]
     qualities = options.quality_low, options.quality_high
-    with ProcessPoolExecutor(options.jobs, initializer=_use_one_thread) as pool:
-        futures = [pool.submit(_write, *one, options.output, options.codec, qualities) for one in work]
-        for future in tqdm(futures, unit="pair"):
-            future.result()
+    pairs = Pairs(options.photographs, options.output, options.codec, qualities)
+    with contextlib.closing(each(pairs.write, work, options.jobs, threads=1)) as results:
+        for _ in tqdm(results, total=len(work), unit="pair"):
+            pass
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of a folder of photographs.
+
+    Args:
+        photographs: the folder.
+        output: folder for the folders low and high.
+        codec: a model's name.
+        qualities: lowest and highest.
+    """
+
+    photographs: Path
+    output: Path
+    codec: str
+    qualities: tuple[int, int]
+
+    def write(self, work: tuple[Path, int]) -> None:
+        """Write the pair of a photograph in an orientation."""
+        path, orientation = work
+        picture = turned(in_mode(read_picture(path), "RGB"), orientation)
+        (pair,) = decoded_pairs([picture], self.codec, self.qualities, 1, orientation, lambda what, done, total: None)
+        for side, pixels in (("high", pair[:, :, :3]), ("low", pair[:, :, 3:])):
+            place = path.relative_to(self.photographs)
+            target = (self.output / side / str(orientation) / place).with_suffix(".png")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.ascontiguousarray(pixels)).save(target, compress_level=1)
 
 
 def turned(picture: Pixels, orientation: int) -> Pixels:
@@ -57,21 +85,6 @@ def turned(picture: Pixels, orientation: int) -> Pixels:
     if orientation & 2:
         picture = picture[::-1]
     return np.ascontiguousarray(picture.transpose(1, 0, 2) if orientation & 4 else picture)
-
-
-def _write(folder: Path, path: Path, orientation: int, output: Path, codec: str, qualities: tuple[int, int]) -> None:
-    picture = turned(in_mode(read_picture(folder / path), "RGB"), orientation)
-    (pair,) = decoded_pairs([picture], codec, qualities, 1, orientation, lambda what, done, total: None)
-    for side, pixels in (("high", pair[:, :, :3]), ("low", pair[:, :, 3:])):
-        target = (output / side / str(orientation) / path).with_suffix(".png")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.ascontiguousarray(pixels)).save(target, compress_level=1)
-
-
-def _use_one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
 
 
 if __name__ == "__main__":

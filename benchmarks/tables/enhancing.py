@@ -1,12 +1,11 @@
-"""Tables of system E's results, for `tables.py`: each a function of the record to a head and rows."""
+"""Tables of system E, the enhancers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-Table = tuple[Sequence[str], list[list[str]]]
-Record = Mapping[str, Any]
+from benchmarks.tables.table import Record, Table, Tables
 
 _SETS = {"set5": "Set5", "set14": "Set14"}
 _ENLARGED = {
@@ -40,7 +39,7 @@ def _enlarging(record: Record) -> Table:
     rows += [
         [f"published: {way}", *_cells((published[name][way] for name in _SETS), _FIDELITY)] for way in published["set5"]
     ]
-    return ["enlarged fourfold by", *_set_heads(_FIDELITY)], rows
+    return Table(["enlarged fourfold by", *_set_titles(_FIDELITY)], rows)
 
 
 def _enlarging_looks(record: Record) -> Table:
@@ -48,7 +47,7 @@ def _enlarging_looks(record: Record) -> Table:
     sets, figures = record["sets"], _LOOKS | _PATTERN
     rows = [[title, *_cells((sets[name]["mean"][way] for name in _SETS), figures)] for way, title in _ENLARGED.items()]
     rows.append(["originals", *_cells((sets[name]["original"] for name in _SETS), figures)])
-    return ["", *_set_heads(figures)], rows
+    return Table(["", *_set_titles(figures)], rows)
 
 
 def _restored(record: Record) -> Table:
@@ -57,7 +56,7 @@ def _restored(record: Record) -> Table:
     for row in record["codec"]["whole"]:
         first = f"{row['quality']}, {row['rate_bpp']:.3f} bpp" if row["way"] == "photo" else ""
         rows.append([first, _RESTORED[row["way"]], *_cells([row], _CODED)])
-    return ["quality", "decoded", *(head for head, _ in _CODED.values())], rows
+    return Table(["quality", "decoded", *(title for title, _ in _CODED.values())], rows)
 
 
 def _reduced(record: Record) -> Table:
@@ -70,30 +69,30 @@ def _reduced(record: Record) -> Table:
             rows.append([f"{row['rate_bpp']:.3f} bpp", "whole, plain", *_cells([whole or {}], _CODED)])
             first = f"quality {row['quality']}"
         rows.append([first, _REDUCED[row["way"]], *_cells([row], _CODED)])
-    return ["", "stored and decoded", *(head for head, _ in _CODED.values())], rows
+    return Table(["", "stored and decoded", *(title for title, _ in _CODED.values())], rows)
 
 
 def _time(record: Record) -> Table:
-    """Time and memory of a picture."""
+    """Time and memory of enhancing a picture."""
     rows = []
     for row in record["time"]["rows"]:
         sizes = " to ".join(" x ".join(f"{edge:,}" for edge in row[side]) for side in ("input", "output"))
         cells = [f"{row['seconds']:.3g}", f"{row['seconds_per_megapixel']:.3g}", f"{row['peak_mib']:,.0f}"]
         rows.append([f"`srgan/{row['role']}`, {sizes}", *cells])
-    return ["", "seconds", "seconds/MP of the result", "peak of the process, MiB"], rows
+    return Table(["", "seconds", "seconds/MP of the result", "peak of the process, MiB"], rows)
 
 
 def _marks(record: Record) -> Table:
-    """What had to be reached."""
+    """Targets and what was reached."""
     rows = []
     for mark in record["marks"]:
-        found = f"{mark['found']:+.2f}" if abs(mark["found"]) >= 0.1 else f"{mark['found']:+.4f}"
-        rows.append([mark["what"], mark["wanted"], found])
-    return ["", "wanted", "found"], rows
+        value = mark["found"]
+        rows.append([mark["what"], mark["wanted"], f"{value:+.2f}" if abs(value) >= 0.1 else f"{value:+.4f}"])
+    return Table(["", "wanted", "found"], rows)
 
 
-def _set_heads(figures: Mapping[str, tuple[str, str]]) -> list[str]:
-    return [f"{title}: {head}" for title in _SETS.values() for head, _ in figures.values()]
+def _set_titles(figures: Mapping[str, tuple[str, str]]) -> list[str]:
+    return [f"{name}: {title}" for name in _SETS.values() for title, _ in figures.values()]
 
 
 def _cells(rows: Iterable[Mapping[str, Any]], figures: Mapping[str, tuple[str, str]]) -> list[str]:
@@ -102,11 +101,14 @@ def _cells(rows: Iterable[Mapping[str, Any]], figures: Mapping[str, tuple[str, s
     ]
 
 
-ENHANCING_TABLES: dict[str, Callable[[Record], Table]] = {
-    "seed_enlarging": _enlarging,
-    "seed_enlarging_looks": _enlarging_looks,
-    "seed_restored": _restored,
-    "seed_reduced": _reduced,
-    "seed_enhancing_time": _time,
-    "seed_enhancing_marks": _marks,
+TABLES: Tables = {
+    name: ("seeds/e_srgan", make)
+    for name, make in {
+        "seed_enlarging": _enlarging,
+        "seed_enlarging_looks": _enlarging_looks,
+        "seed_restored": _restored,
+        "seed_reduced": _reduced,
+        "seed_enhancing_time": _time,
+        "seed_enhancing_marks": _marks,
+    }.items()
 }

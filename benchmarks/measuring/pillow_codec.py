@@ -1,6 +1,7 @@
-"""A codec as Pillow's users see it: a format and save options. The same two calls for .nnc and for everybody else.
+"""A codec as Pillow's users see it: a format and save options, the same for .nnc and for other formats.
 
-Imports nothing but Pillow, so that a process that measures memory holds little that the codec did not ask for.
+This module imports nothing but Pillow, so that a process that measures memory holds only what the codec needs. That is
+why it is not `nncodec.compare.Codec`, which loads the whole package.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from PIL import Image
 
 
 @dataclass(frozen=True)
-class Codec:
-    """One way to turn a picture into bytes and back.
+class PillowCodec:
+    """A format that Pillow reads and writes, at one quality.
 
     Args:
         name: in results and tables.
         format: Pillow's name of the format.
-        settings: options of `Image.save`, quality among them; JSON values.
+        settings: options of `Image.save`, including the quality; JSON values.
         needs: modules that register the format.
-        is_model: whether this is a model of ours; everything else is a peer.
+        is_model: whether it is a model of this project and not a peer.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Codec:
     is_model: bool = False
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Codec:
+    def from_json(cls, record: Mapping[str, Any]) -> PillowCodec:
         """Return the codec that `to_json` described."""
         return cls(**(dict(record) | {"needs": tuple(record["needs"])}))
 
@@ -41,23 +42,23 @@ class Codec:
         """Return the codec as JSON values."""
         return asdict(self) | {"settings": dict(self.settings), "needs": list(self.needs)}
 
-    def at(self, quality: int) -> Codec:
+    def at(self, quality: int) -> PillowCodec:
         """Return the codec with another quality."""
         return replace(self, settings={**self.settings, "quality": quality})
 
     def register(self) -> None:
-        """Make Pillow know the format in this process."""
+        """Register the format with Pillow in this process."""
         for module in self.needs:
             importlib.import_module(module)
 
     def encode(self, image: Image.Image) -> bytes:
-        """Return a file with the picture."""
+        """Return the file of a picture."""
         buffer = io.BytesIO()
         image.save(buffer, self.format, **self.settings)
         return buffer.getvalue()
 
     def decode(self, data: bytes) -> Image.Image:
-        """Return the picture in a file, its pixels decoded."""
+        """Return the picture in a file, decoded."""
         image = Image.open(io.BytesIO(data))
         image.load()
         return image

@@ -1,0 +1,108 @@
+"""Tables of the photo models: rates beside other codecs, generation loss, parts, latent layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from benchmarks.tables.table import Record, Table, Tables, percent
+
+PEERS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "avif-psnr": "AVIF for PSNR", "jxl": "JPEG XL"}
+
+
+def bd_rates(record: Record) -> Table:
+    """BD-rate of the photo models against other codecs on both sets."""
+    sets = {"kodak": "Kodak", "skimage": "scikit-image"}
+    rows = []
+    for model in record["kodak"]["bd_rate_percent"]:
+        for name, title in sets.items():
+            rates = record[name]["bd_rate_percent"][model]
+            rows.append([f"`{model}`, {title} ({record[name]['pictures']})", *_percents(rates, "psnr_db")])
+    return Table(["bytes at equal PSNR, against", *PEERS.values()], rows)
+
+
+def bd_rates_perceptual(record: Record) -> Table:
+    """BD-rate of the default photo model at equal MS-SSIM and SSIMULACRA2."""
+    rates = record["kodak"]["bd_rate_percent"]["hyperprior/photo"]
+    names = {"ms_ssim": "MS-SSIM", "ssimulacra2": "SSIMULACRA2"}
+    rows = [[name, *_percents(rates, metric)] for metric, name in names.items()]
+    return Table(["`hyperprior/photo`, Kodak, bytes at equal", *PEERS.values()], rows)
+
+
+def published(record: Record) -> Table:
+    """BD-rate of the default photo model against published curves on Kodak."""
+    rates = record["kodak"]["bd_rate_percent"]["hyperprior/photo"]
+    published_rates = {
+        name.removeprefix("published "): value for name, value in rates.items() if name.startswith("published ")
+    }
+    row = ["bytes at equal PSNR", *(percent(value["psnr_db"]) for value in published_rates.values())]
+    return Table(["against", *published_rates], [row])
+
+
+def kodak_curve(record: Record) -> Table:
+    """Rate and PSNR of the default photo model at each quality on Kodak."""
+    points = record["kodak"]["curves"]["hyperprior/photo"]
+    rows = [
+        ["bits per pixel", *(f"{p['bpp']:.3f}" for p in points)],
+        ["PSNR, dB", *(f"{p['psnr_db']:.2f}" for p in points)],
+    ]
+    return Table(["quality", *(str(p["quality"]) for p in points)], rows)
+
+
+def generation_loss(record: Record) -> Table:
+    """PSNR after repeated encoding."""
+    loss = record["generations"]["psnr_db"]
+    shown = (1, 2, 5, 10)
+    rows = [[f"`{name}`", *(f"{values[n - 1]:.2f}" for n in shown)] for name, values in loss.items()]
+    return Table(["PSNR in dB after so many encodings", *map(str, shown)], rows)
+
+
+def photo_parts(record: Record) -> Table:
+    """Rates by coder, and shares of hyper-latents and phases, by quality."""
+    by_quality = record["by_quality"]
+    kinds = {
+        "rans_bpp": ("bits per pixel", "{:.3f}", 1.0),
+        "zstd_bpp": ("with Zstandard", "{:.3f}", 1.0),
+        "ideal_bpp": ("ideal", "{:.3f}", 1.0),
+        "hyper_share": ("hyper-latents, %", "{:.1f}", 100.0),
+        **{f"phase_{n}_share": (f"phase {n + 1} of the grid, %", "{:.1f}", 100.0) for n in range(4)},
+    }
+    rows = [
+        [name, *(form.format(values[key] * factor) for values in by_quality.values())]
+        for key, (name, form, factor) in kinds.items()
+    ]
+    return Table(["quality", *by_quality], rows)
+
+
+def efforts(record: Record) -> Table:
+    """Time and gain of every effort level."""
+    levels = record["effort"]["levels"]
+    rows = [
+        ["BD-rate against effort 0", *(percent(v["bd_rate_percent_against_effort_0"]) for v in levels.values())],
+        ["encoding, seconds/MP", *(f"{v['encode_seconds_per_megapixel']:.2f}" for v in levels.values())],
+    ]
+    return Table(["effort", *levels], rows)
+
+
+def latent_layout(record: Record) -> Table:
+    """Size of every layout as a multiple of the ideal."""
+    by_quality = record["by_quality"]
+    layouts = [name for name in next(iter(by_quality.values())) if name != "ideal"]
+    rows = [[name, *(f"{sizes[name] / sizes['ideal']:.3f}" for sizes in by_quality.values())] for name in layouts]
+    rows.append(["ideal, bytes", *(f"{sizes['ideal']:,}" for sizes in by_quality.values())])
+    return Table(["layout", *(f"quality {quality}" for quality in by_quality)], rows)
+
+
+def _percents(rates: Mapping[str, Mapping[str, float | None]], metric: str) -> list[str]:
+    return [percent(rates[name][metric]) if name in rates else "-" for name in PEERS]
+
+
+TABLES: Tables = {
+    "bd_rates": ("kodak", bd_rates),
+    "bd_rates_perceptual": ("kodak", bd_rates_perceptual),
+    "published": ("kodak", published),
+    "kodak_curve": ("kodak", kodak_curve),
+    "generation_loss": ("kodak", generation_loss),
+    "photo_parts": ("photo_model", photo_parts),
+    "efforts": ("photo_model", efforts),
+    "latent_layout": ("latent_layout", latent_layout),
+}

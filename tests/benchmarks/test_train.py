@@ -1,0 +1,87 @@
+"""The trainings of the bundled models: settings that their recipes take, and the scripts around `nncodec train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.train import export, restore_pairs, widened_photo
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import read_model
+from nncodec.training.recipe import find_recipe
+from nncodec.training.settings import combine, read_toml
+from nncodec_hyperprior.starting import network_from
+
+TRAIN = Path(export.__file__).parent
+ARCHITECTURES = {
+    "conv_digits": "conv-digits",
+    "conv_photo": "conv-photo",
+    "dense_fashion": "dense",
+    "hyperprior_photo": "hyperprior",
+    "restore_content": "srgan",
+    "restore_detail": "srgan",
+    "restore_first": "srgan",
+    "x4_content": "srgan",
+    "x4_detail": "srgan",
+}
+
+
+def test_every_file_of_settings_has_its_architecture() -> None:
+    assert {path.stem for path in TRAIN.glob("*.toml")} == ARCHITECTURES.keys()
+
+
+@pytest.mark.parametrize("stem", ARCHITECTURES)
+def test_settings_are_those_of_the_recipe(stem: str) -> None:
+    path = TRAIN / f"{stem}.toml"
+    chosen = read_toml(path)
+    settings = combine(find_recipe(ARCHITECTURES[stem]), chosen).as_dict()
+    assert {name: settings[name] for name in chosen} == chosen
+    assert f"nncodec train {ARCHITECTURES[stem]} " in path.read_text(encoding="utf-8")
+
+
+def test_bundled_files_are_those_that_exports_replace() -> None:
+    for name, bundled in export.BUNDLED.items():
+        assert export.ROOT / bundled.weights == registry.catalog().find(name).path
+
+
+def test_an_export_changes_the_card_only(tmp_path: Path) -> None:
+    trained = registry.catalog().find("srgan/x4")
+    written = export.export("srgan/x4", trained.path, [trained.path], tmp_path / "x4.safetensors", {"measured": 1})
+    assert (written.name, written.digest) == ("srgan/x4", trained.digest)
+    assert written.card["sources"] == export.SOURCES
+    assert written.card["measured"] == 1
+    assert len(written.card["parts"]) == 2
+
+
+def test_the_start_of_the_photo_model_codes_like_the_narrow_one(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    Image.effect_noise((64, 64), 40).convert("RGB").save(path)
+    widened_photo.write_start(tmp_path / "start.safetensors", [path])
+    start = network_from(read_model(tmp_path / "start.safetensors")).transforms
+    narrow = read_model(registry.catalog().find("conv/photo").path)
+    order = narrow.tensors["order"].astype(np.int64)
+    wide = start.analysis_down.weight.detach().numpy()
+    expected = narrow.tensors["network.analysis_down.weight"].astype(np.float32)[order]
+    np.testing.assert_allclose(wide[: len(order)], expected, atol=1e-3)
+    assert len(wide) > len(order)
+
+
+def test_pairs_are_coded_in_every_orientation_for_itself(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(256, size=(20, 36, 3), dtype=np.uint8)
+    turned = [restore_pairs.turned(pixels, orientation) for orientation in range(8)]
+    assert len({picture.tobytes() for picture in turned}) == 8
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    Image.fromarray(pixels).save(folder / "a.png")
+    pairs = restore_pairs.Pairs(folder, tmp_path / "pairs", "photo", (5, 15))
+    for orientation in (0, 7):
+        pairs.write((folder / "a.png", orientation))
+        high, low = (
+            np.asarray(Image.open(tmp_path / "pairs" / side / str(orientation) / "a.png")) for side in ("high", "low")
+        )
+        assert np.array_equal(high, turned[orientation])
+        assert low.shape == high.shape
+        assert not np.array_equal(low, high)
