@@ -1,0 +1,83 @@
+"""A file is complete under its name or not there, whatever happens while it is written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nncodec._support.files import replacing, write_file
+
+
+def test_a_file_takes_its_name_at_the_end_of_the_block(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder" / "file"
+    with replacing(target) as temporary:
+        assert temporary.parent == target.parent
+        temporary.write_bytes(b"new")
+        assert not target.exists()
+    assert target.read_bytes() == b"new"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt])
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+
+    def fail() -> None:
+        with replacing(target, previous=tmp_path / "previous") as temporary:
+            temporary.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert list(tmp_path.iterdir()) == [target]
+    assert target.read_bytes() == b"old"
+
+
+def test_the_replaced_file_is_kept_where_that_is_asked_for(tmp_path: Path) -> None:
+    target, previous = tmp_path / "file", tmp_path / "previous"
+    for content in (b"1", b"2", b"3"):
+        with replacing(target, previous=previous) as temporary:
+            temporary.write_bytes(content)
+    assert (target.read_bytes(), previous.read_bytes()) == (b"3", b"2")
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "file"
+    synced: list[tuple[bool, int]] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append((target.exists(), os.fstat(handle).st_size)))
+    with replacing(target, fsync=True) as temporary:
+        temporary.write_bytes(b"12345")
+    assert synced == [(False, 5)]
+
+
+def test_a_disk_that_does_not_take_the_file_leaves_the_old_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    target, previous = tmp_path / "file", tmp_path / "previous"
+    target.write_bytes(b"new")
+    previous.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"), replacing(target, fsync=True, previous=previous) as temporary:
+        temporary.write_bytes(b"newest")
+    assert (target.read_bytes(), previous.read_bytes()) == (b"new", b"old")
+    assert sorted(tmp_path.iterdir()) == [target, previous]
+
+
+def test_a_temporary_file_never_takes_the_place_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nncodec._support.files.secrets.token_hex", lambda size: "fixed")
+    taken = tmp_path / ".nncodec-fixed.part"
+    taken.write_bytes(b"another's")
+    with pytest.raises(FileExistsError):
+        write_file(tmp_path / "file", b"new")
+    assert taken.read_bytes() == b"another's"
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    write_file(Path(os.devnull), b"nothing")
+    assert not Path(os.devnull).is_file()
