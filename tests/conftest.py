@@ -16,9 +16,15 @@ from nncodec.plugin import discovery, registry
 from nncodec.plugin.hooks import ModelSpec, hookimpl
 from nncodec.plugin.model_file import write_model
 
-# The pictures of the tests are small: one thread is enough, and does not stall where the machine does other work.
-# Set before torch is imported, and inherited by the processes that tests start.
+# Images in tests are small: one thread is enough, and workers of pytest-xdist with several each would be slower.
+# torch reads this when it is imported; processes that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run files with slow tests first, so that no worker is left with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)
