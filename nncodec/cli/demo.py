@@ -2,91 +2,71 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import sys
-import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont, features
+from PIL import Image
 
 from nncodec._support.files import write_file
-from nncodec.api import encode
 from nncodec.cli.files import is_taken
 from nncodec.cli.options import force_option, model_option, quality_option
-from nncodec.cli.text import table
+from nncodec.cli.text import render
 from nncodec.cli.work import taken
 from nncodec.errors import NncError
-from nncodec.plugin import registry
 
-_T = TypeVar("_T")
+if TYPE_CHECKING:
+    from nncodec.compare import Codec, Comparison
+    from nncodec.compare.measure import Trial
+    from nncodec.compare.pictures import Original
 
-_REPEATS = 3
-_RIVALS: dict[str, tuple[str, range, dict[str, Any]]] = {
-    # name: Pillow's feature, qualities, settings
-    "JPEG": ("jpg", range(1, 96), {"optimize": True, "progressive": True, "subsampling": "4:2:0"}),
-    "WebP": ("webp", range(101), {"method": 6}),
-    "AVIF": ("avif", range(101), {"speed": 6}),
-}
-_GAP, _LABEL_HEIGHT, _FONT_SIZE = 12, 56, 20
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one codec made of the photograph."""
-
-    codec: str
-    quality: int
-    size_bytes: int
-    picture: Image.Image
-    encode_s: float
-    decode_s: float
-    psnr_db: float
-    ssim: float
+_PEERS = ("jpeg", "webp", "avif")
+_SQUARES_ACROSS = 3  # the enlarged square is as large as a picture whose edge holds so many squares
 
 
 @click.command("demo", short_help="Compare with JPEG, WebP and AVIF on a photograph.")
 @click.argument("picture", type=click.Choice(["astronaut", "chelsea", "coffee"]), default="astronaut")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("demo.png"), show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("demo.png"),
+    show_default=True,
+    metavar="FILE",
+    help="PNG to write.",
+)
 @model_option
 @quality_option
 @force_option
 def demo_command(picture: str, output: Path, model: str, quality: int, force: bool) -> None:
     """Compress a photograph and compare with JPEG, WebP and AVIF at the same size.
 
-    The photographs come with scikit-image. The original and the results are written side by side into one PNG.
+    The photographs come with scikit-image. One PNG shows the original and the results side by side, and three times
+    enlarged the square where they differ most.
     """
     if is_taken(output) and not force:
         raise NncError(detail=taken(output))
-    original = _photograph(picture)
+    from nncodec.compare import PEERS, open_codec
+    from nncodec.compare.measure import TIMED_RUNS, try_at_equal_bytes
+    from nncodec.compare.pictures import PictureSource, load
+
+    original = load(PictureSource(picture, _photograph(picture)))
+    codecs = [open_codec(name) for name in (model, *_PEERS) if name not in PEERS or PEERS[name].installed]
     if sys.stderr.isatty():
-        click.echo(f"{picture} is going through four codecs; this takes a few seconds", err=True)
-    _, loading_s = _timed(lambda: registry.open_model(model), 1)
-    outcomes = [_neural(original, model, quality)]
-    absent, remarks = [], []
-    for name, (feature, _, _) in _RIVALS.items():
-        if not features.check(feature):
-            absent.append(name)
-            remarks.append(f"This Pillow was built without {name}.")
-            continue
-        rival = _rival(original, name, outcomes[0].size_bytes)
-        if rival.size_bytes > outcomes[0].size_bytes:
-            remarks.append(f"Even the lowest quality of {name} takes more bytes.")
-        outcomes.append(rival)
-    write_file(output, _sheet(original, outcomes))
-    _report(picture, original, outcomes, absent)
-    remarks += [
-        "JPEG (optimized, progressive, 4:2:0), WebP (method 6), AVIF (speed 6): highest quality within that size.",
-        f"Times are the best of {_REPEATS} on this computer, the model loaded ({loading_s:.1f} s) before.",
-        f"Original and results side by side: {output}",
-    ]
-    click.echo("\n".join(remarks))
+        click.echo(f"{picture} is going through {len(codecs)} codecs; this takes a few seconds", err=True)
+    trials = try_at_equal_bytes(original, codecs, quality, timings=True)
+    labels = {codec.info.name: codec.info.label for codec in codecs} | {model: f"nncodec {model}"}
+    write_file(output, _sheet(original, trials, labels))
+    info = original.info
+    click.echo(f"{picture}, {info.width} x {info.height} pixels, {info.raw_bytes:,} bytes uncompressed\n")
+    click.echo(_table(_comparison(original, codecs, trials), labels) + "\n")
+    click.echo("\n".join(_remarks(codecs, trials)))
+    click.echo(f"Times are medians of {TIMED_RUNS} runs on this computer, after a first one that loads the model.")
+    click.echo(f"Original and results side by side, and a part of them enlarged: {output}")
 
 
 def _photograph(name: str) -> Image.Image:
@@ -95,98 +75,60 @@ def _photograph(name: str) -> Image.Image:
     return Image.fromarray(getattr(skimage.data, name)())
 
 
-def _neural(original: Image.Image, model: str, quality: int) -> Outcome:
-    # The Pillow plugin depends on this package, never the other way, except here, where it is to be shown.
-    importlib.import_module("nncodec_pillow")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "demo.nnc")
-        data, encode_s = _timed(lambda: encode(original, model, quality))
-        path.write_bytes(data)
-        return _outcome(original, f"nncodec {model}", quality, data, encode_s, lambda: _opened(path))
+def _comparison(original: Original, codecs: Sequence[Codec], trials: Sequence[Trial]) -> Comparison:
+    from nncodec.compare import Comparison
+
+    return Comparison(
+        pictures=(original.info,),
+        codecs=tuple(codec.info for codec in codecs),
+        measurements=tuple(trial.measurement for trial in trials),
+        skipped=(),
+        command="",
+        versions={},
+    )
 
 
-def _rival(original: Image.Image, name: str, most_bytes: int) -> Outcome:
-    """Encode with the highest quality that needs at most so many bytes, or the lowest there is."""
-    _, qualities, settings = _RIVALS[name]
+def _table(comparison: Comparison, labels: dict[str, str]) -> str:
+    """Return the results as a table, with an empty row for each peer that is not installed."""
+    from nncodec.compare import PEERS, tables
 
-    def at(quality: int) -> bytes:
-        buffer = io.BytesIO()
-        original.save(buffer, name, quality=quality, **settings)
-        return buffer.getvalue()
-
-    low, high = 0, len(qualities) - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        if len(at(qualities[middle])) <= most_bytes:
-            low = middle
-        else:
-            high = middle - 1
-    data, encode_s = _timed(lambda: at(qualities[low]))
-    return _outcome(original, name, qualities[low], data, encode_s, lambda: _opened(io.BytesIO(data)))
+    table = tables.means(comparison)
+    absent = [PEERS[name].label for name in _PEERS if name not in labels]
+    rows = tuple((label, *(None for _ in table.columns[1:])) for label in absent)
+    return render(replace(table, rows=table.rows + rows), labels)
 
 
-def _outcome(
-    original: Image.Image, codec: str, quality: int, data: bytes, encode_s: float, decode: Callable[[], Image.Image]
-) -> Outcome:
-    metrics: Any = importlib.import_module("skimage.metrics")
-    picture, decode_s = _timed(decode)
-    before, after = np.asarray(original), np.asarray(picture)
-    psnr_db = float(metrics.peak_signal_noise_ratio(before, after, data_range=255))
-    ssim = float(metrics.structural_similarity(before, after, channel_axis=2, data_range=255))
-    return Outcome(codec, quality, len(data), picture, encode_s, decode_s, psnr_db, ssim)
+def _remarks(codecs: Sequence[Codec], trials: Sequence[Trial]) -> list[str]:
+    """Return lines that say how the codecs were set, and what is left out."""
+    from nncodec import metrics
+    from nncodec.compare import PEERS
 
-
-def _opened(source: Path | io.BytesIO) -> Image.Image:
-    if isinstance(source, io.BytesIO):
-        source.seek(0)
-    with Image.open(source) as image:
-        return image.convert("RGB")
-
-
-def _timed(call: Callable[[], _T], repeats: int = _REPEATS) -> tuple[_T, float]:
-    """Return what the call returns, and the seconds of its fastest run."""
-    fastest = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = call()
-        fastest = min(fastest, time.perf_counter() - start)
-    return result, fastest
-
-
-def _report(name: str, original: Image.Image, outcomes: list[Outcome], absent: list[str]) -> None:
-    pixels = original.width * original.height
-    click.echo(f"{name}, {original.width} x {original.height} pixels, {3 * pixels:,} bytes uncompressed\n")
-    rows = [
-        [
-            one.codec,
-            str(one.quality),
-            f"{one.size_bytes:,}",
-            f"{3 * pixels / one.size_bytes:.0f} : 1",
-            f"{8 * one.size_bytes / pixels:.3f}",
-            f"{one.psnr_db:.2f} dB",
-            f"{one.ssim:.4f}",
-            f"{1000 * one.encode_s:.0f} ms",
-            f"{1000 * one.decode_s:.0f} ms",
-        ]
-        for one in outcomes
+    lines = [
+        f"{PEERS[name].label} left out; it needs {PEERS[name].package}." for name in _PEERS if not PEERS[name].installed
     ]
-    heads = ["", "QUALITY", "BYTES", "RATIO", "BITS/PIXEL", "PSNR", "SSIM", "ENCODE", "DECODE"]
-    rows += [[name, *("-" * (len(heads) - 1))] for name in absent]
-    click.echo(table(heads, rows, right=range(1, len(heads))) + "\n")
+    if missing := metrics.not_installed():
+        lines.append(f'{" and ".join(missing)} left out; pip install "nncodec-image[compare]" adds them.')
+    size = trials[0].measurement.bytes
+    for codec, trial in zip(codecs[1:], trials[1:], strict=True):
+        if trial.measurement.quality == codec.qualities[0] and trial.measurement.bytes > size:
+            lines.append(f"Even the lowest quality of {codec.info.label} takes more bytes.")
+    options = [f"{codec.info.label} ({codec.info.options.partition(', ')[2]})" for codec in codecs[1:]]
+    return [*lines, f"{', '.join(options)}: the quality that comes nearest to the bytes of nncodec."]
 
 
-def _sheet(original: Image.Image, outcomes: list[Outcome]) -> bytes:
-    """Return a PNG of the original and the results in a row, labelled."""
-    labels = [("original", f"{3 * original.width * original.height:,} bytes")]
-    labels += [(o.codec, f"{o.size_bytes:,} bytes, {o.psnr_db:.1f} dB, SSIM {o.ssim:.3f}") for o in outcomes]
-    step = original.width + _GAP
-    sheet = Image.new("RGB", (step * len(labels) + _GAP, original.height + _LABEL_HEIGHT + _GAP), "white")
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(_FONT_SIZE)
-    for number, (picture, label) in enumerate(zip([original, *(o.picture for o in outcomes)], labels, strict=True)):
-        left = _GAP + step * number
-        draw.multiline_text((left, 4), "\n".join(label), "black", font)
-        sheet.paste(picture, (left, _LABEL_HEIGHT))
+def _sheet(original: Original, trials: Sequence[Trial], labels: dict[str, str]) -> bytes:
+    """Return the PNG that shows the original and the results."""
+    from nncodec.cli.demo_sheet import Panel, draw_sheet
+    from nncodec.compare.crops import most_different_square
+
+    image = original.image
+    panels = [Panel(("original", f"{original.info.raw_bytes:,} bytes", "uncompressed"), image)]
+    for trial in trials:
+        result = trial.measurement
+        values = f"{result.psnr_db:.2f} dB, SSIM {result.ssim:.3f}"
+        panels.append(Panel((labels[result.codec], f"{result.bytes:,} bytes", values), trial.decoded))
+    side = min(image.size) // _SQUARES_ACROSS
+    crop = most_different_square(image, [trial.decoded for trial in trials], side)
     buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
+    draw_sheet(panels, crop)[0].save(buffer, "PNG")
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""One picture through every codec: what `study` has done for each picture, in this process or another."""
+"""Measure one picture: with one codec, with several at the same bytes, or with all codecs of a plan."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+
+from PIL import Image
 
 from nncodec import metrics
 from nncodec._support.text import describe
@@ -17,18 +19,18 @@ from nncodec.compare.results import Measurement, PictureInfo, Skipped
 from nncodec.errors import InvalidOption
 
 TIMED_RUNS = 3
-"""Runs that a time is the median of, after one that is not counted."""
+"""A time is the median of this many runs, after a first one that is not counted."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Matching:
-    """What is to be made equal.
+    """A matching of all codecs with a reference codec.
 
     Args:
-        by: psnr, ssim or bytes.
-        reference: name of the codec that the others are to meet.
+        by: what to make equal: psnr, ssim or bytes.
+        reference: name of the reference codec.
         quality: of the reference.
     """
 
@@ -39,7 +41,7 @@ class Matching:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done with every picture; arguments as for `study.compare`."""
+    """How to measure every picture; arguments as for `study.compare`."""
 
     codecs: tuple[str, ...]
     qualities: Mapping[str, Sequence[int]]
@@ -47,6 +49,13 @@ class Plan:
     matchings: tuple[Matching, ...]
     timings: bool
     max_pixels: int
+
+
+class Trial(NamedTuple):
+    """One picture through one codec at one quality: the numbers, and the decoded picture in the original's mode."""
+
+    measurement: Measurement
+    decoded: Image.Image
 
 
 @dataclass
@@ -90,7 +99,7 @@ def measure_picture(source: PictureSource, plan: Plan, advance: Callable[[], Non
         try:
             codec = open_codec(matching.reference, effort=plan.effort)
             targets.append(measure(original, codec, matching.quality, timings=plan.timings))
-        except Exception as error:  # it is told below, where that codec has its turn
+        except Exception as error:  # reported below, at that codec's turn
             targets.append(error)
     for name in plan.codecs:
         try:
@@ -102,16 +111,26 @@ def measure_picture(source: PictureSource, plan: Plan, advance: Callable[[], Non
 
 
 def measure(original: Original, codec: Codec, quality: int, *, timings: bool = False) -> Measurement:
-    """Encode and decode a picture once, and several times more where times are wanted.
+    """Encode and decode a picture; arguments and errors as for `try_codec`."""
+    return try_codec(original, codec, quality, timings=timings).measurement
+
+
+def try_codec(original: Original, codec: Codec, quality: int, *, timings: bool = False, warm: bool = False) -> Trial:
+    """Encode and decode a picture once, and `TIMED_RUNS` times more for `timings`.
+
+    Metrics whose package is not installed are None.
+
+    Args:
+        warm: the codec has just encoded this picture, so the time of encoding needs no uncounted run.
 
     Raises:
-        NncError, OSError, ValueError, ...: the codec refuses the picture, or gives back one of another size.
+        NncError, OSError, ValueError, ...: the codec refuses the picture, or returns one of another size.
     """
     image, info = original.image, original.info
-    data, encode_s = _run(lambda: codec.encode(image, quality), timings)
+    data, encode_s = _run(lambda: codec.encode(image, quality), timings, warm=warm)
     decoded, decode_s = _run(lambda: codec.decode(data), timings)
     decoded = alike(decoded, image)
-    return Measurement(
+    measurement = Measurement(
         picture=info.name,
         codec=codec.info.name,
         quality=quality,
@@ -121,15 +140,31 @@ def measure(original: Original, codec: Codec, quality: int, *, timings: bool = F
         ratio_png=info.png_bytes / len(data),
         psnr_db=metrics.psnr(image, decoded),
         ssim=metrics.ssim(image, decoded),
-        ms_ssim=metrics.ms_ssim(image, decoded),
+        ms_ssim=None if "MS-SSIM" in metrics.not_installed() else metrics.ms_ssim(image, decoded),
         ssimulacra2=metrics.ssimulacra2(image, decoded),
         encode_s=encode_s,
         decode_s=decode_s,
     )
+    return Trial(measurement, decoded)
+
+
+def try_at_equal_bytes(
+    original: Original, codecs: Sequence[Codec], quality: int, *, timings: bool = False
+) -> list[Trial]:
+    """Try the first codec at a quality, and every other where its file comes nearest to the first one's bytes.
+
+    Args, Raises: see `try_codec`.
+    """
+    first = try_codec(original, codecs[0], quality, timings=timings)
+    trials = [first]
+    for codec in codecs[1:]:
+        nearest = matched_quality(codec, original.image, "bytes", first.measurement.bytes)
+        trials.append(try_codec(original, codec, nearest, timings=timings, warm=True))
+    return trials
 
 
 def value_of(measurement: Measurement, by: str) -> float:
-    """Return what a matching compares."""
+    """Return the value that a matching makes equal."""
     return {"psnr": measurement.psnr_db, "ssim": measurement.ssim, "bytes": measurement.bytes}[by]
 
 
@@ -149,18 +184,18 @@ def _measure_codec(
         if name == matching.reference:
             matched.append(target)
             continue
-        known = {quality: value_of(one, matching.by) for quality, one in own.items()}
+        known = {quality: value_of(measured, matching.by) for quality, measured in own.items()}
         wanted = value_of(target, matching.by)
         quality = matched_quality(codec, original.image, matching.by, wanted, known)
         matched.append(own.get(quality) or measure(original, codec, quality, timings=plan.timings))
     result.measurements += own.values()
-    for group, one in zip(result.matched, matched, strict=True):
-        if one is not None:
-            group.append(one)
+    for group, measurement in zip(result.matched, matched, strict=True):
+        if measurement is not None:
+            group.append(measurement)
 
 
 def _qualities(codec: Codec, plan: Plan) -> Sequence[int]:
-    """Return the qualities asked for; a model without qualities has one, whatever was asked."""
+    """Return the qualities asked for; a model without qualities ignores them and has one."""
     asked = plan.qualities.get(codec.info.name, codec.ladder)
     if codec.info.learned and len(codec.qualities) == 1:
         return codec.ladder
@@ -170,14 +205,15 @@ def _qualities(codec: Codec, plan: Plan) -> Sequence[int]:
     return sorted(set(asked))
 
 
-def _run(call: Callable[[], _T], timings: bool) -> tuple[_T, float | None]:
-    """Return a call's result, and the median time of further, warm runs in seconds."""
-    result = call()
+def _run(call: Callable[[], _T], timings: bool, *, warm: bool = False) -> tuple[_T, float | None]:
+    """Return a call's result and, for `timings`, the median time of `TIMED_RUNS` warm runs in seconds."""
     if not timings:
-        return result, None
-    taken = []
+        return call(), None
+    if not warm:
+        call()
+    times_s = []
     for _ in range(TIMED_RUNS):
         start = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - start)
-    return result, statistics.median(taken)
+        result = call()
+        times_s.append(time.perf_counter() - start)
+    return result, statistics.median(times_s)

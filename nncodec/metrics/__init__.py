@@ -1,9 +1,9 @@
-"""How far a decoded picture is from its original: PSNR, SSIM, MS-SSIM, SSIMULACRA2.
+"""Metrics of a decoded picture against its original: PSNR, SSIM, MS-SSIM, SSIMULACRA2.
 
 All take two pictures of one size, 8-bit grey or RGB, as arrays of shape (height, width) or (height, width, 3) or as
-Pillow images; all are higher for better pictures. Colour counts in every one of them: PSNR is over all samples, SSIM
-and MS-SSIM are means over the R, G and B planes, as published results of learned codecs are. Luma alone would pass over
-what chroma subsampling does. Importing this module loads neither torch nor scikit-image.
+Pillow images; higher is better. All count colour: PSNR is over all samples, SSIM and MS-SSIM are means over the R, G
+and B planes, as in published results of learned codecs. Luma alone would miss the loss by chroma subsampling. Importing
+this module loads neither torch nor scikit-image.
 """
 
 from __future__ import annotations
@@ -27,6 +27,13 @@ SSIM_EDGE = 11
 
 MS_SSIM_EDGE = 161
 """Pixels along the shorter edge below which there is no MS-SSIM: its window does not fit into the fifth scale."""
+
+_PACKAGES = {"MS-SSIM": "pytorch_msssim", "SSIMULACRA2": "ssimulacra2"}
+
+
+def not_installed() -> list[str]:
+    """Return the names of the metrics whose packages, in the extra `compare`, are not installed."""
+    return [name for name, package in _PACKAGES.items() if not is_installed(package)]
 
 
 def psnr(original: Picture, decoded: Picture) -> float:
@@ -85,7 +92,7 @@ def ms_ssim(original: Picture, decoded: Picture) -> float | None:
     before, after = _pair(original, decoded)
     if _edge(before) < MS_SSIM_EDGE:
         return None
-    package = require("pytorch_msssim", "compare", "MS-SSIM")
+    package = require(_PACKAGES["MS-SSIM"], "compare", "MS-SSIM")
     import torch
 
     def planes(picture: NDArray[np.uint8]) -> Any:
@@ -106,7 +113,7 @@ def ssimulacra2(original: Picture, decoded: Picture) -> float | None:
         UnsupportedImage: see `psnr`.
     """
     before, after = _pair(original, decoded)
-    if not is_installed("ssimulacra2") or _edge(before) < reference_ssimulacra2.SMALLEST_EDGE:
+    if not is_installed(_PACKAGES["SSIMULACRA2"]) or _edge(before) < reference_ssimulacra2.SMALLEST_EDGE:
         return None
     colour = [picture if picture.ndim == 3 else np.stack([picture] * 3, axis=2) for picture in (before, after)]
     return reference_ssimulacra2.score(*colour)

@@ -181,20 +181,20 @@ def _viewer(parts: Parts) -> dict[str, Any]:
             {"key": coded.codec, "label": labels[coded.codec], "facts": facts(coded, info), "uri": uri}
             for coded, uri in zip(sample.coded, embedded.uris[1:], strict=True)
         ]
-        box = embedded.box
-        note = f"The whole picture, {box.width} x {box.height} pixels."
+        crop = embedded.crop
+        note = f"The whole picture, {crop.width} x {crop.height} pixels."
         if not embedded.whole:
             note = (
-                f"The {box.width} x {box.height} pixels with most detail, at {box.left}, {box.top} of {info.width} x "
-                f"{info.height}. The numbers are of the whole picture."
+                f"The {crop.width} x {crop.height} pixels with most detail, at {crop.left}, {crop.top} of "
+                f"{info.width} x {info.height}. The numbers are of the whole picture."
             )
         samples.append(
             {
                 "name": sample.name,
                 "why": sample.why,
                 "note": note,
-                "width": box.width,
-                "height": box.height,
+                "width": crop.width,
+                "height": crop.height,
                 "versions": versions,
             }
         )
