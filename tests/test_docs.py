@@ -202,10 +202,22 @@ def test_docstrings_describe_arguments_that_exist(source: Any) -> None:
     assert described > 50
 
 
+def test_a_sentence_on_a_result_is_not_taken_for_its_type(source: Any) -> None:
+    """`Returns:` holds a sentence; a colon in it would make the site show its beginning as a type."""
+    for path, item in exported_objects(source):
+        for documented in (item, *item.members.values()):
+            for section in _sections(documented):
+                if section.kind.value in ("returns", "yields"):
+                    assert not isinstance(section.value[0].annotation, str), f"{path}: {documented.name}"
+
+
+def _sections(documented: Any) -> list[Any]:
+    options = {"warnings": False, "returns_multiple_items": False, "returns_named_value": False}
+    return [] if documented.docstring is None else documented.docstring.parse("google", **options)
+
+
 def _described_arguments(documented: Any) -> Iterator[str]:
-    if documented.docstring is None:
-        return
-    for section in documented.docstring.parse("google", warnings=False):
+    for section in _sections(documented):
         if section.kind.value == "parameters":
             for argument in section.value:
                 yield from (name.strip(" *") for name in argument.name.split(","))
