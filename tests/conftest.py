@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+import toys
 
 from nncodec.plugin import discovery, registry
-from nncodec.plugin.hooks import ModelSpec, hookimpl
+from nncodec.plugin.hooks import ModelSpec
 from nncodec.plugin.model_file import write_model
 
 # Images in tests are small: one thread is enough, and workers of pytest-xdist with several each would be slower.
@@ -71,33 +70,14 @@ def enhancers(
     """
     folder = tmp_path / "sharp models"
     folder.mkdir()
-    module = ModuleType("sharp_plugin")
-    specs = [
+    models = [
         ModelSpec(name, write_sharpener(folder / f"{factor}.safetensors", name, factor), (alias,))
         for name, (factor, alias) in _SHARPENERS.items()
     ]
-
-    @hookimpl
-    def nncodec_models() -> list[ModelSpec]:
-        return specs
-
-    module.nncodec_models = nncodec_models  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
     group = discovery.ENTRY_POINT_GROUP
-    real = importlib.metadata.entry_points  # torch looks for entry points of its own when it is imported
-    codecs = [one for one in real(group=group) if one.name in _CODECS]
-    names = ("enhancer_plugin", module.__name__)
-    added = [importlib.metadata.EntryPoint(name, name, group) for name in names]
-
-    def install(entry_points: list[importlib.metadata.EntryPoint]) -> None:
-        monkeypatch.setattr(
-            importlib.metadata,
-            "entry_points",
-            lambda **chosen: entry_points if chosen == {"group": group} else real(**chosen),
-        )
-        registry.refresh()
-
-    install([*codecs, *added])
-    yield lambda: install(codecs)
+    codecs = [plugin for plugin in importlib.metadata.entry_points(group=group) if plugin.name in _CODECS]
+    example = importlib.metadata.EntryPoint("enhancer_plugin", "enhancer_plugin", group)
+    toys.install(monkeypatch, *codecs, example, toys.plugin(monkeypatch, "sharp", models=models))
+    yield lambda: toys.install(monkeypatch, *codecs)
     monkeypatch.undo()
     registry.refresh()

@@ -4,72 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import skimage.data
+import toys
 from click.testing import CliRunner, Result
 from PIL import Image
 
 from nncodec.cli import main
 from nncodec.plugin import discovery, registry
-from nncodec.plugin.model_file import write_model
-
-_CODEC = '''
-import os, time
-from pathlib import Path
-import numpy as np
-from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
-from nncodec.plugin.latents import LatentSpec
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
-
-
-class Blocks(CodecModel):
-    """Codes the mean of every 2 x 2 pixels, and sleeps for as long as its config says."""
-
-    def __init__(self, mode, sleep_s):
-        self.sleep_s = sleep_s
-        specs = (LatentSpec("means", 3 if mode == "RGB" else 1, 2, 0, 255),)
-        self.traits = CodecTraits((mode,), AnySize(8, 8), specs, qualities=True, efforts=(0, 3))
-
-    @classmethod
-    def from_file(cls, model_file):
-        return cls(model_file.config["mode"], model_file.config["sleep_s"])
-
-    def analysis(self, pixels, quality, effort):
-        if self.sleep_s:
-            Path(os.environ["TINY_MARKS"], str(os.getpid())).touch()
-            time.sleep(self.sleep_s)
-        frames, height, width, channels = pixels.shape
-        parts = pixels.reshape(frames, height // 2, 2, width // 2, 2, channels)
-        step = 1 + (100 - quality) // 10
-        means = np.rint(parts.mean(axis=(2, 4)) / step).astype(np.int32)
-        return {"means": means.transpose(0, 3, 1, 2)}
-
-    def synthesis(self, latents, quality):
-        step = 1 + (100 - quality) // 10
-        means = np.clip(latents["means"].transpose(0, 2, 3, 1) * step, 0, 255).astype(np.uint8)
-        return means.repeat(2, axis=1).repeat(2, axis=2)
-
-
-class Inverse(EnhancerModel):
-    """Turns pictures into their negatives, by as much as strength says, and repeats pixels `factor` times."""
-
-    def __init__(self, factor):
-        self.traits = EnhancerTraits(factor, 1, 0, strengths=True)
-
-    @classmethod
-    def from_file(cls, model_file):
-        return cls(model_file.config["factor"])
-
-    def enhance(self, pixels, strength):
-        mixed = np.rint((1 - strength) * pixels + strength * (255.0 - pixels)).astype(np.uint8)
-        return mixed.repeat(self.traits.factor, axis=1).repeat(self.traits.factor, axis=2)
-'''
 
 _PLUGIN = """
 from pathlib import Path
@@ -81,8 +29,8 @@ HERE = Path(__file__).parent
 @hookimpl
 def nncodec_architectures():
     return [
-        ArchitectureSpec("blocks", "tiny_codec:Blocks"),
-        ArchitectureSpec("inverse", "tiny_codec:Inverse", kind="enhancer"),
+        ArchitectureSpec("blocks", "toys:BlockMeans"),
+        ArchitectureSpec("inverse", "toys:Negative", kind="enhancer"),
     ]
 
 
@@ -95,28 +43,21 @@ def nncodec_models():
 
 def make_model(path: Path, name: str, **config: object) -> Path:
     """Write a model file of the test architecture."""
-    settings = {"mode": "RGB", "sleep_s": 0} | config
     card = {"summary": "means of\n2 x 2 pixels", "licence": "CC0-1.0"}
-    tensors = {"none": np.zeros(1, np.float32)}
-    write_model(path, architecture="blocks", config=settings, name=name, card=card, tensors=tensors)
-    return path
+    return toys.write_toy(path, name, "blocks", {"mode": "RGB", "sleep_s": 0} | config, card=card)
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of installed distributions: `tiny`, whose plugin works, and `broken`, whose plugin does not."""
     folder = tmp_path_factory.mktemp("site")
-    (folder / "tiny_codec.py").write_text(_CODEC)
+    shutil.copy(toys.__file__, folder)
     (folder / "tiny_plugin.py").write_text(_PLUGIN)
     make_model(folder / "rgb.safetensors", "tiny/rgb")
     make_model(folder / "grey.safetensors", "tiny/grey", mode="L")
     make_model(folder / "slow.safetensors", "tiny/slow", sleep_s=100)
     for name, factor in (("keep", 1), ("triple", 3)):
-        tensors = {"none": np.zeros(1, np.float32)}
-        path = folder / f"{name}.safetensors"
-        write_model(
-            path, architecture="inverse", config={"factor": factor}, name=f"tiny/{name}", card={}, tensors=tensors
-        )
+        toys.write_toy(folder / f"{name}.safetensors", f"tiny/{name}", "inverse", {"factor": factor})
     for name, module in (("tiny", "tiny_plugin"), ("broken", "there_is_no_such_module")):
         facts = folder / f"{name}-1.0.dist-info"
         facts.mkdir()

@@ -121,7 +121,7 @@ def test_ctrl_c_leaves_nothing(start, photo, tmp_path, jobs, whole_group):
     marks = tmp_path / "marks"
     marks.mkdir()
     process = start(
-        "encode", "a.png", "b.png", "c.png", "-m", "tiny/slow", "-o", "out", "-j", jobs, TINY_MARKS=str(marks)
+        "encode", "a.png", "b.png", "c.png", "-m", "tiny/slow", "-o", "out", "-j", jobs, TOY_MARKS=str(marks)
     )
     deadline = time.monotonic() + 60
     while len(list(marks.iterdir())) < jobs:
@@ -146,7 +146,7 @@ def test_a_worker_that_dies_is_an_error_and_no_hang(start, photo, tmp_path):
         photo.save(name)
     marks = tmp_path / "marks"
     marks.mkdir()
-    process = start("encode", "a.png", "b.png", "-m", "tiny/slow", "-o", "out", "-j", 2, TINY_MARKS=str(marks))
+    process = start("encode", "a.png", "b.png", "-m", "tiny/slow", "-o", "out", "-j", 2, TOY_MARKS=str(marks))
     deadline = time.monotonic() + 60
     while len(list(marks.iterdir())) < 2:
         assert time.monotonic() < deadline

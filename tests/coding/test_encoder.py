@@ -9,57 +9,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from toys import RecordedMeans
 
 import nncodec
 from nncodec.coding.grid import Grid
 from nncodec.errors import PluginError
 from nncodec.format.container import Container
 from nncodec.plugin import registry
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
-from nncodec.plugin.model_file import ModelFile
-
-MULTIPLE, HALO = 8, 16
-
-
-class Means(CodecModel):
-    """Grey means of 4 x 4 pixels, from the analysis, and how many frames there are, from quantize."""
-
-    traits = CodecTraits(
-        ("L",), AnySize(MULTIPLE, HALO), (LatentSpec("mean", 1, 4, 0, 255), LatentSpec("count", 1, 8, 0, 99))
-    )
-
-    def __init__(self) -> None:
-        self.analysed: list[tuple[int, ...]] = []
-        self.quantized: list[tuple[int, ...]] = []
-
-    @classmethod
-    def from_file(cls, model_file: ModelFile) -> CodecModel:
-        return cls()
-
-    def analysis(self, pixels: Pixels, quality: int, effort: int) -> Mapping[str, NDArray[Any]]:
-        self.analysed.append(pixels.shape)
-        frames, height, width, _ = pixels.shape
-        means = pixels.reshape(frames, height // 4, 4, width // 4, 4).mean(axis=(2, 4), dtype=np.float32)
-        return {"mean": means[:, None]}  # (N, 1, h, w)
-
-    def quantize(self, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int) -> Latents:
-        self.quantized.append(pixels.shape)
-        assert latents.keys() == {"mean"}
-        assert latents["mean"].dtype == np.float32
-        np.testing.assert_array_equal(latents["mean"], self.analysis(pixels, quality, effort)["mean"])
-        self.analysed.pop()
-        count = np.full(self.traits.latents[1].shape(*pixels.shape[:3]), len(pixels), np.int32)
-        return {"mean": np.round(latents["mean"]).astype(np.int32), "count": count}
-
-    def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
-        return latents["mean"].astype(np.uint8).repeat(4, axis=2).repeat(4, axis=3).transpose(0, 2, 3, 1)
+from nncodec.plugin.latents import Pixels
 
 
 @pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> Means:
+def model(monkeypatch: pytest.MonkeyPatch) -> RecordedMeans:
     """Return a model that is opened in place of any other."""
-    opened = Means()
+    opened = RecordedMeans()
     monkeypatch.setattr(registry, "open_model", lambda _: opened)
     return opened
 
@@ -85,7 +48,7 @@ def assert_restored(data: bytes, expected: list[Image.Image]) -> None:
     ],
 )
 def test_quantize_sees_each_block_and_analysis_each_tile_with_its_halo(
-    model: Means, width: int, height: int, blocks: list[tuple[int, ...]]
+    model: RecordedMeans, width: int, height: int, blocks: list[tuple[int, ...]]
 ) -> None:
     expected = pictures(1, width, height)
     data = nncodec.encode(expected[0], "conv/photo")
@@ -97,13 +60,13 @@ def test_quantize_sees_each_block_and_analysis_each_tile_with_its_halo(
     assert model.analysed == [(1, window.rows.size, window.columns.size, 1) for window in windows]
 
 
-def test_frames_of_a_block_are_quantized_together(model: Means) -> None:
+def test_frames_of_a_block_are_quantized_together(model: RecordedMeans) -> None:
     expected = pictures(5, 16, 12)
     assert_restored(nncodec.encode(expected, "conv/photo", frames_per_block=3), expected)
     assert model.quantized == [(3, 16, 16, 1), (2, 16, 16, 1)]
 
 
-def test_small_pictures_of_a_batch_are_quantized_together(model: Means) -> None:
+def test_small_pictures_of_a_batch_are_quantized_together(model: RecordedMeans) -> None:
     expected = pictures(3, 16, 12)
     for data, picture in zip(nncodec.encode_batch(expected, "conv/photo"), expected, strict=True):
         assert_restored(data, [picture])
@@ -122,26 +85,26 @@ def test_small_pictures_of_a_batch_are_quantized_together(model: Means) -> None:
     ],
 )
 def test_what_is_not_as_declared_is_the_plugins_fault(
-    model: Means, monkeypatch: pytest.MonkeyPatch, method: str, result: object, reason: str
+    model: RecordedMeans, monkeypatch: pytest.MonkeyPatch, method: str, result: object, reason: str
 ) -> None:
     monkeypatch.setattr(model, method, lambda *_: result)
     with pytest.raises(PluginError, match=reason):
         nncodec.encode(pictures(1, 16, 16)[0], "conv/photo")
 
 
-def test_tiles_that_differ_in_type_are_the_plugins_fault(model: Means, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_that_differ_in_type_are_the_plugins_fault(model: RecordedMeans, monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = iter((np.float32, np.float64))
 
     def analysis(pixels: Pixels, quality: int, effort: int) -> Mapping[str, NDArray[Any]]:
-        return {"mean": Means.analysis(model, pixels, quality, effort)["mean"].astype(next(kinds))}
+        return {"mean": RecordedMeans.analysis(model, pixels, quality, effort)["mean"].astype(next(kinds))}
 
     monkeypatch.setattr(model, "analysis", analysis)
     with pytest.raises(PluginError, match="other arrays for other tiles"):
         nncodec.encode(pictures(3, 1024, 512), "conv/photo")
 
 
-def test_without_quantize_analysis_has_to_round(model: Means, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(Means, "quantize")
+def test_without_quantize_analysis_has_to_round(model: RecordedMeans, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(RecordedMeans, "quantize")
     with pytest.raises(PluginError, match="its latents are"):
         nncodec.encode(pictures(1, 16, 16)[0], "conv/photo")
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image, ImageCms
+from toys import Negative
 
 import nncodec
 from nncodec.coding import enhancing
@@ -19,9 +20,8 @@ from nncodec.coding.enhancing import Enhancement, default_enhancer
 from nncodec.limits import Limits
 from nncodec.picture.area import Area, Span
 from nncodec.plugin import discovery, registry
-from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
+from nncodec.plugin.enhancer import EnhancerTraits
 from nncodec.plugin.guard import PluginGuard
-from nncodec.plugin.latents import Pixels
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -149,26 +149,15 @@ def test_tiles_are_the_whole(monkeypatch: pytest.MonkeyPatch, mode: str, name: s
     assert seen == [(number, len(seen)) for number in range(1, len(seen) + 1)]
 
 
-class Coordinates(EnhancerModel):
-    """Takes pictures whose edges are multiples of 8; says which windows it was shown."""
-
-    traits = EnhancerTraits(factor=2, multiple=8, halo=16)
-
-    def __init__(self) -> None:
-        self.windows: list[Pixels] = []
-
-    @classmethod
-    def from_file(cls, model_file: object) -> Coordinates:
-        return cls()
-
-    def enhance(self, pixels: Pixels, strength: float) -> Pixels:
-        self.windows.append(pixels.copy())
-        return pixels.repeat(2, axis=1).repeat(2, axis=2)
-
-
 @pytest.fixture
 def coordinates() -> Enhancement:
-    return Enhancement(registry.catalog().find("x2"), Coordinates(), PluginGuard("tiny"), 0, enhancing.WINDOW_EDGE)
+    return Enhancement(
+        registry.catalog().find("x2"),
+        Negative(factor=2, multiple=8, halo=16),
+        PluginGuard("tiny"),
+        0,
+        enhancing.WINDOW_EDGE,
+    )
 
 
 def _whole(image: Image.Image) -> Area:
@@ -186,7 +175,7 @@ def test_windows_end_where_the_picture_does_and_are_filled_up_by_its_edge(
     found = coordinates.apply(image, whole, whole.scaled(2), whole)
     assert np.array_equal(np.asarray(found), np.asarray(image).repeat(2, axis=0).repeat(2, axis=1))
     model = coordinates.model
-    assert isinstance(model, Coordinates)
+    assert isinstance(model, Negative)
     corners = [(int(window[0, 0, 0, 0]), int(window[0, 0, 0, 1])) for window in model.windows]
     # The first tile has no halo before it and is larger by it, so that all windows are of one size.
     expected = [(left, top) for top in (0, 16, 32) for left in (0, 16, 32, 48, 64)]

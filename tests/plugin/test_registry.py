@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import builtins
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-import numpy as np
 import pytest
+from toys import BlockMeans, Negative, write_toy
 
 from nncodec.errors import BadModelFile, ModelError, PluginError, UnknownModel, WeightsMismatch
 from nncodec.plugin import discovery, registry
 from nncodec.plugin.catalog import Catalog
-from nncodec.plugin.codec import CodecModel, CodecTraits, FixedSize
 from nncodec.plugin.discovery import build_catalog
-from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
-from nncodec.plugin.model_file import ModelFile, read_model, write_model
+from nncodec.plugin.model_file import read_model
 from nncodec.plugin.registry import install_model, open_enhancer, open_model, remove_model
 
 Plugin = Callable[..., EntryPoint]
@@ -37,43 +33,9 @@ def nncodec_models():
 """
 
 
-class OneGrey(CodecModel):
-    """A codec of 2 x 2 pictures that become one grey level; its config may ask it to fail."""
-
-    traits = CodecTraits(("L",), FixedSize(2, 2), (LatentSpec("grey", 1, 2, 0, 255),))
-
-    @classmethod
-    def from_file(cls, model_file: ModelFile) -> OneGrey:
-        failure = model_file.config.get("fail")
-        if failure is not None:
-            raise getattr(builtins, failure)("it does not fit\nand more")
-        return cls()
-
-    def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:
-        return {"grey": pixels.mean(axis=(1, 2)).astype(np.int32)[:, :, None, None]}
-
-    def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
-        return latents["grey"].repeat(2, axis=2).repeat(2, axis=3).transpose(0, 2, 3, 1).astype(np.uint8)
-
-
-class Unchanged(EnhancerModel):
-    """An enhancer that changes nothing; its config may ask it to be something else."""
-
-    traits = EnhancerTraits(1, 1, 0)
-
-    @classmethod
-    def from_file(cls, model_file: ModelFile) -> Unchanged:
-        return OneGrey() if model_file.config.get("odd") else cls()  # type: ignore[return-value]
-
-    def enhance(self, pixels: Pixels, strength: float) -> Pixels:
-        return pixels
-
-
 def model_file(folder: Path, name: str, *, seed: int = 0, architecture: str = "grey", **config: object) -> Path:
     path = folder / f"{name.replace('/', '_')}{seed}.safetensors"
-    tensors = {"weight": np.full(3, seed, np.float32)}
-    write_model(path, architecture=architecture, config=config, name=name, card={}, tensors=tensors)
-    return path
+    return write_toy(path, name, architecture, config, fill=seed)
 
 
 def forge_digest(path: Path, digest: str) -> None:
@@ -114,7 +76,7 @@ def good(plugin: Plugin, tmp_path: Path) -> EntryPoint:
     path = model_file(tmp_path, "good/one")
     return plugin(
         "good",
-        architectures=f"[ArchitectureSpec('grey', '{__name__}:OneGrey')]",
+        architectures="[ArchitectureSpec('grey', 'toys:BlockMeans')]",
         models=f"[ModelSpec('good/one', Path({str(path)!r}), aliases=('one',))]",
     )
 
@@ -179,16 +141,16 @@ def both(plugin: Plugin, good: EntryPoint, tmp_path: Path, monkeypatch: pytest.M
     one, odd = (f"Path({str(path)!r})" for path in paths)
     same = plugin(
         "same",
-        architectures=f"[ArchitectureSpec('same', '{__name__}:Unchanged', kind='enhancer')]",
+        architectures="[ArchitectureSpec('same', 'toys:Negative', kind='enhancer')]",
         models=f"[ModelSpec('same/one', {one}, ('x1',)), ModelSpec('same/odd', {odd})]",
     )
     return install(monkeypatch, good, same)
 
 
 def test_each_kind_opens_its_own_way(both: Catalog) -> None:
-    assert isinstance(open_enhancer("x1"), Unchanged)
+    assert isinstance(open_enhancer("x1"), Negative)
     assert open_enhancer(both.find("same/one")) is open_enhancer("same/one")
-    assert isinstance(open_model("one"), OneGrey)
+    assert isinstance(open_model("one"), BlockMeans)
     assert [(info.name, info.kinds) for info in both.plugins] == [("good", ("codec",)), ("same", ("enhancer",))]
     assert {name: both.kind_of(model_info) for name, model_info in both.models.items()} == {
         "good/one": "codec",
@@ -238,20 +200,20 @@ def test_the_message_for_an_unknown_one_lists_its_kind(both: Catalog) -> None:
 def test_an_architecture_that_makes_something_else_is_the_plugins_fault(both: Catalog) -> None:
     with pytest.raises(
         PluginError,
-        match=r"'same' .* failed with the model 'same/odd': OneGrey, which it returned, is not a EnhancerModel",
+        match=r"'same' .* failed with the model 'same/odd': BlockMeans, which it returned, is not a EnhancerModel",
     ):
         open_enhancer("same/odd")
 
 
-@pytest.mark.parametrize("reference", ["OneGrey", "Unchanged"])
+@pytest.mark.parametrize("reference", ["BlockMeans", "Negative"])
 def test_an_architecture_of_the_wrong_kind_is_the_plugins_fault(
     plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str
 ) -> None:
-    kind, opener = ("enhancer", open_enhancer) if reference == "OneGrey" else ("codec", open_model)
+    kind, opener = ("enhancer", open_enhancer) if reference == "BlockMeans" else ("codec", open_model)
     path = model_file(tmp_path, "wrong/one", architecture="wrong")
     wrong = plugin(
         "wrong",
-        architectures=f"[ArchitectureSpec('wrong', '{__name__}:{reference}', kind={kind!r})]",
+        architectures=f"[ArchitectureSpec('wrong', 'toys:{reference}', kind={kind!r})]",
         models=f"[ModelSpec('wrong/one', Path({str(path)!r}))]",
     )
     install(monkeypatch, wrong)
@@ -336,7 +298,7 @@ def test_an_entry_point_that_points_nowhere_is_reported() -> None:
 
 def test_a_second_architecture_of_a_name_is_refused(plugin: Plugin, good: EntryPoint) -> None:
     catalog = build_catalog([good, plugin("late", architectures="[ArchitectureSpec('grey', 'late:Codec')]")])
-    assert catalog.architectures["grey"].reference.endswith("OneGrey")
+    assert catalog.architectures["grey"].reference.endswith("BlockMeans")
     assert catalog.plugins[1].reason == "architecture 'grey' is already provided"
 
 
@@ -405,7 +367,7 @@ def test_the_message_for_an_unknown_model_names_switched_off_plugins(
 
 def test_a_model_opens_by_name_alias_and_head_and_stays_open(installed: Catalog) -> None:
     opened = open_model("good/one")
-    assert isinstance(opened, OneGrey)
+    assert isinstance(opened, BlockMeans)
     assert open_model("one") is open_model(installed.find("one")) is opened
 
 
@@ -494,7 +456,7 @@ def test_an_installed_model_is_a_copy_under_its_own_name(installed: Catalog, use
     source.unlink()
     assert model_info.path.parent == user_models
     assert registry.catalog().find("mine/two") == model_info
-    assert isinstance(open_model("mine/two"), OneGrey)
+    assert isinstance(open_model("mine/two"), BlockMeans)
     assert [path.suffix for path in user_models.iterdir()] == [".safetensors"]
 
 

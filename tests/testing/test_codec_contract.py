@@ -2,85 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from toys import Checkerboard, SmoothMeans, install, plugin, write_toy
 
 from nncodec.errors import NncError
-from nncodec.plugin import discovery, registry
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, FixedSize
-from nncodec.plugin.entropy import EntropyModel, Stage, StageContext, Tables
-from nncodec.plugin.hooks import ArchitectureSpec, hookimpl
+from nncodec.plugin import registry
+from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
+from nncodec.plugin.entropy import EntropyModel, Stage, StageContext
+from nncodec.plugin.hooks import ArchitectureSpec
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile
-from nncodec.plugin.model_file import write_model as write_model_file
 from nncodec.testing import CodecModelContract
 
-_BLOCK = 4
-_ALL, _EVEN, _ODD = slice(None), slice(0, None, 2), slice(1, None, 2)
 _FOR_FIXED_SIZES = "test_other_sizes_are_refused_by_a_model_of_fixed_size"
 _TESTS = [name for name in dir(CodecModelContract) if name.startswith("test_") and name != _FOR_FIXED_SIZES]
-
-
-def smooth(planes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of each 3 x 3 neighbourhood along the last two axes."""
-    height, width = planes.shape[-2:]
-    padded = np.pad(planes, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
-    around = [padded[..., y : y + height, x : x + width] for y in range(3) for x in range(3)]
-    return np.asarray(sum(around) / 9)
-
-
-class Checkerboard(EntropyModel):
-    """Even rows and columns first, then the rest, predicted by the mean of what is coded."""
-
-    tables = Tables(np.full((2, 16), 64, np.uint32), -7, 10)
-
-    def stages(self) -> Sequence[Stage]:
-        return [Stage("y", (_ALL, _ALL, rows, columns)) for rows in (_EVEN, _ODD) for columns in (_EVEN, _ODD)]
-
-    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
-        if stage == 0:
-            return StageContext(np.array(0))
-        first = known["y"][:, :, _EVEN, _EVEN]
-        return StageContext(np.array(1), first.mean(axis=(2, 3), keepdims=True).astype(np.int32))
-
-
-class SmoothCodec(CodecModel):
-    """Grey pictures as the smoothed means of their 4 x 4 blocks."""
-
-    traits = CodecTraits(("L",), AnySize(_BLOCK, _BLOCK), (LatentSpec("y", 1, _BLOCK, 0, 255),), qualities=True)
-
-    @classmethod
-    def from_file(cls, model_file: ModelFile) -> CodecModel:
-        if model_file.config != {"block": _BLOCK} or model_file.tensors["weight"].shape != (3,):
-            raise ValueError("not a smooth codec")
-        return cls()
-
-    def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:
-        frames, height, width, _ = pixels.shape
-        blocks = pixels.reshape(frames, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
-        means = smooth(blocks.mean(axis=(2, 4))[:, None])
-        return {"y": np.round(means / _step(quality)).astype(np.int32)}
-
-    def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
-        means = smooth(latents["y"].astype(np.float64) * _step(quality))
-        pixels = means.repeat(_BLOCK, axis=2).repeat(_BLOCK, axis=3).transpose(0, 2, 3, 1)
-        return np.clip(np.round(pixels), 0, 255).astype(np.uint8)
-
-    def entropy(self, quality: int) -> EntropyModel:
-        return Checkerboard()
-
-
-def _step(quality: int) -> int:
-    return 1 + (100 - quality) // 4
 
 
 # --- the same codec with latents in quarters, rounded around what is decoded before -------------------------------
@@ -97,14 +39,12 @@ class QuartersAroundMeans(Checkerboard):
         return context if stage < 3 or self._last_is_coded else context._replace(tables=np.array(-1))
 
 
-def _unrounded(self: SmoothCodec, pixels: Pixels, quality: int, effort: int) -> dict[str, NDArray[np.float32]]:
-    frames, height, width, _ = pixels.shape
-    blocks = pixels.reshape(frames, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
-    return {"y": (smooth(blocks.mean(axis=(2, 4))[:, None]) / _step(quality)).astype(np.float32)}
+def _unrounded(self: SmoothMeans, pixels: Pixels, quality: int, effort: int) -> dict[str, NDArray[np.float32]]:
+    return {"y": self.unrounded(pixels, quality).astype(np.float32)}
 
 
 def _rounded_in_order(
-    self: SmoothCodec, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int
+    self: SmoothMeans, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int
 ) -> Latents:
     entropy = self.entropy(quality)
     known = {"y": np.zeros(latents["y"].shape, np.int32)}
@@ -115,14 +55,14 @@ def _rounded_in_order(
     return known
 
 
-def _from_quarters(self: SmoothCodec, latents: Mapping[str, IntArray], quality: int) -> Pixels:
+def _from_quarters(self: SmoothMeans, latents: Mapping[str, IntArray], quality: int) -> Pixels:
     return _sound_synthesis(self, {"y": latents["y"] / 4}, quality)  # type: ignore[dict-item]
 
 
-_sound_synthesis = SmoothCodec.synthesis
-_QUARTER_SPECS = (LatentSpec("y", 1, _BLOCK, -40, 1060, step=4),)
+_sound_synthesis = SmoothMeans.synthesis
+_QUARTER_SPECS = (LatentSpec("y", 1, SmoothMeans.BLOCK, -40, 1060, step=4),)
 _QUARTERS: dict[str, Any] = {
-    "traits": replace(SmoothCodec.traits, latents=_QUARTER_SPECS),
+    "traits": replace(SmoothMeans.traits, latents=_QUARTER_SPECS),
     "entropy": lambda self, quality: QuartersAroundMeans(quality),
     "analysis": _unrounded,
     "quantize": _rounded_in_order,
@@ -135,30 +75,13 @@ class Contract(CodecModelContract):
 
     @classmethod
     def write_model(cls, folder: Path) -> None:
-        write_model_file(
-            folder / "smooth.safetensors",
-            architecture="smooth",
-            config={"block": _BLOCK},
-            name="smooth/one",
-            card={},
-            tensors={"weight": np.zeros(3, np.float32)},
-        )
+        write_toy(folder / "smooth.safetensors", "smooth/one", "smooth", {"block": SmoothMeans.BLOCK})
 
 
 @pytest.fixture(autouse=True)
 def _plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make the codec above the only installed architecture."""
-    module = ModuleType("smooth_plugin")
-
-    @hookimpl
-    def nncodec_architectures() -> list[ArchitectureSpec]:
-        return [ArchitectureSpec("smooth", f"{__name__}:SmoothCodec")]
-
-    module.nncodec_architectures = nncodec_architectures  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    entry_point = EntryPoint("smooth", module.__name__, discovery.ENTRY_POINT_GROUP)
-    monkeypatch.setattr("nncodec.plugin.registry.importlib.metadata.entry_points", lambda group: [entry_point])
-    registry.refresh()
+    install(monkeypatch, plugin(monkeypatch, "smooth", [ArchitectureSpec("smooth", "toys:SmoothMeans")]))
     yield
     monkeypatch.undo()
     registry.refresh()
@@ -181,7 +104,7 @@ def test_a_sound_model_passes(test: str) -> None:
 @pytest.mark.parametrize("test", _TESTS)
 def test_a_sound_model_that_rounds_around_means_passes(monkeypatch: pytest.MonkeyPatch, test: str) -> None:
     for name, value in _QUARTERS.items():
-        monkeypatch.setattr(SmoothCodec, name, value)
+        monkeypatch.setattr(SmoothMeans, name, value)
     check(test)
 
 
@@ -194,18 +117,18 @@ def test_a_written_model_is_gone_afterwards() -> None:
 
 
 def _analysis(change: Callable[[Pixels, Latents], Latents]) -> dict[str, Any]:
-    sound = SmoothCodec.analysis
+    sound = SmoothMeans.analysis
 
-    def analysis(self: SmoothCodec, pixels: Pixels, quality: int, effort: int) -> Latents:
+    def analysis(self: SmoothMeans, pixels: Pixels, quality: int, effort: int) -> Latents:
         return change(pixels, sound(self, pixels, quality, effort))
 
     return {"analysis": analysis}
 
 
 def _synthesis(change: Callable[[Mapping[str, IntArray], Pixels], Any]) -> dict[str, Any]:
-    sound = SmoothCodec.synthesis
+    sound = SmoothMeans.synthesis
 
-    def synthesis(self: SmoothCodec, latents: Mapping[str, IntArray], quality: int) -> Any:
+    def synthesis(self: SmoothMeans, latents: Mapping[str, IntArray], quality: int) -> Any:
         return change(latents, sound(self, latents, quality))
 
     return {"synthesis": synthesis}
@@ -213,7 +136,7 @@ def _synthesis(change: Callable[[Mapping[str, IntArray], Pixels], Any]) -> dict[
 
 def _quantize(change: Callable[[Latents, Pixels, Mapping[str, NDArray[Any]]], Latents]) -> dict[str, Any]:
     def quantize(
-        self: SmoothCodec, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int
+        self: SmoothMeans, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int
     ) -> Latents:
         return change(_rounded_in_order(self, latents, pixels, quality, effort), pixels, latents)
 
@@ -221,18 +144,18 @@ def _quantize(change: Callable[[Latents, Pixels, Mapping[str, NDArray[Any]]], La
 
 
 def _in_quarters(change: Callable[[NDArray[np.float32]], Any]) -> dict[str, Any]:
-    def analysis(self: SmoothCodec, pixels: Pixels, quality: int, effort: int) -> dict[str, Any]:
+    def analysis(self: SmoothMeans, pixels: Pixels, quality: int, effort: int) -> dict[str, Any]:
         return {"y": change(_unrounded(self, pixels, quality, effort)["y"])}
 
     return {**_QUARTERS, "analysis": analysis}
 
 
 def _traits(**changes: Any) -> dict[str, Any]:
-    return {"traits": replace(SmoothCodec.traits, **changes)}
+    return {"traits": replace(SmoothMeans.traits, **changes)}
 
 
 def _spec(**changes: Any) -> dict[str, Any]:
-    return _traits(latents=(replace(SmoothCodec.traits.latents[0], **changes),))
+    return _traits(latents=(replace(SmoothMeans.traits.latents[0], **changes),))
 
 
 def _entropy(**members: Any) -> dict[str, Any]:
@@ -265,7 +188,7 @@ def _write_known(self: EntropyModel, stage: int, known: Mapping[str, IntArray]) 
 
 
 def _mean_of_all_frames(self: EntropyModel, stage: int, known: Mapping[str, IntArray]) -> StageContext:
-    return StageContext(np.array(0), known["y"][:, :, _EVEN, _EVEN].mean(keepdims=True).astype(np.int32))
+    return StageContext(np.array(0), known["y"][:, :, ::2, ::2].mean(keepdims=True).astype(np.int32))
 
 
 def _code_nothing(self: EntropyModel, stage: int, known: Mapping[str, IntArray]) -> StageContext:
@@ -285,7 +208,7 @@ _FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("test_traits_are_consistent", _traits(efforts=(0, 10))),
     ("test_traits_are_consistent", _traits(coder="gzip")),
     ("test_latent_specs_are_consistent", _traits(latents=())),
-    ("test_latent_specs_are_consistent", _traits(latents=SmoothCodec.traits.latents * 2)),
+    ("test_latent_specs_are_consistent", _traits(latents=SmoothMeans.traits.latents * 2)),
     ("test_latent_specs_are_consistent", _spec(channels=0)),
     ("test_latent_specs_are_consistent", _spec(minimum=255)),
     ("test_latent_specs_are_consistent", _spec(stride=8)),
@@ -313,7 +236,7 @@ _FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("test_grey_pictures_go_through", _entropy(stages=lambda self: Checkerboard().stages()[:3])),
     ("test_stages_cover_every_symbol_once", _entropy(stages=lambda self: Checkerboard().stages()[:3])),
     ("test_stages_cover_every_symbol_once", _entropy(stages=lambda self: [*Checkerboard().stages()] * 2)),
-    ("test_stages_cover_every_symbol_once", _entropy(stages=lambda self: [Stage("z", (_ALL,) * 4)])),
+    ("test_stages_cover_every_symbol_once", _entropy(stages=lambda self: [Stage("z", (slice(None),) * 4)])),
     ("test_contexts_fit_their_stages", _context(np.array(2))),
     ("test_contexts_fit_their_stages", _context(np.array(-2))),
     ("test_contexts_fit_their_stages", _entropy(tables=None, context=_code_nothing)),
@@ -354,38 +277,38 @@ _FAULTS: list[tuple[str, dict[str, Any]]] = [
 
 def _flat_pixels(latents: Mapping[str, IntArray]) -> Pixels:
     frames, _, height, width = latents["y"].shape
-    return np.zeros((frames, height * _BLOCK, width * _BLOCK, 1), np.uint8)
+    return np.zeros((frames, height * SmoothMeans.BLOCK, width * SmoothMeans.BLOCK, 1), np.uint8)
 
 
 @pytest.mark.parametrize(("test", "fault"), _FAULTS, ids=[f"{test}-{n}" for n, (test, _) in enumerate(_FAULTS)])
 def test_a_fault_is_found(monkeypatch: pytest.MonkeyPatch, test: str, fault: dict[str, Any]) -> None:
     for name, value in fault.items():
-        monkeypatch.setattr(SmoothCodec, name, value)
+        monkeypatch.setattr(SmoothMeans, name, value)
     with pytest.raises((AssertionError, NncError)):
         check(test)
 
 
 def test_a_shape_that_does_not_broadcast_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SmoothCodec, "entropy", _context(np.zeros((7, 5), np.int32))["entropy"])
+    monkeypatch.setattr(SmoothMeans, "entropy", _context(np.zeros((7, 5), np.int32))["entropy"])
     with pytest.raises(ValueError, match="broadcast"):
         check("test_contexts_fit_their_stages")
 
 
 def test_a_config_that_ends_the_program_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = SmoothCodec.from_file.__func__  # type: ignore[attr-defined]
+    sound = SmoothMeans.from_file.__func__  # type: ignore[attr-defined]
 
-    def from_file(cls: type[SmoothCodec], file: ModelFile) -> CodecModel:
-        if file.config != {"block": _BLOCK}:
+    def from_file(cls: type[SmoothMeans], file: ModelFile) -> CodecModel:
+        if file.config != {"block": SmoothMeans.BLOCK}:
             raise SystemExit(1)
         return sound(cls, file)  # type: ignore[no-any-return]
 
-    monkeypatch.setattr(SmoothCodec, "from_file", classmethod(from_file))
+    monkeypatch.setattr(SmoothMeans, "from_file", classmethod(from_file))
     with pytest.raises(SystemExit):
         check("test_a_hostile_config_opens_or_is_refused")
 
 
 def test_tests_that_do_not_apply_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SmoothCodec, "traits", replace(SmoothCodec.traits, size=FixedSize(8, 12)))
+    monkeypatch.setattr(SmoothMeans, "traits", replace(SmoothMeans.traits, size=FixedSize(8, 12)))
     check(_FOR_FIXED_SIZES)
     with pytest.raises(pytest.skip.Exception):
         check("test_tiles_and_whole_agree")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pytest
 import skimage.data
 import torch
@@ -17,9 +16,8 @@ from torch import Tensor, nn
 
 from nncodec.plugin import registry
 from nncodec.plugin.catalog import Catalog
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
 from nncodec.plugin.hooks import ArchitectureSpec
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
 from nncodec.training.options import RunOptions
 from nncodec.training.recipe import Recipe, TrainedModel
@@ -27,24 +25,6 @@ from nncodec.training.tasks import ModelTask
 from nncodec.training.training_set import DataSummary
 
 MULTIPLE = 8
-
-
-class TinyCodec(CodecModel):
-    """Codes grey levels as they are; there to be opened."""
-
-    traits = CodecTraits(("L",), AnySize(MULTIPLE, 0), (LatentSpec("grey", 1, 1, 0, 255),))
-
-    @classmethod
-    def from_file(cls, model_file: ModelFile) -> TinyCodec:
-        if set(model_file.tensors) != {"weight", "bias"}:
-            raise ValueError("weight and bias are missing")
-        return cls()
-
-    def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:
-        return {"grey": pixels.transpose(0, 3, 1, 2).astype(np.int32)}
-
-    def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
-        return latents["grey"].transpose(0, 2, 3, 1).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -111,14 +91,14 @@ class TinyRecipe(Recipe):
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     """Install the architecture "tiny", and return its name."""
     module = types.ModuleType("nncodec_tiny_of_tests")
-    module.__dict__.update(TinyCodec=TinyCodec, TinyRecipe=TinyRecipe, NoRecipe=dict)
+    module.__dict__.update(TinyRecipe=TinyRecipe, NoRecipe=dict)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     name = module.__name__
     specs = [
-        ArchitectureSpec("tiny", f"{name}:TinyCodec", training=f"{name}:TinyRecipe"),
-        ArchitectureSpec("broken", f"{name}:TinyCodec", training=f"{name}:NoRecipe"),
-        ArchitectureSpec("absent", f"{name}:TinyCodec", training="nncodec_not_there:Recipe"),
-        ArchitectureSpec("plain", f"{name}:TinyCodec"),
+        ArchitectureSpec("tiny", "toys:BlockMeans", training=f"{name}:TinyRecipe"),
+        ArchitectureSpec("broken", "toys:BlockMeans", training=f"{name}:NoRecipe"),
+        ArchitectureSpec("absent", "toys:BlockMeans", training="nncodec_not_there:Recipe"),
+        ArchitectureSpec("plain", "toys:BlockMeans"),
     ]
     catalog = Catalog(architectures={spec.name: spec for spec in specs})
     monkeypatch.setattr(registry, "catalog", lambda: catalog)
