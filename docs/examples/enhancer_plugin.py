@@ -1,14 +1,11 @@
-"""An enhancer as a plugin of one module: it sharpens, and enlarges by repeating pixels where its file says so."""
+"""An enhancer as a plugin of one module: it sharpens, and enlarges by repeating pixels."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
-from nncodec.plugin.hooks import ENHANCER, ArchitectureSpec, hookimpl
-from nncodec.plugin.latents import Pixels
-from nncodec.plugin.model_file import ModelFile
+from nncodec.plugin import ENHANCER, ArchitectureSpec, EnhancerModel, EnhancerTraits, ModelFile, Pixels, hookimpl
 
 
 @hookimpl
@@ -17,7 +14,7 @@ def nncodec_architectures() -> list[ArchitectureSpec]:
 
 
 class Sharpener(EnhancerModel):
-    """Adds to every pixel what sets it apart from the mean around it: little for strength 0, more for 1."""
+    """Adds to each pixel its difference from the mean around it: little of it at strength 0, more at 1."""
 
     def __init__(self, factor: int, amounts: NDArray[np.float32]) -> None:
         self._faithful, self._detailed = map(float, amounts)

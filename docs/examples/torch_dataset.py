@@ -1,4 +1,4 @@
-"""A PyTorch dataset over `.nnc` files: single pictures and stacks alike.
+"""A PyTorch dataset of `.nnc` files that hold single pictures or stacks.
 
 dataset = NncDataset(sorted(Path("pictures").glob("*.nnc")))
 loader = DataLoader(dataset, batch_size=64, num_workers=2)
@@ -22,8 +22,8 @@ import nncodec
 class NncDataset(Dataset[Tensor]):
     """Every frame of every file, as uint8 tensors (C, H, W).
 
-    Opening reads headers only. Files and models are opened in the process that reads them, so the dataset can be
-    handed to worker processes as it is.
+    Opening reads headers only. Files and models are opened where frames are read, so worker processes can take the
+    dataset as it is.
 
     Args:
         paths: `.nnc` files.

@@ -1,1 +1,52 @@
-"""What a plugin author imports."""
+"""Everything that the author of a plugin imports; importing it does not import torch.
+
+    hooks          hookimpl, ArchitectureSpec, ModelSpec
+    codecs         CodecModel with its CodecTraits (AnySize or FixedSize)
+    entropy        EntropyModel: Stage, StageContext, Tables; PlainEntropy for models without learned probabilities
+    enhancers      EnhancerModel with its EnhancerTraits
+    latents        LatentSpec and the arrays Latents, IntArray, Pixels
+    model files    write_model, read_model, read_model_info; ModelFile, ModelInfo
+    installed      open_model, open_enhancer
+
+Modules of nncodec itself import the submodules, never this one.
+"""
+
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, FixedSize
+from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
+from nncodec.plugin.entropy import NOT_CODED, EntropyModel, PlainEntropy, Stage, StageContext, Tables
+from nncodec.plugin.hooks import CODEC, ENHANCER, ArchitectureSpec, ModelSpec, hookimpl
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
+from nncodec.plugin.model_file import ModelFile, ModelInfo, Tensors, read_model, read_model_info, write_model
+from nncodec.plugin.registry import open_enhancer, open_model
+
+__all__ = [
+    "CODEC",
+    "ENHANCER",
+    "NOT_CODED",
+    "AnySize",
+    "ArchitectureSpec",
+    "CodecModel",
+    "CodecTraits",
+    "EnhancerModel",
+    "EnhancerTraits",
+    "EntropyModel",
+    "FixedSize",
+    "IntArray",
+    "LatentSpec",
+    "Latents",
+    "ModelFile",
+    "ModelInfo",
+    "ModelSpec",
+    "Pixels",
+    "PlainEntropy",
+    "Stage",
+    "StageContext",
+    "Tables",
+    "Tensors",
+    "hookimpl",
+    "open_enhancer",
+    "open_model",
+    "read_model",
+    "read_model_info",
+    "write_model",
+]

@@ -1,7 +1,7 @@
 """What a codec plugin implements: `analysis` and `synthesis` on batches of pixels, and `entropy`.
 
-`quantize` is for models where rounding takes more than a look at each latent. Files, padding, tiling, colour modes and
-metadata are not the plugin's business. Nothing here needs torch.
+Models that cannot round each latent by itself implement `quantize` too. Core handles files, padding, tiling, colour
+modes and metadata. This module needs no torch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nncodec.plugin.model_file import ModelFile
 
 @dataclass(frozen=True)
 class FixedSize:
-    """The model takes pictures of exactly this size, pixels."""
+    """The model takes images of exactly this size, pixels."""
 
     width: int
     height: int
@@ -28,11 +28,11 @@ class FixedSize:
 
 @dataclass(frozen=True)
 class AnySize:
-    """The model takes any size; core pads to a multiple and may split large pictures.
+    """The model takes any size; core pads to a multiple and may tile large images.
 
     Args:
-        multiple: pixels; a power of two.
-        halo: pixels around a tile that its result depends on, in analysis and in synthesis; a multiple of `multiple`.
+        multiple: padded edges are multiples of this, pixels; a power of two.
+        halo: receptive field beyond a tile in analysis and in synthesis, pixels; a multiple of `multiple`.
     """
 
     multiple: int
@@ -41,16 +41,16 @@ class AnySize:
 
 @dataclass(frozen=True)
 class CodecTraits:
-    """What core needs to know of a codec model.
+    """What core needs to know about a codec model.
 
     Args:
-        modes: colour modes it codes, of "L" and "RGB". Grey pictures go through a model without "L" as equal planes;
-            of a grey picture's synthesis with three planes core takes the mean.
-        size: which sizes it takes.
+        modes: colour modes it codes, of "L" and "RGB". A model without "L" gets a grey image as three equal planes, and
+            core averages the three planes of its synthesis.
+        size: the sizes it takes.
         latents: its arrays.
-        qualities: whether quality 0..100 means something to it.
+        qualities: whether it uses quality 0..100.
         efforts: the effort levels that differ, ascending, out of 0..9.
-        coder: the coder used unless another is asked for, "zstd" or "rans".
+        coder: the default coder, "zstd" or "rans".
     """
 
     modes: tuple[str, ...]
@@ -62,7 +62,7 @@ class CodecTraits:
 
 
 class CodecModel(ABC):
-    """A codec with its weights in place."""
+    """A codec with its weights loaded."""
 
     traits: CodecTraits
 
@@ -72,47 +72,47 @@ class CodecModel(ABC):
         """Build the model from an opened model file.
 
         Raises:
-            ValueError: config or tensors do not fit the architecture. Everything is untrusted: validate, then build.
+            ValueError: config or tensors do not fit the architecture. Both are untrusted: validate, then build.
         """
 
     @abstractmethod
     def analysis(self, pixels: Pixels, quality: int, effort: int) -> Mapping[str, NDArray[Any]]:
-        """Map pictures to latents, or to what `quantize` makes them of.
+        """Map images to latents, or to the input of `quantize`.
 
-        It runs on tiles, each with a halo around it that is cut off from the result.
+        Core runs it on tiles with a halo and crops the halo from the result.
 
         Args:
-            pixels: uint8 (N, H, W, C), a size the model takes.
-            quality: 0..100; to be ignored by a model without qualities.
+            pixels: uint8 (N, H, W, C), in a size the model takes.
+            quality: 0..100; models without qualities ignore it.
             effort: one of `traits.efforts`.
 
         Returns:
-            Arrays of the shapes that `traits.latents` declares, (N, C, h, w): all of them as int32, or, for a
-            model with `quantize` of its own, those it wants there, of any numeric type.
+            Arrays of the shapes that `traits.latents` declares, (N, C, h, w), all of them as int32, or, if the model
+            overrides `quantize`, those it needs there, of any numeric type.
         """
 
     def quantize(self, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int) -> Latents:
-        """Make the latents of a block of what the analysis gave; by default the analysis has rounded already.
+        """Return the latents of a block from the result of the analysis; by default that is rounded already.
 
-        This is apart from the analysis because of models with contexts: there, what a symbol is depends on what is
-        decoded before it, and decoding knows the block alone, without a halo.
+        Models with contexts need this step: a symbol depends on those decoded before it, and a decoder knows the block
+        alone, without a halo.
 
         Args:
-            latents: what the analysis gave for exactly one block, without halo.
-            pixels: of the same block, uint8 (N, H, W, C). As in analysis, each picture is on its own: those of one
-                call may become one block or several.
+            latents: result of the analysis for exactly one block, without halo.
+            pixels: of the same block, uint8 (N, H, W, C). As in analysis, images are independent: those of one call may
+                become one block or several.
             quality, effort: as for `analysis`.
 
         Returns:
-            Arrays as `traits.latents` declares them, int32 (N, C, h, w), such that the stages of `entropy(quality)`
-            can code them.
+            Arrays as `traits.latents` declares them, int32 (N, C, h, w), which the stages of `entropy(quality)` can
+            code.
         """
         return dict(latents)
 
     @abstractmethod
     def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
-        """Map quantized latents back to pictures, uint8 (N, H, W, C)."""
+        """Map quantized latents back to images, uint8 (N, H, W, C)."""
 
     def entropy(self, quality: int) -> EntropyModel:
-        """Return how latents of this quality are coded; by default without learned probabilities."""
+        """Return the entropy model for a quality; by default one without learned probabilities."""
         return PlainEntropy(self.traits.latents)

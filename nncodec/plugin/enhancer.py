@@ -1,6 +1,6 @@
-"""What an enhancer plugin implements: pictures to better or larger pictures, after decoding or by itself.
+"""What an enhancer plugin implements: it restores or enlarges batches of pixels, after decoding or on its own.
 
-Files, tiling, transparency, grey pictures and sizes are not its business. This module needs no torch.
+Core handles files, tiling, alpha, grey images and sizes. This module needs no torch.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from nncodec.plugin.model_file import ModelFile
 
 @dataclass(frozen=True)
 class EnhancerTraits:
-    """What core needs to know of an enhancer.
+    """What core needs to know about an enhancer.
 
     Args:
-        factor: how many times larger its pictures are along each edge; 1 restores without enlarging.
-        multiple: edges that it takes are multiples of this, pixels; core pads.
-        halo: pixels around a tile that its result depends on, a multiple of `multiple`.
-        strengths: whether strength means something to it.
+        factor: how many times larger its results are along each edge; 1 restores without enlarging.
+        multiple: core pads edges to multiples of this, pixels.
+        halo: receptive field beyond a tile, pixels; a multiple of `multiple`.
+        strengths: whether it uses the strength.
     """
 
     factor: int
@@ -30,7 +30,7 @@ class EnhancerTraits:
 
 
 class EnhancerModel(ABC):
-    """An enhancer with its weights in place."""
+    """An enhancer with its weights loaded."""
 
     traits: EnhancerTraits
 
@@ -40,17 +40,17 @@ class EnhancerModel(ABC):
         """Build the enhancer from an opened model file.
 
         Raises:
-            ValueError: config or tensors do not fit the architecture. Everything is untrusted: validate, then build.
+            ValueError: config or tensors do not fit the architecture. Both are untrusted: validate, then build.
         """
 
     @abstractmethod
     def enhance(self, pixels: Pixels, strength: float) -> Pixels:
-        """Return better pictures.
+        """Return restored or enlarged images.
 
         Args:
-            pixels: uint8 (N, H, W, 3), edges as `traits.multiple` wants them.
-            strength: 0 (faithful: the least error) to 1 (the most detail, some of it invented); to be ignored by an
-                enhancer without strengths.
+            pixels: uint8 (N, H, W, 3), with edges that are multiples of `traits.multiple`.
+            strength: 0 (faithful: the least error) to 1 (the most detail, some of it invented); enhancers without
+                strengths ignore it.
 
         Returns:
             uint8 (N, factor * H, factor * W, 3).

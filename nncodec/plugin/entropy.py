@@ -1,7 +1,4 @@
-"""How a model's latents are coded: in which stages, and under which integer probability tables.
-
-Nothing here needs torch.
-"""
+"""How a model's latents are coded: the stages and their integer probability tables. This module needs no torch."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from nncodec.plugin.latents import VALUE_LIMIT, IntArray, LatentSpec
 
 MAX_PRECISION = 24
 NOT_CODED = -1
-"""In place of a table: the symbol is 0, and not coded."""
+"""Instead of a table index: the symbol is 0 and is not coded."""
 _MAX_COLUMNS = 1 << 16
 
 
@@ -26,7 +23,7 @@ class Stage(NamedTuple):
 
     Args:
         latent: name of the array it codes.
-        where: index into that array (N, C, h, w); slices, with steps where a checkerboard wants them.
+        where: index into that array (N, C, h, w): slices, with steps for a checkerboard.
     """
 
     latent: str
@@ -34,15 +31,15 @@ class Stage(NamedTuple):
 
 
 class StageContext(NamedTuple):
-    """How the latents of a stage are coded, as far as it depends on what is already decoded.
+    """The tables and offsets of a stage, which may depend on latents that are already decoded.
 
-    A latent is `offset + step * symbol`, with the step of its `LatentSpec`; the symbol is what is coded.
+    A latent is `offset + step * symbol`, with the step of its `LatentSpec`; the symbol is coded.
 
     Args:
-        tables: which probability table each symbol uses, integers broadcastable to the stage's latents. With
-            probability tables, -1 says that a symbol is not coded, because it is 0.
-        offsets: of each latent, smaller than `VALUE_LIMIT` in magnitude; 0 or integers broadcastable likewise. Without
-            probability tables there are none.
+        tables: index of each symbol's probability table, integers broadcastable to the stage's latents. -1 means that
+            the symbol is 0 and not coded; this needs probability tables.
+        offsets: of each latent, below `VALUE_LIMIT` in magnitude; integers, broadcastable likewise. Without probability
+            tables they are 0.
     """
 
     tables: NDArray[np.integer[Any]]
@@ -51,7 +48,7 @@ class StageContext(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """Integer probability tables, shared by encoder and decoder; equal only to itself, so that it can be a key.
+    """Integer probability tables, shared by encoder and decoder. Compared by identity, so they can be dictionary keys.
 
     Column i of row t counts the symbol `minimum + i`; the last column counts everything outside (escapes).
 
@@ -62,7 +59,7 @@ class Tables:
         precision: bits, 1..24.
 
     Raises:
-        ValueError: they are not so.
+        ValueError: an argument is not as described.
     """
 
     frequencies: NDArray[np.uint32]
@@ -80,7 +77,7 @@ class Tables:
 
 
 class EntropyModel(ABC):
-    """Stages and tables for coding one block of latents. Integers only: no floating point may decide anything here."""
+    """Stages and tables for coding one block of latents. All results must come from integer arithmetic alone."""
 
     @property
     @abstractmethod
@@ -89,20 +86,20 @@ class EntropyModel(ABC):
 
     @abstractmethod
     def stages(self) -> Sequence[Stage]:
-        """Return the stages in coding order; together they cover every symbol exactly once."""
+        """Return the stages in coding order; together they cover each symbol exactly once."""
 
     @abstractmethod
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
-        """Return the tables of a stage.
+        """Return the tables and offsets of a stage.
 
         Args:
             stage: its number.
-            known: the block's latents; what is not yet coded is 0, in the encoder as in the decoder.
+            known: the block's latents; those not coded yet are 0, in encoder and decoder alike.
         """
 
 
 class PlainEntropy(EntropyModel):
-    """The entropy model of latents without learned probabilities: one stage an array, channels kept apart."""
+    """Entropy model without learned probabilities: one stage for each array, with channels kept apart."""
 
     def __init__(self, specs: Sequence[LatentSpec]) -> None:
         self._specs = tuple(specs)

@@ -1,11 +1,11 @@
-"""Every hook a plugin can implement, on one screen.
+"""All hooks that a plugin can implement, on one screen.
 
-A plugin is a module (or object) named by an entry point of the group `nncodec`. Its hooks return cheap values: names,
-paths and `"module:attribute"` references. Nothing heavy may be imported to answer them; what a reference points to is
-imported when a model of that architecture is first used.
+A plugin is a module (or object) that an entry point of the group `nncodec` names. Its hooks return cheap values: names,
+paths and `"module:attribute"` references, and import nothing heavy. What a reference points to is imported when a model
+of that architecture is first used.
 
     # my_package/plugin.py
-    from nncodec.plugin.hooks import ArchitectureSpec, ModelSpec, hookimpl
+    from nncodec.plugin import ArchitectureSpec, ModelSpec, hookimpl
 
     @hookimpl
     def nncodec_architectures():
@@ -25,25 +25,29 @@ from pathlib import Path
 import pluggy
 
 PROJECT = "nncodec"
-CODEC, ENHANCER = "codec", "enhancer"
+CODEC = "codec"
+"""The kind of an architecture that codes pictures."""
+ENHANCER = "enhancer"
+"""The kind of an architecture that improves or enlarges pictures."""
 KINDS = (CODEC, ENHANCER)
-"""Kinds of architectures, and so of models."""
+"""Kinds of architectures and of their models."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Decorator that marks a function of a plugin as the implementation of a hook."""
 
 
 @dataclass(frozen=True)
 class ArchitectureSpec:
-    """An architecture: builds a model from any model file that names it.
+    """An architecture, which builds a model from any model file that names it.
 
     Args:
-        name: lower case, unique among all plugins; model files carry it.
+        name: lower case, unique among all plugins; model files hold it.
         reference: `"module:attribute"` of a `nncodec.plugin.codec.CodecModel` subclass, or of a subclass of
             `nncodec.plugin.enhancer.EnhancerModel`.
-        kind: which of the two, "codec" or "enhancer".
-        training: `"module:attribute"` of a `nncodec.training.recipe.Recipe` subclass; empty where the architecture
-            cannot be trained with `nncodec train`.
+        kind: "codec" or "enhancer".
+        training: `"module:attribute"` of a `nncodec.training.recipe.Recipe` subclass; empty if `nncodec train` cannot
+            train the architecture.
     """
 
     name: str
@@ -57,9 +61,9 @@ class ModelSpec:
     """A trained model that ships with the plugin.
 
     Args:
-        name: `plugin/model`, unique; the same as in the file.
+        name: `plugin/model`, unique, as in the file.
         path: its model file.
-        aliases: other names users may say, such as "photo" for the default photo model, or "x4" and "restore" for the
+        aliases: other names for users, such as "photo" for the default photo model, or "x4" and "restore" for the
             default enhancers, see `nncodec.coding.enhancing.default_enhancer`.
     """
 

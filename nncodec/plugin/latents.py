@@ -1,4 +1,4 @@
-"""The quantized latents: named integer arrays, and how a picture's grid maps onto theirs."""
+"""Quantized latents: named integer arrays, and their shapes for a size of image."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-"""Pictures, uint8 (N, H, W, C) unless another shape is given."""
+"""Images, uint8 (N, H, W, C) unless another shape is given."""
 
 IntArray = NDArray[np.int32]
+"""One array of latents, int32 (N, C, h, w)."""
+
 VALUE_LIMIT = 1 << 30
-"""No latent may be larger in magnitude, and an offset must be smaller, so that their differences fit 32 bits."""
+"""Bound on the magnitude of latents (inclusive) and offsets (exclusive), so that their differences fit 32 bits."""
 
 Latents = dict[str, IntArray]
 """Array name to int32 array (N, C, h, w)."""
@@ -28,10 +30,10 @@ class LatentSpec:
     Args:
         name: its name within the model.
         channels: C.
-        stride: pixels a latent covers along each axis; for a model of fixed size it may be the whole picture.
-        minimum, maximum: every value lies in this range, inclusive.
-        step: a value is its offset plus a multiple of this, see `model.StageContext`. With a step of 16, for example,
-            latents count sixteenths and whole numbers are coded around means that are known to a sixteenth.
+        stride: pixels that a latent covers along each axis; for a model of fixed size up to the whole image.
+        minimum, maximum: range of values, inclusive.
+        step: a value is its offset plus a multiple of this, see `entropy.StageContext`. With a step of 16, for example,
+            latents count sixteenths, and symbols are whole numbers around means that are known to a sixteenth.
     """
 
     name: str
@@ -48,14 +50,14 @@ class LatentSpec:
             raise ValueError(f"latents {self.name!r} have a step of {self.step}, not 1 to {VALUE_LIMIT}")
 
     def shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
-        """Return the array's shape for pictures of this size."""
+        """Return the array's shape for images of this size."""
         return frames, self.channels, math.ceil(height / self.stride), math.ceil(width / self.stride)
 
 
 def problem_with_analysis(
     arrays: Mapping[str, NDArray[Any]], specs: tuple[LatentSpec, ...], shape: tuple[int, int, int]
 ) -> str | None:
-    """Return what is wrong with what a model's analysis produced for (frames, height, width), or None."""
+    """Return what is wrong with the result of an analysis for (frames, height, width), or None."""
     declared = {spec.name: spec.shape(*shape) for spec in specs}
     if not arrays or not arrays.keys() <= declared.keys():
         return f"its analysis gives {sorted(arrays)}, declared {sorted(declared)}"
@@ -70,7 +72,7 @@ def problem_with_analysis(
 def problem_with(
     latents: Mapping[str, IntArray], specs: tuple[LatentSpec, ...], shape: tuple[int, int, int]
 ) -> str | None:
-    """Return what is wrong with latents a model produced for (frames, height, width), or None."""
+    """Return what is wrong with a model's latents for (frames, height, width), or None."""
     if latents.keys() != {spec.name for spec in specs}:
         return f"its latents are {sorted(latents)}, declared {sorted(spec.name for spec in specs)}"
     for spec in specs:

@@ -25,6 +25,7 @@ from safetensors.numpy import save as save_safetensors
 from nncodec.errors import BadModelFile, WeightsMismatch, first_line
 
 Tensors = dict[str, NDArray[Any]]
+"""The tensors of a model file by name."""
 
 DIGEST_HEX = 64
 SHORT_ID_BYTES, LONG_ID_BYTES = 4, 8

@@ -9,7 +9,7 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
-from nncodec.plugin.model_file import ModelFile, write_model
+from nncodec.plugin import ModelFile, write_model
 
 BLOCK = 4
 LEVELS = 32

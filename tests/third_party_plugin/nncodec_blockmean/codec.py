@@ -6,9 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
-from nncodec.plugin.model_file import ModelFile
+from nncodec.plugin import AnySize, CodecModel, CodecTraits, IntArray, Latents, LatentSpec, ModelFile, Pixels
 
 
 class BlockMeanCodec(CodecModel):
@@ -17,7 +15,7 @@ class BlockMeanCodec(CodecModel):
     def __init__(self, block: int, codebook: Pixels) -> None:
         self._block = block
         self._codebook = codebook
-        # Half way between neighbouring levels, as sums over a block: whole numbers, because blocks are even.
+        # Midpoints between neighbouring levels, as sums over a block: whole numbers, since block edges are even.
         self._thresholds = (codebook[1:].astype(np.int32) + codebook[:-1]) * (block * block // 2)
         spec = LatentSpec("mean", channels=3, stride=block, minimum=0, maximum=len(codebook) - 1)
         self.traits = CodecTraits(modes=("RGB",), size=AnySize(multiple=block, halo=0), latents=(spec,))

@@ -1,8 +1,8 @@
-"""What this plugin provides: nothing heavy is imported to answer."""
+"""What this plugin provides. It imports nothing heavy."""
 
 from pathlib import Path
 
-from nncodec.plugin.hooks import ArchitectureSpec, ModelSpec, hookimpl
+from nncodec.plugin import ArchitectureSpec, ModelSpec, hookimpl
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""What is special to this codec: its arithmetic, and that its weights are what `train.py` makes."""
+"""This codec's arithmetic, and that `train.py` makes its weights."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from nncodec_blockmean.codec import BlockMeanCodec
 
-from nncodec.plugin import discovery, registry
-from nncodec.plugin.model_file import read_model, write_model
+from nncodec.plugin import discovery, read_model, registry, write_model
 
 _TRAIN = Path(__file__).parents[1] / "train.py"
 
