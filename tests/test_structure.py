@@ -200,6 +200,14 @@ def test_a_light_module_loads_neither_torch_nor_what_needs_it(path: Path) -> Non
     assert heavy == []
 
 
+def test_only_the_command_line_talks_to_a_terminal() -> None:
+    terminal = {"click", "tqdm"}
+    talking = {
+        name for name, path in modules(CORE).items() if any(one.partition(".")[0] in terminal for one in imports(path))
+    }
+    assert {name for name in talking if not within(name, "nncodec.cli")} == set()
+
+
 @pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
 def test_what_the_registry_asks_of_a_plugin_imports_nothing_else_of_it(folder: Path) -> None:
     own = modules(folder)
