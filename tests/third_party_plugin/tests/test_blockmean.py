@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from nncodec_blockmean.codec import BlockMeanCodec
 
+from nncodec.errors import UnknownModel
 from nncodec.plugin import discovery, read_model, registry, write_model
 
 _TRAIN = Path(__file__).parents[1] / "train.py"
@@ -78,6 +79,6 @@ def test_the_architecture_can_be_trained_on_other_pictures(tmp_path: Path, monke
     registry.install_model(path)
     assert registry.open_model("eight").traits.latents[0].stride == 8
     registry.remove_model("eight")
-    with pytest.raises(registry.UnknownModel):
+    with pytest.raises(UnknownModel):
         registry.open_model("eight")
     registry.refresh()
