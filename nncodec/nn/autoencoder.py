@@ -41,7 +41,7 @@ class AutoencoderCodec(CodecModel):
         network: weights in place.
         mode: "L" or "RGB".
         size: sizes it takes.
-        stride: pixels a code covers.
+        stride: pixels per code along each edge.
     """
 
     def __init__(self, network: Autoencoder, mode: str, size: FixedSize | AnySize, stride: int) -> None:

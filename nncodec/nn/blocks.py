@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 LEAK = 0.1
-# Positions of a strip. Measured at 192 channels: with half as many the layers take longer to start than they gain, and
-# whole pictures spend their time on getting memory.
+# Positions in a strip, measured at 192 channels: with half as many the layers' overhead exceeds the gain, and without
+# strips most time goes into allocating memory.
 _STRIP_POSITIONS = 3072
 
 
@@ -18,8 +18,8 @@ class DepthwiseBlock(nn.Module):
     """A residual block whose multiplications are nearly all 1 x 1 convolutions.
 
     Spatial mixing (1 x 1, depthwise 3 x 3, 1 x 1) and then a feed-forward part (1 x 1, 1 x 1), each with a skip.
-    Both branches start near zero, so a fresh network is the identity plus a little and keeps whatever transform
-    it was initialised with. No GDN and no normalisation: both are slow on a CPU.
+    Both branches start near zero, so a fresh network is nearly the identity and keeps the transform that it was
+    initialised with. No GDN and no normalisation: both are slow on a CPU.
 
     Args:
         width: channels in and out.
@@ -51,12 +51,12 @@ class DepthwiseBlock(nn.Module):
     def update(self, features: Tensor) -> None:
         """Do the same in place and without gradients, a few rows at a time.
 
-        What lies between layers then fits in a cache, and a picture needs no memory beside its features.
+        Intermediate results then fit in a cache, and an image needs no memory beside its features.
         """
         height, width = features.shape[2:]
         rows = max(1, _STRIP_POSITIONS // width)
         depthwise = self.mix_depthwise
-        above: Tensor | None = None  # what the 3 x 3 layer sees above the strip, from before that row was updated
+        above: Tensor | None = None  # the row above the strip as it was before its update: input of the 3 x 3 layer
         for top in range(0, height, rows):
             bottom = min(top + rows, height)
             mixed = F.leaky_relu_(self.mix_in(features[:, :, top : bottom + 1]), LEAK)  # with the row below the strip
@@ -83,7 +83,7 @@ class DepthwiseBlocks(nn.Sequential):
         super().__init__(*(DepthwiseBlock(width) for _ in range(count)))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map features to features of the same shape; without gradients, the features given are written over."""
+        """Map features to features of the same shape; without gradients, the input is overwritten."""
         for block in self:
             assert isinstance(block, DepthwiseBlock)
             if torch.is_grad_enabled():
@@ -94,15 +94,15 @@ class DepthwiseBlocks(nn.Sequential):
 
 
 def by_strips(layer: Callable[[Tensor], Tensor], values: Tensor, rows: int) -> Tensor:
-    """Apply a layer a few rows at a time: what lies between its steps then needs no memory of a picture's size.
+    """Apply a layer a few rows at a time, so that its intermediate results need little memory.
 
     Args:
-        layer: maps (N, C, h, W) to (N, c, f h, w) for a fixed f, and looks at no rows beyond a strip's.
-        values: (N, C, H, W), H a multiple of what the layer needs.
-        rows: of a strip, a multiple of the same.
+        layer: maps (N, C, h, W) to (N, c, f h, w) for a fixed f; a strip's result depends only on the strip.
+        values: (N, C, H, W), with H a multiple of what the layer needs.
+        rows: in a strip, a multiple of the same.
 
     Returns:
-        What the layer makes of the whole, (N, c, f H, w), channels last in memory.
+        The layer's result for all rows, (N, c, f H, w), channels last in memory.
     """
     height = values.shape[2]
     first = layer(values[:, :, :rows])

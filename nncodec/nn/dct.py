@@ -1,4 +1,4 @@
-"""Starting weights: a block transform that already compresses before any training.
+"""Initial weights: a block transform that compresses before any training.
 
 `analysis_weights` and `synthesis_weights` give the 8 x 8 DCT of the three colour planes in a luma-chroma basis as a
 1 x 1 convolution over the 192 channels of `PixelUnshuffle(8)`; `merge_weights` gives the 2 x 2 Haar transform that
@@ -15,13 +15,13 @@ from torch import Tensor
 
 BLOCK = 8
 COLOUR_BASIS = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt([[3.0], [2.0], [6.0]])
-"""An orthonormal luma-chroma basis close to the principal components of natural colours; a row a component."""
-# Chroma frequencies count as this much higher when channels are ranked from smooth to fine.
+"""An orthonormal luma-chroma basis close to the principal components of natural colours; one component per row."""
+# Added to chroma frequencies when channels are ranked from smooth to fine.
 _CHROMA_PENALTY = 5.0
 
 
 def dct_matrix(size: int) -> NDArray[np.float64]:
-    """Return the orthonormal DCT of so many samples, (size, size): a row a frequency, lowest first."""
+    """Return the orthonormal DCT matrix, (size, size), with one frequency per row, lowest first."""
     position = np.arange(size) + 0.5
     basis = np.cos(np.pi / size * np.arange(size)[:, None] * position) * np.sqrt(2 / size)
     basis[0] /= np.sqrt(2)
@@ -36,7 +36,7 @@ def _ranking() -> tuple[NDArray[np.float64], NDArray[np.intp]]:
 
 
 def analysis_weights() -> Tensor:
-    """Return the (192, 192, 1, 1) weights of unshuffled pixels to colour DCT coefficients, smoothest first."""
+    """Return the (192, 192, 1, 1) weights from unshuffled pixels to colour DCT coefficients, smoothest first."""
     dct = dct_matrix(BLOCK)
     # Rows are (colour basis, v, u); columns are in PixelUnshuffle's order (colour plane, y, x).
     full = np.einsum("kc,vy,ux->kvucyx", COLOUR_BASIS, dct, dct).reshape(3 * BLOCK**2, 3 * BLOCK**2)
@@ -51,7 +51,7 @@ def synthesis_weights() -> Tensor:
 def merge_weights(channels: int) -> Tensor:
     """Return (channels, 192, 2, 2) weights of a stride-2 convolution: the Haar bands of the smoothest channels.
 
-    The same tensor, given to a stride-2 transposed convolution, is the inverse (of what was kept).
+    The same tensor in a stride-2 transposed convolution is the inverse, for the channels that are kept.
     """
     frequency, order = _ranking()
     haar = np.array([[[1, 1], [1, 1]], [[1, -1], [1, -1]], [[1, 1], [-1, -1]], [[1, -1], [-1, 1]]]) / 2

@@ -1,10 +1,9 @@
-"""Networks whose results are the same on every machine, because every number in them is exact.
+"""Networks with the same results on every machine, because every number in them is exact.
 
-Activations are whole numbers within +-`ACTIVATION_LIMIT`, each standing for so many sixteenths; weights are multiples
-of 1/512. A layer's sum is then a multiple of 1/512, and the weights of each output are kept small enough that no
-partial sum can reach 2^24 times that. Float32 holds such sums without rounding, in whatever order a library adds them
-up; the result is rounded back to a whole number. So the networks train and run as ordinary float32 layers, and yet
-compute in integers.
+Activations are whole numbers within +-`ACTIVATION_LIMIT`, in units of 1/16; weights are multiples of 1/512. A layer's sum
+is then a multiple of 1/512, and the weights of each output are kept small enough that no partial sum can reach 2^24
+times that. Float32 holds such sums without rounding, whatever the order of summation; the result is rounded back to a
+whole number. So the networks train and run as ordinary float32 layers but compute in integers.
 
 References:
     Balle, Johnston and Minnen, "Integer networks for data compression with latent-variable models", ICLR 2019.
@@ -26,10 +25,10 @@ from nncodec.nn.quantize import round_straight_through
 ACTIVATION_STEPS = 16
 WEIGHT_STEPS = 512
 ACTIVATION_LIMIT = 511
-# Exact: the leak is a power of two.
+# A power of two, so that the product is exact.
 LEAK = 1 / 8
 
-# Of a bias as it is trained and stored, which is a real number as weights are: 1/8192. A layer adds sixteen times that.
+# A bias is trained and stored in steps of 1/8192; a layer adds sixteen times its value.
 SUM_STEPS = ACTIVATION_STEPS * WEIGHT_STEPS
 _EXACT_STEPS = 2**24
 _BIAS_LIMIT = 128.0
@@ -38,12 +37,12 @@ _WEIGHT_SUM_LIMIT = 56.0
 
 
 def rounded(sums: Tensor) -> Tensor:
-    """Round to whole numbers, ties to even; the gradient passes, and without one the sums are written over."""
+    """Round to whole numbers, ties to even; gradients pass, and without gradients the input is overwritten."""
     return round_straight_through(sums) if torch.is_grad_enabled() else sums.round_()
 
 
 def bounded(sums: Tensor) -> Tensor:
-    """Return sums rounded and bounded to the range of activations; without a gradient they are written over."""
+    """Return sums rounded and bounded to the range of activations; without gradients the input is overwritten."""
     whole = rounded(sums)
     if torch.is_grad_enabled():
         return whole.clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
@@ -51,19 +50,19 @@ def bounded(sums: Tensor) -> Tensor:
 
 
 def activation(sums: Tensor) -> Tensor:
-    """Return leaky ReLU, rounded and bounded; without a gradient the sums are written over."""
+    """Return leaky ReLU, rounded and bounded; without gradients the input is overwritten."""
     return bounded(F.leaky_relu(sums, LEAK, inplace=not torch.is_grad_enabled()))
 
 
 class FixedPointConv2d(nn.Conv2d):
     """A convolution whose sums are exact in float32; takes activations, returns sums that are not yet rounded.
 
-    Its parameters are kept as real numbers and quantized when they are used, with gradients passing the rounding;
-    inside `torch.nn.utils.parametrize.cached()` that is done once.
+    Its parameters are real numbers, quantized at each use with gradients passing the rounding; inside
+    `torch.nn.utils.parametrize.cached()` they are quantized once.
 
     Args:
         inputs, outputs, kernel: as in `nn.Conv2d`; stride 1, no padding unless given.
-        share: part of the exact range that this layer may use, where its sums are added to another layer's.
+        share: part of the exact range that this layer may use, if its sums are added to another layer's.
         options: more arguments of `nn.Conv2d`.
     """
 
@@ -75,7 +74,7 @@ class FixedPointConv2d(nn.Conv2d):
         parametrize.register_parametrization(self, "bias", _BiasSteps(share))
 
     def real(self, name: str) -> Tensor:
-        """Return the real-valued parameter behind "weight" or "bias", which is what an optimizer moves."""
+        """Return the real-valued parameter behind "weight" or "bias", which an optimizer moves."""
         return cast(Tensor, self.get_parameter(f"parametrizations.{name}.original"))
 
     def start_small(self, gain: float) -> None:
@@ -119,10 +118,10 @@ class ExactConv2d(nn.Conv2d):
         self.share = share
 
     def set_steps(self, weight: NDArray[np.int16], bias: NDArray[np.int32]) -> None:
-        """Take the parameters of a model file, in steps.
+        """Set the parameters from a model file, in steps.
 
         Raises:
-            ValueError: shapes are others, or sums might not be exact.
+            ValueError: wrong shapes or types, or sums that might not be exact.
         """
         assert self.bias is not None
         if weight.shape != tuple(self.weight.shape) or bias.shape != tuple(self.bias.shape):

@@ -1,4 +1,4 @@
-"""Probabilities to the integer frequencies that coders use."""
+"""Converts probabilities to the integer frequencies that entropy coders use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def integer_frequencies(probabilities: NDArray[np.float64], precision: int) -> NDArray[np.uint32]:
-    """Return frequencies of at least 1 that sum to `1 << precision`, in proportion to probabilities that sum to 1.
+    """Return frequencies of at least 1 that sum to `1 << precision`, proportional to probabilities that sum to 1.
 
     Args:
         probabilities: (n,), n below `1 << precision`.

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from nncodec.nn.quantize import lower_bound
 
-# No symbol is believed to cost more than this, which keeps the gradient of far outliers finite.
+# A lower bound on likelihoods keeps the gradient of far outliers finite.
 _LIKELIHOOD_FLOOR = 2.0**-30
 
 
 class LogisticMixturePrior(nn.Module):
     """Independent densities per channel, each a mixture of logistics, fitted together with the transforms.
 
-    The densities live on the latents *before* the gain that sets the quantization step, so one prior serves every
+    The densities apply to the latents *before* the gain that sets the quantization step, so one prior serves every
     quality: a symbol q of step s covers the interval [(q - 1/2) s, (q + 1/2) s].
 
     Args:
@@ -26,13 +26,13 @@ class LogisticMixturePrior(nn.Module):
 
     References:
         Ballé et al., "Variational image compression with a scale hyperprior", ICLR 2018, section 6.1, for the role;
-        the mixture stands in for that paper's small networks because it is cheaper and has a closed form.
+        a mixture replaces that paper's small networks because it is cheaper and has a closed form.
     """
 
     def __init__(self, channels: int, components: int = 3, scale: float = 0.1) -> None:
         super().__init__()
-        # Plain lists: on the meta device, where networks are built before their weights are there, operations such as
-        # linspace and repeat first import a second's worth of modules.
+        # Plain lists: on the meta device, where networks are built before their weights are loaded, operations such as
+        # linspace and repeat first import modules for a second.
         spread = [math.log(scale) + 3 * k / max(1, components - 1) - 1.5 for k in range(components)]
         self.log_scale = nn.Parameter(torch.tensor([[value] * channels for value in spread]))
         self.location = nn.Parameter(torch.zeros(components, channels))

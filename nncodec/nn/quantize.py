@@ -1,4 +1,4 @@
-"""Differentiable stand-ins for rounding, used in training only."""
+"""Differentiable substitutes for rounding, and a bounded quantizer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def round_straight_through(values: Tensor) -> Tensor:
-    """Round to the nearest integer; the gradient passes as if nothing had happened."""
+    """Round to the nearest integer; the gradient is that of the identity."""
     return values + (torch.round(values) - values).detach()
 
 
@@ -21,7 +21,7 @@ def add_uniform_noise(values: Tensor, generator: torch.Generator | None = None) 
 
 
 def lower_bound(values: Tensor, bound: float) -> Tensor:
-    """Return max(values, bound), letting gradients through that would raise a value below the bound."""
+    """Return max(values, bound); gradients that would raise a value below the bound still pass."""
     return cast(Tensor, _LowerBound.apply(values, bound))  # type: ignore[no-untyped-call]
 
 
@@ -43,8 +43,8 @@ class _LowerBound(torch.autograd.Function):
 class BoundedQuantizer(nn.Module):
     """Bounds codes to 0 and above (a ReLU) and below a learned limit, and quantizes them to whole levels.
 
-    A plain ReLU or clamp has no gradient outside its range: a code that strays there in early training stays there,
-    and a third of them did. Here the gradient passes wherever it leads back inside.
+    A plain ReLU or clamp has no gradient outside its range: a code that leaves the range in early training stays
+    outside, and a third of them did. Here the gradient passes wherever it leads back inside.
 
     Args:
         channels: channels of the codes, (N, channels, H, W).
@@ -65,10 +65,10 @@ class BoundedQuantizer(nn.Module):
         return top - lower_bound(top - lower_bound(scaled, 0.0), 0.0)
 
     def codes(self, symbols: Tensor) -> Tensor:
-        """Return what the decoder sees for (rounded) levels."""
+        """Return the decoder's input for (rounded) levels."""
         return symbols * torch.exp(-self.log_scale)[:, None, None]
 
     def forward(self, codes: Tensor, *, rounded: bool = True) -> Tensor:
-        """Bound codes and, unless told not to, round them to levels; gradients pass the rounding."""
+        """Bound codes and, if `rounded`, round them to levels; gradients pass the rounding."""
         symbols = self.symbols(codes)
         return self.codes(round_straight_through(symbols) if rounded else symbols)

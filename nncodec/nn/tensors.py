@@ -1,4 +1,4 @@
-"""Pixels and model-file tensors to torch, and back."""
+"""Converts pixels and tensors of model files to torch and back."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def channels_last(values: NDArray[Any]) -> Tensor:
     count, channels, places = planar.shape
     result = torch.empty(count, places, channels)
     for target, picture in zip(result, planar, strict=True):
-        # Torch transposes a matrix block by block. A permutation of four axes it copies value by value, and where the
-        # places are a power of two every one of these misses the cache: that takes five times as long.
+        # Torch transposes a matrix block by block, but copies a permutation of four axes value by value. If the number
+        # of places is a power of two, every value then misses the cache, which takes five times as long.
         target.copy_(picture.t())
     return result.view(count, *values.shape[2:], channels).permute(0, 3, 1, 2)
 
@@ -38,7 +38,7 @@ def to_pixels(batch: Tensor) -> Pixels:
     """Return a batch (N, C, H, W) in 0..1 as uint8 (N, H, W, C), rounded and clipped."""
     count, channels, height, width = batch.shape
     pixels = np.empty((count, height, width, channels), np.uint8)
-    for top in range(0, height, _ROWS_AT_ONCE):  # a picture's floats are four times its size; one copy is enough
+    for top in range(0, height, _ROWS_AT_ONCE):  # an image's floats take four times its size: one copy is enough
         rows = slice(top, top + _ROWS_AT_ONCE)
         scaled = batch[:, :, rows].mul(255).round_().clamp_(0, 255).to(torch.uint8)
         pixels[:, rows] = scaled.permute(0, 2, 3, 1).numpy()
@@ -46,13 +46,13 @@ def to_pixels(batch: Tensor) -> Pixels:
 
 
 def load_weights(module: _M, tensors: Tensors, prefix: str = "") -> _M:
-    """Put the tensors of a model file into a module, in place, and make it ready for inference.
+    """Load the tensors of a model file into a module, in place, and make it ready for inference.
 
     Args:
-        module: freshly built from the file's config; on torch's "meta" device, so that a config costs no memory
-            before its tensors are seen, unless it has buffers outside its state.
-        tensors: by name; those under `prefix` must be exactly the module's.
-        prefix: what the names begin with, for files that hold more than one module.
+        module: freshly built from the file's config; on torch's "meta" device unless it has buffers outside its state,
+            so that a config takes no memory before its tensors are checked.
+        tensors: by name; those with `prefix` must be exactly the module's.
+        prefix: of the names, for files that hold several modules.
 
     Returns:
         The module, in eval mode, float32, channels last, without gradients.
@@ -78,12 +78,12 @@ def load_weights(module: _M, tensors: Tensors, prefix: str = "") -> _M:
 
 
 def weights_of(module: nn.Module, prefix: str = "") -> Tensors:
-    """Return a module's state for a model file: float16 arrays, and whole numbers as they are."""
+    """Return a module's state for a model file: float16 arrays, and integers unchanged."""
     return {prefix + name: _in_file(value).cpu().numpy() for name, value in module.state_dict().items()}
 
 
 def with_file_precision(module: _M) -> _M:
-    """Round a module's state to what a model file keeps, in place, so that what is measured is what is shipped."""
+    """Round a module's state to the precision of a model file, in place, so that measurements hold for the file."""
     module.load_state_dict({name: _in_file(value).to(value.dtype) for name, value in module.state_dict().items()})
     return module
 

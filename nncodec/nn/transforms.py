@@ -13,7 +13,7 @@ from nncodec.nn.dct import BLOCK, analysis_weights, merge_weights, synthesis_wei
 
 STRIDE = 2 * BLOCK
 _UNSHUFFLED = 3 * BLOCK**2
-# Rows at 1/8 resolution that go between pixels and features at once.
+# Rows at 1/8 resolution that are converted between pixels and features at once.
 _STRIP_ROWS = 16
 
 
@@ -27,7 +27,7 @@ class TransformConfig:
         coarse_blocks: residual blocks at 1/16 resolution, each side.
         lambda_low: distortion weight at quality 0 (mean squared error on 0..255 against bits per pixel).
         lambda_high: distortion weight at quality 100.
-        anchors: qualities, evenly spaced over 0..100, that have gains of their own.
+        anchors: number of qualities, evenly spaced over 0..100, that have gains of their own.
     """
 
     latent_channels: int = 192
@@ -79,8 +79,8 @@ class PhotoTransforms(nn.Module):
         return latents.float()
 
     def synthesis(self, latents: Tensor) -> Tensor:
-        """Map latents, after the inverse gain, to pixels; values may leave 0..1 a little."""
-        features = self.synthesis_coarse(latents.clone())  # which may write over what it is given
+        """Map latents, after the inverse gain, to pixels; values may slightly exceed 0..1."""
+        features = self.synthesis_coarse(latents.clone())  # may overwrite its input
         with torch.autocast(latents.device.type, enabled=False):
             features = self.synthesis_up(features.float())  # (N, 192, H/8, W/8)
         features = self.synthesis_fine(features)
@@ -105,7 +105,7 @@ class PhotoTransforms(nn.Module):
     def halo(self) -> int:
         """Pixels beyond a tile that its result depends on, rounded up to whole latents.
 
-        Every block reaches one position further, at 1/8 or 1/16 resolution; strided layers reach no further.
+        Every block adds one position, at 1/8 or 1/16 resolution; strided layers add none.
         """
         return STRIDE * (self.config.coarse_blocks + math.ceil(self.config.fine_blocks / 2))
 

@@ -1,4 +1,4 @@
-"""VGG16 with torchvision's parameter names: a recogniser, and the feature maps that perceptual losses compare."""
+"""VGG16 with torchvision's parameter names: a classifier, and the feature maps that perceptual losses compare."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 SMALLEST_EDGE: Final = 32
-"""The five poolings leave one position of a picture of this edge, and none of a smaller one."""
+"""The five poolings leave one position of an image with this edge, and none of a smaller one."""
 
 LAYERS: Final = {"relu1_2": 3, "relu2_2": 8, "relu3_3": 15, "relu4_3": 22, "relu5_3": 29}
-"""Index in `features` of the last rectifier before each pooling, by the name the literature uses."""
+"""Index in `features` of the last ReLU before each pooling, by the name used in the literature."""
 
 _WIDTHS: Final[tuple[tuple[int, ...], ...]] = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-# Of the pictures VGG16 was published with; torchvision's weights expect inputs normalised so.
+# Statistics of ImageNet; torchvision's weights expect inputs normalised with these.
 _IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 _IMAGENET_DEVIATION: Final = (0.229, 0.224, 0.225)
 
@@ -69,7 +69,7 @@ class VGG16(nn.Module):
         """Return the classes' scores (logits), (N, classes).
 
         Args:
-            pixels: (N, 1 or 3, H, W) in 0..1, edges of at least 32; normalising is done here.
+            pixels: (N, 1 or 3, H, W) in 0..1, edges of at least 32; they are normalised here.
         """
         maps = self.features(normalised(pixels))  # (N, 512, H / 32, W / 32)
         return self.classifier(self.avgpool(maps).flatten(1))  # type: ignore[no-any-return]
@@ -78,11 +78,11 @@ class VGG16(nn.Module):
         """Return the maps of some layers, in the order of the network.
 
         Args:
-            pixels: (N, 1 or 3, H, W) in 0..1, large enough that the last layer asked for has a position.
-            layers: names out of `LAYERS`.
+            pixels: (N, 1 or 3, H, W) in 0..1, large enough that the last of the layers has a position.
+            layers: names from `LAYERS`.
 
         Returns:
-            One tensor (N, width, h, w) a layer.
+            One tensor (N, width, h, w) per layer.
         """
         wanted = {LAYERS[name] for name in layers}
         maps = []
@@ -95,21 +95,21 @@ class VGG16(nn.Module):
 
 
 def normalised(pixels: Tensor) -> Tensor:
-    """Return pictures (N, 1 or 3, H, W) in 0..1 as VGG16 takes them: three channels, ImageNet's mean and deviation."""
+    """Return images (N, 1 or 3, H, W) in 0..1 as VGG16 takes them: three channels, ImageNet's mean and deviation."""
     mean = pixels.new_tensor(_IMAGENET_MEAN)[:, None, None]
     deviation = pixels.new_tensor(_IMAGENET_DEVIATION)[:, None, None]
     return (pixels - mean) / deviation  # a single channel broadcasts to three
 
 
 def add_batch_normalisation(network: VGG16) -> None:
-    """Put a batch normalisation behind every convolution; without one, VGG16 hardly trains from random weights."""
+    """Add batch normalisation after every convolution; without it, VGG16 hardly trains from random weights."""
     for index, layer in enumerate(network.features):
         if isinstance(layer, nn.Conv2d):
             network.features[index] = nn.Sequential(layer, nn.BatchNorm2d(layer.out_channels))
 
 
 def fold_batch_normalisation(network: VGG16) -> None:
-    """Undo `add_batch_normalisation` in eval mode, its running statistics folded into the convolutions."""
+    """Undo `add_batch_normalisation` in eval mode by folding its running statistics into the convolutions."""
     for index, layer in enumerate(network.features):
         if isinstance(layer, nn.Sequential):
             convolution, normalisation = layer
@@ -119,14 +119,14 @@ def fold_batch_normalisation(network: VGG16) -> None:
 
 
 def read_features(path: Path) -> tuple[VGG16, str]:
-    """Return VGG16 with the convolutions of a file, for its feature maps; the classifier is of no use.
+    """Return VGG16 with the convolutions of a file, for its feature maps; the classifier is not usable.
 
     Args:
         path: a state dict with torchvision's names, in a .safetensors file or one of torch's own; a classifier may be
             missing or of any size.
 
     Returns:
-        The network in inference mode, and what the file says its weights were trained on ("" where it does not).
+        The network in inference mode, and the training data that the file names ("" if it names none).
 
     Raises:
         ValueError: the file cannot be read, or does not hold VGG16; one line names the first tensor that is wrong.
@@ -138,9 +138,9 @@ def read_features(path: Path) -> tuple[VGG16, str]:
 
 
 def read_recogniser(path: Path) -> tuple[VGG16, str]:
-    """Return VGG16 with its classifier, of whichever head the file holds.
+    """Return VGG16 with the kind of classifier that the file holds.
 
-    Args, Returns, Raises: see `read_features`; a classifier that is missing or of no known head raises as well.
+    Args, Returns, Raises: see `read_features`; a classifier that is missing or of another shape raises as well.
     """
     tensors, trained_on = _read(path)
     last = "classifier.6.bias" if "classifier.6.bias" in tensors else "classifier.0.bias"
@@ -153,34 +153,34 @@ def read_recogniser(path: Path) -> tuple[VGG16, str]:
 
 
 def write_recogniser(path: Path, network: VGG16, trained_on: str) -> None:
-    """Write the weights of a network, batch normalisation folded, to a .safetensors file with torchvision's names.
+    """Write the weights of a network, with batch normalisation folded, to a .safetensors file with torchvision's names.
 
     Args:
-        path: where.
-        network: what.
-        trained_on: the pictures, in a word or two; whoever reads the features is told.
+        path: the file.
+        network: to write.
+        trained_on: its training data, in a word or two; `read_features` returns it.
     """
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
     save_file(tensors, path, {"trained_on": trained_on})
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], str]:
-    """Return the tensors of a file by name, and what they were trained on."""
+    """Return the tensors of a file by name, and their training data."""
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as stream:
                 metadata = stream.metadata() or {}
                 return {name: stream.get_tensor(name) for name in stream.keys()}, metadata.get("trained_on", "")  # noqa: SIM118
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise ValueError(f"cannot read VGG16 weights from {path}: {_first_line(error)}") from error
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+    if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise ValueError(f"{path} holds no state dict (tensors by name)")
-    return dict(found), ""
+    return dict(loaded), ""
 
 
 def _fill(module: nn.Module, prefix: str, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Put tensors into a module, in place, or say which one does not fit."""
+    """Load tensors into a module, in place, or raise an error that names one that does not fit."""
     wanted = module.state_dict()
     for name in tensors:
         if name.startswith(prefix) and name.removeprefix(prefix) not in wanted:

@@ -1,6 +1,6 @@
 """Distortions as functions of (restored, original), both (N, C, H, W) in 0..1; each returns a scalar tensor.
 
-Rate is not among them: it is not a function of pixels. The training tasks that have one add it themselves.
+Rate is not among them: it is not a function of pixels. Training tasks with a rate add it themselves.
 """
 
 from nncodec.training.losses.combined import LOSSES, loss_by_name, loss_from, parts_of

@@ -1,4 +1,4 @@
-"""Losses by name, and weighted sums of them written as text: `0.3*ssim + 0.2*perceptual + 0.5*mse`."""
+"""Losses by name, and weighted sums of them as text: `0.3*ssim + 0.2*perceptual + 0.5*mse`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOSSES: Final[dict[str, Loss]] = {
     "ms-ssim": multiscale_dissimilarity,
     "ssimulacra2": ssimulacra2_loss,
 }
-"""Loss functions by the name a config uses; "perceptual" is another, which needs weights."""
+"""Loss functions by name; there is also "perceptual", which needs weights."""
 
 _PERCEPTUAL: Final = "perceptual"
 _TERM: Final = re.compile(r"(?:(?P<weight>-?(?:\d+\.?\d*|\.\d+)(?:e-?\d+)?)\s*\*\s*)?(?P<name>[a-z][a-z0-9-]*)")
@@ -33,20 +33,20 @@ _SUM_TOLERANCE: Final = 1e-6
 
 
 def loss_by_name(name: str) -> Loss:
-    """Return a loss that needs no weights; raises ValueError, naming those there are."""
+    """Return a loss that needs no weights; raises ValueError with the known names."""
     if name not in LOSSES:
         raise ValueError(f"there is no loss {name!r}; there are {', '.join(LOSSES)}")
     return LOSSES[name]
 
 
 def parts_of(text: str) -> dict[str, float]:
-    """Return the weight of each part of a loss, checked; nothing is loaded.
+    """Return the weight of each part of a loss, checked, without loading anything.
 
     Args:
         text: the name of a loss, or a sum of `weight*name`. "ssim" and "ms-ssim" stand for 1 minus these.
 
     Returns:
-        Weights by name, in the order given; each at least 0, together 1.
+        Weights by name, in the order given; each at least 0, with sum 1.
 
     Raises:
         ValueError: the text cannot be read, names an unknown part or one twice, or its weights are negative or do not
@@ -55,10 +55,10 @@ def parts_of(text: str) -> dict[str, float]:
     known = (*LOSSES, _PERCEPTUAL)
     weights: dict[str, float] = {}
     for term in text.split("+"):
-        found = _TERM.fullmatch(term.strip())
-        if found is None:
+        match = _TERM.fullmatch(term.strip())
+        if match is None:
             raise ValueError(f"cannot read {term.strip()!r} in the loss {text!r}; write for example 0.3*ssim + 0.7*mse")
-        name, weight = found["name"], float(found["weight"] or 1)
+        name, weight = match["name"], float(match["weight"] or 1)
         if name not in known:
             raise ValueError(f"there is no loss {name!r}; there are {', '.join(known)}")
         if name in weights:
@@ -75,7 +75,7 @@ def parts_of(text: str) -> dict[str, float]:
 def loss_from(text: str, *, features: Path | None = None) -> Loss:
     """Return the loss that a text describes.
 
-    The rate is no part of it: it is not a function of pixels, and training tasks add theirs.
+    It does not include a rate, which is not a function of pixels; training tasks add theirs.
 
     Args:
         text: see `parts_of`.

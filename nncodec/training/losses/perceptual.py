@@ -31,7 +31,7 @@ class PerceptualLoss:
 
     Args:
         network: gives the features; its parameters are frozen here.
-        layers: names out of `nncodec.nn.vgg16.LAYERS`.
+        layers: names from `nncodec.nn.vgg16.LAYERS`.
         note: caveat about these features, in one line; empty if there is none.
 
     References:

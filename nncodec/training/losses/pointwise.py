@@ -1,4 +1,4 @@
-"""Losses of one sample at a time."""
+"""Pixelwise losses."""
 
 from __future__ import annotations
 
@@ -25,16 +25,15 @@ def l1(restored: Tensor, original: Tensor) -> Tensor:
 
 
 def bce(restored: Tensor, original: Tensor) -> Tensor:
-    """Return the binary cross-entropy in nats a value, pixels read as probabilities; `restored` must lie in 0..1."""
+    """Return the binary cross-entropy in nats per value, with pixels as probabilities; `restored` must lie in 0..1."""
     return F.binary_cross_entropy(restored, original)
 
 
 def log_error(restored: Tensor, original: Tensor) -> Tensor:
-    """Return the mean over pictures of the logarithm of each one's mean squared error, 0.001 added.
+    """Return the mean over images of log(mean squared error + 0.001).
 
-    That is nearly the mean PSNR with its sign turned: pictures count by ratios, be their errors large or small.
-    The addition, an error of 30 dB, bounds what a crop can count that happens to be smooth: it is a part of a picture
-    whose error lies elsewhere.
+    This is nearly the negative mean PSNR: images count by ratios, whether their errors are large or small. The added
+    0.001, an error of 30 dB, limits the weight of crops that happen to be smooth.
 
     References:
         L. Chen et al., "HINet: Half instance normalization network for image restoration", CVPR workshops 2021, for
