@@ -96,7 +96,7 @@ def efforts(model: str, pictures: Sequence[Image.Image]) -> dict[str, Any]:
     """Return rate, PSNR and time of every effort level, and its BD-rate against effort 0."""
     levels = registry.open_model(registry.catalog().find(model)).traits.efforts
     megapixels = sum(p.width * p.height for p in pictures) / 1e6
-    found: dict[int, dict[str, Any]] = {}
+    figures: dict[int, dict[str, Any]] = {}
     for level in tqdm(levels, desc="efforts", leave=False):
         points, seconds = [], 0.0
         for quality in EFFORT_QUALITIES:
@@ -106,15 +106,15 @@ def efforts(model: str, pictures: Sequence[Image.Image]) -> dict[str, Any]:
             rates = [8 * len(f) / (p.width * p.height) for f, p in zip(files, pictures, strict=True)]
             psnrs = [metrics.psnr(p, nncodec.decode(f)) for f, p in zip(files, pictures, strict=True)]
             points.append(CurvePoint(float(np.mean(rates)), float(np.mean(psnrs))))
-        found[level] = {
+        figures[level] = {
             "encode_seconds_per_megapixel": round(seconds / len(EFFORT_QUALITIES) / megapixels, 3),
             "points": [[round(p.bpp, 5), round(float(p.psnr_db or 0), 4)] for p in points],
         }
-    plain = [CurvePoint(*point) for point in found[levels[0]]["points"]]
+    plain = [CurvePoint(*point) for point in figures[levels[0]]["points"]]
     for level in levels:
-        change = bd_rate(plain, [CurvePoint(*point) for point in found[level]["points"]])
-        found[level]["bd_rate_percent_against_effort_0"] = round(change or 0.0, 2)
-    return {"pictures": len(pictures), "qualities": EFFORT_QUALITIES, "levels": found}
+        change = bd_rate(plain, [CurvePoint(*point) for point in figures[level]["points"]])
+        figures[level]["bd_rate_percent_against_effort_0"] = round(change or 0.0, 2)
+    return {"pictures": len(pictures), "qualities": EFFORT_QUALITIES, "levels": figures}
 
 
 if __name__ == "__main__":

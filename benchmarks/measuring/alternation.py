@@ -1,4 +1,4 @@
-"""How much of a picture alternates from pixel to pixel: the pattern that badly trained enlargers leave."""
+"""Power that alternates from pixel to pixel: the pattern that badly trained enlargers leave."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 _WINDOW = 64  # edge of the windows whose spectra are averaged, pixels; they overlap by half
 _HIGHEST = _WINDOW // 2
-_BELOW = slice(26, 30)  # far enough below for what leaks from the highest frequency through the windows
+_BELOW = slice(26, 30)  # far enough below to escape leakage from the highest frequency
 _FLOOR = 1e-6  # added to both powers: a flat picture has none
 
 Luma = NDArray[np.floating]
 
 
 def alternation_db(luma: Luma) -> float | None:
-    """Return how strong the highest frequency of rows and columns is beside what lies a little below it, dB.
+    """Return the power at the highest frequency of rows and columns relative to slightly lower frequencies, dB.
 
-    In photographs power falls towards that frequency, so they are below 0. A pattern of single pixels has most of its
-    power there, however irregular the rest of it is, and raises this.
+    Photographs are below 0, since their power falls towards that frequency. A pattern of single pixels has most of its
+    power there, even an irregular one, and raises the value.
 
     Args:
         luma: (H, W), grey levels.

@@ -1,4 +1,4 @@
-"""Time and memory of enhancing one picture, in a process of its own; figures as in `measuring.memory`."""
+"""Time and memory of enhancing a picture in a new process; figures as in `measuring.memory`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def measure(enhancer: str, picture: Path, threads: int, rounds: int) -> dict[str
 
     Args:
         enhancer: name.
-        picture: a file that Pillow reads without working memory of its own (PPM).
+        picture: a file that Pillow reads without extra memory (PPM).
         threads: cores that the process may use.
-        rounds: how often, after a tiny picture that is not counted.
+        rounds: repetitions, after a tiny picture that is not counted.
     """
     return fresh("enhancing", {"enhancer": enhancer, "picture": str(picture), "threads": threads, "rounds": rounds})
 
@@ -31,7 +31,7 @@ def main() -> None:
     """Answer one request."""
     request = json.loads(sys.argv[1])
     confine(request["threads"])
-    import nncodec  # after the cores are known
+    import nncodec  # torch reads the number of cores when it is imported
 
     def enhance(image: Image.Image) -> Image.Image:
         return nncodec.enhance(image, enhancer=request["enhancer"])

@@ -1,4 +1,4 @@
-"""What a measurement ran on, and whether the machine had anything else to do."""
+"""The machine of a measurement, and whether other programs used it meanwhile."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from nncodec.compare.versions import versions as compared_versions
 _STAT = Path("/proc/stat")
 # Shares of all cores. A quiet machine shows about 0.01; one busy core of two shows 0.5.
 _BUSY_LIMIT = 0.05
-# The load average remembers a minute or more, so a job that has just ended must not count as one that runs.
+# The load average covers a minute or more; a job that has just ended must not count as a running one.
 _LOAD_LIMIT = 0.5
 
 
 def machine() -> dict[str, Any]:
-    """Return what the times depend on and no version tells."""
+    """Return the properties of the machine that times depend on."""
     return {
         "processor": _processor(),
         "cores": cores(),
@@ -32,19 +32,19 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of everything that codes pictures here, as far as it is installed."""
-    found = compared_versions()
+    """Return the versions of everything installed that codes pictures here."""
+    known = compared_versions()
     for package in ("zstandard", "constriction"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
+            known[package] = importlib.metadata.version(package)
     for library in ("aom", "dav1d"):
         if AvifImagePlugin.SUPPORTED and (version := AvifImagePlugin.get_codec_version(library)):
-            found[library] = version
-    return found
+            known[library] = version
+    return known
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -53,10 +53,9 @@ def cores() -> int:
 class IdleWatch:
     """Notices when other programs use the processors.
 
-    Looks for a second when it begins and when it ends, and between the two takes all processor time that the system
-    counts less what this process and its children used, so that a job that comes and goes in between is seen too; and
-    whether somebody took cores away from this process. Children must have ended before `finish`. Where there is no
-    /proc/stat, nothing is known and `idle` is None.
+    It samples for a second at its start and end. In between it subtracts the processor time of this process and its
+    children from the system's, so it also sees jobs that come and go; and it notices when this process loses cores.
+    Children must have ended before `finish`. Without /proc/stat nothing is known and `idle` is None.
     """
 
     def __init__(self, seconds: float = 1.0) -> None:
@@ -67,7 +66,7 @@ class IdleWatch:
         self._begin = _Usage.now()
 
     def problem_at_start(self) -> str | None:
-        """Return why measuring now would mislead, or None."""
+        """Return why times measured now would mislead, or None."""
         if self.busy_at_start is not None and self.busy_at_start > _BUSY_LIMIT:
             return f"other programs use {self.busy_at_start:.0%} of the processors"
         if self._load is not None and self._load / (os.cpu_count() or 1) > _LOAD_LIMIT:
@@ -75,7 +74,7 @@ class IdleWatch:
         return None
 
     def finish(self) -> dict[str, Any]:
-        """Return what was seen, with `idle` as the verdict."""
+        """Return the observations, with `idle` as the verdict."""
         used = _Usage.now()
         others = None
         if self._begin.system is not None and used.system is not None:
@@ -100,7 +99,7 @@ class IdleWatch:
 
 @dataclass(frozen=True)
 class _Usage:
-    """Seconds: on the clock, of processor time over the whole system, and of that by this process and its children."""
+    """Seconds: wall time, processor time of the whole system, and of this process and its children."""
 
     wall: float
     system: float | None
@@ -114,7 +113,7 @@ class _Usage:
 
 
 def _busy_share(seconds: float) -> float | None:
-    """Return the share of all cores that is in use while this process sleeps."""
+    """Return the share of all cores in use while this process sleeps."""
     before, start = _system_busy_s(), time.perf_counter()
     if before is None:
         return None
@@ -125,7 +124,7 @@ def _busy_share(seconds: float) -> float | None:
 
 
 def _system_busy_s() -> float | None:
-    """Return the processor time that the system has counted so far, stolen time included."""
+    """Return the processor time that the system has counted so far, including stolen time."""
     try:
         first = _STAT.read_text(encoding="ascii").split("\n", 1)[0].split()
     except OSError:

@@ -1,14 +1,12 @@
 """Peak memory of encoding or decoding one picture, each in a new process.
 
-The process codes a tiny picture, so that libraries and model are loaded, reads its picture (or file), and codes it. Its
-peak is the kernel's high-water mark of the resident set, VmHWM. That is what `getrusage` calls ru_maxrss, but for one
-trap: Linux hands ru_maxrss down from parent to child, so a child of a program that holds large pictures would report
-those. Three figures come of it, in MiB:
+The process codes a tiny picture to load libraries and model, reads its picture (or file), and codes it. Its peak is the
+kernel's high-water mark of the resident set, VmHWM. `getrusage` has the same as ru_maxrss, but Linux passes ru_maxrss
+from parent to child, so a child of a program with large pictures would report those. There are three figures, in MiB:
 
-- `peak`: the whole process, Python and libraries included.
-- `less_input_output`: the same less the picture as Pillow holds it (4 bytes a pixel) and less the file.
-- `working`: the peak less what the process held just before, libraries, model and input: what the call itself took,
-  with its output.
+- `peak`: the whole process, with Python and libraries.
+- `less_input_output`: the peak minus the picture as Pillow holds it (4 bytes per pixel) and minus the file.
+- `working`: the peak minus what the process held just before, that is libraries, model and input.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ _FIGURES = ("peak", "less_input_output", "working")
 
 
 def require() -> None:
-    """End the program with one line where memory cannot be measured."""
+    """Exit with one line if memory cannot be measured here."""
     if not _STATUS.exists():
         sys.exit(f"memory is read from {_STATUS}, which only Linux has")
 
@@ -43,14 +41,14 @@ def measure(
     rounds: int,
     say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
-    """Return one row for each picture, codec and operation, its figures the medians over rounds.
+    """Return a row for each picture, codec and operation, with medians over rounds.
 
     Args:
-        pictures: by name of size, files that Pillow reads without working memory of its own (PPM).
+        pictures: by name of size, files that Pillow reads without extra memory (PPM).
         codecs: what to measure.
         threads: cores that each process may use.
-        rounds: processes for each row; peaks vary by a few percent with how threads happen to meet.
-        say: is told what is going on.
+        rounds: processes for each row; peaks vary by a few percent with the timing of threads.
+        say: called with a line of progress.
     """
     answers: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for number in range(rounds):
@@ -73,12 +71,12 @@ def measure(
             "codec": codec,
             "operation": operation,
             "threads": threads,
-            "picture_mib": round(found[0]["picture"] / _MIB, 1),
-            "file_mib": round(found[0]["file"] / _MIB, 3),
-            **{f"{name}_mib": round(statistics.median(_figures(one)[name] for one in found), 1) for name in _FIGURES},
-            "peaks_mib": [round(one["peak"] / _MIB, 1) for one in found],
+            "picture_mib": round(given[0]["picture"] / _MIB, 1),
+            "file_mib": round(given[0]["file"] / _MIB, 3),
+            **{f"{name}_mib": round(statistics.median(_figures(a)[name] for a in given), 1) for name in _FIGURES},
+            "peaks_mib": [round(answer["peak"] / _MIB, 1) for answer in given],
         }
-        for (size, codec, operation), found in answers.items()
+        for (size, codec, operation), given in answers.items()
     ]
 
 
@@ -89,19 +87,19 @@ def _figures(answer: dict[str, Any]) -> dict[str, float]:
 
 
 def constancy(rows: Sequence[dict[str, Any]], sizes: Sequence[str], models: Sequence[str]) -> list[dict[str, Any]]:
-    """Return for each model and operation how `less_input_output` varies over these sizes, and the largest peak.
+    """Return the variation of `less_input_output` over some sizes, and the largest peak, by model and operation.
 
     Args:
         rows: what `measure` returned.
-        sizes: names of sizes, from the one on which memory should be constant.
+        sizes: names of sizes over which memory should be constant.
         models: names of codecs.
     """
-    found = []
+    constancies = []
     for model in models:
         for operation in ("encode", "decode"):
             chosen = [r for r in rows if r["codec"] == model and r["operation"] == operation and r["size"] in sizes]
             less = [row["less_input_output_mib"] for row in chosen]
-            found.append(
+            constancies.append(
                 {
                     "codec": model,
                     "operation": operation,
@@ -110,11 +108,11 @@ def constancy(rows: Sequence[dict[str, Any]], sizes: Sequence[str], models: Sequ
                     "largest_peak_mib": max(row["peak_mib"] for row in chosen),
                 }
             )
-    return found
+    return constancies
 
 
 def main() -> None:
-    """Answer one request, in a process of its own."""
+    """Answer one request in a new process."""
     request = json.loads(sys.argv[1])
     confine(request["threads"])
     codec = PillowCodec.from_json(request["codec"])
@@ -139,7 +137,7 @@ def main() -> None:
 
 
 def resident(name: str) -> int:
-    """Return a figure of this process's memory, bytes."""
+    """Return a memory figure of this process, bytes."""
     for line in _STATUS.read_text(encoding="ascii").splitlines():
         if line.startswith(f"{name}:"):
             return 1024 * int(line.split()[1])

@@ -1,9 +1,9 @@
-"""NIQE: how unlike sharp photographs a picture's local statistics are, without an original to compare with.
+"""NIQE: how much a picture's local statistics differ from those of sharp photographs, without an original.
 
-Lower is better: what blurs, rings, blocks or is noisy moves away from the statistics of photographs. It is the usual
-opposite of PSNR where networks invent detail (Blau and Michaeli; the PIRM challenge). The statistics here are this
-project's own, of its training photographs (`benchmarks/train/niqe_photographs.py`), so values are not those of other
-programs: compare only values of this one. Of small pictures values are rough: 192 pixels are four blocks.
+Lower is better: blur, ringing, blocks and noise move away from the statistics of photographs. The literature plots it
+against PSNR where networks invent detail (Blau and Michaeli; the PIRM challenge). The statistics come from this
+project's training photographs (`benchmarks.train.niqe_photographs`), so values do not compare with those of other
+programs. They are rough for small pictures: 192 x 192 pixels are four blocks.
 
 References:
     A. Mittal, R. Soundararajan, A. C. Bovik, Making a "completely blind" image quality analyzer, IEEE SPL 2013.
@@ -25,7 +25,7 @@ from PIL import Image
 from scipy.ndimage import correlate1d
 
 BLOCK = 96
-"""Edge of the blocks whose statistics are taken, pixels; smaller pictures have no NIQE."""
+"""Edge of the blocks, pixels; smaller pictures have no NIQE."""
 STATISTICS = Path(__file__).parent / "niqe_photographs.json"
 """Mean and covariance of the features of photographs."""
 
@@ -34,8 +34,8 @@ Floats = NDArray[np.float64]
 _SCALES = 2
 _LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])
 _RADIUS, _SIGMA = 3, 7 / 6
-_SHARP_SHARE = 0.75  # of the sharpest block of a picture; less sharp ones are not fitted
-# A block of one level has neither negative nor positive values: so little stands for their squares.
+_SHARP_SHARE = 0.75  # of the sharpest block of a picture; fitting skips less sharp ones
+# A block of one level has neither negative nor positive values; this stands for their mean squares.
 _NOTHING = 1e-12
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # right, below, and both diagonals
 
@@ -54,21 +54,21 @@ class Statistics:
 
     @classmethod
     def of(cls, features: Floats) -> Statistics:
-        """Return those of features (blocks, 36); at least two blocks."""
+        """Return the statistics of features (blocks, 36), at least two blocks."""
         return cls(features.mean(axis=0), np.cov(features, rowvar=False))
 
     def distance(self, other: Statistics) -> float:
-        """Return the distance of the means, measured by the mean covariance."""
+        """Return the distance of the means under the mean covariance."""
         apart = self.mean - other.mean
         spread = np.linalg.pinv((self.covariance + other.covariance) / 2)
         return float(np.sqrt(apart @ spread @ apart))
 
 
 def niqe(picture: Image.Image) -> float | None:
-    """Return NIQE of a grey or RGB picture; None where it holds fewer than two blocks.
+    """Return NIQE of a grey or RGB picture; None if it holds fewer than two blocks.
 
     Args:
-        picture: mode L or RGB. What is left over beside whole blocks, at the lower and right edges, is not looked at.
+        picture: mode L or RGB. Pixels beyond whole blocks, at the lower and right edges, do not count.
     """
     features, _ = block_features(picture)
     return Statistics.of(features).distance(photographs()) if len(features) > 1 else None
@@ -76,7 +76,7 @@ def niqe(picture: Image.Image) -> float | None:
 
 @functools.cache
 def photographs() -> Statistics:
-    """Return the statistics of photographs that are kept beside this module."""
+    """Return the statistics of photographs that are stored beside this module."""
     kept = json.loads(STATISTICS.read_text(encoding="utf-8"))
     mean = np.array(kept["mean"])
     covariance = np.zeros((mean.size, mean.size))
@@ -85,7 +85,7 @@ def photographs() -> Statistics:
 
 
 def fitted(pictures: Iterable[Image.Image]) -> tuple[Statistics, int]:
-    """Return the statistics of the sharp blocks of pictures, and of how many blocks they are."""
+    """Return the statistics of the sharp blocks of pictures, and the number of blocks."""
     chosen = []
     for picture in pictures:
         features, sharpness = block_features(picture)
@@ -96,7 +96,7 @@ def fitted(pictures: Iterable[Image.Image]) -> tuple[Statistics, int]:
 
 
 def block_features(picture: Image.Image) -> tuple[Floats, Floats]:
-    """Return the features (blocks, 36) of whole blocks and how sharp each is (blocks,)."""
+    """Return the features (blocks, 36) and the sharpness (blocks,) of whole blocks."""
     grey = np.asarray(picture, np.float64)
     if grey.ndim == 3:
         grey = grey @ _LUMA_WEIGHTS
@@ -119,7 +119,7 @@ def block_features(picture: Image.Image) -> tuple[Floats, Floats]:
 
 
 def _normalised(grey: Floats) -> tuple[Floats, Floats]:
-    """Return the picture less its local mean over its local deviation, and that deviation."""
+    """Return (picture - local mean) / local deviation, and that deviation."""
     mean = _smooth(grey)
     deviation = np.sqrt(np.abs(_smooth(grey * grey) - mean * mean))
     return (grey - mean) / (deviation + 1), deviation
@@ -139,18 +139,18 @@ def _blocks(plane: Floats, edge: int) -> Floats:
 
 
 def _features(blocks: Floats) -> Floats:
-    """Return 18 numbers a block: shapes and widths of the distributions of pixels and of products of neighbours."""
+    """Return 18 numbers per block: shapes and widths of the distributions of pixels and of products of neighbours."""
     shape, left, right = _asymmetric_gaussian(blocks)
-    found = [shape, (left + right) / 2]
+    features = [shape, (left + right) / 2]
     for shift in _NEIGHBOURS:
         shape, left, right = _asymmetric_gaussian(blocks * np.roll(blocks, shift, axis=(1, 2)))
-        middle = (right - left) * np.array([math.gamma(2 / one) / math.gamma(1 / one) for one in shape])
-        found += [shape, middle, left, right]
-    return np.stack(found, axis=1)
+        middle = (right - left) * np.array([math.gamma(2 / value) / math.gamma(1 / value) for value in shape])
+        features += [shape, middle, left, right]
+    return np.stack(features, axis=1)
 
 
 def _asymmetric_gaussian(blocks: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return shape, left and right scale of generalised Gaussians, by matching of moments, each (blocks,)."""
+    """Return shape, left and right scale of generalised Gaussians by moment matching, each (blocks,)."""
     values = blocks.reshape(len(blocks), -1)
     squares = values**2
     left = _root_mean(squares, values < 0)
@@ -171,7 +171,7 @@ def _root_mean(squares: Floats, chosen: NDArray[np.bool_]) -> Floats:
 
 @functools.cache
 def _shapes() -> tuple[Floats, Floats, Floats]:
-    """Return shapes of generalised Gaussians, how peaked each is, and its scale at a deviation of one."""
+    """Return shapes of generalised Gaussians, their peakedness, and their scales at unit deviation."""
     shapes = np.arange(0.2, 10.001, 0.001)
-    first, second, third = (np.array([math.gamma(n / one) for one in shapes]) for n in (1, 2, 3))
+    first, second, third = (np.array([math.gamma(n / shape) for shape in shapes]) for n in (1, 2, 3))
     return shapes, second**2 / (first * third), np.sqrt(first / third)

@@ -1,4 +1,4 @@
-"""The codecs of a comparison: models of ours, and Pillow's, each at the quality that gives about the same PSNR."""
+"""The codecs of a comparison: our models and Pillow's formats, each at the quality that gives about the same PSNR."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DEFAULT_PEERS = tuple(name for name in ("jpeg", "webp", "avif", "jxl") if PEERS[
 
 
 @dataclass(frozen=True)
-class Used:
-    """A codec at the quality it is measured at.
+class MatchedCodec:
+    """A codec at the quality to measure it at.
 
     Args:
         codec: with its quality among the settings.
-        rate_bpp, psnr_db: means over the pictures on which qualities were matched.
+        rate_bpp, psnr_db: means over the pictures used for matching qualities.
     """
 
     codec: PillowCodec
@@ -31,20 +31,20 @@ class Used:
 
     def __str__(self) -> str:
         quality = self.codec.settings["quality"]
-        return f"{self.codec.name}, quality {quality}: {self.psnr_db:.2f} dB at {self.rate_bpp:.3f} bits a pixel"
+        return f"{self.codec.name}, quality {quality}: {self.psnr_db:.2f} dB at {self.rate_bpp:.3f} bits per pixel"
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a record says of it."""
+        """Return the codec as JSON values for a record."""
         kept = ("format", "settings", "is_model")
         described = {name: value for name, value in self.codec.to_json().items() if name in kept}
         return described | {"rate_bpp": round(self.rate_bpp, 4), "psnr_db": round(self.psnr_db, 3)}
 
 
 def model(name: str, quality: int, coder: str | None) -> PillowCodec:
-    """Return a model of ours as a codec.
+    """Return one of our models as a codec.
 
     Raises:
-        SystemExit: with one line, where it is not installed.
+        SystemExit: it is not installed; one line says so.
     """
     try:
         full_name = registry.catalog().find(name).name
@@ -57,7 +57,7 @@ def model(name: str, quality: int, coder: str | None) -> PillowCodec:
 
 
 def recorded(name: str, stored: Mapping[str, Any]) -> PillowCodec:
-    """Return a codec of a record, at the quality it was measured at; see `Used.to_json`."""
+    """Return a codec from a record, at its recorded quality; see `MatchedCodec.to_json`."""
     settings = dict(stored["settings"])
     if stored["is_model"]:
         return model(name, settings["quality"], settings.get("coder"))
@@ -67,22 +67,22 @@ def recorded(name: str, stored: Mapping[str, Any]) -> PillowCodec:
 
 def at_equal_psnr(
     models: Sequence[PillowCodec], names: Sequence[str], fidelity: Callable[[PillowCodec], tuple[float, float]]
-) -> list[Used]:
-    """Return the models as they are, and peers at the quality that is nearest to the first model's PSNR.
+) -> list[MatchedCodec]:
+    """Return the models unchanged, and peers at the quality whose PSNR is nearest to the first model's.
 
     Args:
         models: at least one.
         names: of installed peers.
-        fidelity: codec to rate in bits a pixel and PSNR in dB, the means over some pictures.
+        fidelity: codec to mean rate in bits per pixel and mean PSNR in dB.
     """
-    used = [Used(codec, *fidelity(codec)) for codec in models]
+    used = [MatchedCodec(codec, *fidelity(codec)) for codec in models]
     for name in names:
         peer = PEERS[name]
         codec = PillowCodec(peer.label, peer.format, peer.settings, (peer.module,) if peer.module else ())
-        tried: dict[int, Used] = {}
+        tried: dict[int, MatchedCodec] = {}
 
-        def psnr_db(quality: int, codec: PillowCodec = codec, tried: dict[int, Used] = tried) -> float:
-            tried[quality] = Used(codec.at(quality), *fidelity(codec.at(quality)))
+        def psnr_db(quality: int, codec: PillowCodec = codec, tried: dict[int, MatchedCodec] = tried) -> float:
+            tried[quality] = MatchedCodec(codec.at(quality), *fidelity(codec.at(quality)))
             return tried[quality].psnr_db
 
         used.append(tried[nearest_quality(peer.qualities, psnr_db, used[0].psnr_db, {})])

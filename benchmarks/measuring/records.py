@@ -1,4 +1,4 @@
-"""Records of measurements: where they lie, how they are written, and the command that a reader types to repeat one."""
+"""Records of measurements: their folder, reading and writing, and the command that repeats one."""
 
 from __future__ import annotations
 

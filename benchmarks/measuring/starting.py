@@ -1,7 +1,7 @@
-"""How long a user waits before anything happens: imports, help, and one picture from a cold start.
+"""Waiting times from a cold start: imports, help, and one picture.
 
-Every figure is the median over rounds of whole processes, alternating between the commands; what they load is in the
-disk cache. Beside `nncodec encode` and `decode` stand Pillow's codecs, saving and opening in a new Python.
+Every figure is the median over rounds of whole processes. Rounds alternate between the commands, and files are in the
+disk cache. `nncodec encode` and `decode` stand beside Pillow's codecs, which save and open in a new Python.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _OPENS = 500
 def measure(
     picture: Path, codecs: Sequence[PillowCodec], threads: int, rounds: int, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Return the waiting times of new processes, and of opening files (headers only) in one that is warm.
+    """Return the waiting times of new processes, and of opening files (headers only) in a warm one.
 
     Args:
-        picture: a PNG to encode; files are written beside it.
+        picture: a PNG to encode; files go beside it.
         codecs: models and peers.
         threads: cores that each process may use.
         rounds: processes for each figure.
-        say: is told what is going on.
+        say: called with a line of progress.
     """
     with Worker(threads) as worker:
         files = {codec.name: worker.call(_written, picture, codec) for codec in codecs}
     commands = _commands(picture, codecs, files)
     seconds: dict[str, list[float]] = {name: [] for name in commands}
-    with Worker(threads) as worker:  # another one, small; what it starts is held to the same cores
+    with Worker(threads) as worker:  # a small new one; its child processes keep to the same cores
         for number in range(rounds):
             for name, command in commands.items():
                 seconds[name].append(worker.call(_time_of, command))
@@ -54,14 +54,15 @@ def measure(
         "picture": f"{width} x {height}",
         "threads": threads,
         "processes": {
-            name: summary(taken) | {"seconds": [significant(one) for one in taken]} for name, taken in seconds.items()
+            name: summary(taken) | {"seconds": [significant(value) for value in taken]}
+            for name, taken in seconds.items()
         },
         "warm_open_s": warm_open_s,
     }
 
 
 def _written(picture: Path, codec: PillowCodec) -> Path:
-    """Return a file with the picture in the codec's format."""
+    """Write the picture in the codec's format and return the file."""
     codec.register()
     path = picture.with_name(f"{codec.name.replace('/', '-').replace(' ', '-')}.{codec.format.lower()}")
     with Image.open(picture) as image:
@@ -70,7 +71,7 @@ def _written(picture: Path, codec: PillowCodec) -> Path:
 
 
 def _time_of(command: Sequence[str]) -> float:
-    """Return the seconds a command takes from its start to its end."""
+    """Return the seconds that a command takes."""
     start = time.perf_counter()
     output_of(command)
     return time.perf_counter() - start
@@ -112,7 +113,7 @@ def _python(code: str) -> list[str]:
 
 
 def main() -> None:
-    """Answer one request, in a process of its own: the median time of opening a file again and again."""
+    """Answer one request in a new process: the median time of opening a file repeatedly."""
     request = json.loads(sys.argv[1])
     confine(request["threads"])
     PillowCodec.from_json(request["codec"]).register()

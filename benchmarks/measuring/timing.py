@@ -1,8 +1,8 @@
-"""Time of encoding and decoding with everything loaded, codec after codec in each round, and what follows from it.
+"""Times of encoding and decoding with everything loaded, and ratios and scaling derived from them.
 
-Every round visits every codec once, beginning with another one each time, so that a machine that slows down, or a codec
-that leaves caches and memory in some state, hits all alike. Each core count has a process of its own, which lives
-throughout and holds the pictures; the rounds alternate between those as well.
+Every round visits every codec once and starts with another codec, so that a machine that slows down, or a codec that
+leaves caches and memory in some state, affects all equally. Each core count has its own process, which lives throughout
+and holds the pictures; rounds alternate between these too.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from benchmarks.measuring.process import Worker
 from nncodec import metrics
 
 OPERATIONS = ("encode", "decode")
-# Threads that a codec left waiting in a loop, as OpenMP's do, have gone to sleep after this.
+# Threads that a codec leaves spinning, as OpenMP's do, are asleep after this time.
 _SETTLE_S = 0.02
 
 
 @dataclass(frozen=True)
 class Case:
-    """Pictures of one size, and which codecs to time on them with how many cores.
+    """Pictures of one size, with the codecs and core counts to time.
 
     Args:
         size: its name.
-        pictures: files, all of one number of pixels.
+        pictures: files with the same number of pixels.
         codecs: in the order of the first round.
         threads: core counts.
     """
@@ -45,14 +45,14 @@ class Case:
 def measure(
     cases: Sequence[Case], workers: Mapping[int, Worker], rounds: int, sample_s: float, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """Return one row for each case, core count, codec and operation.
+    """Return a row for each case, core count, codec and operation.
 
     Args:
         cases: what to time.
         workers: by core count.
         rounds: samples of each row.
-        sample_s: short operations are repeated until a sample takes about this long, seconds.
-        say: is told what is going on.
+        sample_s: seconds that a sample should take; short operations are repeated.
+        say: called with a line of progress.
     """
     passes = {}
     for case in cases:
@@ -110,20 +110,20 @@ def _row(
 
 
 def summary(seconds: Sequence[float]) -> dict[str, float]:
-    """Return the median, and the spread as the range in percent of the median."""
+    """Return the median, and the range in percent of the median."""
     median = statistics.median(seconds)
     spread = 100 * (max(seconds) - min(seconds)) / median
     return {"median_s": significant(median), "spread_percent": round(spread, 1)}
 
 
 def significant(value: float, digits: int = 5) -> float:
-    """Return a value rounded to so many digits."""
+    """Return a value rounded to so many significant digits."""
     return float(f"{value:.{digits}g}")
 
 
 def ratios(rows: Sequence[Mapping[str, Any]], models: Sequence[str]) -> list[dict[str, Any]]:
-    """Return how many times as fast each model is as each other codec, from the medians of rows alike."""
-    found = []
+    """Return how many times as fast each model is as every other codec on the same work, from medians."""
+    quotients = []
     for row in rows:
         if row["codec"] not in models:
             continue
@@ -132,14 +132,14 @@ def ratios(rows: Sequence[Mapping[str, Any]], models: Sequence[str]) -> list[dic
             if alike and other["codec"] != row["codec"]:
                 same = {name: row[name] for name in ("size", "threads", "operation", "codec")}
                 times = significant(other["median_s"] / row["median_s"])
-                found.append(same | {"against": other["codec"], "times_as_fast": times})
-    return found
+                quotients.append(same | {"against": other["codec"], "times_as_fast": times})
+    return quotients
 
 
 def scaling(rows: Sequence[Mapping[str, Any]], sizes: Sequence[str], models: Sequence[str]) -> list[dict[str, Any]]:
-    """Return seconds a megapixel by size, and how far they are from constant, for the most cores."""
+    """Return seconds per megapixel by size, and the slowest over the fastest, for the most cores."""
     most = max(row["threads"] for row in rows)
-    found = []
+    lines = []
     for model in models:
         for operation in OPERATIONS:
             per_megapixel = {
@@ -149,7 +149,7 @@ def scaling(rows: Sequence[Mapping[str, Any]], sizes: Sequence[str], models: Seq
                 if (row["size"], row["threads"], row["codec"], row["operation"]) == (size, most, model, operation)
             }
             values = per_megapixel.values()
-            found.append(
+            lines.append(
                 {
                     "codec": model,
                     "operation": operation,
@@ -158,17 +158,17 @@ def scaling(rows: Sequence[Mapping[str, Any]], sizes: Sequence[str], models: Seq
                     "slowest_over_fastest": significant(max(values) / min(values)),
                 }
             )
-    return found
+    return lines
 
 
-# What follows runs in a worker, which keeps pictures and files between calls.
+# The rest runs in a worker, which keeps pictures and files between calls.
 
 _pictures: dict[str, list[Image.Image]] = {}
 _files: dict[tuple[str, str], list[bytes]] = {}
 
 
 def warm_up(size: str, pictures: Sequence[Path], codec: PillowCodec) -> dict[str, float]:
-    """Load the pictures unless they are, encode and decode them once, and return the seconds of the second time."""
+    """Load the pictures if needed, encode and decode them twice, and return the seconds of the second time."""
     if size not in _pictures:
         _pictures[size] = [_loaded(path) for path in pictures]
     codec.register()
@@ -178,14 +178,14 @@ def warm_up(size: str, pictures: Sequence[Path], codec: PillowCodec) -> dict[str
 
 
 def sample(size: str, codec: PillowCodec, operation: str, passes: int) -> tuple[float, float]:
-    """Return the seconds and the processor seconds that one pass over the pictures takes, as the mean of several."""
+    """Return the wall and processor seconds of a pass over the pictures, means over several passes."""
     time.sleep(_SETTLE_S)
     wall_s, cpu_s = _run(size, codec, operation, passes)
     return wall_s / passes, cpu_s / passes
 
 
 def fidelity(pictures: Sequence[Path], codec: PillowCodec) -> tuple[float, float]:
-    """Return rate in bits a pixel and PSNR in dB on RGB, both averaged over pictures."""
+    """Return the mean rate in bits per pixel and the mean PSNR on RGB in dB."""
     codec.register()
     rates_bpp, psnrs_db = [], []
     for image in (_loaded(path) for path in pictures):
@@ -200,8 +200,8 @@ def _run(size: str, codec: PillowCodec, operation: str, passes: int) -> tuple[fl
     inputs: Sequence[Any] = _pictures[size] if operation == "encode" else _files[size, codec.name]
     cpu, start = time.process_time(), time.perf_counter()
     for _ in range(passes):
-        for one in inputs:
-            call(one)
+        for value in inputs:
+            call(value)
     return time.perf_counter() - start, time.process_time() - cpu
 
 

@@ -26,34 +26,36 @@ def marks(record: Mapping[str, Any]) -> list[Mark]:
     Args:
         record: with or without the parts `sets` and `codec`.
     """
-    found = []
+    reached = []
     for name, measured in record.get("sets", {}).items():
         if isinstance(measured, dict):
-            found += _of_set(name, measured["mean"], measured["original"])
+            reached += _of_set(name, measured["mean"], measured["original"])
     whole = record.get("codec", {}).get("whole", [])
     if any(row["quality"] == RESTORE_QUALITY for row in whole):
         plain, content = (row_of(whole, way, RESTORE_QUALITY) for way in ("photo", "restore content"))
         where = f"restored pictures of quality {RESTORE_QUALITY}"
-        found.append(
+        reached.append(
             _at_least(f"PSNR of {where} over plain ones, dB", content["psnr_db"] - plain["psnr_db"], RESTORE_GAIN_DB)
         )
         if plain["ms_ssim"] is not None:
-            found.append(_at_least(f"MS-SSIM of {where} over plain ones", content["ms_ssim"] - plain["ms_ssim"], 0.0))
-    return found
+            reached.append(_at_least(f"MS-SSIM of {where} over plain ones", content["ms_ssim"] - plain["ms_ssim"], 0.0))
+    return reached
 
 
 def _of_set(name: str, mean: Mapping[str, Mapping[str, float]], original: Mapping[str, float]) -> list[Mark]:
     psnr = {way: row["psnr_y_db"] for way, row in mean.items()}
-    found = []
+    reached = []
     if name in CONTENT_GAIN_DB:
         gain = psnr["content"] - psnr["bicubic"]
-        found.append(_at_least(f"{name}: PSNR of content weights over bicubic, dB", gain, CONTENT_GAIN_DB[name]))
-    found.append(_at_most(f"{name}: PSNR of content over GAN weights, dB", psnr["content"] - psnr["gan"], GAN_LOSS_DB))
+        reached.append(_at_least(f"{name}: PSNR of content weights over bicubic, dB", gain, CONTENT_GAIN_DB[name]))
+    reached.append(
+        _at_most(f"{name}: PSNR of content over GAN weights, dB", psnr["content"] - psnr["gan"], GAN_LOSS_DB)
+    )
     lower = mean["content"]["niqe"] - mean["gan"]["niqe"]
-    found.append(_mark(f"{name}: NIQE of GAN weights below content weights'", lower, "above 0", lower > 0))
+    reached.append(_mark(f"{name}: NIQE of GAN weights below content weights'", lower, "above 0", lower > 0))
     pattern = mean["gan"]["alternation_db"] - original["alternation_db"]
-    found.append(_at_most(f"{name}: alternation of GAN weights over the originals', dB", pattern, 0.0))
-    return found
+    reached.append(_at_most(f"{name}: alternation of GAN weights over the originals', dB", pattern, 0.0))
+    return reached
 
 
 def _at_least(what: str, value: float, least: float) -> Mark:
