@@ -9,10 +9,13 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from nncodec.plugin import discovery, registry
 
 PLUGIN_SOURCE = Path(__file__).parents[1] / "third_party_plugin"
 
@@ -80,3 +83,11 @@ def with_plugin(environment: Environment, plugin_source: Path) -> Environment:
     done = environment.install(plugin_source)
     assert done.returncode == 0, done.stderr
     return environment
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A user's model folder; gives the path at which a model called "mine" is installed."""
+    monkeypatch.setenv(discovery.MODELS_VARIABLE, str(tmp_path))
+    yield tmp_path / "mine.safetensors"
+    registry.refresh()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from toys import install
 
 from nncodec.nn.tensors import weights_of
 from nncodec.plugin import discovery, registry
@@ -60,10 +61,7 @@ class TestExample(EnhancerContract):
     def _installed(cls) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patches:
             patches.syspath_prepend(str(EXAMPLES))
-            group = discovery.ENTRY_POINT_GROUP
-            entry_point = EntryPoint("sharpen", "enhancer_plugin", group)
-            patches.setattr("nncodec.plugin.registry.importlib.metadata.entry_points", lambda group: [entry_point])
-            registry.refresh()
+            install(patches, EntryPoint("sharpen", "enhancer_plugin", discovery.ENTRY_POINT_GROUP))
             super().setup_class()
             yield
             super().teardown_class()

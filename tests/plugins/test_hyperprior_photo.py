@@ -34,8 +34,8 @@ _LEAST_DB = {
     "lines": 20,
     "1 x 1": 20,
     "17 x 3": 12,
-    "8000 x 16": 30,
-    "16 x 8000": 40,
+    "3000 x 16": 30,
+    "16 x 3000": 40,
 }
 
 
@@ -54,8 +54,8 @@ def _odd_pictures() -> dict[str, Image.Image]:
         "lines": lines,
         "1 x 1": Image.new("RGB", (1, 1), (255, 0, 255)),
         "17 x 3": Image.fromarray(noise[:3, :17]),
-        "8000 x 16": Image.fromarray(skimage.data.coffee()).resize((8000, 16)),
-        "16 x 8000": Image.fromarray(skimage.data.camera()).resize((16, 8000)),
+        "3000 x 16": Image.fromarray(skimage.data.coffee()).resize((3000, 16)),
+        "16 x 3000": Image.fromarray(skimage.data.camera()).resize((16, 3000)),
     }
 
 
@@ -72,7 +72,7 @@ def test_odd_pictures_come_back_and_never_grow(name: str) -> None:
 
 
 def test_size_and_fidelity_rise_with_quality() -> None:
-    picture = Image.fromarray(skimage.data.astronaut()).crop((96, 0, 352, 256))
+    picture = Image.fromarray(skimage.data.astronaut()).crop((160, 40, 288, 168))
     files = [nncodec.encode(picture, MODEL, quality) for quality in range(0, 101, 5)]
     fidelity = [metrics.psnr(picture, nncodec.decode(data)) for data in files]
     assert all(len(one) < len(other) for one, other in itertools.pairwise(files))
@@ -81,7 +81,7 @@ def test_size_and_fidelity_rise_with_quality() -> None:
 
 
 def test_effort_makes_smaller_or_better_files_of_the_same_format() -> None:
-    picture = Image.fromarray(skimage.data.chelsea()).crop((100, 50, 228, 178))
+    picture = Image.fromarray(skimage.data.chelsea()).crop((120, 80, 184, 144))
     weight = 0.0005 * (0.8 / 0.0005) ** 0.5
     costs = []
     for effort in (0, 3, 7):
