@@ -1,4 +1,4 @@
-"""`nncodec decode`: .nnc files to pictures."""
+"""`nncodec decode`: decodes .nnc files to pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 import nncodec
 from nncodec._support.text import count_of
-from nncodec.cli.files import STANDARD, Job, collect, plan
+from nncodec.cli.files import DEFAULT_FORMAT, Job, collect, format_to_write, plan
 from nncodec.cli.options import (
     Manner,
     box_option,
@@ -20,7 +20,6 @@ from nncodec.cli.options import (
     manner_options,
     strength_option,
 )
-from nncodec.cli.saving import ANIMATED, extension_of, format_of, save_frames
 from nncodec.cli.work import JobResult, perform
 from nncodec.coding.inspection import pillow_mode
 from nncodec.coding.recommendation import RECOMMENDED
@@ -28,19 +27,19 @@ from nncodec.errors import InvalidOption
 from nncodec.format.container import Container
 from nncodec.limits import Limits
 from nncodec.picture.region import Box
+from nncodec.picture.writing import ANIMATED, save_frames
 
 SUFFIX = ".nnc"
-_DEFAULT_FORMAT = "png"
 
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """How every file of a run is decoded.
+    """How to decode every file of a run.
 
     Args:
         format: Pillow's name of the format to write.
-        frame: the only one to decode, or None for all.
-        box: what to decode of every frame, or None for all.
+        frame: number of the frame to decode; None decodes all.
+        box: part of every frame to decode; None decodes all of it.
         enhancer, strength: see `nncodec.decode`.
     """
 
@@ -54,7 +53,7 @@ class DecodeSettings:
 
 
 def is_nnc(path: Path) -> bool:
-    """Whether a file's name says that it is an .nnc file."""
+    """Whether a file has the extension .nnc."""
     return path.suffix.lower() == SUFFIX
 
 
@@ -91,7 +90,7 @@ def decode_job(job: Job, settings: DecodeSettings) -> JobResult:
     "--enhancer",
     metavar="NAME",
     callback=enhancer_given,
-    help=f"Put the pictures through an enhancer; '{RECOMMENDED}' for the one each file recommends, if any.",
+    help=f"Enhance the pictures; '{RECOMMENDED}' uses the enhancer that each file recommends, if any.",
 )
 @strength_option
 @manner_options
@@ -100,18 +99,16 @@ def decode_command(
 ) -> None:
     """Decode .nnc files to pictures: photo.nnc becomes photo.png beside it.
 
-    Any format that Pillow writes will do; - is stdin. EXIF, ICC profile and XMP go into the picture where its format
-    has a place for them. Several frames become name-0000.png and so on, or one file if it is GIF, TIFF, WebP or AVIF.
+    Writes any format that Pillow writes; - is stdin. EXIF, ICC profile and XMP go into the picture if its format can
+    hold them. Several frames become name-0000.png and so on, or a single GIF, TIFF, WebP or AVIF file.
     """
     manner = Manner.taken_from(options)
     if options["strength"] is not None and options["enhancer"] is None:
-        raise click.UsageError("--strength is that of an enhancer; give --enhancer, too")
-    found = collect(inputs, recursive=recursive, wanted=is_nnc)
+        raise click.UsageError("--strength needs --enhancer")
+    files = collect(inputs, recursive=recursive, wanted=is_nnc)
     extension = (extension or "").lower().removeprefix(".")
-    jobs = plan(found, output, lambda name: _rename(name, extension or _DEFAULT_FORMAT))
-    if not extension and output not in (None, STANDARD) and len(jobs) == 1 and jobs[0].target is not None:
-        extension = extension_of(jobs[0].target)
-    settings = DecodeSettings(format=format_of(extension or _DEFAULT_FORMAT), **options)
+    jobs = plan(files, output, lambda name: _rename(name, extension or DEFAULT_FORMAT))
+    settings = DecodeSettings(format=format_to_write(extension, output, jobs), **options)
     perform(jobs, functools.partial(decode_job, settings=settings), manner)
 
 

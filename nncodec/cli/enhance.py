@@ -1,4 +1,4 @@
-"""`nncodec enhance`: pictures to better or larger pictures."""
+"""`nncodec enhance`: restores or enlarges pictures."""
 
 from __future__ import annotations
 
@@ -15,32 +15,30 @@ from PIL import Image
 import nncodec
 from nncodec._support.text import count_of
 from nncodec.cli.decode import is_nnc
-from nncodec.cli.files import STANDARD, Job, collect, plan
+from nncodec.cli.files import DEFAULT_FORMAT, Job, collect, format_to_write, plan
 from nncodec.cli.options import Manner, coding_options, manner_options, strength_option
 from nncodec.cli.progress import progress
-from nncodec.cli.saving import ANIMATED, extension_of, format_of, save_frames
 from nncodec.cli.work import JobResult, perform
 from nncodec.coding.enhancing import DEFAULT_SCALE, Progress, default_enhancer
 from nncodec.errors import InvalidOption, NncError, UnsupportedImage
 from nncodec.format.container import MAGIC
 from nncodec.limits import Limits
 from nncodec.picture.reading import is_picture, read_picture_file, upright
+from nncodec.picture.writing import ANIMATED, save_frames
 from nncodec.plugin import registry
 from nncodec.plugin.hooks import ENHANCER
-
-_DEFAULT_FORMAT = "png"
 
 
 @dataclass(frozen=True)
 class EnhanceSettings:
-    """How every picture of a run is enhanced.
+    """How to enhance every picture of a run.
 
     Args:
         enhancer: name or alias.
-        scale: what it must be, or None.
+        scale: the scale that the enhancer must have; None takes any.
         format: Pillow's name of the format to write.
-        frame: the only one to enhance, or None for all.
-        alone: whether there is one picture only, so that its tiles are what is counted on the terminal.
+        frame: number of the frame to enhance; None enhances all.
+        alone: whether there is a single picture, so that the terminal counts its tiles.
     """
 
     enhancer: str
@@ -63,16 +61,16 @@ def enhance_job(job: Job, settings: EnhanceSettings) -> JobResult:
     with progress("tile") if settings.alone else contextlib.nullcontext((None, None)) as (on_progress, _):
         numbers = range(len(frames)) if settings.frame is None else range(settings.frame, settings.frame + 1)
         enhanced = (_enhanced(frame, settings, on_progress) for frame in frames)
-        parts, told = save_frames(enhanced, numbers, settings.format, strip=settings.strip)
+        parts, saving_notes = save_frames(enhanced, numbers, settings.format, strip=settings.strip)
     width, height = frames[0].size
     size = sum(len(data) for _, data in parts)
     beside = ", the input enlarged by bicubic interpolation to its left" if settings.side_by_side else ""
     report = f"{width} x {height} pixels enhanced{beside}, {count_of(size, 'byte')}"
-    return JobResult(parts, (*notes, *told), report)
+    return JobResult(parts, (*notes, *saving_notes), report)
 
 
 def _read(stream: BinaryIO, settings: EnhanceSettings) -> tuple[list[Image.Image], tuple[str, ...]]:
-    """Return the frames of a picture, `.nnc` files included, with their metadata in `info`, and notes."""
+    """Return the frames of a picture or an .nnc file, with their metadata in `info`, and notes."""
     is_coded = stream.read(len(MAGIC)) == MAGIC
     stream.seek(0)
     if is_coded:
@@ -86,7 +84,7 @@ def _read(stream: BinaryIO, settings: EnhanceSettings) -> tuple[list[Image.Image
 
 def _enhanced(image: Image.Image, settings: EnhanceSettings, on_progress: Progress | None) -> Image.Image:
     if settings.side_by_side:
-        image = upright(image)  # turned by a viewer, the two would stand above each other
+        image = upright(image)  # a viewer that turns the result would put the two above each other
     larger = nncodec.enhance(
         image,
         settings.enhancer,
@@ -99,7 +97,7 @@ def _enhanced(image: Image.Image, settings: EnhanceSettings, on_progress: Progre
 
 
 def _side_by_side(image: Image.Image, larger: Image.Image, max_pixels: int) -> Image.Image:
-    """Return a picture, enlarged by plain interpolation, and to its right what the enhancer made of it."""
+    """Return a picture, enlarged by bicubic interpolation, with the enhanced one to its right."""
     width, height = larger.size
     if 2 * width * height > max_pixels:
         raise UnsupportedImage(
@@ -112,15 +110,20 @@ def _side_by_side(image: Image.Image, larger: Image.Image, max_pixels: int) -> I
     return both
 
 
-@click.command("enhance", short_help="Make pictures better or larger.")
+@click.command("enhance", short_help="Restore or enlarge pictures.")
 @coding_options
 @click.option(
     "--scale",
     type=click.IntRange(1),
     metavar="N",
-    help=f"How many times larger along each edge; 1 restores.  [default: what -m does, or {DEFAULT_SCALE}]",
+    help=f"How many times larger along each edge; 1 restores.  [default: that of -m, or {DEFAULT_SCALE}]",
 )
-@click.option("-m", "--enhancer", metavar="NAME", help="See 'nncodec models'.  [default: the one for --scale]")
+@click.option(
+    "-m",
+    "--enhancer",
+    metavar="NAME",
+    help="Enhancer or alias; 'nncodec models' lists them.  [default: the one for --scale]",
+)
 @strength_option
 @click.option("--side-by-side", is_flag=True, help="Write the input, enlarged by bicubic interpolation, beside it.")
 @click.option("--format", "extension", metavar="EXT", help="Format to write.  [default: that of -o, else png]")
@@ -134,20 +137,17 @@ def enhance_command(
     extension: str | None,
     **options: Any,
 ) -> None:
-    """Make pictures better or larger: photo.jpg becomes photo-enhanced.png beside it.
+    """Restore or enlarge pictures: photo.jpg becomes photo-enhanced.png beside it.
 
-    A picture is any file that Pillow reads, or an .nnc file; - is stdin. Grey stays grey, transparency stays, EXIF, ICC
-    profile and XMP go into the result where its format has a place for them. Modes that nncodec has no place for are
-    converted, and it is said.
+    A picture is any file that Pillow reads, or an .nnc file; - is stdin. Grey stays grey, and transparency stays. EXIF,
+    ICC profile and XMP go into the result if its format can hold them. Unsupported modes are converted, with a note.
     """
     manner = Manner.taken_from(options)
     name = _installed(enhancer or default_enhancer(DEFAULT_SCALE if scale is None else scale))
-    found = collect(inputs, recursive=recursive, wanted=lambda path: is_picture(path) or is_nnc(path))
+    files = collect(inputs, recursive=recursive, wanted=lambda path: is_picture(path) or is_nnc(path))
     extension = (extension or "").lower().removeprefix(".")
-    jobs = plan(found, output, _renamer(extension or _DEFAULT_FORMAT, "-enhanced" if output is None else ""))
-    if not extension and output not in (None, STANDARD) and len(jobs) == 1 and jobs[0].target is not None:
-        extension = extension_of(jobs[0].target)
-    kind = format_of(extension or _DEFAULT_FORMAT)
+    jobs = plan(files, output, _renamer(extension or DEFAULT_FORMAT, "-enhanced" if output is None else ""))
+    kind = format_to_write(extension, output, jobs)
     settings = EnhanceSettings(enhancer=name, scale=scale, format=kind, alone=len(jobs) == 1, **options)
     perform(jobs, functools.partial(enhance_job, settings=settings), manner)
 

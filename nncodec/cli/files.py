@@ -13,8 +13,14 @@ from typing import BinaryIO
 
 import click
 
+from nncodec.errors import InvalidOption
+from nncodec.picture.writing import extension_of, format_of
+
 STANDARD = "-"
 """The argument that means stdin or stdout."""
+
+DEFAULT_FORMAT = "png"
+"""Extension of the images that commands write, unless the options choose another."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,20 @@ def plan(files: Sequence[InputFile], output: str | None, rename: Callable[[str],
         raise click.UsageError("stdout is a terminal; give a file with -o, or pipe the output into a program")
     _refuse_clashes(jobs)
     return jobs
+
+
+def format_to_write(extension: str, output: str | None, jobs: Sequence[Job]) -> str:
+    """Return Pillow's name of the format to write: that of --format, else of a single output file, else PNG.
+
+    Raises:
+        click.UsageError: Pillow writes no such format, or the output file has no extension.
+    """
+    try:
+        if not extension and output not in (None, STANDARD) and len(jobs) == 1 and jobs[0].target is not None:
+            extension = extension_of(jobs[0].target)
+        return format_of(extension or DEFAULT_FORMAT)
+    except InvalidOption as error:
+        raise click.UsageError(error.reason) from None
 
 
 def write_stdout(data: bytes) -> None:

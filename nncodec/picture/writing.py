@@ -1,4 +1,4 @@
-"""Decoded pictures to any format that Pillow writes, with the metadata that format can hold."""
+"""Writes images in any format that Pillow writes, with the metadata that the format can hold."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from nncodec.errors import UnsupportedImage
+from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.format.metadata import KEYS
 from nncodec.picture.reading import upright
 
 ANIMATED = ("AVIF", "GIF", "TIFF", "WEBP")
-"""Formats that hold several frames in one file, and are usually meant to."""
+"""Formats that usually hold all frames in one file."""
 
 _HOLDS_ALPHA = (*ANIMATED, "BMP", "DDS", "ICNS", "ICO", "IM", "JPEG2000", "PDF", "PNG", "QOI", "SGI", "TGA")
 _HOLDS_METADATA = ("AVIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
-# A decoded picture has lost what it should lose: these keep all or nearly all of the rest.
+# Decoded images are lossy already: these settings lose nothing more, or nearly nothing.
 _SETTINGS: dict[str, dict[str, Any]] = {
     "AVIF": {"quality": 90, "subsampling": "4:4:4"},
     "JPEG": {"quality": 95, "subsampling": 0},
@@ -36,33 +35,35 @@ def format_of(extension: str) -> str:
     """Return Pillow's name of the format with this extension.
 
     Raises:
-        click.UsageError: Pillow writes no such format.
+        InvalidOption: Pillow writes no such format (option "format").
     """
     extension = "." + extension.lower().removeprefix(".")
     Image.init()
-    found = Image.registered_extensions().get(extension)
-    if found not in Image.SAVE or found == "NNC":
-        raise click.UsageError(f"Pillow writes no {extension} files; use .png, .jpg, .webp, .tif or another it knows")
-    return found
+    kind = Image.registered_extensions().get(extension)
+    if kind not in Image.SAVE or kind == "NNC":
+        reason = f"Pillow writes no {extension} files; use .png, .jpg, .webp, .tif or another it knows"
+        raise InvalidOption(option="format", reason=reason)
+    return kind
 
 
 def extension_of(path: Path) -> str:
-    """Return a path's extension; raises click.UsageError where it has none."""
+    """Return a path's extension; raises InvalidOption (option "output") if it has none."""
     if not path.suffix:
-        raise click.UsageError(f"{path} has no extension that says its format; add one, or use --format")
+        reason = f"{path} has no extension that says its format; add one, or use --format"
+        raise InvalidOption(option="output", reason=reason)
     return path.suffix
 
 
 def save(images: Sequence[Image.Image], kind: str, *, strip: bool) -> tuple[bytes, tuple[str, ...]]:
-    """Return the bytes of a file of this format, and what the user should know.
+    """Return the bytes of a file of this format, and notes for the user.
 
     Args:
-        images: one, or several for a format of `ANIMATED`.
-        kind: see `format_of`.
-        strip: leave out EXIF and XMP.
+        images: one image, or several for a format of `ANIMATED`; their `info` is cleared.
+        kind: Pillow's name of the format, see `format_of`.
+        strip: omit EXIF and XMP.
 
     Raises:
-        UnsupportedImage: the format cannot hold the picture.
+        UnsupportedImage: the format cannot hold the image.
         OSError, ValueError: Pillow cannot write it.
     """
     first = images[0]
@@ -82,7 +83,7 @@ def save(images: Sequence[Image.Image], kind: str, *, strip: bool) -> tuple[byte
     if len(images) > 1:
         settings |= {"save_all": True}
     for image in images:
-        image.info.clear()  # what is to be written is in the settings
+        image.info.clear()  # the settings hold what is to be written
     try:
         return _bytes_of(images, kind, settings), notes
     except (OSError, ValueError):
@@ -95,15 +96,15 @@ def save(images: Sequence[Image.Image], kind: str, *, strip: bool) -> tuple[byte
 def save_frames(
     frames: Iterable[Image.Image], numbers: range, kind: str, *, strip: bool
 ) -> tuple[tuple[tuple[str, bytes], ...], tuple[str, ...]]:
-    """Return the files that hold these frames, one for each unless the format holds several, and notes.
+    """Return the files that hold these frames, one for each unless the format holds several, and notes for the user.
 
     Args:
-        frames: asked for one after another, where each gets a file.
+        frames: read one by one if each gets a file.
         numbers: of the frames, in their order.
         kind, strip: see `save`.
 
     Returns:
-        What goes into each file's name before its suffix, with its bytes; and what the user should know.
+        A part of the name, to put before the suffix, and the bytes of each file; and the notes.
     """
     groups = [list(frames)] if kind in ANIMATED else ([image] for image in frames)
     saved = [save(group, kind, strip=strip) for group in groups]
@@ -123,7 +124,7 @@ def _bytes_of(images: Sequence[Image.Image], kind: str, settings: dict[str, Any]
 
 
 def _metadata_settings(carried: dict[str, bytes], kind: str) -> dict[str, Any]:
-    """Return the metadata as Pillow's writer of this format wants it."""
+    """Return the metadata as options of Pillow's writer for this format."""
     settings: dict[str, Any] = dict(carried)
     if kind in ("JPEG", "MPO") and "exif" in carried:
         settings["exif"] = _EXIF_PREFIX + carried["exif"].removeprefix(_EXIF_PREFIX)
