@@ -11,12 +11,10 @@ each; they decide nothing. The script resumes an interrupted run.
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,10 +25,12 @@ from benchmarks.measuring import plots
 from benchmarks.measuring.data import idx_pictures
 from benchmarks.measuring.models import install
 from benchmarks.measuring.small_sets import by_model, stacked
+from benchmarks.seeds.epochs import EpochValues
 from benchmarks.seeds.shared import argument_parser, drawn_digits, write_results
 from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.tensors import to_pixels, to_tensor, with_file_precision
 from nncodec.plugin.latents import Pixels
+from nncodec.training.log import CsvLog
 from nncodec.training.loop import fit
 from nncodec.training.losses import bce, mse
 from nncodec.training.options import LoopOptions, Schedule
@@ -101,31 +101,6 @@ def start(network: Autoencoder, pictures: Pixels) -> None:
     nn.init.constant_(last.bias, math.log(mean / (1 - mean)))  # type: ignore[arg-type]
 
 
-@dataclass
-class Epochs:
-    """Keeps the weights after every epoch; see `nncodec.training.loop.Validator`."""
-
-    network: Autoencoder
-    steps: int
-    kept: list[dict[str, Tensor]] = field(default_factory=list)
-
-    ended: ClassVar[bool] = False
-
-    def after_step(self, step: int) -> None:
-        """Keep the weights at the end of an epoch."""
-        if step % self.steps == 0:
-            self.kept.append({name: value.detach().clone() for name, value in self.network.state_dict().items()})
-            print(f"epoch {len(self.kept)}", flush=True)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what was kept."""
-        return {"kept": self.kept}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what was kept."""
-        self.kept = state["kept"]
-
-
 def train(
     network: Autoencoder, pictures: Pixels, test: Tensor, options: argparse.Namespace
 ) -> tuple[float, list[dict[str, float]]]:
@@ -135,7 +110,7 @@ def train(
     """
     sampler = ArraySampler(pictures, options.batch_size, seed=1)
     per_epoch = sampler.steps_per_epoch
-    epochs = Epochs(network, per_epoch)
+    weights = EpochValues(per_epoch, lambda: {name: value.clone() for name, value in network.state_dict().items()})
     log = options.run / "log.csv"
     steps = options.epochs * per_epoch
     report = fit(
@@ -143,20 +118,16 @@ def train(
         sampler,
         Schedule(options.learning_rate, steps=steps, warmup_steps=min(500, steps // 5)),
         LoopOptions(checkpoint=options.run / "checkpoint.pt", log=log, log_steps=per_epoch),
-        validator=epochs,
+        validator=weights,
     )
-    with log.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    last = {name: value.clone() for name, value in network.state_dict().items()}
     history = []
-    for number, (row, weights) in enumerate(zip(rows, epochs.kept, strict=True), 1):
-        network.load_state_dict(weights)
+    for number, (row, kept) in enumerate(zip(CsvLog(log).rows(), weights.values, strict=True), 1):
+        network.load_state_dict(kept)
         tested = {
             f"test_{kind}": loss for kind, loss in losses(network, test).items() if kind in ("plain", "quantized")
         }
         trained = {"train_plain": float(row["unquantized"]), "train_quantized": float(row["distortion"])}
         history.append({"epoch": number, **trained, **tested})
-    network.load_state_dict(last)
     return report.elapsed_s / 60, history
 
 

@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ from benchmarks.measuring.models import install
 from benchmarks.measuring.pillow_codec import PillowCodec
 from benchmarks.measuring.small_sets import by_model, by_pillow, stacked
 from benchmarks.seeds.dense_plots import plot_errors, plot_history, plot_rates
+from benchmarks.seeds.epochs import EpochValues
 from benchmarks.seeds.shared import argument_parser, drawn_digits, write_results
 from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.tensors import to_tensor, with_file_precision
@@ -145,31 +146,6 @@ def _data(quick: bool) -> tuple[Pixels, Pixels]:
     return idx_pictures("fashion-mnist", "train"), idx_pictures("fashion-mnist", "t10k")
 
 
-class Held:
-    """The error of held-back pictures after every epoch; see `nncodec.training.loop.Validator`."""
-
-    ended: ClassVar[bool] = False
-
-    def __init__(self, network: Autoencoder, pixels: Tensor, steps: int) -> None:
-        self._network = network
-        self._pixels = pixels
-        self._steps = steps
-        self.errors: list[float] = []
-
-    def after_step(self, step: int) -> None:
-        """Measure at the end of an epoch."""
-        if step % self._steps == 0:
-            self.errors.append(_error(self._network, self._pixels, quantized=True))
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what was measured."""
-        return {"errors": self.errors}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what was measured."""
-        self.errors = state["errors"]
-
-
 def _member(
     name: str, training: Training, pictures: Pixels, held_back: int, test: Pixels, folder: Path
 ) -> dict[str, Any]:
@@ -185,14 +161,15 @@ def _member(
     network = build(config)
     trained = pictures[: len(pictures) - held_back]
     sampler = ArraySampler(trained, training.batch_size, seed=1)
-    held = Held(network, to_tensor(pictures[len(pictures) - held_back :]), sampler.steps_per_epoch)
+    validation = to_tensor(pictures[len(pictures) - held_back :])
+    errors = EpochValues(sampler.steps_per_epoch, lambda: _error(network, validation, quantized=True))
     steps = training.epochs * sampler.steps_per_epoch
     report = fit(
         AutoencoderTask(network, mse),
         sampler,
         Schedule(training.learning_rate, steps=steps, warmup_steps=min(200, steps // 5)),
         LoopOptions(checkpoint=folder / "checkpoint.pt", log=folder / "log.csv", log_steps=sampler.steps_per_epoch),
-        validator=held,
+        validator=errors,
     )
     with_file_precision(network).eval()
     model = f"seed/{name.lower()}"
@@ -214,7 +191,7 @@ def _member(
         "files": _files(model, test),
         "history": {
             "train": [round(float(line["distortion"]), 6) for line in CsvLog(folder / "log.csv").rows()],
-            "held_back": [round(error, 6) for error in held.errors],
+            "held_back": [round(error, 6) for error in errors.values],
         },
     }
     kept.write_text(json.dumps(row))
