@@ -1,7 +1,7 @@
 """Networks with the same results on every machine, because every number in them is exact.
 
-Activations are whole numbers within +-`ACTIVATION_LIMIT`, in units of 1/16; weights are multiples of 1/512. A layer's sum
-is then a multiple of 1/512, and the weights of each output are kept small enough that no partial sum can reach 2^24
+Activations are whole numbers within +-`ACTIVATION_LIMIT`, in units of 1/16; weights are multiples of 1/512. A layer's
+sum is then a multiple of 1/512, and the weights of each output are kept small enough that no partial sum can reach 2^24
 times that. Float32 holds such sums without rounding, whatever the order of summation; the result is rounded back to a
 whole number. So the networks train and run as ordinary float32 layers but compute in integers.
 

@@ -1,4 +1,4 @@
-"""The command as a user meets it: arguments, lines, what a run leaves, and going on after Ctrl-C and kill -9."""
+"""The train command: arguments, messages, files of a run, and resuming after Ctrl-C and kill -9."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SMALL = ("--set", "latents=4", "--batch-size", "8")
 
 
 def one_line(result: Result, status: int) -> str:
-    """Return the last line that a command that failed has said of it."""
+    """Return the last line of a command that failed."""
     assert result.exit_code == status, result.output
     said = result.stderr.splitlines()
     assert said[-1].startswith("nncodec: ")
@@ -140,7 +140,7 @@ def test_the_help_loads_no_torch() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_full_disk_is_one_line_that_says_how_to_go_on(
+def test_a_full_disk_is_one_line_with_the_command_that_resumes(
     run: Run, digits: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(handle: int) -> None:
@@ -172,7 +172,7 @@ def test_bad_pictures_are_named_and_the_rest_is_trained_on(run: Run) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
-def test_an_ended_run_goes_on_and_comes_to_the_same_model(
+def test_an_interrupted_run_resumes_to_the_same_model(
     start: Start, run: Run, digits: Path, end: signal.Signals
 ) -> None:
     # Validation, early stopping and the best weights are part of what must survive.

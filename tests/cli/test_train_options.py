@@ -1,4 +1,4 @@
-"""Settings as options, architectures by half a name, and enhancers from the command line to an installed model."""
+"""Settings as options, suggestions for architectures, and enhancers from the command line to an installed model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def crops() -> Path:
 
 
 def one_line(result: Result, status: int) -> str:
-    """Return the last line that a command that failed has said of it."""
+    """Return the last line of a command that failed."""
     assert result.exit_code == status, result.output
     said = result.stderr.splitlines()
     assert said[-1].startswith("nncodec: ")
@@ -75,7 +75,7 @@ def test_from_a_folder_to_an_installed_enhancer(run: Run, crops: Path) -> None:
     assert read_model_info(Path("more.safetensors")).card["training"]["settings"]["gan_weight"] == 0.1
 
 
-def test_two_folders_that_pair_or_do_not(run: Run, crops: Path) -> None:
+def test_two_folders_that_pair_and_two_that_do_not(run: Run, crops: Path) -> None:
     low = worse(crops, 2)
     command = ["train", "srgan", "--low", low, "--high", crops, "-o", "x2.safetensors", *TINY, "--steps", 2]
     refused = one_line(run(*command), 1)
@@ -88,7 +88,7 @@ def test_two_folders_that_pair_or_do_not(run: Run, crops: Path) -> None:
     assert told == "nncodec: the folders do not pair: crops/b.png has no partner in worse"
 
 
-def test_an_interrupted_run_is_gone_on_with_by_the_same_options(run: Run, crops: Path) -> None:
+def test_an_interrupted_run_resumes_with_the_same_options(run: Run, crops: Path) -> None:
     command = ["train", "srgan", crops, "-o", "x.safetensors", *TINY, "--crop", 32, "--content-share", 1, "--steps", 3]
     assert run(*command).exit_code == 0
     changed = [8 if part == 4 else part for part in command]
@@ -154,7 +154,7 @@ def test_what_is_wrong_is_one_line(run: Run, crops: Path, arguments: list[str], 
     assert sorted(Path().iterdir()) == before
 
 
-def test_the_command_to_go_on_with_keeps_the_options(run: Run, crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_that_resumes_keeps_the_options(run: Run, crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 

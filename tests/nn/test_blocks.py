@@ -17,7 +17,7 @@ def test_a_block_keeps_the_shape_and_starts_near_the_identity() -> None:
     assert 0 < (changed - features).std() < 0.2
 
 
-def test_a_block_looks_one_position_around() -> None:
+def test_a_block_depends_on_its_direct_neighbours_only() -> None:
     torch.manual_seed(0)
     block = DepthwiseBlock(4)
     features = torch.zeros(1, 4, 9, 9)
@@ -39,7 +39,7 @@ def test_blocks_in_place_give_what_training_computes(size: tuple[int, int]) -> N
 
 
 @pytest.mark.parametrize("height", [2, 4, 6, 14, 16])
-def test_strips_put_together_are_what_the_layer_makes_of_the_whole(height: int) -> None:
+def test_strips_put_together_equal_the_whole(height: int) -> None:
     values = torch.arange(3.0 * height * 5).reshape(1, 3, height, 5)
     for layer in (torch.nn.Upsample(scale_factor=2), torch.nn.MaxPool2d(2)):
         assert torch.equal(by_strips(layer, values, 4), layer(values))

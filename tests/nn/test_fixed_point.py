@@ -1,4 +1,4 @@
-"""Exact layers: what they compute is integer arithmetic, with a gradient and without."""
+"""Exact layers compute in integers, with gradients and without."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def test_the_intervals_of_a_channel_hold_all_probability() -> None:
     assert torch.allclose(total, torch.ones(2), atol=1e-4)
 
 
-def test_a_finer_step_costs_one_bit_a_halving_where_the_density_is_smooth() -> None:
+def test_halving_the_step_costs_one_bit_where_the_density_is_smooth() -> None:
     prior = LogisticMixturePrior(1, scale=10.0)
     latents = torch.zeros(1, 1, 1, 1)
     coarse, fine = (prior.rate_bits(latents, torch.tensor(step)).item() for step in (0.02, 0.01))
@@ -32,7 +32,7 @@ def test_far_outliers_have_a_finite_rate_and_gradient() -> None:
     assert torch.isfinite(latents.grad).all()
 
 
-def test_the_prior_learns_the_entropy_of_what_it_sees() -> None:
+def test_the_prior_learns_the_entropy_of_its_data() -> None:
     torch.manual_seed(0)
     prior = LogisticMixturePrior(1)
     optimizer = torch.optim.Adam(prior.parameters(), 0.05)

@@ -45,7 +45,7 @@ def test_names_and_shapes_are_torchvisions() -> None:
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47)])
-def test_any_size_from_32_gives_a_score_a_class(size: tuple[int, int]) -> None:
+def test_any_size_from_32_gives_one_score_per_class(size: tuple[int, int]) -> None:
     assert VGG16(7, head="dense")(torch.rand(2, 1, *size)).shape == (2, 7)
 
 
@@ -55,7 +55,7 @@ def test_grey_is_three_equal_channels_with_imagenets_mean_and_deviation() -> Non
     assert normalised(grey)[0, 2, 1, 1].item() == pytest.approx((grey[0, 0, 1, 1].item() - 0.406) / 0.225, rel=1e-5)
 
 
-def test_feature_maps_are_those_behind_the_named_rectifiers() -> None:
+def test_feature_maps_follow_the_named_relus() -> None:
     network = VGG16(1, head="dense")
     pixels = torch.rand(1, 3, 32, 32)
     maps = network.feature_maps(pixels, ["relu3_3", "relu1_2"])
@@ -64,7 +64,7 @@ def test_feature_maps_are_those_behind_the_named_rectifiers() -> None:
     assert torch.equal(maps[1], network.features[: LAYERS["relu3_3"] + 1](normalised(pixels)))
 
 
-def test_folding_keeps_what_the_network_computes_and_restores_the_names() -> None:
+def test_folding_keeps_the_output_and_restores_the_names() -> None:
     torch.manual_seed(0)
     network = VGG16(4, head="dense")
     names = list(network.state_dict())
@@ -114,7 +114,7 @@ def test_files_of_other_networks_are_refused_by_the_first_tensor_that_differs(
 
 
 @pytest.mark.parametrize("name", ["noise.safetensors", "noise.pth", "none.pth", "list.pth", "code.pth"])
-def test_files_that_are_no_weights_are_refused_in_one_line(tmp_path: Path, name: str) -> None:
+def test_other_files_are_refused_in_one_line(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     if name == "list.pth":
         torch.save([torch.zeros(1)], path)
@@ -143,6 +143,6 @@ def test_a_recogniser_without_classifier_is_refused(tmp_path: Path) -> None:
         read_recogniser(tmp_path / "half.safetensors")
 
 
-def test_settings_that_make_no_network_are_refused() -> None:
+def test_invalid_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="head full or dense"):
         VGG16(10, head="none")

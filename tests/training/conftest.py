@@ -29,8 +29,8 @@ MULTIPLE = 8
 
 @dataclass(frozen=True)
 class TinySettings:
-    start: float = field(default=0.5, metadata={"help": "the weight at the beginning"})
-    poison_at: float = field(default=2.0, metadata={"help": "progress from which the loss is no number"})
+    start: float = field(default=0.5, metadata={"help": "initial weight"})
+    poison_at: float = field(default=2.0, metadata={"help": "progress from which the loss is NaN"})
     fixed: bool = field(default=False, metadata={"help": "take one size only"})
     label: str = field(default="", metadata={"help": "a text"})
 

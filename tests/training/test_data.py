@@ -1,4 +1,4 @@
-"""Training data: IDX files, folders, splits, samplers."""
+"""Training data: IDX files, folders, splits."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skimage.data
 from PIL import Image
 
 from nncodec.training.data import list_pictures, load_pictures, read_idx, split_by_name
-from nncodec.training.sampling import ArraySampler, CropSampler
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -71,33 +69,6 @@ def test_a_split_holds_back_about_its_share_and_does_not_move_when_pictures_are_
     assert 150 < len(held_back) < 250
     assert set(training) | set(held_back) == set(paths)
     assert split_by_name(paths[::2], 0.2)[1] == [p for p in held_back if p in paths[::2]]
-
-
-def test_crops_repeat_for_the_same_step_and_differ_between_steps() -> None:
-    pictures = [skimage.data.chelsea(), skimage.data.coffee()]
-    sampler = CropSampler(pictures, 4, 48, seed=7)
-    assert sampler.batch(3).shape == (4, 48, 48, 3)
-    assert np.array_equal(sampler.batch(3), CropSampler(pictures, 4, 48, seed=7).batch(3))
-    assert not np.array_equal(sampler.batch(3), sampler.batch(4))
-
-
-def test_a_picture_smaller_than_the_crop_is_padded_with_its_own_pixels() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (20, 10, 3), np.uint8)
-    batch = CropSampler([picture], 2, 32, seed=0, reduce_share=0, grey_share=0).batch(0)
-    assert batch.shape == (2, 32, 32, 3)
-    known = {tuple(p) for p in picture.reshape(-1, 3)}
-    assert {tuple(p) for p in batch.reshape(-1, 3)} <= known
-
-
-def test_an_epoch_shows_every_picture_once_and_the_next_in_another_order() -> None:
-    pictures = np.arange(12, dtype=np.uint8).reshape(12, 1, 1, 1)
-    sampler = ArraySampler(pictures, 4, seed=0)
-    first = [sampler.batch(step).ravel().tolist() for step in range(3)]
-    second = [sampler.batch(step).ravel().tolist() for step in range(3, 6)]
-    for epoch in (first, second):
-        assert sorted(number for batch in epoch for number in batch) == list(range(12))
-    assert first != second
-    assert sampler.batch(1).ravel().tolist() == first[1]
 
 
 def test_mixed_modes_become_one(tmp_path: Path) -> None:

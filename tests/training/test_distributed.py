@@ -1,4 +1,4 @@
-"""Several processes that share every batch: the same loss curve as one, agreement, and going on after a death."""
+"""Several processes that share every batch: the same loss curve as one, agreement, and resuming after a death."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 ALONE_COMMAND = [sys.executable, "-m", "nncodec"]
 
 
-def test_shares_of_a_batch_differ_by_at_most_one_and_make_it_up() -> None:
+def test_shares_add_up_to_the_batch_and_differ_by_at_most_one() -> None:
     batch = np.arange(7, dtype=np.uint8)[:, None, None, None]
     shares = [ProcessGroup(rank, 3).share(batch) for rank in range(3)]
     assert [len(share) for share in shares] == [3, 2, 2]
@@ -34,7 +34,7 @@ def test_shares_of_a_batch_differ_by_at_most_one_and_make_it_up() -> None:
         ProcessGroup(0, 3).share(batch[:2])
 
 
-def test_a_process_knows_its_place_from_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_reads_its_rank_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT"):
         monkeypatch.delenv(name, raising=False)
     assert ProcessGroup.from_environment() == SINGLE_PROCESS
@@ -45,7 +45,7 @@ def test_a_process_knows_its_place_from_torchrun(monkeypatch: pytest.MonkeyPatch
     assert not ProcessGroup.from_environment().is_first
 
 
-def test_a_device_that_is_not_there_is_one_line() -> None:
+def test_an_unknown_device_is_one_line() -> None:
     assert local_device("cpu") == torch.device("cpu")
     for name in ("abacus", "meta", "cuda:99"):
         with pytest.raises(ValueError, match=name) as caught:
@@ -99,7 +99,7 @@ def test_two_processes_give_the_loss_curve_of_one(digits: Path, tmp_path: Path) 
 
 @pytest.fixture
 def started() -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes to be ended after the test, with those they started."""
+    """Processes that the fixture kills after the test, with their children."""
     begun: list[subprocess.Popen[str]] = []
     yield begun
     for process in begun:
@@ -117,7 +117,7 @@ def children_of(parent: int) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="child processes are found in /proc")
-def test_a_killed_worker_is_started_again_and_goes_on_from_the_last_checkpoint(
+def test_a_killed_worker_is_restarted_and_resumes_from_the_last_checkpoint(
     digits: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:
     output = tmp_path / "killed.safetensors"

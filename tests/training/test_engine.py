@@ -1,4 +1,4 @@
-"""A run from a folder to a model file: what it leaves, how it resumes, and what it says when something is wrong."""
+"""A run from a folder to a model file: what it leaves, how it resumes, and its errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MakeRun = Callable[..., Run]
 
 @pytest.fixture
 def make_run(tiny: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
-    """Return a run of the tiny architecture, without a plot; keywords that are no fields are settings."""
+    """Return a run of the tiny architecture, without a plot; keywords that are not fields are settings."""
     monkeypatch.setattr(engine, "can_plot", lambda: False)
 
     def make(name: str = "mine", **changes: Any) -> Run:
@@ -41,7 +41,7 @@ def make_run(tiny: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.Monk
     return make
 
 
-def test_a_run_leaves_a_model_that_can_be_opened_and_the_record_of_how_it_came_about(make_run: MakeRun) -> None:
+def test_a_run_leaves_a_usable_model_and_a_record_of_its_training(make_run: MakeRun) -> None:
     run = make_run(licence="CC0 1.0", seed=3)
     events: list[Event] = []
     result = train(run, events.append)
@@ -81,7 +81,7 @@ def test_samples_show_originals_above_their_reconstructions(make_run: MakeRun) -
     assert bottom[bottom < 250].std() < 1  # weight 0: what is decoded is flat
 
 
-def test_the_plot_of_the_loss_is_drawn_where_matplotlib_is(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loss_is_plotted_if_matplotlib_is_installed(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
     run = make_run(steps=10)
     monkeypatch.setattr(engine, "can_plot", drawing.can_plot)
@@ -92,11 +92,11 @@ def test_the_plot_of_the_loss_is_drawn_where_matplotlib_is(make_run: MakeRun, mo
     assert len(drawn.convert("RGB").getcolors(1 << 24) or []) > 50
 
 
-# --- going on -----------------------------------------------------------------------------------------------------
+# --- resuming -----------------------------------------------------------------------------------------------------
 
 
 def stop_after(steps: int) -> tuple[Callable[[Event], None], Callable[[], bool]]:
-    """Return what to give to `train` so that it is cancelled after so many steps."""
+    """Return `on_event` and `cancel` for a run that stops after so many steps."""
     reached = []
 
     def watch(event: Event) -> None:
@@ -107,7 +107,7 @@ def stop_after(steps: int) -> tuple[Callable[[Event], None], Callable[[], bool]]
 
 
 @pytest.mark.parametrize("settings", [{}, {"patience": 2, "learning_rate": 0.5, "validate_epochs": 1, "epochs": 200}])
-def test_a_resumed_run_ends_exactly_where_an_unbroken_one_does(make_run: MakeRun, settings: dict[str, Any]) -> None:
+def test_a_resumed_run_ends_like_an_uninterrupted_one(make_run: MakeRun, settings: dict[str, Any]) -> None:
     unbroken = train(make_run("unbroken", **settings))
     assert unbroken is not None
     for stop in (7, 29):
@@ -185,14 +185,14 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(make_run: MakeRun
     assert (run.folder / "validation.csv").read_text() == (make_run("unbroken").folder / "validation.csv").read_text()
 
 
-def test_a_longer_run_goes_on_from_a_finished_one(make_run: MakeRun) -> None:
+def test_a_finished_run_can_be_extended(make_run: MakeRun) -> None:
     train(make_run(epochs=5))
     result = train(make_run(epochs=8, resume=True, overwrite=True, learning_rate=0.001))
     assert result is not None
     assert result.report.steps == 24
 
 
-def test_a_run_of_an_older_version_that_knew_fewer_settings_is_gone_on_with(make_run: MakeRun) -> None:
+def test_a_run_of_an_older_version_with_fewer_settings_can_be_resumed(make_run: MakeRun) -> None:
     with pytest.raises(TrainingStopped):
         train(make_run(), *stop_after(5))
     record = make_run().record_path
@@ -208,7 +208,7 @@ def test_a_run_of_an_older_version_that_knew_fewer_settings_is_gone_on_with(make
 
 
 def refused(run: Run, kind: type[Exception] = ValueError) -> str:
-    """Return what a run is refused with; it is one line, and nothing is left."""
+    """Return the one-line error of a run that leaves nothing behind."""
     with pytest.raises(kind) as caught:
         train(run)
     assert "\n" not in str(caught.value)
@@ -216,7 +216,7 @@ def refused(run: Run, kind: type[Exception] = ValueError) -> str:
     return str(caught.value)
 
 
-def test_what_would_only_come_out_at_the_end_is_refused_at_the_beginning(make_run: MakeRun, tmp_path: Path) -> None:
+def test_problems_at_the_end_are_refused_at_the_start(make_run: MakeRun, tmp_path: Path) -> None:
     assert "does not end in .safetensors" in refused(make_run(output=tmp_path / "mine.bin"))
     assert "cannot name a model" in refused(replace(make_run(), name="Mine!"))
     assert "no run to resume" in refused(make_run(resume=True))
@@ -224,7 +224,7 @@ def test_what_would_only_come_out_at_the_end_is_refused_at_the_beginning(make_ru
     assert "no setting 'epoch'" in refused(make_run(epoch=3))
 
 
-def test_worse_pictures_are_refused_where_the_architecture_has_no_use_for_them(make_run: MakeRun) -> None:
+def test_worse_pictures_are_refused_if_the_architecture_takes_no_pairs(make_run: MakeRun) -> None:
     run = make_run()
     assert refused(replace(run, low=run.data)).startswith("tiny does not learn from pairs of pictures; leave")
 
@@ -236,7 +236,7 @@ def test_an_architecture_without_a_usable_recipe_is_refused(make_run: MakeRun) -
     assert "nncodec_not_there" in refused(replace(make_run(), architecture="absent"), PluginError)
 
 
-def test_neither_a_model_nor_a_run_is_written_over(make_run: MakeRun) -> None:
+def test_neither_a_model_nor_a_run_is_overwritten(make_run: MakeRun) -> None:
     run = make_run(steps=2)
     train(run)
     written = run.output.read_bytes()
@@ -275,7 +275,7 @@ def test_a_base_keeps_its_shape(make_run: MakeRun) -> None:
     train(make_run("second", base=base, label="a", epochs=1))
 
 
-def test_a_loss_that_is_not_a_number_ends_the_run_in_one_line(make_run: MakeRun) -> None:
+def test_a_nan_loss_ends_the_run_in_one_line(make_run: MakeRun) -> None:
     assert "step 15" in refused(make_run(poison_at=0.5), TrainingDiverged)
 
 
@@ -329,7 +329,7 @@ def test_a_model_that_its_architecture_cannot_open_is_not_written(
 # --- data ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_single_picture_is_trained_and_validated_on(make_run: MakeRun, pictures: Path) -> None:
+def test_a_single_picture_serves_for_training_and_validation(make_run: MakeRun, pictures: Path) -> None:
     for path in sorted(pictures.iterdir())[1:]:
         path.unlink()
     notes: list[Event] = []
@@ -348,13 +348,13 @@ def test_without_held_back_pictures_the_last_weights_are_kept(make_run: MakeRun)
     assert torch.tensor(read_model(run.output).tensors["weight"]) == load_checkpoint(run.checkpoint)["model"]["weight"]
 
 
-def test_another_size_than_the_architecture_takes_is_refused(make_run: MakeRun) -> None:
+def test_pictures_of_the_wrong_size_are_refused(make_run: MakeRun) -> None:
     text = refused(make_run(fixed=True))
     assert "28 x 28" in text
     assert "48 x 40" in text
 
 
-def test_pictures_that_came_since_are_mentioned(make_run: MakeRun, pictures: Path) -> None:
+def test_a_resumed_run_notes_that_the_pictures_have_changed(make_run: MakeRun, pictures: Path) -> None:
     with pytest.raises(TrainingStopped):
         train(make_run(), *stop_after(5))
     Image.new("L", (40, 40)).save(pictures / "new.png")

@@ -16,7 +16,7 @@ def test_rows_are_appended_under_one_head_and_new_figures_get_a_column(tmp_path:
     assert log.rows()[0] == {"step": 10, "loss": 0.123457}
 
 
-def test_what_comes_after_a_step_and_what_was_cut_off_is_forgotten(tmp_path: Path) -> None:
+def test_rows_after_a_step_and_rows_cut_off_are_dropped(tmp_path: Path) -> None:
     log = CsvLog(tmp_path / "log.csv")
     log.cut(5)
     assert not log.path.exists()

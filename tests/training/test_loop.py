@@ -1,4 +1,4 @@
-"""The loop: it learns, resumes exactly, survives damage and stops on nonsense."""
+"""The loop learns, resumes exactly, survives damage and stops at NaN."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (32, 4, 4, 1), np.uint8)
 
 
 class Mean(TrainingTask):
-    """Learns one number: the mean of what it sees, through noise from the loop's generator."""
+    """Learns one number, the mean of the pixels, through noise from the loop's generator."""
 
     def __init__(self, poison_at: float = 2.0) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ def test_the_loop_learns(tmp_path: Path) -> None:
     assert task.value.item() == pytest.approx(PICTURES.mean() / 255, abs=0.02)
 
 
-def test_a_resumed_run_ends_exactly_where_an_unbroken_one_does(tmp_path: Path) -> None:
+def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     unbroken = run(tmp_path / "a.pt", 40, 40)
     run(tmp_path / "b.pt", 17, 40)
     resumed = run(tmp_path / "b.pt", 40, 40)
@@ -112,7 +112,7 @@ def test_a_failed_write_keeps_the_last_checkpoint_and_leaves_no_debris(tmp_path:
     assert [p.name for p in tmp_path.iterdir()] == ["f.pt"]
 
 
-def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+def test_a_nan_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "g.pt"
     run(path, 5, 100)
     with pytest.raises(TrainingDiverged, match="step 50"):
@@ -132,7 +132,7 @@ class Cliff(Mean):
         return self.value.abs().sqrt().sum(), {}
 
 
-def test_a_gradient_that_is_not_a_number_stops_the_run_before_it_reaches_the_weights() -> None:
+def test_an_infinite_gradient_stops_the_run_before_the_update() -> None:
     task = Cliff()
     with pytest.raises(TrainingDiverged, match="gradient"):
         fit(task, ArraySampler(PICTURES, 8, seed=1), Schedule(0.05, steps=10), LoopOptions())
@@ -157,7 +157,7 @@ def test_an_interrupt_saves_before_it_is_passed_on(tmp_path: Path) -> None:
     assert load_checkpoint(path)["step"] == 7
 
 
-def test_ctrl_c_is_heard_after_the_step_and_its_handler_is_put_back(tmp_path: Path) -> None:
+def test_ctrl_c_takes_effect_after_the_step_and_its_handler_is_restored(tmp_path: Path) -> None:
     path = tmp_path / "k.pt"
     before = signal.getsignal(signal.SIGINT)
 
@@ -175,7 +175,7 @@ def test_ctrl_c_is_heard_after_the_step_and_its_handler_is_put_back(tmp_path: Pa
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_task_decides_how_far_its_learning_rate_has_fallen() -> None:
+def test_a_task_controls_its_learning_rate() -> None:
     class Still(Mean):
         def rate_progress(self, progress: float) -> float:
             return 1.0  # at its end from the beginning
@@ -189,7 +189,7 @@ def test_a_task_decides_how_far_its_learning_rate_has_fallen() -> None:
 
 
 class Rivals(TrainingTask):
-    """Two numbers that take turns; the second learns the first, as it is after its own turn."""
+    """Two numbers that take turns; the second learns the first as updated in its turn."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -220,7 +220,7 @@ class Rivals(TrainingTask):
         return (self.second - self.first.detach()).square().sum(), {"second": 2.0}
 
 
-def test_turns_follow_each_other_on_one_batch_and_change_what_gets_gradients_only() -> None:
+def test_turns_share_a_batch_and_change_only_parameters_with_gradients() -> None:
     task = Rivals()
     events: list[Event] = []
     fit(
@@ -237,7 +237,7 @@ def test_turns_follow_each_other_on_one_batch_and_change_what_gets_gradients_onl
     assert events[0].figures == {"loss": 1.0, "first": 1.0, "second": 2.0}
 
 
-def test_the_log_has_a_row_an_interval_and_one_head_across_sessions(tmp_path: Path) -> None:
+def test_the_log_has_one_row_per_interval_and_one_header_across_sessions(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     run(tmp_path / "i.pt", 3, 6, log)
     run(tmp_path / "i.pt", 6, 6, log)

@@ -1,4 +1,4 @@
-"""Losses against reference values, and the text form against what it must refuse."""
+"""Losses against reference values, and losses as text."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_pointwise_losses_are_means_over_samples() -> None:
     assert l1(restored, original).item() == pytest.approx((0.5 + 0.25) / 2)
 
 
-def test_log_error_counts_pictures_by_ratios_but_for_those_without_an_error_to_speak_of() -> None:
+def test_log_error_counts_pictures_by_ratios_except_those_with_tiny_errors() -> None:
     original = torch.zeros(2, 3, 4, 4)
     restored = torch.stack([torch.full((3, 4, 4), 0.5), torch.full((3, 4, 4), 0.01)])
     expected = (math.log(0.5**2 + 1e-3) + math.log(0.01**2 + 1e-3)) / 2
@@ -158,7 +158,7 @@ def test_perceptual_is_the_mean_square_of_each_layers_difference(vgg16: VGG16) -
     assert PerceptualLoss(vgg16)(restored, original).item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_perceptual_moves_the_picture_and_never_vgg16(vgg16: VGG16) -> None:
+def test_perceptual_has_gradients_for_the_picture_only(vgg16: VGG16) -> None:
     restored = torch.rand(1, 1, 16, 16, requires_grad=True)
     original = torch.rand(1, 1, 16, 16, requires_grad=True)
     PerceptualLoss(vgg16)(restored, original).backward()
@@ -168,14 +168,12 @@ def test_perceptual_moves_the_picture_and_never_vgg16(vgg16: VGG16) -> None:
     assert all(parameter.grad is None and not parameter.requires_grad for parameter in vgg16.parameters())
 
 
-def test_perceptual_refuses_pictures_that_the_poolings_leave_nothing_of(vgg16: VGG16) -> None:
+def test_perceptual_refuses_pictures_too_small_for_the_poolings(vgg16: VGG16) -> None:
     with pytest.raises(ValueError, match="8 x 8"):
         PerceptualLoss(vgg16)(torch.zeros(1, 1, 7, 9), torch.zeros(1, 1, 7, 9))
 
 
-def test_own_features_are_found_and_say_once_what_they_are_not(
-    own_weights: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_features_of_other_data_warn_once(own_weights: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         loss = loss_from("perceptual")
         assert loss_from("0.0*mse + 1*perceptual") is loss
@@ -225,7 +223,7 @@ def test_a_weighted_sum_is_the_sum_of_its_weighted_parts(own_weights: Path) -> N
         ("0.5 mse + 0.5*ssim", "cannot read '0.5 mse'"),
     ],
 )
-def test_texts_that_are_no_loss_are_refused_in_one_line(text: str, problem: str) -> None:
+def test_invalid_losses_are_refused_in_one_line(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem) as caught:
         loss_from(text)
     assert "\n" not in str(caught.value)

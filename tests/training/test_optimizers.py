@@ -1,4 +1,4 @@
-"""Muon moves kernels in place, whatever their layout, Adam the rest; and a resumed run goes on as if unbroken."""
+"""Muon moves kernels in place, whatever their layout, Adam the rest; and a resumed run continues exactly."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def trained(steps: int, total: int, checkpoint: Path | None = None, kind: str = 
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
-def test_a_kernel_moves_as_torchs_muon_moves_the_matrix_that_it_is(layout: torch.memory_format) -> None:
+def test_a_kernel_moves_as_torchs_muon_moves_its_matrix(layout: torch.memory_format) -> None:
     torch.manual_seed(0)
     kernel = nn.Parameter(torch.randn(6, 4, 3, 3).to(memory_format=layout))
     gradient = torch.randn(6, 4, 3, 3)
@@ -72,7 +72,7 @@ def test_a_kernel_moves_as_torchs_muon_moves_the_matrix_that_it_is(layout: torch
 
 
 @pytest.mark.parametrize(("shape", "tables"), [((5,), False), ((4, 1, 3, 3), False), ((3, 4), True)], ids=str)
-def test_what_is_no_matrix_moves_as_adam_moves_it(shape: tuple[int, ...], tables: bool) -> None:
+def test_parameters_that_are_not_matrices_move_as_with_adam(shape: tuple[int, ...], tables: bool) -> None:
     one, same = nn.Parameter(torch.ones(shape)), nn.Parameter(torch.ones(shape))
     matrix = nn.Parameter(torch.ones(2, 2))
     groups: list[dict[str, Any]] = [{"params": [matrix], "lr": 0.1}, {"params": [one], "lr": 0.2, "tables": tables}]
@@ -90,7 +90,7 @@ def test_muon_learns() -> None:
     assert trained(60, 60)[1] < 0.2 * trained(1, 60)[1]
 
 
-def test_a_run_resumed_with_muon_ends_exactly_where_an_unbroken_one_does(tmp_path: Path) -> None:
+def test_a_run_resumed_with_muon_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     unbroken, _ = trained(12, 12, tmp_path / "a.pt")
     trained(5, 12, tmp_path / "b.pt")
     resumed, _ = trained(12, 12, tmp_path / "b.pt")

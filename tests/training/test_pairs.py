@@ -1,4 +1,4 @@
-"""Pairs from two folders: matched by name, aligned whatever is cut out of them, refused where they do not pair."""
+"""Pairs from two folders: matched by name, aligned in every window, refused if they do not pair."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def read(
 
 
 def pulled_apart(pair: Pixels, factor: int) -> tuple[Pixels, Pixels]:
-    """Return the good and the worse picture of a pair, of which every pixel is there factor x factor times."""
+    """Return the good and the worse picture of a pair; the pair repeats every worse pixel factor x factor times."""
     low = pair[::factor, ::factor, 3:]
     assert np.array_equal(paired(pair[:, :, :3], low, factor), pair)
     return pair[:, :, :3], low
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
-def test_pictures_pair_by_their_place_and_name_whatever_the_extension(save: Save, tmp_path: Path, factor: int) -> None:
+def test_pictures_pair_by_place_and_name_whatever_the_extension(save: Save, tmp_path: Path, factor: int) -> None:
     save("b.png", "b.bmp", factor=factor)
     save("below/a.tif", "below/a.png", factor=factor, top=100)
     (tmp_path / "low" / "notes.txt").write_text("no picture")
@@ -89,7 +89,7 @@ def test_grey_palette_transparent_and_deep_pictures_become_colour(save: Save, tm
     assert np.array_equal(grey[:, :, 0], grey[:, :, 1])
 
 
-def test_a_turned_picture_pairs_as_it_stands(save: Save, tmp_path: Path) -> None:
+def test_a_rotated_picture_pairs_upright(save: Save, tmp_path: Path) -> None:
     save("a.png", "a.png")
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -120,7 +120,7 @@ def test_the_first_name_without_a_partner_is_named(save: Save, tmp_path: Path) -
     )
 
 
-def test_two_pictures_of_one_name_are_refused(save: Save, tmp_path: Path) -> None:
+def test_two_pictures_with_the_same_name_are_refused(save: Save, tmp_path: Path) -> None:
     save("a.png", "a.png")
     save("a.bmp", None)
     text = refused(tmp_path)
@@ -129,7 +129,7 @@ def test_two_pictures_of_one_name_are_refused(save: Save, tmp_path: Path) -> Non
     assert "have the same name" in text
 
 
-def test_sizes_that_are_no_whole_factor_apart_are_refused_with_both(save: Save, tmp_path: Path) -> None:
+def test_sizes_that_differ_by_another_factor_are_refused(save: Save, tmp_path: Path) -> None:
     save("a.png", "a.png", factor=3)
     text = refused(tmp_path)
     assert "a.png has 48 x 32 pixels" in text
@@ -143,7 +143,7 @@ def test_sizes_that_are_no_whole_factor_apart_are_refused_with_both(save: Save, 
     assert text.endswith("4 times as large, as those before")
 
 
-def test_something_else_than_two_folders_of_pictures_is_refused(save: Save, tmp_path: Path) -> None:
+def test_anything_but_two_folders_of_pictures_is_refused(save: Save, tmp_path: Path) -> None:
     save("a.png", None)
     assert "low is not a folder" in refused(tmp_path)
     (tmp_path / "low").mkdir()
@@ -162,7 +162,7 @@ def test_pairs_that_cannot_be_read_are_named_and_skipped(save: Save, tmp_path: P
     assert "none of the 2 pairs" in refused(tmp_path)
 
 
-def test_where_memory_is_short_windows_of_pairs_stay_aligned(save: Save, tmp_path: Path) -> None:
+def test_windows_of_pairs_stay_aligned_if_memory_is_short(save: Save, tmp_path: Path) -> None:
     for number in range(4):
         save(f"{number}.png", f"{number}.png", factor=4, top=50 * number)
     budget = 6 * 4 * 24 * 32

@@ -1,14 +1,15 @@
-"""Batches for recipes of one size and of any size."""
+"""Samplers, and batches for recipes of one size and of any size."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import skimage.data
 
 from nncodec.plugin.latents import Pixels
 from nncodec.training.events import Event, Note
 from nncodec.training.options import RunOptions
-from nncodec.training.sampling import Batches, CropSampler, make_batches
+from nncodec.training.sampling import ArraySampler, Batches, CropSampler, make_batches
 from nncodec.training.training_set import TrainingSet
 
 
@@ -26,7 +27,34 @@ def batches(size: tuple[int, int] | int, found: TrainingSet, **options: object) 
     return make_batches(size, found, run, notes.append), [note.text for note in notes if isinstance(note, Note)]
 
 
-def test_pictures_of_the_one_size_are_taken_whole_and_each_once_an_epoch() -> None:
+def test_crops_repeat_for_the_same_step_and_differ_between_steps() -> None:
+    pictures = [skimage.data.chelsea(), skimage.data.coffee()]
+    sampler = CropSampler(pictures, 4, 48, seed=7)
+    assert sampler.batch(3).shape == (4, 48, 48, 3)
+    assert np.array_equal(sampler.batch(3), CropSampler(pictures, 4, 48, seed=7).batch(3))
+    assert not np.array_equal(sampler.batch(3), sampler.batch(4))
+
+
+def test_a_picture_smaller_than_the_crop_is_padded_with_its_own_pixels() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (20, 10, 3), np.uint8)
+    batch = CropSampler([picture], 2, 32, seed=0, reduce_share=0, grey_share=0).batch(0)
+    assert batch.shape == (2, 32, 32, 3)
+    known = {tuple(p) for p in picture.reshape(-1, 3)}
+    assert {tuple(p) for p in batch.reshape(-1, 3)} <= known
+
+
+def test_an_epoch_shows_every_picture_once_and_the_next_in_another_order() -> None:
+    pictures = np.arange(12, dtype=np.uint8).reshape(12, 1, 1, 1)
+    sampler = ArraySampler(pictures, 4, seed=0)
+    first = [sampler.batch(step).ravel().tolist() for step in range(3)]
+    second = [sampler.batch(step).ravel().tolist() for step in range(3, 6)]
+    for epoch in (first, second):
+        assert sorted(number for batch in epoch for number in batch) == list(range(12))
+    assert first != second
+    assert sampler.batch(1).ravel().tolist() == first[1]
+
+
+def test_pictures_of_the_only_size_are_taken_whole_and_once_per_epoch() -> None:
     found = pictures(*[(6, 4)] * 9)
     made, _ = batches((4, 6), found, batch_size=4)
     assert made.steps_per_epoch == 2
@@ -36,7 +64,7 @@ def test_pictures_of_the_one_size_are_taken_whole_and_each_once_an_epoch() -> No
     assert [one.tobytes() for batch in made.validation for one in batch] == [found.validation[0].tobytes()]
 
 
-def test_another_size_is_refused_with_both() -> None:
+def test_pictures_of_another_size_are_refused_with_both_sizes() -> None:
     with pytest.raises(ValueError, match=r"of 5 x 6 pixels, and 1 of 3 are not, such as one of 4 x 6"):
         batches((5, 6), pictures((6, 5), (6, 4), (6, 5)))
 
@@ -73,7 +101,7 @@ def test_crops_reach_as_far_as_the_padding_and_no_further() -> None:
     assert max(lasts) == 19  # the last row, repeated
 
 
-def test_crops_are_not_mirrored_unless_it_is_asked_for() -> None:
+def test_crops_are_not_mirrored_by_default() -> None:
     ramp = np.tile(np.arange(100, dtype=np.uint8)[None, :, None], (100, 1, 1))
     found = TrainingSet([ramp], [ramp], 1, 0, "ramp")
 
@@ -85,7 +113,7 @@ def test_crops_are_not_mirrored_unless_it_is_asked_for() -> None:
     assert rising(True) == {True, False}
 
 
-def test_short_epochs_are_taken_together_between_validations() -> None:
+def test_short_epochs_are_grouped_between_validations() -> None:
     made, _ = batches(8, pictures(*[(64, 64)] * 13), batch_size=4, crop=32)
     assert made.steps_per_epoch == 3
     assert made.validation_steps == 27
@@ -95,7 +123,7 @@ def test_short_epochs_are_taken_together_between_validations() -> None:
     assert batches(8, pictures(*[(64, 64)] * 13), batch_size=4, crop=32, sample_epochs=1)[0].sample_steps == 27
 
 
-def test_validation_is_the_same_every_time_bounded_and_not_what_is_trained_on() -> None:
+def test_validation_is_repeatable_bounded_and_apart_from_training() -> None:
     found = pictures(*[(40, 40)] * 300, held_back=290)
     first, _ = batches(8, found, batch_size=4, crop=16)
     again, _ = batches(8, found, batch_size=4, crop=16)

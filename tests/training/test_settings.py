@@ -1,4 +1,4 @@
-"""Settings: names, types and ranges from texts and TOML, and what is said of wrong ones."""
+"""Settings: names, types and ranges from texts and TOML, and errors for wrong ones."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def test_defaults_hold_and_later_sources_win() -> None:
         ("2.5", "minutes", 2.5),
     ],
 )
-def test_texts_are_parsed_as_the_setting_has_it(text: str, key: str, value: object) -> None:
+def test_texts_are_parsed_to_the_type_of_the_setting(text: str, key: str, value: object) -> None:
     found = combine(OwnRecipe, {key: Text(text)}).as_dict()[key]
     assert found == value
     assert type(found) is type(value)
 
 
-def test_a_length_puts_the_others_out_of_force() -> None:
+def test_setting_one_length_overrides_the_others() -> None:
     run = combine(OwnRecipe, {"steps": 5}, {"minutes": 1}).run
     assert (run.epochs, run.steps, run.minutes) == (None, None, 1.0)
     assert run.length == "minutes"
@@ -85,7 +85,7 @@ def test_what_is_wrong_is_named_in_one_line(wrong: dict[str, Any], said: str) ->
     assert "\n" not in str(caught.value)
 
 
-def test_a_recipe_may_spell_settings_by_others() -> None:
+def test_a_recipe_may_replace_settings_by_others() -> None:
     class Thick(OwnRecipe):
         @classmethod
         def translated(cls, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -105,7 +105,7 @@ def test_a_recipe_without_a_length_asks_for_one() -> None:
     assert combine(Endless, {"steps": 1}).run.steps == 1
 
 
-def test_a_setting_may_not_be_called_like_an_option_of_the_run() -> None:
+def test_a_setting_may_not_have_the_name_of_a_run_option() -> None:
     @dataclass(frozen=True)
     class Clash:
         crop: int = 3
@@ -121,7 +121,7 @@ def test_every_option_of_a_run_has_a_line_of_help() -> None:
     assert all(one.help and "\n" not in one.help for one in settings_of(OwnRecipe).values() if one.of_run)
 
 
-def test_toml_is_read_and_what_is_not_toml_refused(tmp_path: Path) -> None:
+def test_toml_is_read_and_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('layers = 4\nloss = "bce"\n')
     assert combine(OwnRecipe, read_toml(path)).model == Own(layers=4, loss="bce")

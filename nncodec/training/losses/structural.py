@@ -18,13 +18,12 @@ _SMALLEST: Final = 1e-4
 
 
 def dissimilarity(restored: Tensor, original: Tensor) -> Tensor:
-    """Return 1 - SSIM, averaged over pictures, channels and positions.
+    """Return 1 - SSIM, averaged over images, channels and positions.
 
-    Gaussian window of 11 x 11, sigma 1.5, K1 0.01, K2 0.03, dynamic range 1, no padding; pictures must be at least
-    11 x 11.
+    Gaussian window of 11 x 11, sigma 1.5, K1 0.01, K2 0.03, dynamic range 1, no padding.
 
     Raises:
-        ValueError: they are smaller.
+        ValueError: images are smaller than 11 x 11.
 
     References:
         Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004.
@@ -43,9 +42,9 @@ def multiscale_dissimilarity(restored: Tensor, original: Tensor) -> Tensor:
 def multiscale_similarity(restored: Tensor, original: Tensor) -> Tensor:
     """Return the MS-SSIM of each image, averaged over channels, (N,).
 
-    Window and constants as for `dissimilarity`. Five scales where the coarsest, a sixteenth of the edge, still has
-    room for a window (176 pixels); smaller images use as many as have, with the published weights of these divided
-    by their sum, so that crops can be trained on.
+    Window and constants as for `dissimilarity`. Five scales if a window fits into the coarsest, a sixteenth of the edge
+    (176 pixels); smaller images use as many scales as fit, with their published weights divided by the sum, so that
+    training on crops works.
 
     Raises:
         ValueError: images are smaller than 11 x 11.
@@ -83,7 +82,7 @@ def _require_window(pictures: Tensor) -> None:
 
 
 def _precise(values: Tensor) -> Tensor:
-    """Return float32, or float64 as it is: variances are small differences of large means, which bfloat16 loses."""
+    """Return float32, or float64 unchanged: variances are small differences of large means, which bfloat16 loses."""
     return values if values.dtype == torch.float64 else values.float()
 
 

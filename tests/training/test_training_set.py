@@ -67,7 +67,7 @@ def test_modes_are_converted_as_pillow_does() -> None:
     assert np.array_equal(in_mode(CAMERA[:, :, None], "RGB")[:, :, 2], CAMERA)
 
 
-def test_pictures_stand_upright(tmp_path: Path) -> None:
+def test_pictures_are_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise
     Image.fromarray(ASTRONAUT).save(tmp_path / "a.png", exif=exif)
@@ -75,7 +75,7 @@ def test_pictures_stand_upright(tmp_path: Path) -> None:
     assert np.array_equal(found, np.rot90(ASTRONAUT, -1))
 
 
-def test_what_cannot_be_read_is_named_counted_and_skipped(tmp_path: Path) -> None:
+def test_unreadable_files_are_named_counted_and_skipped(tmp_path: Path) -> None:
     Image.fromarray(ASTRONAUT).save(tmp_path / "good.png")
     whole = (tmp_path / "good.png").read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
@@ -89,7 +89,7 @@ def test_what_cannot_be_read_is_named_counted_and_skipped(tmp_path: Path) -> Non
     assert notes[-1] == "3 of 4 pictures cannot be read and are skipped"
 
 
-def test_of_a_picture_that_is_too_large_is_said_what_a_training_can_do(tmp_path: Path) -> None:
+def test_the_note_about_a_picture_that_is_too_large_says_what_to_do(tmp_path: Path) -> None:
     Image.fromarray(ASTRONAUT).save(tmp_path / "good.png")
     Image.new("1", (16384, 16384)).save(tmp_path / "large.png")
     found, notes = read(tmp_path)
@@ -110,7 +110,7 @@ def test_nothing_to_train_on_is_one_line(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_a_single_file_may_be_given(tmp_path: Path) -> None:
+def test_the_data_may_be_a_single_file(tmp_path: Path) -> None:
     Image.fromarray(ASTRONAUT).save(tmp_path / "a.png")
     found, notes = read(tmp_path / "a.png", held_back=0.1)
     assert found.count == 1
@@ -165,11 +165,11 @@ def folder_of(folder: Path, count: int, edge: int) -> Path:
 
 
 def held_bytes(found: TrainingSet) -> int:
-    """Return what the arrays keep alive, which is more than they show where they are views."""
+    """Return the bytes that the arrays keep alive, which for views is more than they show."""
     return sum((one if one.base is None else np.asarray(one.base)).nbytes for one in found.training)
 
 
-def test_large_pictures_are_cut_to_windows_where_memory_is_short(tmp_path: Path) -> None:
+def test_large_pictures_are_cut_to_windows_if_memory_is_short(tmp_path: Path) -> None:
     folder_of(tmp_path, 4, 100)
     Image.fromarray(CAMERA[:20, :20]).save(tmp_path / "small.png")
     found, notes = read(tmp_path, memory_bytes=60_000)
@@ -181,7 +181,7 @@ def test_large_pictures_are_cut_to_windows_where_memory_is_short(tmp_path: Path)
     assert all(np.array_equal(a, b) for a, b in zip(found.training, again.training, strict=True))
 
 
-def test_a_part_of_the_pictures_is_used_where_windows_would_be_too_small(tmp_path: Path) -> None:
+def test_some_pictures_are_left_out_if_windows_would_be_too_small(tmp_path: Path) -> None:
     folder_of(tmp_path, 10, 100)
     found, notes = read(tmp_path, memory_bytes=12_000)
     assert held_bytes(found) <= 12_000
