@@ -9,7 +9,8 @@ from PIL import Image
 from nncodec import FormatError, Limits, NncError
 from nncodec.coding.decoder import decode_frames
 from nncodec.coding.recommendation import enhancement_for
-from nncodec.format.container import ChunkType, Container
+from nncodec.format.container import Container
+from nncodec.format.header import ChunkType
 from nncodec_pillow.options import enhancer_and_strength, pixels_together
 
 

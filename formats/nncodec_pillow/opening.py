@@ -9,7 +9,8 @@ from PIL import Image, ImageFile
 
 from nncodec import NotNnc
 from nncodec.coding.inspection import image_info, pillow_mode
-from nncodec.format.container import MAGIC, ChunkType, Container
+from nncodec.format.container import Container
+from nncodec.format.header import MAGIC, ChunkType
 from nncodec.format.preview import read_preview
 from nncodec_pillow.frames import FrameReader
 from nncodec_pillow.options import header_limits

@@ -21,7 +21,7 @@ from nncodec.cli.progress import progress
 from nncodec.cli.work import JobResult, perform
 from nncodec.coding.enhancing import DEFAULT_SCALE, Progress, default_enhancer
 from nncodec.errors import InvalidOption, NncError, UnsupportedImage
-from nncodec.format.container import MAGIC
+from nncodec.format.header import MAGIC
 from nncodec.limits import Limits
 from nncodec.picture.reading import is_picture, read_picture_file, upright
 from nncodec.picture.writing import ANIMATED, save_frames

@@ -16,8 +16,9 @@ from nncodec.coding.inspection import image_info, model_name
 from nncodec.coding.patches import Patch, patches
 from nncodec.errors import Corrupt
 from nncodec.format.alpha import unpack_alpha
-from nncodec.format.container import ChunkType, ColourMode, Container, Header
+from nncodec.format.container import Container
 from nncodec.format.entropy import coder_by_id, decode_block
+from nncodec.format.header import ChunkType, ColourMode, Header
 from nncodec.picture.area import Area, Span
 from nncodec.picture.pixels import Canvas, from_model
 from nncodec.picture.region import Box, Region

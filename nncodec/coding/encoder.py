@@ -18,8 +18,9 @@ from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell
 from nncodec.coding.recommendation import Recommendation, enhancement_to_recommend
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.format.alpha import pack_alpha
-from nncodec.format.container import ChunkType, CoderId, Header, write
+from nncodec.format.container import write
 from nncodec.format.entropy import available_coders, coder_by_id, encode_block
+from nncodec.format.header import ChunkType, CoderId, Header
 from nncodec.format.metadata import metadata_chunks
 from nncodec.format.preview import make_preview
 from nncodec.limits import DEFAULT_LIMITS

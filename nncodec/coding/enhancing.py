@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from nncodec.errors import InvalidOption, UnsupportedImage
-from nncodec.format.container import ColourMode
+from nncodec.format.header import ColourMode
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.picture.area import Area, Span, aligned, pieces
 from nncodec.picture.conversion import convert

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nncodec.format.container import Header
+from nncodec.format.header import Header
 from nncodec.picture.area import Area, Span, aligned, pieces
 from nncodec.plugin.codec import AnySize, CodecTraits
 

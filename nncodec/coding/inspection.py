@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 
 from nncodec.coding.recommendation import Recommendation
 from nncodec.errors import UnknownModel
-from nncodec.format.container import ChunkType, Container
+from nncodec.format.container import Container
+from nncodec.format.header import ChunkType
 from nncodec.format.metadata import metadata_info
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.plugin import registry

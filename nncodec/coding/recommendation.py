@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from nncodec.coding.enhancing import Enhancement, checked_strength
 from nncodec.errors import Corrupt, InvalidOption, UnknownModel
-from nncodec.format.container import ChunkType, Container, Header
+from nncodec.format.container import Container
+from nncodec.format.header import ChunkType, Header
 from nncodec.plugin import registry
 from nncodec.plugin.hooks import ENHANCER
 from nncodec.plugin.model_file import LONG_ID_BYTES, MAX_NAME, ModelInfo

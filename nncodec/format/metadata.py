@@ -8,7 +8,8 @@ from typing import Any
 from PIL import Image
 
 from nncodec.errors import InvalidOption
-from nncodec.format.container import ChunkType, Container
+from nncodec.format.container import Container
+from nncodec.format.header import ChunkType
 from nncodec.limits import DEFAULT_LIMITS
 
 KEYS = {"exif": ChunkType.EXIF, "icc_profile": ChunkType.ICC, "xmp": ChunkType.XMP}

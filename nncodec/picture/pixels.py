@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from nncodec.errors import UnsupportedImage
-from nncodec.format.container import ColourMode
+from nncodec.format.header import ColourMode
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.area import Area, Span, read_window
 from nncodec.plugin.latents import Pixels

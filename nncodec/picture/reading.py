@@ -12,7 +12,7 @@ from typing import BinaryIO
 from PIL import ExifTags, Image, ImageOps
 
 from nncodec.errors import InvalidOption, UnsupportedImage
-from nncodec.format.container import MAGIC
+from nncodec.format.header import MAGIC
 from nncodec.format.metadata import KEYS
 from nncodec.options import EncodeOptions
 from nncodec.picture.conversion import convert

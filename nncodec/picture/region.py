@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from nncodec.errors import InvalidOption
-from nncodec.format.container import Header
+from nncodec.format.header import Header
 from nncodec.picture.area import Area, Span
 from nncodec.plugin.latents import Pixels
 

@@ -17,8 +17,8 @@ from PIL import Image
 import nncodec
 from nncodec.coding.grid import BLOCK_EDGE_LOG2, Cell, Grid
 from nncodec.errors import BadModelFile
-from nncodec.format.container import CoderId, ColourMode, Header
 from nncodec.format.entropy import available_coders
+from nncodec.format.header import CoderId, ColourMode, Header
 from nncodec.picture.area import read_window
 from nncodec.plugin import discovery, registry
 from nncodec.plugin.codec import AnySize, CodecModel, FixedSize

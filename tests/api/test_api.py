@@ -16,7 +16,8 @@ from PIL import Image
 import nncodec
 from nncodec.coding import decoder
 from nncodec.coding.encoder import Encoder
-from nncodec.format.container import ChunkType, Container, Header, write
+from nncodec.format.container import Container, write
+from nncodec.format.header import ChunkType, Header
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.pixels import from_images
 from nncodec.plugin import registry

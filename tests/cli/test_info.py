@@ -63,7 +63,8 @@ def test_a_missing_model_is_said(run, photo_nnc, monkeypatch):
 
 
 def test_what_a_terminal_would_obey_is_not_shown(run, photo):
-    from nncodec.format.container import ChunkType, Container, write
+    from nncodec.format.container import Container, write
+    from nncodec.format.header import ChunkType
 
     container = Container(nncodec.encode(photo, "tiny/rgb"))
     chunks = {ChunkType.MODEL_NAME: b"\x1b]0;owned\x07\nname"}
@@ -75,7 +76,8 @@ def test_what_a_terminal_would_obey_is_not_shown(run, photo):
 
 
 def test_settings_of_any_shape_are_shown_or_left_out(run, photo):
-    from nncodec.format.container import ChunkType, Container, write
+    from nncodec.format.container import Container, write
+    from nncodec.format.header import ChunkType
 
     container = Container(nncodec.encode(photo, "tiny/rgb"))
     settings = b'{"effort": 3, "deep": ' + 900 * b"[" + 900 * b"]" + b', "number": NaN}'
@@ -123,7 +125,8 @@ def test_no_enhancer_is_shown_where_none_is_recommended(run, photo_nnc):
 
 
 def test_a_recommendation_that_makes_no_sense_is_an_error(run, photo):
-    from nncodec.format.container import ChunkType, Container, write
+    from nncodec.format.container import Container, write
+    from nncodec.format.header import ChunkType
 
     container = Container(nncodec.encode(photo, "tiny/rgb"))
     Path("evil.nnc").write_bytes(write(container.header, {ChunkType.ENHANCER: b"\xff"}, [container.block(0)]))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nncodec.coding import grid as tiling
 from nncodec.coding.grid import Grid
-from nncodec.format.container import CoderId, ColourMode, Header
+from nncodec.format.header import CoderId, ColourMode, Header
 from nncodec.picture.area import Area, Span, aligned, pieces, read_window
 from nncodec.plugin.codec import AnySize, CodecTraits, FixedSize
 from nncodec.plugin.latents import LatentSpec

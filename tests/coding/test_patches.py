@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nncodec.coding import grid as tiling
 from nncodec.coding.grid import Cell, Grid
 from nncodec.coding.patches import patches
-from nncodec.format.container import CoderId, ColourMode, Header
+from nncodec.format.header import CoderId, ColourMode, Header
 from nncodec.picture.area import Area, Span
 from nncodec.plugin.latents import Latents, LatentSpec
 

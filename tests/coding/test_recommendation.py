@@ -14,7 +14,8 @@ from PIL import Image
 
 import nncodec
 from nncodec.coding import encoder, enhancing
-from nncodec.format.container import ChunkType, Container, Header, write
+from nncodec.format.container import Container, write
+from nncodec.format.header import ChunkType, Header
 from nncodec.limits import Limits
 from nncodec.picture.region import Box
 from nncodec.plugin import discovery, registry

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nncodec.errors import Corrupt, FormatError, LimitExceeded, NotNnc, Truncated, UnsupportedVersion
-from nncodec.format.container import ChunkType, CoderId, ColourMode, Container, Header, write
+from nncodec.format.container import Container, write
+from nncodec.format.header import ChunkType, CoderId, ColourMode, Header
 from nncodec.limits import Limits
 
 PROPERTY = settings(deadline=None, max_examples=150)

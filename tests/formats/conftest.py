@@ -10,7 +10,8 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from nncodec.format.container import CoderId, ColourMode, Header, write
+from nncodec.format.container import write
+from nncodec.format.header import CoderId, ColourMode, Header
 from nncodec_pillow import options
 
 

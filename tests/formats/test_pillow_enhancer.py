@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import nncodec
-from nncodec.format.container import ChunkType, Container, write
+from nncodec.format.container import Container, write
+from nncodec.format.header import ChunkType
 from nncodec_pillow import register_nnc_opener
 
 pytestmark = pytest.mark.usefixtures("enhancers")

@@ -16,7 +16,7 @@ from PIL import Image, ImageSequence
 import nncodec
 import nncodec_pillow
 from nncodec import Corrupt, LimitExceeded, Limits, ModelError, PluginError, Truncated
-from nncodec.format.container import ChunkType
+from nncodec.format.header import ChunkType
 from nncodec_pillow import frames
 
 Forge = Callable[..., io.BytesIO]

@@ -13,7 +13,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 import nncodec_pillow
 from nncodec import Corrupt, FormatError, InvalidOption, LimitExceeded, Limits, Truncated, UnsupportedVersion
-from nncodec.format.container import ChunkType, ColourMode
+from nncodec.format.header import ChunkType, ColourMode
 from nncodec.plugin import registry
 from nncodec_pillow.opening import accept
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from nncodec.errors import UnsupportedImage
-from nncodec.format.container import ColourMode
+from nncodec.format.header import ColourMode
 from nncodec.picture.area import Area, Span
 from nncodec.picture.pixels import MODES, Frames, from_images, from_model, to_image, to_model
 

@@ -11,8 +11,8 @@ import skimage.data
 import torch
 from hyperprior_reference import ReferenceEntropy
 
-from nncodec.format.container import CoderId
 from nncodec.format.entropy import coder_by_id, decode_block, encode_block, ideal_bits
+from nncodec.format.header import CoderId
 from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, steps_of
 from nncodec.nn.tensors import to_tensor
 from nncodec.nn.transforms import TransformConfig

@@ -16,7 +16,8 @@ from rans_reference import PageDecoder
 import nncodec
 from nncodec import metrics
 from nncodec.coding.decoder import block_latents, open_file_model
-from nncodec.format.container import CoderId, Container
+from nncodec.format.container import Container
+from nncodec.format.header import CoderId
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import read_model
 

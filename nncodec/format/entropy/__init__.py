@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from nncodec.errors import UnsupportedVersion
-from nncodec.format.container import CoderId
 from nncodec.format.entropy.base import Coder, decode_block, encode_block
 from nncodec.format.entropy.ideal import ideal_bits
 from nncodec.format.entropy.rans import RansCoder
 from nncodec.format.entropy.stored import StoredCoder
 from nncodec.format.entropy.zstd import ZstdCoder
+from nncodec.format.header import CoderId
 
 _CODERS: dict[CoderId, Coder] = {coder.id: coder for coder in (StoredCoder(), ZstdCoder(), RansCoder())}
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncodec.errors import Corrupt
-from nncodec.format.container import CoderId
+from nncodec.format.header import CoderId
 from nncodec.plugin.entropy import NOT_CODED, EntropyModel, Stage, Tables
 from nncodec.plugin.guard import UNKNOWN_PLUGIN, PluginGuard
 from nncodec.plugin.latents import VALUE_LIMIT, IntArray, Latents, LatentSpec

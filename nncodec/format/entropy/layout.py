@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncodec.errors import Corrupt
-from nncodec.format.container import varint
 from nncodec.format.entropy.base import Alphabet, StageSymbols, SymbolReader
+from nncodec.format.header import varint
 from nncodec.plugin.entropy import Tables
 from nncodec.plugin.latents import IntArray
 

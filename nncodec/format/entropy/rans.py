@@ -22,9 +22,9 @@ from constriction import stream
 from numpy.typing import NDArray
 
 from nncodec.errors import Corrupt, InvalidOption
-from nncodec.format.container import CoderId
 from nncodec.format.entropy.base import Alphabet, Coder, StageSymbols, SymbolReader
 from nncodec.format.entropy.escapes import escape_digits, escaped_symbols
+from nncodec.format.header import CoderId
 from nncodec.plugin.entropy import MAX_PRECISION, Tables
 from nncodec.plugin.latents import IntArray
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncodec.errors import Corrupt, InvalidOption
-from nncodec.format.container import CoderId
 from nncodec.format.entropy.base import Alphabet, Coder, StageSymbols, SymbolReader
+from nncodec.format.header import CoderId
 from nncodec.plugin.latents import IntArray
 
 

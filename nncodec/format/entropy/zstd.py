@@ -9,7 +9,6 @@ import zstandard
 from numpy.typing import NDArray
 
 from nncodec.errors import Corrupt
-from nncodec.format.container import CoderId
 from nncodec.format.entropy.base import Alphabet, Coder, StageSymbols, SymbolReader
 from nncodec.format.entropy.layout import (
     PlanarReader,
@@ -19,6 +18,7 @@ from nncodec.format.entropy.layout import (
     sorted_bytes_bound,
     sorted_segments,
 )
+from nncodec.format.header import CoderId
 
 # Above this level Zstandard takes twice the time on such data and saves nothing.
 LEVEL = 17

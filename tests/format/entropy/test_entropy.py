@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nncodec.errors import Corrupt, InvalidOption, PluginError
-from nncodec.format.container import CoderId
 from nncodec.format.entropy import Coder, coder_by_id, decode_block, encode_block
 from nncodec.format.entropy.base import Alphabet, StageSymbols
 from nncodec.format.entropy.rans import RansCoder
 from nncodec.format.entropy.stored import StoredCoder
 from nncodec.format.entropy.zstd import ZstdCoder, compress
+from nncodec.format.header import CoderId
 from nncodec.plugin.entropy import EntropyModel, PlainEntropy, Stage, StageContext, Tables
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec
