@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.measuring.pillow_codec import PillowCodec
 from nncodec import NncError
 from nncodec.compare.matching import nearest_quality
-from nncodec.compare.peers import PEERS
+from nncodec.compare.peers import PEERS, Peer
 from nncodec.plugin import registry
 
 DEFAULT_PEERS = tuple(name for name in ("jpeg", "webp", "avif", "jxl") if PEERS[name].installed)
@@ -21,7 +21,7 @@ class MatchedCodec:
     """A codec at the quality to measure it at.
 
     Args:
-        codec: with its quality among the settings.
+        codec: with its quality among the save options.
         rate_bpp, psnr_db: means over the pictures used for matching qualities.
     """
 
@@ -30,14 +30,17 @@ class MatchedCodec:
     psnr_db: float
 
     def __str__(self) -> str:
-        quality = self.codec.settings["quality"]
+        quality = self.codec.save_options["quality"]
         return f"{self.codec.name}, quality {quality}: {self.psnr_db:.2f} dB at {self.rate_bpp:.3f} bits per pixel"
 
     def to_json(self) -> dict[str, Any]:
         """Return the codec as JSON values for a record."""
-        kept = ("format", "settings", "is_model")
-        described = {name: value for name, value in self.codec.to_json().items() if name in kept}
-        return described | {"rate_bpp": round(self.rate_bpp, 4), "psnr_db": round(self.psnr_db, 3)}
+        codec = {
+            "format": self.codec.format,
+            "settings": dict(self.codec.save_options),
+            "is_model": self.codec.is_model,
+        }
+        return codec | {"rate_bpp": round(self.rate_bpp, 4), "psnr_db": round(self.psnr_db, 3)}
 
 
 def model(name: str, quality: int, coder: str | None) -> PillowCodec:
@@ -50,19 +53,18 @@ def model(name: str, quality: int, coder: str | None) -> PillowCodec:
         full_name = registry.catalog().find(name).name
     except NncError as error:
         sys.exit(str(error))
-    settings: dict[str, Any] = {"model": full_name, "quality": quality}
+    options: dict[str, Any] = {"model": full_name, "quality": quality}
     if coder is not None:
-        settings["coder"] = coder
-    return PillowCodec(full_name, "NNC", settings, ("nncodec_pillow",), is_model=True)
+        options["coder"] = coder
+    return PillowCodec(full_name, "NNC", options, ("nncodec_pillow",), is_model=True)
 
 
 def recorded(name: str, stored: Mapping[str, Any]) -> PillowCodec:
     """Return a codec from a record, at its recorded quality; see `MatchedCodec.to_json`."""
-    settings = dict(stored["settings"])
+    options = dict(stored["settings"])
     if stored["is_model"]:
-        return model(name, settings["quality"], settings.get("coder"))
-    peer = next(peer for peer in PEERS.values() if peer.label == name)
-    return PillowCodec(name, peer.format, settings, (peer.module,) if peer.module else ())
+        return model(name, options["quality"], options.get("coder"))
+    return _peer_codec(next(peer for peer in PEERS.values() if peer.label == name), options)
 
 
 def at_equal_psnr(
@@ -78,7 +80,7 @@ def at_equal_psnr(
     used = [MatchedCodec(codec, *fidelity(codec)) for codec in models]
     for name in names:
         peer = PEERS[name]
-        codec = PillowCodec(peer.label, peer.format, peer.settings, (peer.module,) if peer.module else ())
+        codec = _peer_codec(peer, peer.save_options)
         tried: dict[int, MatchedCodec] = {}
 
         def psnr_db(quality: int, codec: PillowCodec = codec, tried: dict[int, MatchedCodec] = tried) -> float:
@@ -87,3 +89,7 @@ def at_equal_psnr(
 
         used.append(tried[nearest_quality(peer.qualities, psnr_db, used[0].psnr_db, {})])
     return used
+
+
+def _peer_codec(peer: Peer, save_options: Mapping[str, Any]) -> PillowCodec:
+    return PillowCodec(peer.label, peer.format, save_options, (peer.module,) if peer.module else ())

@@ -41,7 +41,7 @@ class _Commands(click.Group):
             if isinstance(error, click.exceptions.NoArgsIsHelpError):
                 raise
             where = error.ctx.command_path if error.ctx else ctx.command_path
-            complain(f"{error.format_message()}  See '{where} --help'.")
+            complain(f"{error.format_message().rstrip('.')}; see '{where} --help'")
             ctx.exit(error.exit_code)
         except NncError as error:
             complain(str(error))
@@ -59,7 +59,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nncodec")
 def main() -> None:
-    """Compress pictures with neural networks into .nnc files, and back.
+    """Compress pictures to .nnc files with neural networks, and decode them.
 
     \b
     nncodec demo                         see what it does

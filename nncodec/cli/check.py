@@ -1,4 +1,4 @@
-"""`nncodec check`: are .nnc files whole?"""
+"""`nncodec check`: verifies the checksums of .nnc files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from nncodec.cli.options import input_options, json_option
 from nncodec.cli.text import complain
 
 
-@click.command("check", short_help="Compare the checksums of .nnc files.")
+@click.command("check", short_help="Verify the checksums of .nnc files.")
 @input_options
 @json_option
 def check_command(inputs: tuple[str, ...], recursive: bool, as_json: bool) -> None:
-    """Compare every checksum of .nnc files, without their models; - is stdin.
+    """Verify every checksum of .nnc files; this needs no models. - is stdin.
 
-    Sound files are listed on stdout, damaged ones on stderr; the exit status is 1 if there is one.
+    Lists intact files on stdout and damaged ones on stderr; the exit status is 1 if a file is damaged.
     """
     entries: list[dict[str, Any]] = []
     for name, opener in sources(collect(inputs, recursive=recursive, wanted=is_nnc)):

@@ -1,4 +1,4 @@
-"""`nncodec compare`: models and other people's codecs on your own pictures."""
+"""`nncodec compare`: measures models and other codecs on your own pictures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MATCHED_QUALITY = 50
 
 
 def _names(_: click.Context, __: click.Parameter, given: str | None) -> tuple[str, ...] | None:
-    """Take NAME,NAME apart."""
+    """Split NAME,NAME."""
     if given is None:
         return None
     names = tuple(part.strip() for part in given.split(","))
@@ -43,7 +43,7 @@ def _names(_: click.Context, __: click.Parameter, given: str | None) -> tuple[st
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where results go besides the terminal."""
+    """Where the results go."""
 
     output: Path | None
     report: Path | None
@@ -53,26 +53,26 @@ class Outputs:
 
 @click.command("compare", short_help="Measure codecs on your own pictures.")
 @click.argument("inputs", nargs=-1, metavar="[PICTURE]...")
-@click.option("-r", "--recursive", is_flag=True, help="Take the pictures in folders.")
+@click.option("-r", "--recursive", is_flag=True, help="Descend into folders.")
 @click.option(
     "--codecs",
     metavar="NAME,...",
     callback=_names,
-    help="Models, jpeg, jpeg444, webp, avif, avif-psnr, jxl, pillow:FORMAT.  [default: photo,jpeg,webp,avif,jxl, if "
-    "installed]",
+    help="Models, jpeg, jpeg444, webp, avif, avif-psnr, jxl, pillow:FORMAT.  [default: those installed of photo, jpeg, "
+    "webp, avif, jxl]",
 )
 @click.option(
     "--qualities",
     metavar="[NAME=]N,...",
     multiple=True,
-    help="Qualities to measure, for all codecs or for one; repeat it for several.  [default: about ten for each]",
+    help="Qualities to measure, for all codecs or for one; repeatable.  [default: about ten per codec]",
 )
 @click.option("-e", "--effort", type=click.IntRange(0, 9), metavar="N", help="Effort of models.")
 @click.option(
     "--match",
     type=click.Choice(["psnr", "ssim", "bytes"]),
     multiple=True,
-    help="Also bring every codec to equal PSNR, SSIM or bytes, picture by picture.",
+    help="Also match every codec to the reference's PSNR, SSIM or bytes, picture by picture; repeatable.",
 )
 @click.option(
     "--at",
@@ -80,10 +80,10 @@ class Outputs:
     default=_MATCHED_QUALITY,
     show_default=True,
     metavar="N",
-    help="Quality of the reference that --match starts from.",
+    help="Quality of the reference for --match.",
 )
 @click.option("--reference", metavar="NAME", help="Codec to compare with.  [default: jpeg, or the first]")
-@click.option("--timings", is_flag=True, help="Measure times, warm medians; takes four times as long.")
+@click.option("--timings", is_flag=True, help="Measure times, medians of warm runs; takes four times as long.")
 @click.option(
     "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Pictures at once."
 )
@@ -93,21 +93,31 @@ class Outputs:
     default=DEFAULT_LIMITS.pixels,
     show_default=True,
     metavar="N",
-    help="Refuse pictures with more.",
+    help="Refuse larger pictures.",
 )
-@click.option("--from", "stored", type=click.Path(path_type=Path), metavar="FILE", help="Read results of -o instead.")
-@click.option("--anchors", type=click.Path(path_type=Path), metavar="FILE", help="Lay published curves (JSON) beside.")
-@click.option("--curves", metavar="NAME,...", callback=_names, help="Which of the published curves.  [default: all]")
+@click.option(
+    "--from",
+    "stored",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Show results that -o stored, instead of measuring.",
+)
+@click.option(
+    "--anchors", type=click.Path(path_type=Path), metavar="FILE", help="Compare with published curves (JSON)."
+)
+@click.option("--curves", metavar="NAME,...", callback=_names, help="Which curves of --anchors to use.  [default: all]")
 @click.option(
     "--bd",
     nargs=2,
     multiple=True,
     metavar="CODEC REFERENCE",
-    help="Bjøntegaard differences of this pair only; repeat it for several.",
+    help="Bjøntegaard differences of this pair only; repeatable.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Keep all results as JSON.")
-@click.option("--report", type=click.Path(path_type=Path), metavar="DIR", help="Write a report with plots.")
-@click.option("--json", "as_json", is_flag=True, help="Write results and differences as JSON to stdout, not as tables.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Store all results as JSON.")
+@click.option(
+    "--report", type=click.Path(path_type=Path), metavar="DIR", help="Write a page with tables, plots and pictures."
+)
+@click.option("--json", "as_json", is_flag=True, help="Write results and differences to stdout as JSON, not as tables.")
 @force_option
 def compare_command(
     inputs: tuple[str, ...],
@@ -126,13 +136,13 @@ def compare_command(
 
     \b
     nncodec compare *.png                            the photo model beside JPEG, WebP, AVIF, JPEG XL
-    nncodec compare -r photos --report report        with plots, on a page
+    nncodec compare -r photos --report report        a page with plots
     nncodec compare a.png --match psnr --reference photo --at 40
     nncodec compare --from results.json --bd photo webp
     nncodec compare --anchors published.json --bd webp jpeg
 
-    A model is named as in 'nncodec models', with options if need be: photo:effort=9:coder=zstd. Published curves are
-    found by their names, or as published:NAME where a codec has the same.
+    Models have the names that 'nncodec models' lists, and may carry options: photo:effort=9:coder=zstd. If a published
+    curve has the name of a codec, use published:NAME for it.
     """
     study, outputs = Study(**options), Outputs(output, report, as_json, force)
     _check_usage(inputs, stored, anchors, curves, study, outputs)
@@ -142,17 +152,17 @@ def compare_command(
     comparison = None
     if inputs:
         codecs = chosen_codecs(study)
-        pairs_of(Curves(dict.fromkeys(codecs, ()), published), reference, bd)  # before the work, not after it
+        pairs_of(Curves(dict.fromkeys(codecs, ()), published), reference, bd)  # fail before the work, not after it
         comparison = measure(pictures, study, codecs, reference)
     elif stored is not None:
         comparison = _stored(stored)
         for skipped in comparison.skipped:
             complain(f"{skipped.codec}: {skipped.reason}" if skipped.codec else skipped.reason, skipped.picture)
     known = Curves.of(comparison, published)
-    found = differences(known, pairs_of(known, reference, bd))
+    compared = differences(known, pairs_of(known, reference, bd))
     if comparison is not None and output is not None:
         write_file(output, comparison.to_json().encode())
-    _show(comparison, found, outputs)
+    _show(comparison, compared, outputs)
     if comparison is not None and report is not None:
         _report(comparison, pictures, reference, published, study, report, force)
     sys.exit(1 if inputs and comparison is not None and comparison.skipped else 0)
@@ -173,17 +183,17 @@ def _check_usage(
             "give pictures to measure, stored results with --from, or published curves with --anchors"
         )
     if curves is not None and anchors is None:
-        raise click.UsageError("--curves chooses among those of --anchors")
+        raise click.UsageError("--curves needs --anchors")
     if not inputs and stored is None and (outputs.output or outputs.report):
-        raise click.UsageError("published curves alone give no results to keep or to report; give pictures or --from")
+        raise click.UsageError("published curves alone give no results to store or to report; give pictures or --from")
     if not inputs and (study.codecs or study.qualities or study.match or study.timings):
         raise click.UsageError("--codecs, --qualities, --match and --timings need pictures to measure")
     if study.timings and study.jobs > 1:
-        raise click.UsageError("times are measured with one job only; leave out -j or --timings")
+        raise click.UsageError("--timings needs one job; leave out -j or --timings")
 
 
 def _check_outputs(outputs: Outputs) -> None:
-    """Refuse before the work what would be refused after it."""
+    """Check before the work that the outputs can be written."""
     extras.check("bjontegaard", "compare", "comparing")
     if outputs.output is not None and is_taken(outputs.output) and not outputs.force:
         raise NncError(detail=taken(outputs.output))
@@ -229,10 +239,16 @@ def _report(
     from nncodec.compare.report.samples import choose_samples
 
     samples = []
-    if pictures:  # stored results have none to show
+    if pictures:  # stored results come without pictures
         with progress("picture") as (on_progress, _):
-            settings: dict[str, Any] = {"effort": study.effort, "max_pixels": study.max_pixels}
-            samples = choose_samples(comparison, pictures, reference=reference, **settings, on_progress=on_progress)
+            samples = choose_samples(
+                comparison,
+                pictures,
+                reference=reference,
+                effort=study.effort,
+                max_pixels=study.max_pixels,
+                on_progress=on_progress,
+            )
     with progress("plot") as (on_progress, _):
         page = write_report(
             comparison,
@@ -246,10 +262,10 @@ def _report(
     click.echo(f"report: {page}", err=True)
 
 
-def _show(comparison: Comparison | None, found: Sequence[Difference], outputs: Outputs) -> None:
+def _show(comparison: Comparison | None, compared: Sequence[Difference], outputs: Outputs) -> None:
     if not outputs.as_json:
-        click.echo(text_of(comparison, found))
+        click.echo(text_of(comparison, compared))
     elif comparison is None:
-        click.echo(json.dumps({"bd": to_json(found)}, indent=1))
+        click.echo(json.dumps({"bd": to_json(compared)}, indent=1))
     else:
-        click.echo(comparison.to_json(bd=to_json(found)), nl=False)
+        click.echo(comparison.to_json(bd=to_json(compared)), nl=False)

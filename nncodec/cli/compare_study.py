@@ -1,4 +1,4 @@
-"""What `nncodec compare` measures: from its options to a comparison."""
+"""Turns the options of `nncodec compare` into a comparison."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Study:
-    """What is to be measured, and how."""
+    """The options that say what to measure, and how."""
 
     recursive: bool
     codecs: tuple[str, ...] | None
@@ -38,26 +38,26 @@ class Study:
 
 
 def find_pictures(inputs: Sequence[str], study: Study) -> dict[str, Path]:
-    """Return the picture files by short names that no two share."""
+    """Return the picture files by short, unique names."""
     if STANDARD in inputs:
         raise click.UsageError("pictures to compare come from files, not from stdin")
-    found = collect(inputs, recursive=study.recursive, wanted=is_picture)
-    names = [one.relative.as_posix() for one in found]
-    pictures = {one.name if names.count(name) > 1 else name: one for one, name in zip(found, names, strict=True)}
-    if len(pictures) < len(found):
+    files = collect(inputs, recursive=study.recursive, wanted=is_picture)
+    names = [file.relative.as_posix() for file in files]
+    pictures = {file.name if names.count(name) > 1 else name: file for file, name in zip(files, names, strict=True)}
+    if len(pictures) < len(files):
         raise click.UsageError("a picture is given twice")
-    return {name: one.path for name, one in pictures.items() if one.path is not None}
+    return {name: file.path for name, file in pictures.items() if file.path is not None}
 
 
 def chosen_codecs(study: Study) -> tuple[str, ...]:
-    """Return the codecs that were asked for, or the usual ones."""
+    """Return the codecs of --codecs, or the default ones."""
     from nncodec.compare import default_codecs
 
     return default_codecs() if study.codecs is None else study.codecs
 
 
 def measure(pictures: dict[str, Path], study: Study, codecs: Sequence[str], reference: str | None) -> Comparison:
-    """Measure, with progress and what is to be told on stderr; raises click.UsageError for unknown options."""
+    """Measure, with progress and notes on stderr; raises click.UsageError for invalid options."""
     from nncodec.compare import compare
 
     with progress("step") as (on_progress, say):
@@ -87,14 +87,14 @@ def _matchings(study: Study, reference: str | None, codecs: Sequence[str]) -> li
 
 
 def _qualities(given: Sequence[str], codecs: Sequence[str]) -> dict[str, list[int]]:
-    """Take `10,50` for all codecs and `jpeg=20,40` for one apart."""
+    """Parse `10,50`, for all codecs, and `jpeg=20,40`, for one."""
     everywhere: dict[str, list[int]] = {}
     by_codec: dict[str, list[int]] = {}
-    for one in given:
-        names, _, numbers = one.rpartition("=")
+    for option in given:
+        names, _, numbers = option.rpartition("=")
         listed = [part.strip() for part in numbers.split(",")]
         if not all(part.isdecimal() for part in listed):
-            raise click.UsageError(f"--qualities {one!r}: give whole numbers, as in 10,50 or jpeg=20,40")
+            raise click.UsageError(f"--qualities {option!r}: give whole numbers, as in 10,50 or jpeg=20,40")
         chosen = [int(part) for part in listed]
         if names:
             by_codec[names] = chosen

@@ -1,4 +1,4 @@
-"""`nncodec encode`: pictures to .nnc files."""
+"""`nncodec encode`: encodes pictures to .nnc files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from nncodec.picture.reading import is_picture, read_picture_file
 
 @dataclass(frozen=True)
 class EncodeSettings:
-    """How every picture of a run is encoded."""
+    """How to encode every picture of a run."""
 
     model: str
     rate: Rate
@@ -87,7 +87,7 @@ def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
     default=0,
     show_default=True,
     metavar="N",
-    help="Higher is smaller and slower, as far as the model knows the difference.",
+    help="Higher is smaller and slower, if the model has such levels.",
 )
 @click.option(
     "--coder",
@@ -100,14 +100,14 @@ def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
 def encode_command(inputs: tuple[str, ...], output: str | None, recursive: bool, **options: Any) -> None:
     """Encode pictures to .nnc files: photo.png becomes photo.nnc beside it.
 
-    A picture is any file that Pillow reads; - is stdin. Modes that .nnc has no place for are converted, and it is
-    said. Of GIF, APNG, WebP, AVIF and TIFF files all frames are encoded. EXIF, ICC profile and XMP are kept.
+    A picture is any file that Pillow reads; - is stdin. Unsupported modes are converted, with a note. All frames of
+    GIF, APNG, WebP, AVIF and TIFF files are encoded. EXIF, ICC profile and XMP are kept.
 
-    With --target-size, --target-bpp or --target-psnr the quality is searched for, file by file, in up to seven rounds.
+    --target-size, --target-bpp and --target-psnr search the quality for each file, with up to seven trials.
     """
     manner = Manner.taken_from(options)
     if options["enhancer_strength"] is not None and options["enhancer"] is None:
-        raise click.UsageError("--enhancer-strength is that of an enhancer; give --enhancer, too")
+        raise click.UsageError("--enhancer-strength needs --enhancer")
     settings = EncodeSettings(rate=Rate.taken_from(options), **options)
     jobs = plan(collect(inputs, recursive=recursive, wanted=is_picture), output, _rename)
     perform(jobs, functools.partial(encode_job, settings=settings), manner)

@@ -1,4 +1,4 @@
-"""`nncodec models`: which models are installed, and the user's own among them."""
+"""`nncodec models`: lists the installed models, adds and removes your own."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def models_command(ctx: click.Context, as_json: bool) -> None:
 @models_command.command("add")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def add_command(file: Path) -> None:
-    """Install a model file (.safetensors) as one of your own, so that its pictures can be decoded."""
+    """Install a model file (.safetensors) as your own, to encode with it and to decode its pictures."""
     model_info = registry.install_model(file)
     click.echo(f"added {model_info.name} ({model_info.digest[: 2 * LONG_ID_BYTES]})")
     if model_info.architecture not in registry.catalog().architectures:
@@ -80,5 +80,5 @@ def _entry(model_info: ModelInfo, installed: Catalog) -> dict[str, Any]:
 
 
 def _summary(card: Mapping[str, Any]) -> str:
-    facts = [card.get("summary"), card.get("licence")]
-    return "; ".join(" ".join(fact.split()) for fact in facts if isinstance(fact, str) and fact)
+    entries = [card.get("summary"), card.get("licence")]
+    return "; ".join(" ".join(entry.split()) for entry in entries if isinstance(entry, str) and entry)

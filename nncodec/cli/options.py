@@ -1,4 +1,4 @@
-"""Options that several commands have, so that they mean the same everywhere."""
+"""Options that several commands share, so that they mean the same everywhere."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UNITS = {"": 1, "k": 1000, "m": 1000**2}
 
 @dataclass(frozen=True)
 class Rate:
-    """How much of a picture is kept: at most one of a quality and the targets of `nncodec.encode`."""
+    """The quality, or one of the targets of `nncodec.encode`; at most one is set."""
 
     quality: int | None = None
     target_size: int | None = None
@@ -35,27 +35,27 @@ class Rate:
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> Rate:
-        """Take what `rate_options` added out of a command's options; raises click.UsageError if it is too much."""
-        found = {name: options.pop(name) for name in [field.name for field in fields(cls)]}
-        given = [f"--{name.replace('_', '-')}" for name, value in found.items() if value is not None]
+        """Pop the options of `rate_options` from a command's options; raises click.UsageError if several are given."""
+        values = {name: options.pop(name) for name in [field.name for field in fields(cls)]}
+        given = [f"--{name.replace('_', '-')}" for name, value in values.items() if value is not None]
         if len(given) > 1:
-            raise click.UsageError(f"{given[0]} and {given[1]} are given; a file can keep to one only")
-        return cls(**found)
+            raise click.UsageError(f"{given[0]} and {given[1]} exclude each other; give one")
+        return cls(**values)
 
     @property
     def is_searched(self) -> bool:
-        """Whether the quality is to be found."""
+        """Whether the quality has to be searched for."""
         return self.quality is None and self != Rate()
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How files are worked on, whatever is done to them.
+    """How a command runs its jobs.
 
     Args:
         jobs: files at once.
-        threads: for each file; None shares the processors among the jobs.
-        force: overwrite.
+        threads: computing threads for each file; None shares the processors among the jobs.
+        force: overwrite files.
         verbose: report every file.
     """
 
@@ -66,7 +66,7 @@ class Manner:
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> Manner:
-        """Take what `manner_options` added out of a command's options."""
+        """Pop the options of `manner_options` from a command's options."""
         return cls(*(options.pop(name) for name in ("jobs", "threads", "force", "verbose")))
 
 
@@ -75,7 +75,7 @@ def _installed(_: click.Context, __: click.Parameter, name: str) -> str:
 
 
 def enhancer_given(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
-    """Take the name of an enhancer, or what stands for the one that a file recommends."""
+    """Check the name of an enhancer; `recommended` passes."""
     return name if name in (None, RECOMMENDED) else _checked(name, ENHANCER)
 
 
@@ -101,8 +101,8 @@ def _strength(_: click.Context, __: click.Parameter, strength: float | None) -> 
 def _bytes(_: click.Context, __: click.Parameter, text: str | None) -> int | None:
     if text is None:
         return None
-    found = re.fullmatch(r"([0-9]*\.?[0-9]+)([kKM]?)B?", text)
-    size = round(Decimal(found[1]) * _UNITS[found[2].lower()]) if found else 0
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+)([kKM]?)B?", text)
+    size = round(Decimal(match[1]) * _UNITS[match[2].lower()]) if match else 0
     if size < 1:
         raise click.BadParameter(f"{text!r} is not a number of bytes such as 50000, 50k or 1.5M")
     return size
@@ -124,10 +124,11 @@ strength_option = click.option(
     type=float,
     metavar="X",
     callback=_strength,
-    help="Of the enhancer: 0 is faithful, 1 has the most detail, some of it invented.  [default: 0, or as recommended]",
+    help="Strength of the enhancer: 0 is faithful, 1 adds the most detail, some of it invented.  [default: 0, or as "
+    "recommended]",
 )
-force_option = click.option("-f", "--force", is_flag=True, help="Overwrite files that are there.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Write a JSON list, one entry for each.")
+force_option = click.option("-f", "--force", is_flag=True, help="Overwrite existing files.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Write a JSON list with an entry for each.")
 model_option = click.option(
     "-m",
     "--model",
@@ -135,9 +136,9 @@ model_option = click.option(
     show_default=True,
     metavar="NAME",
     callback=_installed,
-    help="See 'nncodec models'.",
+    help="Model or alias; 'nncodec models' lists them.",
 )
-_QUALITY_HELP = "0 is smallest, 100 best (and not lossless)."
+_QUALITY_HELP = "0 is smallest, 100 is best (not lossless)."
 quality_option = click.option(
     "-q",
     "--quality",
@@ -148,10 +149,10 @@ quality_option = click.option(
     help=_QUALITY_HELP,
 )
 box_option = click.option(
-    "--box", metavar="L,U,R,D", callback=_box, help="This part only: left, upper, right, lower in pixels."
+    "--box", metavar="L,U,R,D", callback=_box, help="Decode only this part: left, upper, right, lower in pixels."
 )
 _POSITIVE = click.FloatRange(0, min_open=True)
-_recursive_option = click.option("-r", "--recursive", is_flag=True, help="Take the files in folders.")
+_recursive_option = click.option("-r", "--recursive", is_flag=True, help="Descend into folders.")
 
 
 def input_options(command: _F) -> _F:
@@ -174,15 +175,25 @@ def rate_options(command: _F) -> _F:
             "--target-size",
             metavar="BYTES",
             callback=_bytes,
-            help="In place of -q: the highest quality within so many, as 50000, 50k or 1.5M.",
+            help="Instead of -q: the highest quality that fits, such as 50000, 50k or 1.5M.",
         ),
-        click.option("--target-bpp", type=_POSITIVE, metavar="X", help="Likewise, within so many bits per pixel."),
-        click.option("--target-psnr", type=_POSITIVE, metavar="DB", help="The lowest quality of at least this PSNR."),
+        click.option(
+            "--target-bpp",
+            type=_POSITIVE,
+            metavar="X",
+            help="Instead of -q: the highest quality within so many bits per pixel.",
+        ),
+        click.option(
+            "--target-psnr",
+            type=_POSITIVE,
+            metavar="DB",
+            help="Instead of -q: the lowest quality with at least this PSNR.",
+        ),
     )
 
 
 def recommending_options(command: _F) -> _F:
-    """Add --downscale, --enhancer and --enhancer-strength, as `EncodeOptions` has them."""
+    """Add --downscale, --enhancer and --enhancer-strength, see `EncodeOptions`."""
     return _stacked(
         command,
         click.option(
@@ -190,39 +201,43 @@ def recommending_options(command: _F) -> _F:
             type=click.IntRange(1, 8),
             default=1,
             metavar="N",
-            help="Store the picture so many times smaller along each edge; decoders return its size.  [default: 1]",
+            help="Store the picture so many times smaller along each edge; decoders restore its size.  [default: 1]",
         ),
         click.option(
             "--enhancer",
             metavar="NAME",
             callback=_enhancer,
-            help="Recommend an enhancer to decoders, which may use it or not.",
+            help="Recommend an enhancer; decoders use it only when asked to.",
         ),
         click.option(
-            "--enhancer-strength", type=float, metavar="X", callback=_strength, help="Recommend this strength of it."
+            "--enhancer-strength",
+            type=float,
+            metavar="X",
+            callback=_strength,
+            help="Recommend this strength of the enhancer.",
         ),
     )
 
 
 def coding_options(command: _F) -> _F:
-    """Add what encode and decode share: `inputs`, -r, -o, --frame, --strip, --max-pixels."""
+    """Add what encode, decode and enhance share: `inputs`, -r, -o, --frame, --strip, --max-pixels."""
     return _stacked(
         input_options(command),
         click.option(
             "-o",
             "--output",
             metavar="PATH",
-            help="File or folder to write, - for stdout; -r mirrors folders below it.  [default: beside the input]",
+            help="File or folder to write, - for stdout; -r mirrors folders in it.  [default: beside the input]",
         ),
-        click.option("--frame", type=click.IntRange(0), metavar="N", help="This frame only; the first is 0."),
-        click.option("--strip", is_flag=True, help="Leave EXIF (with GPS) and XMP out; the ICC profile stays."),
+        click.option("--frame", type=click.IntRange(0), metavar="N", help="Only this frame; the first is 0."),
+        click.option("--strip", is_flag=True, help="Drop EXIF (with GPS) and XMP; the ICC profile stays."),
         click.option(
             "--max-pixels",
             type=click.IntRange(1),
             default=DEFAULT_LIMITS.pixels,
             metavar="N",
             show_default=True,
-            help="Refuse files with more.",
+            help="Refuse larger pictures.",
         ),
     )
 
@@ -238,7 +253,7 @@ def manner_options(command: _F) -> _F:
             "--threads",
             type=click.IntRange(1),
             metavar="N",
-            help="Processor threads for each file.  [default: the processors, shared among -j]",
+            help="Processor threads for each file.  [default: all processors, shared among -j]",
         ),
         force_option,
         click.option("-v", "--verbose", is_flag=True, help="Report every file."),

@@ -1,4 +1,4 @@
-"""`nncodec plugins`: what was found, and what is wrong with what does not work."""
+"""`nncodec plugins`: lists the plugins, and why one failed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def plugins_command(as_json: bool) -> None:
     for failure in installed.failures:
         complain(failure)
     if any(p.status == "disabled" for p in installed.plugins):
-        complain(f"{discovery.DISABLED_VARIABLE} switches plugins off")
+        complain(f"{discovery.DISABLED_VARIABLE} disables plugins")
 
 
 def _architectures(plugin: PluginInfo) -> str:

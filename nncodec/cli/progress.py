@@ -1,4 +1,4 @@
-"""A bar on the terminal for the steps of long work."""
+"""A progress bar on the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 @contextlib.contextmanager
 def progress(unit: str) -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
-    """Yield how to report steps done of all, and how to say a line, with a bar on the terminal."""
+    """Yield a function that reports steps done of the total, and one that writes a line beside the bar."""
     if not sys.stderr.isatty():
         yield lambda done, total: None, lambda line: click.echo(line, err=True)
         return

@@ -1,10 +1,11 @@
-"""Measure codecs on pictures: rates, distortions, times, and what lies between two curves.
+"""Measure codecs on pictures: rates, distortions, times, and Bjøntegaard differences of their curves.
 
     comparison = compare(paths, ["photo", "jpeg", "webp"])
     bd_rate(comparison.mean_curve("jpeg"), comparison.mean_curve("photo"))    percent; negative is smaller
 
-`results` holds what was found, `codecs` and `peers` what is compared, `curves` and `anchors` Bjøntegaard's deltas and
-published curves, `matching` pictures at equal bytes or quality, and `report` the page. Needs the extra `compare`.
+`study` runs a comparison, `results` stores it, `tables` and `differences` make its tables, and `report` the page.
+`codecs` and `peers` say what is compared, `matching` codes at equal bytes or quality, `curves` holds Bjøntegaard's
+deltas, `anchors` reads published curves. Needs the extra `compare`.
 """
 
 from nncodec.compare.anchors import read_anchors

@@ -1,4 +1,4 @@
-"""Published rate-distortion curves, to lay beside what was measured here."""
+"""Reads published rate-distortion curves, to compare with measured ones."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _FIELDS = {"psnr": "psnr_db", "ms_ssim": "ms_ssim"}
 def read_anchors(path: Path) -> dict[str, list[CurvePoint]]:
     """Read a file of curves: a JSON object of name -> {"bpp": [...], "psnr": [...], "ms_ssim": [...]}.
 
-    PSNR is in dB. A list may be empty or missing where the source does not give it; other entries are passed over.
+    PSNR is in dB. A list that the source does not give may be empty or missing; other entries are ignored.
 
     Raises:
-        NncError: the file is something else; one line says where.
+        NncError: the file holds something else; one line says what is wrong.
         OSError: it cannot be read.
     """
     try:
@@ -39,19 +39,19 @@ def _points(path: Path, name: str, curve: Any) -> list[CurvePoint]:
         raise _unreadable(path, f"{name!r} has a rate that is not positive")
     values: dict[str, list[float]] = {}
     for field, kept in _FIELDS.items():
-        found = _numbers(path, name, curve, field)
-        if len(found) not in (0, len(rates)):
-            raise _unreadable(path, f"{name!r} has {len(rates)} rates and {len(found)} values of {field}")
-        if found:
-            values[kept] = found
+        numbers = _numbers(path, name, curve, field)
+        if len(numbers) not in (0, len(rates)):
+            raise _unreadable(path, f"{name!r} has {len(rates)} rates and {len(numbers)} values of {field}")
+        if numbers:
+            values[kept] = numbers
     return [CurvePoint(rate, **{kept: own[n] for kept, own in values.items()}) for n, rate in enumerate(rates)]
 
 
 def _numbers(path: Path, name: str, curve: dict[str, Any], field: str) -> list[float]:
-    found = curve.get(field, [])
-    if not isinstance(found, list) or not all(_is_number(one) for one in found):
+    numbers = curve.get(field, [])
+    if not isinstance(numbers, list) or not all(_is_number(number) for number in numbers):
         raise _unreadable(path, f"{field} of {name!r} is not a list of numbers")
-    return [float(one) for one in found]
+    return [float(number) for number in numbers]
 
 
 def _is_number(value: Any) -> bool:

@@ -1,9 +1,9 @@
-"""From the name of a codec to something that encodes and decodes pictures.
+"""Opens codecs by name.
 
 jpeg, webp, avif, ...           a peer, see `peers`
-pillow:FORMAT                   any other format that Pillow writes with a quality and reads again
+pillow:FORMAT                   any other format that Pillow reads, and writes with a quality
 photo, conv/photo, ...          a model of this package, by name or alias
-photo:effort=9:coder=zstd       the same with options of `nncodec.encode`
+photo:effort=9:coder=zstd       a model with options of `nncodec.encode`
 """
 
 from __future__ import annotations
@@ -32,42 +32,42 @@ _MODEL_LADDER = tuple(range(0, 101, 10))
 
 
 class Codec(Protocol):
-    """A codec under measurement."""
+    """A codec that can be measured."""
 
     @property
     def info(self) -> CodecInfo:
-        """What it is called and how it is used."""
+        """Its name, label and options."""
 
     @property
     def qualities(self) -> range:
-        """Every quality there is, worst first."""
+        """All qualities, worst first."""
 
     @property
     def ladder(self) -> Sequence[int]:
-        """The qualities that a curve is drawn through unless others are asked for."""
+        """The default qualities of a curve."""
 
     def encode(self, image: Image.Image, quality: int) -> bytes:
-        """Return the file of a picture of mode L or RGB without metadata."""
+        """Return a picture of mode L or RGB, without metadata, as a file."""
 
     def decode(self, data: bytes) -> Image.Image:
-        """Return the picture in a file, loaded, in whatever mode the file has."""
+        """Return the picture in a file, loaded, in the file's mode."""
 
 
 def default_codecs() -> tuple[str, ...]:
-    """Return what is compared unless asked otherwise: the default photo model and the peers installed here."""
+    """Return the codecs that are compared by default: the photo model and the installed peers."""
     names = ("jpeg", "webp", "avif", "jxl")
     return (DEFAULT_MODEL, *(name for name in names if PEERS[name].installed))
 
 
 def open_codec(name: str, *, effort: int | None = None) -> Codec:
-    """Return a codec by its name; models are looked up, but loaded only when they are used.
+    """Return a codec by its name; a model is loaded only when it is used.
 
     Args:
         name: see the module's docstring.
-        effort: of models whose name does not give one.
+        effort: of models, unless their name gives one.
 
     Raises:
-        InvalidOption: no such codec, or it is not installed; one line says what there is.
+        InvalidOption: unknown codec, or not installed; one line says which there are.
     """
     if name in PEERS:
         peer = PEERS[name]
@@ -102,7 +102,7 @@ class _PillowCodec:
         if self.peer.module is not None:
             importlib.import_module(self.peer.module)
         buffer = io.BytesIO()
-        image.save(buffer, self.peer.format, quality=quality, **self.peer.settings)
+        image.save(buffer, self.peer.format, quality=quality, **self.peer.save_options)
         return buffer.getvalue()
 
     def decode(self, data: bytes) -> Image.Image:
@@ -147,7 +147,7 @@ class _ModelCodec:
 
 
 def _model_codec(name: str, effort: int | None) -> Codec:
-    model, *settings = name.split(":")
+    model, *pairs = name.split(":")
     try:
         model_info = registry.catalog().find(model)
     except UnknownModel as error:
@@ -155,14 +155,14 @@ def _model_codec(name: str, effort: int | None) -> Codec:
         reason = f"no codec is called {name!r}; peers are {', '.join(PEERS)}, {_PILLOW}FORMAT; models are {models}"
         raise InvalidOption(option="codecs", reason=reason) from None
     options = EncodeOptions()
-    for setting in settings:
-        key, _, value = setting.partition("=")
+    for pair in pairs:
+        key, _, value = pair.partition("=")
         if key == "effort" and value.isdecimal() and int(value) <= 9:
             options["effort"] = int(value)
         elif key == "coder" and value:
             options["coder"] = value
         else:
-            reason = f"{name!r}: after a model's name come effort=0..9 and coder=NAME, not {setting!r}"
+            reason = f"{name!r}: after a model's name come effort=0..9 and coder=NAME, not {pair!r}"
             raise InvalidOption(option="codecs", reason=reason)
     if effort is not None:
         options.setdefault("effort", effort)
@@ -171,7 +171,7 @@ def _model_codec(name: str, effort: int | None) -> Codec:
 
 @functools.cache
 def _any_format(kind: str) -> Peer:
-    """Return a format that Pillow writes with a quality, and that no one has looked for better options for."""
+    """Return a format that Pillow writes with a quality, with Pillow's own options."""
     Image.init()
     peer = Peer(kind, kind, {}, "Pillow's own options", range(1, 101), (*range(10, 100, 10), 95))
     if kind not in Image.SAVE or kind not in Image.OPEN or kind == "NNC":

@@ -1,4 +1,4 @@
-"""Two rate-distortion curves and what lies between them: Bjøntegaard's deltas, without extrapolation.
+"""Bjøntegaard's deltas between two rate-distortion curves, without extrapolation.
 
 A curve is any sequence of points with a rate `bpp` and values such as `psnr_db`: measurements of one picture, means
 over pictures, or published points.
@@ -20,14 +20,14 @@ from nncodec._support.extras import require
 from nncodec.errors import InvalidOption
 
 METRICS = ("psnr_db", "ssim", "ms_ssim", "ssimulacra2")
-"""What a curve can be drawn of."""
+"""Values that a curve can have."""
 
 _FEWEST_POINTS = 2
 _NAMES = {"psnr_db": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "ssimulacra2": "SSIMULACRA2"}
 
 
 class RatePoint(Protocol):
-    """A point of a curve; it has further fields, named as in `METRICS`."""
+    """A point of a curve; its other fields have the names in `METRICS`."""
 
     @property
     def bpp(self) -> float:
@@ -36,7 +36,7 @@ class RatePoint(Protocol):
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """A point of a published curve; fields as in `results.Measurement`, None where the source gives none."""
+    """A point of a published curve; fields as in `results.Measurement`, None where the source gives no value."""
 
     bpp: float
     psnr_db: float | None = None
@@ -47,18 +47,18 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class BdDelta:
-    """How a curve lies to a reference curve.
+    """Difference of a curve from a reference curve.
 
     Args:
-        rate_percent: mean difference in rate at equal value, negative is smaller (BD-rate); None without a shared
+        rate_percent: mean difference in rate at equal value (BD-rate), negative is smaller; None without a shared
             range of values.
-        gain: mean difference in value at equal rate, positive is better (BD-PSNR); None without a shared range of
+        gain: mean difference in value at equal rate (BD-PSNR), positive is better; None without a shared range of
             rates.
-        low, high: the values that both curves reach, in dB for all metrics but SSIMULACRA2; not a range where
-            `overlap` is 0.
+        low, high: range of values that both curves reach, in dB for all metrics but SSIMULACRA2; only meaningful if
+            `overlap` is above 0.
         overlap: that range as a share (0..1) of all values that either curve reaches.
         dropped: points left out because another is no worse at no higher rate.
-        reason: why a delta is None, one line; empty where both exist.
+        reason: why a delta is None, one line; empty if both exist.
     """
 
     rate_percent: float | None
@@ -84,7 +84,7 @@ def bd_rate(reference: Sequence[RatePoint], test: Sequence[RatePoint], metric: s
 
 
 def bd_psnr(reference: Sequence[RatePoint], test: Sequence[RatePoint]) -> float | None:
-    """Return how many dB of PSNR `test` is better than `reference` at equal rate; None without a shared range.
+    """Return the gain in PSNR (dB) of `test` over `reference` at equal rate; None without a shared range.
 
     Arguments, errors: see `bd_delta`.
     """
@@ -92,18 +92,17 @@ def bd_psnr(reference: Sequence[RatePoint], test: Sequence[RatePoint]) -> float 
 
 
 def bd_delta(reference: Sequence[RatePoint], test: Sequence[RatePoint], metric: str = "psnr_db") -> BdDelta:
-    """Compare two curves over what both reach, by monotone piecewise cubic interpolation (PCHIP).
+    """Compare two curves over the range that both reach, by monotone piecewise cubic interpolation (PCHIP).
 
-    Neither curve is extended beyond its points. SSIM and MS-SSIM are compared as -10 log10(1 - value), the field's way
-    of spreading values near 1.
+    Nothing is extrapolated. SSIM and MS-SSIM are compared as -10 log10(1 - value), which spreads values near 1.
 
     Args:
         reference, test: points in any order. A point that costs at least as much as another and is no better is left
-            out: what remains is what a user of that codec would choose from, and is monotone.
+            out; the rest is monotone, and what a user of the codec would choose from.
         metric: one of `METRICS`.
 
     Raises:
-        InvalidOption: no such metric.
+        InvalidOption: unknown metric.
         NncError: the extra `compare` is not installed.
     """
     if metric not in METRICS:
@@ -118,7 +117,7 @@ def bd_delta(reference: Sequence[RatePoint], test: Sequence[RatePoint], metric: 
         return BdDelta(None, None, math.nan, math.nan, 0.0, dropped, reason)
     low, high = max(values[0], test_values[0]), min(values[-1], test_values[-1])
     overlap = max(high - low, 0.0) / (max(values[-1], test_values[-1]) - min(values[0], test_values[0]))
-    # The package takes the shared range itself; its warning about a small one is what `overlap` says.
+    # The package uses the shared range itself; `overlap` replaces its warning about a small one.
     settings: dict[str, Any] = {"method": "pchip", "require_matching_points": False, "min_overlap": 0}
     reasons, percent, gain = [], None, None
     if high > low:
@@ -135,9 +134,9 @@ def bd_delta(reference: Sequence[RatePoint], test: Sequence[RatePoint], metric: 
 
 
 def _known(points: Sequence[RatePoint], metric: str) -> list[tuple[float, float]]:
-    """Return rate and value of the points that have both, by rising rate, of equal rates the best first."""
-    found = ((point.bpp, _spread(getattr(point, metric, None), metric)) for point in points)
-    known = [(rate, value) for rate, value in found if value is not None and 0 < rate < math.inf]
+    """Return rate and value of the points that have both, by rising rate, the best first at equal rates."""
+    pairs = ((point.bpp, _spread(getattr(point, metric, None), metric)) for point in points)
+    known = [(rate, value) for rate, value in pairs if value is not None and 0 < rate < math.inf]
     return sorted(known, key=lambda pair: (pair[0], -pair[1]))
 
 

@@ -1,4 +1,4 @@
-"""The quality at which a codec meets a given size, PSNR or SSIM on one picture."""
+"""Finds the quality at which a codec meets a given size, PSNR or SSIM on one picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nncodec.errors import InvalidOption
 
 
 class Coded(NamedTuple):
-    """A picture after a codec: its file, the decoded picture in the original's mode, and the quality."""
+    """A coded picture: the file, the decoded picture in the original's mode, and the quality."""
 
     data: bytes
     image: Image.Image
@@ -22,22 +22,22 @@ class Coded(NamedTuple):
 
 
 def code_at_bytes(codec: Codec | str, image: Image.Image, target_bytes: int) -> Coded:
-    """Code a picture into a file whose size comes as near as the codec's whole qualities allow.
+    """Code a picture so that its file comes as near to a size as the codec's integer qualities allow.
 
     Args:
-        codec: or its name, see `codecs`.
+        codec: a codec or its name, see `codecs`.
         image: mode L or RGB.
         target_bytes: of the whole file.
 
     Raises:
-        InvalidOption: no such codec.
+        InvalidOption: unknown codec.
         NncError, OSError, ValueError: the codec refuses the picture.
     """
     return _code_at(codec, image, "bytes", target_bytes)
 
 
 def code_at_psnr(codec: Codec | str, image: Image.Image, target_db: float) -> Coded:
-    """Code a picture so that its PSNR comes as near to a target as the codec's whole qualities allow.
+    """Code a picture so that its PSNR comes as near to a target as the codec's integer qualities allow.
 
     Args, Raises: see `code_at_bytes`.
     """
@@ -45,7 +45,7 @@ def code_at_psnr(codec: Codec | str, image: Image.Image, target_db: float) -> Co
 
 
 def code_at_ssim(codec: Codec | str, image: Image.Image, target: float) -> Coded:
-    """Code a picture so that its SSIM comes as near to a target as the codec's whole qualities allow.
+    """Code a picture so that its SSIM comes as near to a target as the codec's integer qualities allow.
 
     Args, Raises: see `code_at_bytes`.
     """
@@ -60,10 +60,10 @@ def matched_quality(
     Args:
         by: one of `MATCHED`.
         target: bytes, dB or SSIM.
-        known: values at qualities that need not be tried again.
+        known: values at qualities that were already tried.
 
     Raises:
-        InvalidOption: `by` is something else.
+        InvalidOption: unknown `by`.
         NncError, OSError, ValueError: the codec refuses the picture.
     """
     check_matched(by)
@@ -72,20 +72,20 @@ def matched_quality(
         data = codec.encode(image, quality)
         if by == "bytes":
             return len(data)
-        decoded = alike(codec.decode(data), image)
+        decoded = in_mode_of_original(codec.decode(data), image)
         return metrics.psnr(image, decoded) if by == "psnr" else metrics.ssim(image, decoded)
 
     return nearest_quality(codec.qualities, value_at, target, known or {})
 
 
 def check_matched(by: str) -> None:
-    """Raise InvalidOption where `by` is not one of `MATCHED`."""
+    """Raise InvalidOption if `by` is not one of `MATCHED`."""
     if by not in MATCHED:
         raise InvalidOption(option="match", reason=f"codecs are matched by {', '.join(MATCHED)}, not by {by!r}")
 
 
-def alike(decoded: Image.Image, original: Image.Image) -> Image.Image:
-    """Return a decoded picture in its original's mode: some formats have no grey."""
+def in_mode_of_original(decoded: Image.Image, original: Image.Image) -> Image.Image:
+    """Return a decoded picture in its original's mode: some formats have no grey mode."""
     return decoded if decoded.mode == original.mode else decoded.convert(original.mode)
 
 
@@ -94,7 +94,7 @@ def nearest_quality(
 ) -> int:
     """Return the quality whose value is nearest to a target, by bisection.
 
-    Where the value does not rise with every step of quality, it is one of the nearest.
+    If the value does not rise with every step of quality, the result is one of the nearest.
     """
     tried = {quality: value for quality, value in known.items() if quality in qualities}
 
@@ -103,7 +103,7 @@ def nearest_quality(
             tried[quality] = value_at(quality)
         return tried[quality]
 
-    # What is known narrows the search, and the answer is the first quality that reaches the target or the one before.
+    # Known values narrow the search; the answer is the first quality that reaches the target, or the one before it.
     low, high = 0, len(qualities) - 1
     reached = [quality for quality, known_value in tried.items() if known_value >= target]
     if reached:
@@ -125,4 +125,4 @@ def _code_at(codec: Codec | str, image: Image.Image, by: str, target: float) -> 
     opened = open_codec(codec) if isinstance(codec, str) else codec
     quality = matched_quality(opened, image, by, target)
     data = opened.encode(image, quality)
-    return Coded(data, alike(opened.decode(data), image), quality)
+    return Coded(data, in_mode_of_original(opened.decode(data), image), quality)

@@ -13,7 +13,7 @@ from PIL import Image
 from nncodec import metrics
 from nncodec._support.text import describe
 from nncodec.compare.codecs import Codec, open_codec
-from nncodec.compare.matching import alike, matched_quality
+from nncodec.compare.matching import in_mode_of_original, matched_quality
 from nncodec.compare.pictures import Original, PictureSource, load
 from nncodec.compare.results import Measurement, PictureInfo, Skipped
 from nncodec.errors import InvalidOption
@@ -129,7 +129,7 @@ def try_codec(original: Original, codec: Codec, quality: int, *, timings: bool =
     image, info = original.image, original.info
     data, encode_s = _run(lambda: codec.encode(image, quality), timings, warm=warm)
     decoded, decode_s = _run(lambda: codec.decode(data), timings)
-    decoded = alike(decoded, image)
+    decoded = in_mode_of_original(decoded, image)
     measurement = Measurement(
         picture=info.name,
         codec=codec.info.name,

@@ -1,8 +1,8 @@
-"""The codecs of other people that models are measured against, each with the options its users would choose.
+"""Peers: the other codecs that models are measured against, with the options that their users would choose.
 
-JPEG, WebP and AVIF are Pillow's own; JPEG XL comes with `pillow-jxl-plugin`, where that is installed. JPEG and AVIF are
-listed twice: with chroma subsampling, as most people use them, and without it, AVIF also tuned for PSNR rather than for
-the eye. That reaches the higher PSNR on RGB, which is what learned codecs are trained for and judged by.
+Pillow has JPEG, WebP and AVIF; `pillow-jxl-plugin` adds JPEG XL. JPEG and AVIF are listed twice: with chroma
+subsampling, as most people use them, and without it, AVIF also tuned for PSNR instead of the eye. That gives the higher
+PSNR on RGB, which learned codecs are trained for and judged by.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from nncodec._support.extras import is_installed
 
 @dataclass(frozen=True)
 class Peer:
-    """How a codec is used.
+    """A codec of Pillow and its options.
 
     Args:
         label: for plots and tables.
-        format: Pillow's name for it.
-        settings: options of `Image.save` beside the quality.
+        format: Pillow's name of it.
+        save_options: options of `Image.save` beside the quality.
         options: the same for people.
-        qualities: every quality there is, worst first.
-        ladder: those that a curve is drawn through.
-        feature: what Pillow calls it in `features`; None where it needs a module instead.
+        qualities: all qualities, worst first.
+        ladder: the default qualities of a curve.
+        feature: its name in `PIL.features`; None if it needs a module instead.
         module: the module that registers it with Pillow.
-        package: what to install where it is missing.
+        package: what to install if it is missing.
     """
 
     label: str
     format: str
-    settings: Mapping[str, Any]
+    save_options: Mapping[str, Any]
     options: str
     qualities: range
     ladder: Sequence[int]
@@ -44,7 +44,7 @@ class Peer:
 
     @property
     def installed(self) -> bool:
-        """Whether it can be used here."""
+        """Whether this installation has it."""
         if self.module is not None:
             return is_installed(self.module)
         return self.feature is None or bool(features.check(self.feature))
@@ -56,7 +56,7 @@ PEERS = {
     "jpeg": Peer(
         label="JPEG",
         format="JPEG",
-        settings={"optimize": True, "progressive": True, "subsampling": "4:2:0"},
+        save_options={"optimize": True, "progressive": True, "subsampling": "4:2:0"},
         options="optimized, progressive, 4:2:0",
         qualities=range(1, 101),
         ladder=(5, *_STEPS, 95),
@@ -65,7 +65,7 @@ PEERS = {
     "jpeg444": Peer(
         label="JPEG 4:4:4",
         format="JPEG",
-        settings={"optimize": True, "progressive": True, "subsampling": "4:4:4"},
+        save_options={"optimize": True, "progressive": True, "subsampling": "4:4:4"},
         options="optimized, progressive, 4:4:4",
         qualities=range(1, 101),
         ladder=(5, *_STEPS, 95),
@@ -74,7 +74,7 @@ PEERS = {
     "webp": Peer(
         label="WebP",
         format="WEBP",
-        settings={"method": 6},
+        save_options={"method": 6},
         options="method 6",
         qualities=range(101),
         ladder=(0, *_STEPS, 95),
@@ -83,7 +83,7 @@ PEERS = {
     "avif": Peer(
         label="AVIF",
         format="AVIF",
-        settings={"speed": 6, "subsampling": "4:2:0"},
+        save_options={"speed": 6, "subsampling": "4:2:0"},
         options="speed 6, 4:2:0",
         qualities=range(101),
         ladder=_STEPS,
@@ -92,7 +92,7 @@ PEERS = {
     "avif-psnr": Peer(
         label="AVIF for PSNR",
         format="AVIF",
-        settings={"speed": 6, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}},
+        save_options={"speed": 6, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}},
         options="speed 6, 4:4:4, tune=psnr",
         qualities=range(101),
         ladder=_STEPS,
@@ -101,12 +101,12 @@ PEERS = {
     "jxl": Peer(
         label="JPEG XL",
         format="JXL",
-        settings={"effort": 7},
+        save_options={"effort": 7},
         options="effort 7",
-        qualities=range(100),  # at 100 it is lossless, and its encoder wants to be told so
+        qualities=range(100),  # 100 is lossless, which its encoder wants as an option of its own
         ladder=(*_STEPS, 95),
         module="pillow_jxl",
         package="pillow-jxl-plugin",
     ),
 }
-"""Every peer by name; any other format that Pillow writes with a quality is `pillow:FORMAT`, see `codecs`."""
+"""All peers by name; other formats that Pillow writes with a quality are `pillow:FORMAT`, see `codecs`."""

@@ -1,8 +1,9 @@
-"""Any picture as every codec can take it: 8-bit grey or RGB, without alpha or metadata."""
+"""Reads pictures in a form that every codec takes: 8-bit grey or RGB, without alpha and metadata."""
 
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ class PictureSource:
 
     Args:
         name: unique within a comparison.
-        data: its file, or the picture itself.
+        data: the file, or the picture itself.
     """
 
     name: str
@@ -33,11 +34,11 @@ class PictureSource:
 
 @dataclass(frozen=True)
 class Original:
-    """A picture as it is handed to the codecs.
+    """A picture as the codecs get it.
 
     Args:
         image: mode L or RGB, without metadata.
-        notes: what was done to it, for people.
+        notes: conversions, for people.
     """
 
     info: PictureInfo
@@ -46,7 +47,7 @@ class Original:
 
 
 def sources_of(pictures: Mapping[str, Image.Image | Path] | Iterable[Path | str]) -> list[PictureSource]:
-    """Return pictures under the names they are given, or files under theirs, longer where two would be the same.
+    """Return pictures by their given names, or files by their own: the whole path where two names would be equal.
 
     Raises:
         InvalidOption: a file is given twice.
@@ -56,27 +57,26 @@ def sources_of(pictures: Mapping[str, Image.Image | Path] | Iterable[Path | str]
     paths = [Path(picture) for picture in pictures]
     names = [path.name for path in paths]
     named = [PictureSource(str(path) if names.count(path.name) > 1 else path.name, path) for path in paths]
-    twice = next((one.name for n, one in enumerate(named) if one.name in {other.name for other in named[:n]}), None)
-    if twice is not None:
-        raise InvalidOption(option="pictures", reason=f"{twice} is given twice")
+    if twice := [name for name, count in Counter(source.name for source in named).items() if count > 1]:
+        raise InvalidOption(option="pictures", reason=f"{twice[0]} is given twice")
     return named
 
 
 def load(source: PictureSource, *, max_pixels: int = DEFAULT_LIMITS.pixels) -> Original:
     """Read a picture, of several frames the first, and convert it as `nncodec encode` does.
 
-    It is turned upright as its EXIF says, and transparency is flattened onto white, since not every codec has it.
+    EXIF orientation is applied, and transparency is flattened onto white, since not every codec has it.
 
     Raises:
         UnsupportedImage: it cannot be converted, has more than `max_pixels`, or is too small for SSIM.
-        OSError, Image.DecompressionBombError, ...: Pillow cannot read it, whatever its decoders raise.
+        OSError, Image.DecompressionBombError, ...: Pillow cannot read it; its decoders raise anything.
     """
     if isinstance(source.data, Image.Image):
         image, notes = source.data.copy(), []
     else:
         with source.data.open("rb") as stream:
-            found = read_picture_file(stream, frame=0, max_pixels=max_pixels, strip=True)
-        image, notes = found.frames[0], list(found.notes)
+            picture_file = read_picture_file(stream, frame=0, max_pixels=max_pixels, strip=True)
+        image, notes = picture_file.frames[0], list(picture_file.notes)
     if image.mode in ("LA", "RGBA"):
         image = _flattened(image, notes)
     if image.mode not in ("L", "RGB"):

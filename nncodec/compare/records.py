@@ -1,4 +1,4 @@
-"""Frozen dataclasses as JSON and back, every field checked against its annotation."""
+"""Converts frozen dataclasses to JSON and back; reading checks every field against its annotation."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
-_LARGEST = 1e18  # beyond any number here; keeps infinities and integers that no float holds out
+_LARGEST = 1e18  # larger than any real value; refuses infinities and integers that no float holds
 _MAY_BE_INFINITE = "psnr_db"  # JSON has no infinity, so it is written as null
 
 
 class UnreadableError(Exception):
-    """Where a document differs from what was to be read."""
+    """Says where a document differs from what was expected."""
 
 
 def plain(value: Any) -> Any:
-    """Return dataclasses, tuples and infinities as JSON has them."""
+    """Return dataclasses, tuples and infinities as values that JSON can hold."""
     if dataclasses.is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
@@ -30,11 +30,11 @@ def plain(value: Any) -> Any:
 
 
 def read(kind: type[_T], value: Any, where: str = "") -> _T:
-    """Build a dataclass from what `plain` made of one; fields with defaults may be missing.
+    """Rebuild a dataclass from the output of `plain`; fields with defaults may be missing.
 
     Args:
         kind: its annotations are built of int, float, str, bool, T | None, tuple[dataclass, ...] and dict[str, str].
-        where: place in the document, for the message.
+        where: place in the document, for messages.
 
     Raises:
         UnreadableError: the value is something else.
@@ -55,7 +55,7 @@ def read(kind: type[_T], value: Any, where: str = "") -> _T:
 
 
 def _field(hint: Any, value: Any, where: str) -> Any:
-    """Return a JSON value as the annotation wants it."""
+    """Return a JSON value as its annotation requires."""
     if value is None and where.endswith(_MAY_BE_INFINITE):
         return math.inf
     if isinstance(hint, types.UnionType):
@@ -63,9 +63,9 @@ def _field(hint: Any, value: Any, where: str) -> Any:
     if typing.get_origin(hint) is tuple:
         if not isinstance(value, list):
             raise UnreadableError(f"{where} is no list")
-        return tuple(read(typing.get_args(hint)[0], one, f"{where}[{n}]") for n, one in enumerate(value))
+        return tuple(read(typing.get_args(hint)[0], item, f"{where}[{n}]") for n, item in enumerate(value))
     if typing.get_origin(hint) is dict:
-        if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+        if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
             raise UnreadableError(f"{where} is no object of texts")
         return dict(value)
     fits = isinstance(value, int | float if hint is float else hint) and isinstance(value, bool) is (hint is bool)

@@ -1,4 +1,4 @@
-"""What a comparison found, as plain values: made by `measure`, stored as JSON, read by tables and reports."""
+"""Results of a comparison as plain values: `measure` makes them, tables and reports read them, JSON stores them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nncodec.compare.records import UnreadableError, plain, read
 from nncodec.errors import NncError
 
 SCHEMA = 1
-"""Version of the stored form; a reader refuses any other."""
+"""Version of the stored form; readers refuse any other."""
 
 MATCHED = ("psnr", "ssim", "bytes")
 """What codecs can be matched by."""
@@ -28,15 +28,15 @@ class Measurement:
 
     Args:
         picture, codec: names, as in `PictureInfo` and `CodecInfo`.
-        quality: in the codec's own scale; higher is better.
-        bytes: of the whole file, headers included, metadata left out.
+        quality: on the codec's own scale; higher is better.
+        bytes: of the whole file with its headers, without metadata.
         bpp: bits per pixel of that file.
         ratio_raw, ratio_png: how many times smaller it is than 8-bit samples and than the picture as PNG.
-        psnr_db: over all samples; infinite where every sample came back unchanged.
+        psnr_db: over all samples; infinite if no sample changed.
         ssim: -1..1, see `nncodec.metrics.ssim`.
-        ms_ssim: 0..1; None where the picture is too small for it.
-        ssimulacra2: at most 100; None where its package is not installed.
-        encode_s, decode_s: medians of warm runs in seconds; None where they were not taken.
+        ms_ssim: 0..1; None if the picture is too small or the package is not installed.
+        ssimulacra2: at most 100; None if the package is not installed.
+        encode_s, decode_s: medians of warm runs in seconds; None if not measured.
     """
 
     picture: str
@@ -56,7 +56,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class PictureInfo:
-    """A picture as it was handed to the codecs.
+    """A picture as the codecs got it.
 
     Args:
         name: unique within a comparison.
@@ -76,10 +76,10 @@ class PictureInfo:
 
 @dataclass(frozen=True)
 class CodecInfo:
-    """A codec and how it was used.
+    """A codec and its options.
 
     Args:
-        name: what the user called it: jpeg, avif-psnr, photo, conv/photo:effort=9.
+        name: as the user gave it: jpeg, avif-psnr, photo, conv/photo:effort=9.
         label: for plots and tables.
         options: the encoder's options, for people.
         learned: whether it is a model of this package.
@@ -93,11 +93,11 @@ class CodecInfo:
 
 @dataclass(frozen=True)
 class Skipped:
-    """What could not be measured, and why.
+    """A measurement that failed.
 
     Args:
         picture: its name.
-        codec: the codec that refused it; None where the picture could not be read at all.
+        codec: the codec that refused it; None if the picture could not be read.
         reason: one line.
     """
 
@@ -108,7 +108,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class MeanPoint:
-    """Means over pictures at one quality; fields as in `Measurement`, None where no picture has a value."""
+    """Means over pictures at one quality; fields as in `Measurement`, None if no picture has a value."""
 
     quality: int
     bpp: float
@@ -128,7 +128,7 @@ class Match:
     """Every codec at the quality at which it comes nearest to a reference codec, picture by picture.
 
     Args:
-        by: what was made equal: psnr, ssim or bytes.
+        by: what is equal: psnr, ssim or bytes.
         reference: name of the reference codec.
         quality: the quality of the reference.
         measurements: one for each picture and codec, the reference included.
@@ -142,15 +142,15 @@ class Match:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that was measured in one run.
+    """All measurements of one run.
 
     Args:
-        pictures, codecs: in the order in which they were given.
+        pictures, codecs: in the order given.
         measurements: by picture, then codec, then quality.
-        skipped: what is missing from the measurements.
-        command: how to make it again.
-        versions: of the programs and libraries that took part.
-        matches: codecs at equal PSNR, SSIM or bytes, where that was asked for.
+        skipped: the measurements that failed.
+        command: command line that repeats the run.
+        versions: of the programs and libraries used.
+        matches: codecs at equal PSNR, SSIM or bytes, if asked for.
     """
 
     pictures: tuple[PictureInfo, ...]
@@ -163,13 +163,13 @@ class Comparison:
 
     def of_codec(self, name: str) -> tuple[Measurement, ...]:
         """Return a codec's measurements, in the order of pictures and qualities."""
-        return tuple(one for one in self.measurements if one.codec == name)
+        return tuple(point for point in self.measurements if point.codec == name)
 
     def shared_pictures(self) -> tuple[str, ...]:
-        """Return the pictures that no codec is missing, apart from codecs that measured nothing at all."""
+        """Return the pictures that every codec has; codecs without any measurement do not count."""
         seen: dict[str, set[str]] = {}
-        for one in self.measurements:
-            seen.setdefault(one.codec, set()).add(one.picture)
+        for point in self.measurements:
+            seen.setdefault(point.codec, set()).add(point.picture)
         return tuple(
             picture.name for picture in self.pictures if seen and all(picture.name in s for s in seen.values())
         )
@@ -177,31 +177,31 @@ class Comparison:
     def mean_curve(self, codec: str) -> list[MeanPoint]:
         """Return a codec's means, by rising quality.
 
-        They are taken over `shared_pictures`, so that every codec answers for the same ones, and at those qualities
-        that all of these have. PSNR is averaged in decibels, as published curves do.
+        Means are over `shared_pictures`, so over the same ones for every codec, at the qualities that all of them
+        have. PSNR is averaged in decibels, as in published curves.
         """
         shared = set(self.shared_pictures())
         by_quality: dict[int, list[Measurement]] = {}
-        for one in self.of_codec(codec):
-            if one.picture in shared:
-                by_quality.setdefault(one.quality, []).append(one)
+        for point in self.of_codec(codec):
+            if point.picture in shared:
+                by_quality.setdefault(point.quality, []).append(point)
         return [mean_point(points) for _, points in sorted(by_quality.items()) if len(points) == len(shared)]
 
     def to_json(self, **derived: object) -> str:
         """Return the stored form.
 
         Args:
-            **derived: further top-level entries for other programs; `from_json` passes over them.
+            **derived: further top-level entries for other programs; `from_json` ignores them.
         """
         document = {"schema": SCHEMA, **plain(self), **derived}
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Comparison:
-        """Read what `to_json` wrote.
+        """Read the output of `to_json`.
 
         Raises:
-            NncError: it is something else, of another schema, or contradicts itself; one line says where.
+            NncError: it is something else, has another schema, or contradicts itself; one line says where.
         """
         try:
             document = json.loads(text)
@@ -210,44 +210,44 @@ class Comparison:
             if document["schema"] != SCHEMA:
                 raise UnreadableError(f"its schema is {document['schema']!r}, this version reads {SCHEMA}")
             known = {field.name for field in fields(cls)}
-            found = read(cls, {key: value for key, value in document.items() if key in known})
-            _check(found)
+            comparison = read(cls, {key: value for key, value in document.items() if key in known})
+            _check(comparison)
         except (ValueError, RecursionError):
             raise NncError(detail=_UNREADABLE.format("it is not JSON")) from None
         except UnreadableError as problem:
             raise NncError(detail=_UNREADABLE.format(problem)) from None
-        return found
+        return comparison
 
 
 def mean_point(points: Sequence[Measurement]) -> MeanPoint:
     """Return means over measurements; the quality is that of the first."""
 
     def mean(name: str) -> float | None:
-        # Whether a metric or time exists depends on the picture and the run, so all codecs miss the same ones.
+        # Whether a metric or time exists depends on picture and run, so the same ones are missing for every codec.
         values = [value for value in (getattr(point, name) for point in points) if value is not None]
         return math.fsum(values) / len(values) if values else None
 
-    means: dict[str, Any] = {one.name: mean(one.name) for one in fields(MeanPoint)}
+    means: dict[str, Any] = {field.name: mean(field.name) for field in fields(MeanPoint)}
     return MeanPoint(**means | {"quality": points[0].quality})
 
 
-def _check(found: Comparison) -> None:
-    """Raise UnreadableError where measurements contradict each other or the lists of pictures and codecs."""
-    pictures = _unique((one.name for one in found.pictures), "pictures")
-    codecs = _unique((one.name for one in found.codecs), "codecs")
-    groups = [("measurements", found.measurements)]
-    for number, match in enumerate(found.matches):
+def _check(comparison: Comparison) -> None:
+    """Raise UnreadableError if measurements contradict each other or the lists of pictures and codecs."""
+    pictures = _unique((picture.name for picture in comparison.pictures), "pictures")
+    codecs = _unique((codec.name for codec in comparison.codecs), "codecs")
+    groups = [("measurements", comparison.measurements)]
+    for number, match in enumerate(comparison.matches):
         groups.append((f"matches[{number}].measurements", match.measurements))
         if match.by not in MATCHED:
             raise UnreadableError(f"matches[{number}] is by {match.by!r}, expected one of {', '.join(MATCHED)}")
         if match.reference not in codecs:
             raise UnreadableError(f"matches[{number}] has a reference that is not listed")
     for place, measurements in groups:
-        _unique(((one.picture, one.codec, one.quality) for one in measurements), place)
-        for number, one in enumerate(measurements):
-            if one.picture not in pictures or one.codec not in codecs:
+        _unique(((point.picture, point.codec, point.quality) for point in measurements), place)
+        for number, point in enumerate(measurements):
+            if point.picture not in pictures or point.codec not in codecs:
                 raise UnreadableError(f"{place}[{number}] is of a picture or codec that is not listed")
-            if min(one.bytes, one.bpp, one.ratio_raw, one.ratio_png) <= 0:
+            if min(point.bytes, point.bpp, point.ratio_raw, point.ratio_png) <= 0:
                 raise UnreadableError(f"{place}[{number}] has a size that is not positive")
 
 

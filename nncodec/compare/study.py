@@ -64,8 +64,8 @@ def compare(
         >>> from PIL import Image
         >>> from nncodec.compare import bd_rate, compare
         >>> cat = Image.fromarray(skimage.data.chelsea())
-        >>> found = compare({"cat": cat}, ["jpeg", "webp"], qualities=[20, 50, 80])
-        >>> bd_rate(found.mean_curve("jpeg"), found.mean_curve("webp")) < 0
+        >>> comparison = compare({"cat": cat}, ["jpeg", "webp"], qualities=[20, 50, 80])
+        >>> bd_rate(comparison.mean_curve("jpeg"), comparison.mean_curve("webp")) < 0
         True
     """
     extras.check("pytorch_msssim", "compare", "comparing")
@@ -96,12 +96,16 @@ def compare(
             if on_note:
                 for note in (*result.notes, *(_skip_note(skipped) for skipped in result.skipped)):
                     on_note(source.name, note)
-    ordered = [by_name[source.name] for source in sources]
+    return _comparison([by_name[source.name] for source in sources], plan, command)
+
+
+def _comparison(results: Sequence[PictureResult], plan: Plan, command: str) -> Comparison:
+    """Return the results of all pictures, in their order, as one comparison."""
     return Comparison(
-        pictures=tuple(result.info for result in ordered if result.info is not None),
-        codecs=tuple(open_codec(name, effort=effort).info for name in plan.codecs),
-        measurements=tuple(measurement for result in ordered for measurement in result.measurements),
-        skipped=tuple(skipped for result in ordered for skipped in result.skipped),
+        pictures=tuple(result.info for result in results if result.info is not None),
+        codecs=tuple(open_codec(name, effort=plan.effort).info for name in plan.codecs),
+        measurements=tuple(measurement for result in results for measurement in result.measurements),
+        skipped=tuple(skipped for result in results for skipped in result.skipped),
         command=command,
         versions=versions(),
         matches=tuple(
@@ -109,7 +113,7 @@ def compare(
                 matching.by,
                 matching.reference,
                 matching.quality,
-                tuple(measurement for result in ordered for measurement in result.matched[number]),
+                tuple(measurement for result in results for measurement in result.matched[number]),
             )
             for number, matching in enumerate(plan.matchings)
         ),

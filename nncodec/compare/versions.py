@@ -1,4 +1,4 @@
-"""Which programs and libraries took part in a measurement."""
+"""Versions of the programs and libraries that a measurement depends on."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _LIBRARIES = {"libjpeg_turbo": "libjpeg-turbo", "webp": "libwebp", "avif": "liba
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what is installed, by name."""
-    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    """Return the versions of those that are installed, by name."""
+    known = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     for package in _PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            known[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
     for feature, name in _LIBRARIES.items():
         if features.check(feature) and (version := features.version(feature)):
-            found[name] = version
-    return found
+            known[name] = version
+    return known

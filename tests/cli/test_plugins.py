@@ -22,7 +22,7 @@ def test_disabled(run, monkeypatch):
     result = run("plugins")
     rows = {line.split()[0]: line.split() for line in result.stdout.splitlines()}
     assert rows["tiny"][1] == rows["broken"][1] == "disabled"
-    assert result.stderr == f"nncodec: {discovery.DISABLED_VARIABLE} switches plugins off\n"
+    assert result.stderr == f"nncodec: {discovery.DISABLED_VARIABLE} disables plugins\n"
 
 
 def test_json(run):

@@ -1,4 +1,4 @@
-"""The report of a comparison: a page to read, plots to show elsewhere, tables for other programs."""
+"""The report of a comparison: a page, its plots as PNG, and its tables as CSV."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["check_report", "write_report"]
 
 
 def check_report(folder: Path, *, overwrite: bool = False) -> None:
-    """Refuse what `write_report` would refuse; cheap, to be asked before a long comparison.
+    """Check cheaply that `write_report` can write; call it before a long comparison.
 
     Raises:
-        NncError: the folder is taken, or a package of the extra `compare` is not installed.
+        NncError: the folder exists, or a package of the extra `compare` is not installed.
     """
     check_folder(folder, overwrite=overwrite)
     for module in ("bjontegaard", "jinja2", "matplotlib"):
@@ -38,18 +38,17 @@ def write_report(
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write the report of a comparison: `report.html`, `plots/*.png` and `data/*.csv`, whole or not at all.
+    """Write the report of a comparison: `report.html`, `plots/*.png` and `data/*.csv`, all or nothing.
 
-    The page needs no network and no other file. The same results give the same files.
+    The page needs neither network nor other files. The same results give the same files.
 
     Args:
         folder: a new folder.
         samples: pictures for the slider, see `samples.choose_samples`.
         reference: the codec that pictures are ranked against, as given to `choose_samples`.
-        anchors: published curves by name, to lay beside.
+        anchors: published curves by name, to compare with.
         overwrite: write into an existing folder; only files of an earlier report are replaced.
-        on_progress: called with steps done and steps in all. An exception that it raises stops the work, and nothing
-            is written.
+        on_progress: called with steps done and steps in total. If it raises, the work stops and nothing is written.
 
     Returns:
         The page.

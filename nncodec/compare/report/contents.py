@@ -1,4 +1,4 @@
-"""From a comparison to the files of its report, in memory."""
+"""Makes the files of a report in memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def contents(
     """Return the files of a report by name; arguments as for `write_report`."""
     points = matching_points(comparison)
     curves = list(curve_plots(comparison, anchors))
-    by_point = [list(picture_plots(comparison, one.match, one.name, one.title)) for one in points]
+    by_point = [list(picture_plots(comparison, point.match, point.name, point.title)) for point in points]
     steps = len(curves) + sum(len(group) for group in by_point) + 2
     drawn: dict[str, Drawing] = {}
 
@@ -52,7 +52,7 @@ def contents(
         for point, group in zip(points, by_point, strict=True)
     ]
     advance(steps - 2)
-    embedded = embed([[sample.original, *(one.decoded for one in sample.coded)] for sample in samples])
+    embedded = embed([[sample.original, *(coded.decoded for coded in sample.coded)] for sample in samples])
     advance(steps - 1)
     ranking = rank_pictures(comparison, reference)
     differences = all_differences(comparison, anchors)
@@ -100,5 +100,5 @@ def _curves_note(published: int) -> str:
 
 
 def _text(text: str) -> bytes:
-    # Names of files may hold bytes that are no text; they must not keep the report from being written.
+    # Names of files may hold bytes that are not text; the report is written all the same.
     return text.encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Pictures inside the page: lossless, cropped where they would make it too large."""
+"""Pictures inside the page: lossless, cropped if the page would get too large."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, features
 from nncodec.compare.crops import Crop, window_sums
 
 MOST_BYTES = 12_000_000
-"""What all pictures shown in a page take at most, as text, unless a single one of the smallest size takes more."""
+"""Limit for all pictures in a page, as text; a crop of the smallest size may exceed it."""
 
 _MOST_PIXELS, _LEAST_PIXELS = 1 << 20, 96 * 96
 _LEAST_SIDE = 96
@@ -29,9 +29,9 @@ class Embedded:
 
     Args:
         crop: the part that is shown.
-        whole: whether it is the whole picture.
-        uris: one for each version, in the order in which they were given.
-        thumbnail: the first version in whole, small, with the crop outlined.
+        whole: whether the crop is the whole picture.
+        uris: one for each version, in the order given.
+        thumbnail: the whole first version, small, with the crop outlined.
     """
 
     crop: Crop
@@ -41,12 +41,12 @@ class Embedded:
 
 
 def embed(pictures: Sequence[Sequence[Image.Image]], most_bytes: int = MOST_BYTES) -> list[Embedded]:
-    """Return pictures as lossless data URIs that together take at most so many bytes.
+    """Return pictures as lossless data URIs that take at most so many bytes together.
 
-    Where they would take more, every picture is cropped to a smaller crop at its most detailed place.
+    If they would take more, every picture is cropped to its most detailed part.
 
     Args:
-        pictures: for each picture its versions, the original first, all of one size.
+        pictures: the versions of each picture, the original first, all of one size.
     """
     if not pictures:
         return []
@@ -59,7 +59,7 @@ def embed(pictures: Sequence[Sequence[Image.Image]], most_bytes: int = MOST_BYTE
         total = sum(len(uri) for group in uris for uri in group)
         if total <= most_bytes or pixels <= _LEAST_PIXELS:
             break
-        # Bytes go with the area; a little less, since smaller crops are the more detailed ones.
+        # Bytes grow with the area, a little less than in proportion: smaller crops are more detailed.
         largest = max(crop.width * crop.height for crop in crops)
         pixels = max(_LEAST_PIXELS, int(0.9 * min(pixels, largest) * most_bytes / total))
     return [
@@ -79,17 +79,16 @@ def data_uri(data: bytes, kind: str) -> str:
 
 
 def _detailed_crop(picture: Image.Image, pixels: int) -> Crop:
-    """Return the crop of about so many pixels with the greatest sum of differences between neighbours.
+    """Return the crop of about so many pixels with the largest sum of differences between neighbours.
 
-    It has the picture's shape where that leaves it a sensible height and width, and depends on the original only, so
-    that no codec is favoured.
+    It has the picture's shape unless an edge gets too short. It depends on the original only, so it favours no codec.
     """
     scale = min(1.0, (pixels / (picture.width * picture.height)) ** 0.5)
     height = min(picture.height, max(_LEAST_SIDE, round(picture.height * scale)))
     width = min(picture.width, max(_LEAST_SIDE, round(pixels / height)))
     if (width, height) == picture.size:
         return Crop(0, 0, width, height)
-    # Large pictures are searched at a smaller size, to bound memory.
+    # Large pictures are searched at a smaller size to bound memory.
     factor = math.ceil(max(1.0, picture.width * picture.height / _MOST_SEARCHED) ** 0.5)
     levels = np.asarray(picture.convert("L").reduce(factor), np.float32)  # H W
     detail = np.zeros_like(levels)

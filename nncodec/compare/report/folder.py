@@ -1,4 +1,4 @@
-"""The folder of a report: written whole or not at all, and never over anything else."""
+"""The folder of a report: written all or nothing, and never over other files."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from nncodec.errors import NncError
 
 PAGE = "report.html"
-"""The file to open; everything else in the folder is beside it for other programs."""
+"""The file to open; the others are for other programs."""
 
 _OWN = re.compile(r"report\.html|plots/[a-z0-9_]+\.png|data/[a-z0-9_]+\.csv")
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that a report must not be written to; cheap, to be asked before a long comparison.
+    """Check cheaply that a report may be written to a folder; call it before a long comparison.
 
     Raises:
-        NncError: something has that name; with `overwrite`, something other than a folder has.
+        NncError: it exists; with `overwrite`, it is not a folder.
     """
     if (folder.exists() or folder.is_symlink()) and not (overwrite and folder.is_dir()):
         advice = "choose another name" if overwrite or not folder.is_dir() else "choose another, or allow overwriting"
@@ -30,21 +30,21 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
 def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool = False) -> None:
     """Write a report's files.
 
-    A new folder appears complete under its name. In an existing one, the files are replaced one by one, the page last,
-    and what an earlier report has left is removed; other files stay as they are.
+    A new folder appears complete under its name. In an existing folder the files are replaced one by one, the page
+    last, and the remaining files of an earlier report are removed; other files stay.
 
     Args:
         files: contents by name: `report.html`, `plots/....png` or `data/....csv`.
 
     Raises:
         NncError: see `check_folder`.
-        OSError: it cannot be written; nothing half-written is left.
+        OSError: it cannot be written; no half-written file is left.
     """
     check_folder(folder, overwrite=overwrite)
     if foreign := [name for name in files if not _OWN.fullmatch(name)]:
         raise ValueError(f"not a report's files: {foreign}")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Beside its place, since a rename cannot cross file systems.
+    # Beside the folder, since a rename cannot cross file systems.
     temporary = folder.parent / f".nncodec-{secrets.token_hex(8)}.part"
     try:
         temporary.mkdir()

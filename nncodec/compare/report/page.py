@@ -1,7 +1,7 @@
-"""The page of a report: one HTML file that asks for nothing outside itself.
+"""The page of a report: one HTML file that loads nothing else.
 
-Scripts and styles are allowed by their hashes only, and pictures as data only, so that no name or text in the results
-can become code even if it should escape the template's quoting.
+Its content policy allows scripts and styles by their hashes only, and pictures as data only. So no name or text in the
+results can become code, even if it escaped the template's quoting.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nncodec.compare.results import Comparison, PictureInfo
 from nncodec.compare.tables import Table, decimals
 
 ORIGINAL = "original"
-"""What the slider calls the picture before any codec."""
+"""Label of the original in the slider."""
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("nncodec.compare.report"),
@@ -39,7 +39,7 @@ _TEMPLATES = jinja2.Environment(
 
 @dataclass(frozen=True)
 class Drawing:
-    """A plot as PNG, for light and for dark surroundings."""
+    """A plot as PNG, for light and dark mode."""
 
     title: str
     wide: bool
@@ -49,7 +49,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class PointPart:
-    """What the page shows of one matching point."""
+    """The part of the page about one matching point."""
 
     point: Point
     means: Table
@@ -58,15 +58,15 @@ class PointPart:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a page is put together from.
+    """The parts of a page.
 
     Args:
         comparison: for its codecs, command and versions.
-        curves: plots over the rate.
-        curves_note: a sentence about published curves, or nothing.
+        curves: plots over rate.
+        curves_note: a sentence about published curves; may be empty.
         points: see `PointPart`.
-        samples, embedded: pictures to look at, and their data, in the same order.
-        ranking: of all pictures; None where nothing was measured.
+        samples, embedded: the pictures shown, and their data, in the same order.
+        ranking: of all pictures; None if nothing was measured.
         differences: matrices of codecs against codecs, the most important first.
         published: matrices of codecs against published curves.
         tables: by name: means, samples, ranking, times, skipped, pictures.
@@ -92,24 +92,24 @@ def render(parts: Parts) -> str:
     return _TEMPLATES.get_template("report.html").render(
         title=f"nncodec compare: {_pictures(len(comparison.pictures))}",
         lead=_lead(comparison),
-        # The hashes in the page's policy are of exactly what stands between the tags.
+        # The hashes in the content policy cover exactly the text between the tags.
         style=Markup(style),  # noqa: S704 -- the project's own file
         style_hash=_hash(style),
         script=Markup(script),  # noqa: S704 -- the project's own file
         script_hash=_hash(script),
         codecs=comparison.codecs,
         labels={codec.name: codec.label for codec in comparison.codecs},
-        colours={name: one.colour for name, one in strokes([c.name for c in comparison.codecs]).items()},
+        colours={name: stroke.colour for name, stroke in strokes([c.name for c in comparison.codecs]).items()},
         contents=list(_contents(parts)),
         shared=_pictures(len(comparison.shared_pictures())),
-        curves=[_shown(one) for one in parts.curves],
+        curves=[_shown(drawing) for drawing in parts.curves],
         curves_note=parts.curves_note,
         points=[
             {
                 "title": part.point.title,
                 "explanation": part.point.explanation,
                 "means": part.means,
-                "plots": [_shown(one) for one in part.drawings],
+                "plots": [_shown(drawing) for drawing in part.drawings],
             }
             for part in parts.points
         ],
@@ -128,7 +128,7 @@ def render(parts: Parts) -> str:
     )
 
 
-def facts(coded: CodedPicture, picture: PictureInfo) -> str:
+def numbers_of(coded: CodedPicture, picture: PictureInfo) -> str:
     """Return the numbers of a coded picture in one line."""
     bpp = 8 * coded.bytes / (picture.width * picture.height)
     psnr = f"PSNR {decimals(2)(coded.psnr_db)} dB"
@@ -145,40 +145,40 @@ def _pictures(count: int) -> str:
 
 
 def _contents(parts: Parts) -> list[tuple[str, str]]:
-    found = [("curves", "Rate and distortion")]
+    sections = [("curves", "Rate and distortion")]
     if parts.samples:
-        found.append(("pictures", "Before and after"))
+        sections.append(("pictures", "Before and after"))
     if parts.tables["ranking"].rows:
-        found.append(("ranking", "Worst and best"))
+        sections.append(("ranking", "Worst and best"))
     for number, part in enumerate(parts.points, 1):
         several = f": {part.point.equal}" if len(parts.points) > 1 else ""
-        found.append((f"point-{number}", f"Picture by picture{several}"))
-    return [*found, ("times", "Times"), ("skipped", "Skipped"), ("about", "About")]
+        sections.append((f"point-{number}", f"Picture by picture{several}"))
+    return [*sections, ("times", "Times"), ("skipped", "Skipped"), ("about", "About")]
 
 
-def _shown(one: Drawing) -> dict[str, Any]:
-    with Image.open(io.BytesIO(one.light_png)) as image:
+def _shown(drawing: Drawing) -> dict[str, Any]:
+    with Image.open(io.BytesIO(drawing.light_png)) as image:
         width, height = image.size
     return {
-        "title": one.title,
-        "wide": one.wide,
+        "title": drawing.title,
+        "wide": drawing.wide,
         "width": width,
         "height": height,
-        "light": data_uri(one.light_png, "image/png"),
-        "dark": data_uri(one.dark_png, "image/png"),
+        "light": data_uri(drawing.light_png, "image/png"),
+        "dark": data_uri(drawing.dark_png, "image/png"),
     }
 
 
 def _viewer(parts: Parts) -> dict[str, Any]:
-    """Return what the slider's script reads."""
+    """Return the data of the slider's script."""
     labels = {codec.name: codec.label for codec in parts.comparison.codecs}
-    infos = {one.name: one for one in parts.comparison.pictures}
+    infos = {picture.name: picture for picture in parts.comparison.pictures}
     samples = []
     for sample, embedded in zip(parts.samples, parts.embedded, strict=True):
         info = infos[sample.name]
-        versions = [{"key": "", "label": ORIGINAL, "facts": f"{info.raw_bytes:,} bytes raw", "uri": embedded.uris[0]}]
+        versions = [{"key": "", "label": ORIGINAL, "numbers": f"{info.raw_bytes:,} bytes raw", "uri": embedded.uris[0]}]
         versions += [
-            {"key": coded.codec, "label": labels[coded.codec], "facts": facts(coded, info), "uri": uri}
+            {"key": coded.codec, "label": labels[coded.codec], "numbers": numbers_of(coded, info), "uri": uri}
             for coded, uri in zip(sample.coded, embedded.uris[1:], strict=True)
         ]
         crop = embedded.crop
@@ -203,7 +203,7 @@ def _viewer(parts: Parts) -> dict[str, Any]:
 
 
 def _viewer_note(embedded: Sequence[Embedded]) -> str:
-    cropped = sum(not one.whole for one in embedded)
+    cropped = sum(not picture.whole for picture in embedded)
     note = "Codecs at nearly equal bytes for each picture. Pictures are embedded without loss"
     if not cropped:
         return f"{note}."

@@ -1,4 +1,4 @@
-"""The plots of a report, drawn without pyplot so that they leave no global state and need no screen."""
+"""The plots of a report, drawn without pyplot, so they need no screen and leave no global state."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from nncodec.compare.report.style import LIGHT, Stroke, Theme, strokes
 from nncodec.compare.results import Comparison, Match, MeanPoint, Measurement
 
 MOST_PUBLISHED = len(LIGHT.published)
-"""Published curves in one plot; more cannot be told apart."""
+"""Most published curves in a plot; nobody can tell more apart."""
 
 _DPI = 160
-# Small enough that the text can be read where the page is as narrow as a telephone.
+# Small figures, so that their text stays readable on a page as narrow as a telephone.
 _CURVE_INCHES, _WIDE_INCHES = (5.2, 4.2), (12.0, 3.9)
 _MOST_MARKED = 60
 
@@ -36,8 +36,7 @@ class Plot:
 
     Args:
         name: of its file, without the extension.
-        title: what it shows.
-        wide: whether it takes the page's whole width.
+        wide: whether it takes the whole width of the page.
         draw: makes the figure.
     """
 
@@ -50,7 +49,7 @@ class Plot:
         """Return the plot as PNG."""
         buffer = io.BytesIO()
         with warnings.catch_warnings():
-            # A name in letters that the font lacks is drawn as boxes; the page has it in full.
+            # The font may lack the letters of a name and draw boxes; the page shows the name in full.
             warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
             # Without the program's name, so that the same results give the same bytes.
             self.draw(theme).savefig(buffer, format="png", metadata={"Software": None})
@@ -59,7 +58,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class _Measure:
-    """How a field of the results is plotted."""
+    """How to plot a field of the results."""
 
     field: str
     title: str
@@ -88,7 +87,7 @@ def curve_plots(comparison: Comparison, published: Mapping[str, Sequence[CurvePo
     """Yield the means of each metric over the rate, one plot for each metric that was measured.
 
     Args:
-        published: curves of others, dashed; the first `MOST_PUBLISHED` with the metric are drawn.
+        published: drawn dashed; the first `MOST_PUBLISHED` that have the metric.
     """
     means = {codec.name: comparison.mean_curve(codec.name) for codec in comparison.codecs}
     count = len(comparison.shared_pictures())
@@ -104,8 +103,7 @@ def picture_plots(comparison: Comparison, match: Match, name: str, point: str) -
     """Yield PSNR, SSIM and compression ratio by picture number, all codecs in each plot.
 
     Args:
-        match: the matching point.
-        name: begins the names of the files.
+        name: start of the file names.
         point: the matching point in words, for the titles.
     """
     for measure in _BY_PICTURE:
@@ -132,7 +130,7 @@ def _draw_curves(
         if points := _known(means[codec.name], measure):
             lines += axes.plot(*zip(*points, strict=True), **_codec_look(stroke, theme))
             labels.append(codec.label)
-    # The measured curves choose the window: published ones may reach far beyond it.
+    # Only the measured curves set the axes: published ones may reach far beyond them.
     low, high = axes.get_xlim()
     bottom, top = axes.get_ylim()
     drawn = [(key, points) for key, curve in published.items() if (points := _known(curve, measure))]
@@ -161,11 +159,13 @@ def _draw_pictures(comparison: Comparison, match: Match, measure: _Measure, titl
     lines: list[Line2D] = []
     labels: list[str] = []
     for codec, stroke in zip(comparison.codecs, strokes([c.name for c in comparison.codecs]).values(), strict=True):
-        found = {one.picture: _value(one, measure) for one in match.measurements if one.codec == codec.name}
-        if not found:
+        by_picture = {
+            point.picture: _value(point, measure) for point in match.measurements if point.codec == codec.name
+        }
+        if not by_picture:
             continue
-        # A picture that the codec is missing breaks the line instead of bending it.
-        values = [_finite(found.get(picture.name)) for picture in comparison.pictures]
+        # A missing picture breaks the line.
+        values = [_finite(by_picture.get(picture.name)) for picture in comparison.pictures]
         look = _codec_look(stroke, theme) | ({"marker": ""} if count > _MOST_MARKED else {})
         lines += axes.plot(numbers, values, **look)
         labels.append(codec.label)
@@ -176,9 +176,9 @@ def _draw_pictures(comparison: Comparison, match: Match, measure: _Measure, titl
 
 
 def _known(points: Sequence[MeanPoint] | Sequence[CurvePoint], measure: _Measure) -> list[tuple[float, float]]:
-    """Return rate and value of the points that have a finite one, by rising rate."""
-    found = [(point.bpp, _finite(_value(point, measure))) for point in points]
-    return sorted((bpp, value) for bpp, value in found if not math.isnan(value) and bpp > 0)
+    """Return rate and value of the points with a finite value, by rising rate."""
+    values = [(point.bpp, _finite(_value(point, measure))) for point in points]
+    return sorted((bpp, value) for bpp, value in values if not math.isnan(value) and bpp > 0)
 
 
 def _value(point: Measurement | MeanPoint | CurvePoint, measure: _Measure) -> float | None:
@@ -218,7 +218,7 @@ def _frame(inches: tuple[float, float], title: str, theme: Theme) -> tuple[Figur
 
 
 def _legend(figure: Figure, lines: Sequence[Line2D], labels: Sequence[str], theme: Theme) -> None:
-    """Put the legend below the axes, where it hides no point, in as few rows as the figure is wide enough for."""
+    """Put the legend below the axes, where it hides no points, in as few rows as fit."""
     for rows in range(1, len(labels) + 1):
         columns = math.ceil(len(labels) / rows)
         legend = figure.legend(

@@ -1,4 +1,4 @@
-"""Which pictures a codec does worst and best on, seen from another codec."""
+"""Ranks pictures by how well a codec does on them against another codec."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from nncodec.compare.tables import Column, Table, decimals
 
 @dataclass(frozen=True)
 class Ranking:
-    """Pictures by how a codec fares on them, the worst first.
+    """Pictures by a codec's score on them, the worst first.
 
     Args:
-        codec, reference: names; None for the reference where there is no other codec.
-        measure, unit: what the scores are.
-        lower_is_better: which way they count.
-        scores: name and score of each picture that has one.
+        codec, reference: names; the reference is None if there is no other codec.
+        measure, unit: of the scores.
+        lower_is_better: whether a low score is good.
+        scores: name and score of each picture that has a score.
     """
 
     codec: str
@@ -34,52 +34,53 @@ class Ranking:
         """Return name and place (`Worst 1: BD-rate +3.1 %`) of the worst pictures, then of the best; none twice.
 
         Args:
-            each: how many of either at most.
+            each: most pictures of either kind.
         """
         worst = min(each, (len(self.scores) + 1) // 2)
         best = min(each, len(self.scores) - worst)
-        found = [("Worst", place, *one) for place, one in enumerate(self.scores[:worst], 1)]
-        found += [("Best", place, *one) for place, one in enumerate(self.scores[::-1][:best], 1)]
+        ends = [("Worst", place, *score) for place, score in enumerate(self.scores[:worst], 1)]
+        ends += [("Best", place, *score) for place, score in enumerate(self.scores[::-1][:best], 1)]
         show = decimals(1 if self.unit == "%" else 2, signed=self.reference is not None)
-        return [(name, f"{end} {place}: {self.measure} {show(score)} {self.unit}") for end, place, name, score in found]
+        return [(name, f"{end} {place}: {self.measure} {show(score)} {self.unit}") for end, place, name, score in ends]
 
 
 def rank_pictures(comparison: Comparison, reference: str | None = None) -> Ranking | None:
     """Rank pictures by BD-rate of the first learned codec (or else the first) against a reference.
 
-    Where no picture has a BD-rate, the difference in PSNR at the nearest measured sizes counts instead, and with a
-    single codec its PSNR.
+    If no picture has a BD-rate, the difference in PSNR at the nearest measured sizes counts; a single codec is ranked
+    by its PSNR.
 
     Args:
-        reference: name of a codec; where it is None or measured nothing, the first other one is taken, of those that
-            are not learned if there are any.
+        reference: name of a codec. If it is None or measured nothing, the first other codec is used, preferably one
+            that is not learned.
 
     Returns:
-        The ranking; None where nothing was measured.
+        The ranking; None if nothing was measured.
     """
     match = nearest_in_bytes(comparison)
     if match is None:
         return None
     codec = match.reference
-    others = [one for one in comparison.codecs if one.name != codec and comparison.of_codec(one.name)]
-    if reference not in {one.name for one in others}:
-        reference = min(others, key=lambda one: one.learned).name if others else None
-    psnr_db = {(one.picture, one.codec): one.psnr_db for one in match.measurements}
+    others = [info for info in comparison.codecs if info.name != codec and comparison.of_codec(info.name)]
+    if reference not in {info.name for info in others}:
+        reference = min(others, key=lambda info: info.learned).name if others else None
+    psnr_db = {(point.picture, point.codec): point.psnr_db for point in match.measurements}
     if reference is None:
         return _ranked(codec, None, "PSNR", "dB", False, ((picture, value) for (picture, _), value in psnr_db.items()))
     curves = {name: _by_picture(comparison.of_codec(name)) for name in (codec, reference)}
-    pictures = [one.name for one in comparison.pictures if all(one.name in curve for curve in curves.values())]
+    names = [picture.name for picture in comparison.pictures]
+    pictures = [name for name in names if all(name in curve for curve in curves.values())]
     rates = [(name, bd_rate(curves[reference][name], curves[codec][name])) for name in pictures]
-    found = [(name, rate) for name, rate in rates if rate is not None]
-    if found:
-        return _ranked(codec, reference, "BD-rate", "%", True, found)
+    compared = [(name, rate) for name, rate in rates if rate is not None]
+    if compared:
+        return _ranked(codec, reference, "BD-rate", "%", True, compared)
     gains = ((name, psnr_db[name, codec] - psnr_db[name, reference]) for name in pictures if (name, codec) in psnr_db)
     return _ranked(codec, reference, "PSNR difference at about equal bytes", "dB", False, gains)
 
 
 def ranking_table(comparison: Comparison, ranking: Ranking | None) -> Table:
     """Return all pictures that have a score, the worst first."""
-    numbers = {one.name: number for number, one in enumerate(comparison.pictures, 1)}
+    numbers = {picture.name: number for number, picture in enumerate(comparison.pictures, 1)}
     signed = ranking is not None and ranking.reference is not None
     measure, unit = (ranking.measure, ranking.unit) if ranking else ("Score", "")
     columns = (
@@ -106,14 +107,14 @@ def _ranked(
     lower_is_better: bool,
     scores: Iterable[tuple[str, float]],
 ) -> Ranking:
-    # Two pictures that came back unchanged have no difference in PSNR.
+    # Two unchanged pictures have no difference in PSNR: infinity minus infinity.
     known = [(name, score) for name, score in scores if not math.isnan(score)]
-    known.sort(key=lambda one: one[1], reverse=lower_is_better)
+    known.sort(key=lambda pair: pair[1], reverse=lower_is_better)
     return Ranking(codec, reference, measure, unit, lower_is_better, tuple(known))
 
 
 def _by_picture(measurements: Iterable[Measurement]) -> dict[str, list[Measurement]]:
-    found: dict[str, list[Measurement]] = {}
-    for one in measurements:
-        found.setdefault(one.picture, []).append(one)
-    return found
+    curves: dict[str, list[Measurement]] = {}
+    for point in measurements:
+        curves.setdefault(point.picture, []).append(point)
+    return curves

@@ -19,18 +19,18 @@ from nncodec.limits import DEFAULT_LIMITS
 from nncodec.metrics import psnr
 
 SHOWN_BPP = 0.3
-"""About the rate of the pictures shown: low enough that differences can be seen."""
+"""Approximate rate of the pictures shown: low enough to see differences."""
 
 
 @dataclass(frozen=True)
 class CodedPicture:
-    """One picture after one codec.
+    """A picture after one codec.
 
     Args:
         codec: its name, as in `CodecInfo`.
         decoded: of the original's size.
         bytes: of the whole file.
-        quality: in the codec's own scale.
+        quality: on the codec's own scale.
         psnr_db: over all samples of the whole picture.
     """
 
@@ -43,13 +43,13 @@ class CodedPicture:
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture to look at, before and after each codec, at nearly equal bytes.
+    """A picture before and after each codec, at nearly equal bytes.
 
     Args:
         name: as in `PictureInfo`.
         why: why it is shown, for people.
-        original: as it was handed to the codecs.
-        coded: in the order of the comparison's codecs; a codec that could not code it is left out.
+        original: as the codecs got it.
+        coded: in the order of the comparison's codecs, without those that failed.
     """
 
     name: str
@@ -70,16 +70,16 @@ def choose_samples(
 ) -> list[Sample]:
     """Return the worst and the best pictures of `rank_pictures`, coded by every codec at equal bytes.
 
-    The bytes are those of the ranked codec near `SHOWN_BPP`, or of the codec that reaches least far down if it needs
-    more, so that every codec can meet them. A codec that fails on a picture is left out there.
+    The bytes are those of the ranked codec near `SHOWN_BPP`, or more if some codec cannot get that small. A codec that
+    fails on a picture is left out there.
 
     Args:
-        pictures: what the comparison was made of, as `study.compare` takes it.
+        pictures: those of the comparison, as for `study.compare`.
         reference: the codec that pictures are ranked against, see `rank_pictures`.
-        effort: of models whose name does not give one, as in the comparison.
-        each: how many of the worst, and of the best, to take at most.
+        effort: of models, unless their name gives one; as in the comparison.
+        each: most pictures to take of the worst, and of the best.
         max_pixels: as in the comparison.
-        on_progress: called with pictures done and pictures in all. An exception that it raises stops the work.
+        on_progress: called with pictures done and pictures in total. An exception that it raises stops the work.
 
     Raises:
         OSError, NncError: a picture can no longer be read.
@@ -95,10 +95,10 @@ def choose_samples(
             on_progress(done, len(chosen))
         original = load(sources[name], max_pixels=max_pixels).image
         target = _target_bytes(comparison, ranking.codec, name)
-        able = {one.codec for one in comparison.measurements if one.picture == name}
+        able = {point.codec for point in comparison.measurements if point.picture == name}
         names = [codec.name for codec in comparison.codecs if codec.name in able]
         coded = (_coded(codec, original, target, effort) for codec in names)
-        samples.append(Sample(name, why, original, tuple(one for one in coded if one is not None)))
+        samples.append(Sample(name, why, original, tuple(picture for picture in coded if picture is not None)))
     if on_progress:
         on_progress(len(chosen), len(chosen))
     return samples
@@ -106,7 +106,7 @@ def choose_samples(
 
 def samples_table(comparison: Comparison, samples: Sequence[Sample]) -> Table:
     """Return the numbers of the pictures shown, of whole pictures."""
-    pixels = {one.name: one.width * one.height for one in comparison.pictures}
+    pixels = {picture.name: picture.width * picture.height for picture in comparison.pictures}
     columns = (
         Column("picture", "Picture", right=False),
         Column("codec", "Codec", right=False, codec=True),
@@ -116,9 +116,9 @@ def samples_table(comparison: Comparison, samples: Sequence[Sample]) -> Table:
         Column("psnr_db", "PSNR", decimals(2), "dB"),
     )
     rows = [
-        (sample.name, one.codec, one.quality, one.bytes, 8 * one.bytes / pixels[sample.name], one.psnr_db)
+        (sample.name, coded.codec, coded.quality, coded.bytes, 8 * coded.bytes / pixels[sample.name], coded.psnr_db)
         for sample in samples
-        for one in sample.coded
+        for coded in sample.coded
     ]
     return Table("samples", "Pictures shown", columns, tuple(rows))
 
@@ -126,16 +126,16 @@ def samples_table(comparison: Comparison, samples: Sequence[Sample]) -> Table:
 def _coded(codec: str, original: Image.Image, target_bytes: int, effort: int | None) -> CodedPicture | None:
     try:
         data, decoded, quality = code_at_bytes(open_codec(codec, effort=effort), original, target_bytes)
-    except Exception:  # a codec may be anyone's code, and the rest of the report is worth having
+    except Exception:  # a codec may be anyone's code, and must not stop the report
         return None
     return CodedPicture(codec, decoded, len(data), quality, psnr(original, decoded))
 
 
 def _target_bytes(comparison: Comparison, codec: str, picture: str) -> int:
-    of_picture = [one for one in comparison.measurements if one.picture == picture]
+    of_picture = [point for point in comparison.measurements if point.picture == picture]
     smallest: dict[str, int] = {}
-    for one in of_picture:
-        smallest[one.codec] = min(one.bytes, smallest.get(one.codec, one.bytes))
-    own = (one for one in of_picture if one.codec == codec)
-    wanted = min(own, key=lambda one: abs(math.log(one.bpp / SHOWN_BPP))).bytes
+    for point in of_picture:
+        smallest[point.codec] = min(point.bytes, smallest.get(point.codec, point.bytes))
+    own = (point for point in of_picture if point.codec == codec)
+    wanted = min(own, key=lambda point: abs(math.log(point.bpp / SHOWN_BPP))).bytes
     return max(wanted, *smallest.values())

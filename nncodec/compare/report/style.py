@@ -1,6 +1,6 @@
-"""One look for every plot and for the page: a codec has the same colour and marker wherever it appears.
+"""Colours, markers and lines: a codec looks the same in every plot and on the page.
 
-Colours are those of Okabe and Ito, which stay apart for colour-blind readers; markers tell lines apart without colour.
+The colours are those of Okabe and Ito, which colour-blind readers can tell apart; markers work without colour.
 
 References:
     Okabe, Ito, "Color Universal Design" (2008). Tol, "Colour Schemes" (2021), scheme "muted", for published curves.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of one appearance.
+    """Colours of light or dark mode.
 
     Args:
         name: light or dark.
@@ -53,7 +53,7 @@ _STYLES = ("-", "-.", ":")
 
 @dataclass(frozen=True)
 class Stroke:
-    """How a codec's line is drawn: the number of its colour in a theme, a marker and a line style."""
+    """Look of a codec's line: the number of its colour in a theme, a marker and a line style."""
 
     colour: int
     marker: str

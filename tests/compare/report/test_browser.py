@@ -260,11 +260,11 @@ def test_codecs_are_chosen_and_swapped_and_their_numbers_are_shown(page: Any, sa
     assert page.run("[left.value, right.value].join()") == "jpeg,avif"
     select(page, "left", "webp")
     webp = next(one for one in samples[0].coded if one.codec == "webp")
-    assert f"{webp.bytes:,} bytes" in page.run("document.getElementById('left-facts').textContent")
+    assert f"{webp.bytes:,} bytes" in page.run("document.getElementById('left-numbers').textContent")
     assert page.run("document.getElementById('left-tag').textContent") == "WebP"
     page.run("document.getElementById('swap').click()")
     assert page.run("[left.value, right.value].join()") == "avif,webp"
-    assert f"{webp.bytes:,} bytes" in page.run("document.getElementById('right-facts').textContent")
+    assert f"{webp.bytes:,} bytes" in page.run("document.getElementById('right-numbers').textContent")
     page.run("stage.focus()")
     page.key("s")
     assert page.run("[left.value, right.value].join()") == "webp,avif"

@@ -14,7 +14,7 @@
 
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
   const sample = () => data.samples[state.sample];
-  const version = (side) => sample().versions.find((one) => one.key === choose[side].value);
+  const version = (side) => sample().versions.find((version) => version.key === choose[side].value);
   const fitScale = () => Math.min(stage.clientWidth / sample().width, stage.clientHeight / sample().height);
   const placed = (offset, size, room) => (size <= room ? (room - size) / 2 : clamp(offset, room - size, 0));
 
@@ -66,13 +66,13 @@
   }
 
   function showSide(side) {
-    const one = version(side);
-    wanted[side] = one.key;
-    images[side].src = one.uri;
-    images[side].alt = `${sample().name}, ${one.label}`;
-    at(`${side}-tag`).textContent = one.label;
-    at(`${side}-name`).textContent = `${side === "left" ? "Left" : "Right"}: ${one.label}`;
-    at(`${side}-facts`).textContent = one.facts;
+    const shown = version(side);
+    wanted[side] = shown.key;
+    images[side].src = shown.uri;
+    images[side].alt = `${sample().name}, ${shown.label}`;
+    at(`${side}-tag`).textContent = shown.label;
+    at(`${side}-name`).textContent = `${side === "left" ? "Left" : "Right"}: ${shown.label}`;
+    at(`${side}-numbers`).textContent = shown.numbers;
   }
 
   function showSample(number) {
@@ -80,8 +80,8 @@
     at("sample").value = String(number);
     const { width, height, versions, note } = sample();
     for (const side of ["left", "right"]) {
-      choose[side].replaceChildren(...versions.map((one) => new Option(one.label, one.key)));
-      const known = versions.some((one) => one.key === wanted[side]);
+      choose[side].replaceChildren(...versions.map((version) => new Option(version.label, version.key)));
+      const known = versions.some((version) => version.key === wanted[side]);
       choose[side].value = known ? wanted[side] : versions[side === "left" ? 0 : versions.length - 1].key;
       images[side].width = width;
       images[side].height = height;
@@ -166,7 +166,7 @@
     keys[event.key]();
   });
 
-  at("sample").replaceChildren(...data.samples.map((one, number) => new Option(`${one.name} (${one.why})`, number)));
+  at("sample").replaceChildren(...data.samples.map((sample, number) => new Option(`${sample.name} (${sample.why})`, number)));
   at("sample").addEventListener("change", (event) => showSample(Number(event.target.value)));
   for (const side of ["left", "right"]) choose[side].addEventListener("change", () => showSide(side));
   range.addEventListener("input", () => setSplit(range.value / 100));
