@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 from collections.abc import Callable
@@ -11,14 +10,16 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from nncodec._support.interrupts import INTERRUPTED
 from nncodec._support.text import count_of, describe
 from nncodec._support.workers import use_threads
 from nncodec.cli.options import force_option
 from nncodec.cli.text import complain, table
 from nncodec.cli.train_display import Display, duration, figures_text
+from nncodec.cli.train_settings import ARGUMENTS, SettingsCommand, no_architecture, read_base, setting_values, shown
 from nncodec.errors import NncError
 from nncodec.plugin import registry
-from nncodec.plugin.model_file import ModelFile, is_model_name, read_model
+from nncodec.plugin.model_file import ModelFile, is_model_name
 from nncodec.training.recipe import find_recipe, trainable_architectures
 from nncodec.training.settings import Text, combine, read_toml, settings_of
 
@@ -26,97 +27,17 @@ if TYPE_CHECKING:
     from nncodec.training.distributed import ProcessGroup
     from nncodec.training.engine import Run, TrainingResult
 
-_ARGUMENTS = f"{__name__}.arguments"
-_ARCHITECTURE = f"{__name__}.architecture"
-_SETTINGS = f"{__name__}.settings"
-_SETTING = "setting_"  # prefix of parameters that are settings of the architecture
-_INTERRUPTED = 130
 _F = TypeVar("_F", bound=Callable[..., Any])
-
-
-class _SettingOption(click.Option):
-    """A setting of an architecture as an option."""
-
-
-class _Command(click.Command):
-    """Remembers its arguments for the command that resumes a run, and lists the architectures in its help.
-
-    Every setting of the architecture named in the arguments is also an option. Finding a recipe imports torch, so that
-    happens only if an option is not among the command's own, or if the user asks for help.
-    """
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[_ARGUMENTS] = list(args)
-        if not ctx.resilient_parsing:
-            ctx.meta[_SETTINGS] = self._settings_options(ctx, args)
-        return super().parse_args(ctx, args)
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return [*super().get_params(ctx), *ctx.meta.get(_SETTINGS, ())]
-
-    def _settings_options(self, ctx: click.Context, args: list[str]) -> list[_SettingOption]:
-        parser = self.make_parser(ctx)
-        parser.ignore_unknown_options = True
-        try:
-            known, _, _ = parser.parse_args(list(args))
-        except click.UsageError:  # the real parsing will raise and report it
-            return []
-        what = known.get("what")
-        rest = list(what) if isinstance(what, tuple) else []  # without arguments, click gives a marker object
-        unknown = [argument for argument in rest if argument.startswith("-")]
-        helping = self.get_help_option(ctx)
-        if not unknown and not (helping and helping.name and known.get(helping.name)):
-            return []
-        architecture = next((argument for argument in rest if argument in registry.catalog().architectures), None)
-        if architecture is None and isinstance(known.get("base"), str):
-            base = _read_base(known["base"])
-            architecture = base.architecture if base else None
-        if architecture is None:
-            if rest and not rest[0].startswith("-"):
-                raise click.UsageError(_no_architecture(rest[0]), ctx)
-            return []
-        taken = {name for param in super().get_params(ctx) for name in param.opts}
-        ctx.meta[_ARCHITECTURE] = architecture
-        return [option for option in _setting_options(architecture) if not taken.intersection(option.opts)]
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        own: list[tuple[str, str]] = []
-        settings: list[tuple[str, str]] = []
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
-            if record is not None:
-                (settings if isinstance(param, _SettingOption) else own).append(record)
-        with formatter.section("Options"):
-            formatter.write_dl(own)
-        if settings:
-            with formatter.section(f"Settings of {ctx.meta[_ARCHITECTURE]}"):
-                formatter.write_dl(settings)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write_paragraph()
-        names = ", ".join(trainable_architectures()) or "none, see 'nncodec plugins'"
-        formatter.write_text(f"Architectures that can be trained here: {names}.")
 
 
 def _setting(name: str, kind: type, help_text: str) -> Callable[[_F], _F]:
     return click.option(f"--{name.replace('_', '-')}", name, type=kind, metavar="N", help=help_text)
 
 
-def _setting_options(architecture: str) -> list[_SettingOption]:
-    return [
-        _SettingOption(
-            [f"--{setting.name.replace('_', '-')}", f"{_SETTING}{setting.name}"],
-            metavar="true|false" if setting.kind is bool else "TEXT" if setting.kind is str else "N",
-            help=setting.help + ("" if setting.default in (None, "") else f"  [default: {_shown(setting.default)}]"),
-        )
-        for setting in settings_of(find_recipe(architecture)).values()
-    ]
-
-
 _OWN_OPTIONS = ("epochs", "steps", "minutes", "batch_size", "learning_rate", "crop", "seed", "device")
 
 
-@click.command("train", cls=_Command)
+@click.command("train", cls=SettingsCommand)
 @click.argument("what", nargs=-1, metavar="ARCHITECTURE [FOLDER_OR_IDX]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Model file, .safetensors.")
 @click.option("--name", metavar="NAME", help="Name of the model.  [default: the file's name]")
@@ -141,7 +62,9 @@ _OWN_OPTIONS = ("epochs", "steps", "minutes", "batch_size", "learning_rate", "cr
     metavar="FILE",
     help="Settings in TOML, one 'key = value' per line.",
 )
-@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Set one setting; --key value does the same.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Set one setting; --key value does the same."
+)
 @click.option("--list-settings", is_flag=True, help="Show every setting of the architecture, with its default.")
 @_setting("epochs", int, "Length: passes over the pictures, ...")
 @_setting("steps", int, "... batches, ...")
@@ -181,7 +104,7 @@ def train_command(ctx: click.Context, /, **options: Any) -> None:
     """
     if options["threads"]:
         use_threads(options["threads"])
-    base = _read_base(options["base"])
+    base = read_base(options["base"])
     architecture, data = _architecture_and_data(options["what"], base)
     data = _high_or_data(data, options)
     if options["list_settings"]:
@@ -204,18 +127,8 @@ def _architecture_and_data(what: tuple[str, ...], base: ModelFile | None) -> tup
         names = ", ".join(trainable_architectures()) or "none"
         raise click.UsageError(f"give an architecture ({names}) and a folder of pictures or an IDX file")
     if what[0] not in known:
-        raise click.UsageError(_no_architecture(what[0]))
+        raise click.UsageError(no_architecture(what[0]))
     return what[0], Path(what[1]) if len(what) == 2 else None
-
-
-def _no_architecture(name: str) -> str:
-    names = trainable_architectures()
-    close = [candidate for candidate in names if candidate.startswith(name)] or difflib.get_close_matches(name, names)
-    if len(close) == 1:
-        return f"there is no architecture {name!r}; did you mean {close[0]!r}?"
-    if close:
-        return f"there is no architecture {name!r}; did you mean one of {', '.join(close)}?"
-    return f"there is no architecture {name!r}; these can be trained: {', '.join(names) or 'none'}"
 
 
 def _high_or_data(data: Path | None, options: dict[str, Any]) -> Path | None:
@@ -227,24 +140,12 @@ def _high_or_data(data: Path | None, options: dict[str, Any]) -> Path | None:
     return high or data
 
 
-def _read_base(name: str | None) -> ModelFile | None:
-    if name is None:
-        return None
-    if name.endswith(".safetensors"):
-        return read_model(Path(name))
-    return read_model(registry.catalog().find(name).path)
-
-
 def _list_settings(architecture: str) -> None:
     settings = settings_of(find_recipe(architecture)).values()
     rows = [
-        [setting.name, "" if setting.default is None else _shown(setting.default), setting.help] for setting in settings
+        [setting.name, "" if setting.default is None else shown(setting.default), setting.help] for setting in settings
     ]
     click.echo(table(["SETTING", "DEFAULT", "MEANING"], rows))
-
-
-def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _make_run(architecture: str, data: Path | None, base: ModelFile | None, options: dict[str, Any]) -> Run:
@@ -286,17 +187,14 @@ def _sources(options: dict[str, Any]) -> list[dict[str, Any]]:
             sources.append(read_toml(options["config"]))
         except ValueError as error:
             raise click.UsageError(str(error)) from None
-    pairs = {}
-    for pair in options["pairs"]:
-        key, sign, value = pair.partition("=")
+    assignments = {}
+    for assignment in options["assignments"]:
+        key, sign, value = assignment.partition("=")
         if not sign:
-            raise click.UsageError(f"--set {pair!r} is not of the form key=value")
-        pairs[key.strip()] = Text(value.strip())
+            raise click.UsageError(f"--set {assignment!r} is not of the form key=value")
+        assignments[key.strip()] = Text(value.strip())
     own = {name: options[name] for name in _OWN_OPTIONS if options[name] is not None}
-    for name, value in options.items():
-        if name.startswith(_SETTING) and value is not None:
-            own[name.removeprefix(_SETTING)] = Text(value)
-    return [*sources, pairs, own]
+    return [*sources, assignments, own | setting_values(options)]
 
 
 def _train(ctx: click.Context, run: Run) -> None:
@@ -311,7 +209,7 @@ def _train(ctx: click.Context, run: Run) -> None:
     except (ValueError, TrainingDiverged, NncError) as error:
         _fail(ctx, processes, str(error))
     except KeyboardInterrupt:
-        _fail(ctx, processes, f"interrupted{_how_to_resume(ctx, run, processes)}", _INTERRUPTED)
+        _fail(ctx, processes, f"interrupted{_how_to_resume(ctx, run, processes)}", INTERRUPTED)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(ctx, processes, f"{where}{describe(error)}{_how_to_resume(ctx, run, processes)}")
@@ -336,7 +234,7 @@ def _how_to_resume(ctx: click.Context, run: Run, processes: ProcessGroup) -> str
 
 
 def _resume_command(ctx: click.Context, processes: int) -> str:
-    arguments = list(ctx.meta[_ARGUMENTS])
+    arguments = list(ctx.meta[ARGUMENTS])
     if "--resume" not in arguments:
         arguments.append("--resume")
     command = "nncodec train" if processes == 1 else f"torchrun --nproc-per-node {processes} -m nncodec train"
