@@ -97,9 +97,9 @@ def tune(pictures: PictureSet, options: argparse.Namespace) -> dict[str, Any]:
     folder = options.run / pictures.name
     output = options.run / "models" / f"{pictures.name}.safetensors"
     length = ("--steps", "3") if options.quick else ("--minutes", f"{options.minutes:g}")
-    settings = ("--batch-size", "1", "--crop", "64", "--set", "table_megapixels=0.02", "--set", "held_back=0")
+    quick = ("--batch-size", "1", "--crop", "64", "--set", "table_megapixels=0.02", "--set", "held_back=0")
     chosen = [*length, "--learning-rate", f"{options.learning_rate:g}"]
-    chosen += settings if options.quick else OPTIONS[pictures.name]
+    chosen += quick if options.quick else OPTIONS[pictures.name]
     shown = " ".join(["nncodec train hyperprior", _shown(pictures.name), "--from photo", *chosen])
     kept = folder / "trained.json"
     if kept.exists() and output.exists():

@@ -22,14 +22,14 @@ class PillowCodec:
     Args:
         name: in results and tables.
         format: Pillow's name of the format.
-        settings: options of `Image.save`, including the quality; JSON values.
+        save_options: of `Image.save`, including the quality; JSON values.
         needs: modules that register the format.
         is_model: whether it is a model of this project and not a peer.
     """
 
     name: str
     format: str
-    settings: Mapping[str, Any]
+    save_options: Mapping[str, Any]
     needs: tuple[str, ...] = ()
     is_model: bool = False
 
@@ -40,11 +40,11 @@ class PillowCodec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the codec as JSON values."""
-        return asdict(self) | {"settings": dict(self.settings), "needs": list(self.needs)}
+        return asdict(self) | {"save_options": dict(self.save_options), "needs": list(self.needs)}
 
     def at(self, quality: int) -> PillowCodec:
         """Return the codec with another quality."""
-        return replace(self, settings={**self.settings, "quality": quality})
+        return replace(self, save_options={**self.save_options, "quality": quality})
 
     def register(self) -> None:
         """Register the format with Pillow in this process."""
@@ -54,7 +54,7 @@ class PillowCodec:
     def encode(self, image: Image.Image) -> bytes:
         """Return the file of a picture."""
         buffer = io.BytesIO()
-        image.save(buffer, self.format, **self.settings)
+        image.save(buffer, self.format, **self.save_options)
         return buffer.getvalue()
 
     def decode(self, data: bytes) -> Image.Image:

@@ -91,9 +91,9 @@ def _commands(picture: Path, codecs: Sequence[PillowCodec], files: Mapping[str, 
         path = files[codec.name]
         imports = "".join(f"import {module}\n" for module in codec.needs) + "from PIL import Image\n"
         if codec.is_model:
-            options = ["-m", codec.settings["model"], "-q", str(codec.settings["quality"])]
-            if "coder" in codec.settings:
-                options += ["--coder", codec.settings["coder"]]
+            options = ["-m", codec.save_options["model"], "-q", str(codec.save_options["quality"])]
+            if "coder" in codec.save_options:
+                options += ["--coder", codec.save_options["coder"]]
             commands["nncodec info"] = [*nncodec, "info", str(path)]
             commands[f"nncodec encode, {codec.name}"] = [
                 *(*nncodec, "encode", "-f", *options),
@@ -101,8 +101,8 @@ def _commands(picture: Path, codecs: Sequence[PillowCodec], files: Mapping[str, 
             ]
             commands[f"nncodec decode, {codec.name}"] = [*nncodec, "decode", "-f", str(path), "-o", f"{out}.png"]
         else:
-            settings = json.dumps(codec.settings)
-            save = f"import json\nimage.save({out + path.suffix!r}, {codec.format!r}, **json.loads({settings!r}))"
+            encoded = json.dumps(codec.save_options)
+            save = f"import json\nimage.save({out + path.suffix!r}, {codec.format!r}, **json.loads({encoded!r}))"
             commands[f"Image.save, {codec.name}"] = _python(f"{imports}image = Image.open({str(picture)!r})\n{save}")
         commands[f"Image.open and load, {codec.name}"] = _python(f"{imports}Image.open({str(path)!r}).load()")
     return commands

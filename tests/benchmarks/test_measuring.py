@@ -61,13 +61,13 @@ def test_memory_constancy_looks_at_the_chosen_sizes_only() -> None:
 
 def test_peers_get_the_quality_nearest_in_psnr_to_the_first_model() -> None:
     def fidelity(codec: PillowCodec) -> tuple[float, float]:
-        return 1.0, {"first": 30.6, "second": 77.0}.get(codec.name, float(codec.settings["quality"]))
+        return 1.0, {"first": 30.6, "second": 77.0}.get(codec.name, float(codec.save_options["quality"]))
 
     models = [PillowCodec(name, "NNC", {"quality": 50}, is_model=True) for name in ("first", "second")]
     used = peers.at_equal_psnr(models, ["jpeg", "webp"], fidelity)
     assert [one.codec.name for one in used] == ["first", "second", "JPEG", "WebP"]
-    assert [one.codec.settings["quality"] for one in used] == [50, 50, 31, 31]
-    assert used[2].codec.settings["progressive"] is True
+    assert [one.codec.save_options["quality"] for one in used] == [50, 50, 31, 31]
+    assert used[2].codec.save_options["progressive"] is True
 
 
 def test_a_mosaic_has_its_size_and_nothing_in_it_repeats() -> None:
