@@ -73,16 +73,6 @@ def photo_parts(record: Record) -> Table:
     return Table(["quality", *by_quality], rows)
 
 
-def efforts(record: Record) -> Table:
-    """Time and gain of every effort level."""
-    levels = record["effort"]["levels"]
-    rows = [
-        ["BD-rate against effort 0", *(percent(v["bd_rate_percent_against_effort_0"]) for v in levels.values())],
-        ["encoding, seconds/MP", *(f"{v['encode_seconds_per_megapixel']:.2f}" for v in levels.values())],
-    ]
-    return Table(["effort", *levels], rows)
-
-
 def latent_layout(record: Record) -> Table:
     """Size of every layout as a multiple of the ideal."""
     by_quality = record["by_quality"]
@@ -103,6 +93,5 @@ TABLES: Tables = {
     "kodak_curve": ("kodak", kodak_curve),
     "generation_loss": ("kodak", generation_loss),
     "photo_parts": ("photo_model", photo_parts),
-    "efforts": ("photo_model", efforts),
     "latent_layout": ("latent_layout", latent_layout),
 }
