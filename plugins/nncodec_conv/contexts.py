@@ -1,12 +1,12 @@
-"""The entropy model of `conv/photo`: contexts computed from decoded integers, no network.
+"""The entropy model of `conv/photo`: it computes contexts from decoded integers, without a network.
 
 Latent channels come in coding order: first `smooth` channels (the block means of luma and chroma), then groups of
 falling energy.
 
-- A smooth channel is coded from coarse to fine: a grid of every 16th latent, then the points half way between, down to
-  every latent. Each point is predicted by the mean of its known neighbours; their spread chooses the table.
-- A group is coded at once. How large the decoded symbols around a position are (all earlier channels, 3 x 3
-  latents) gives its activity level, and (channel, level) chooses the table.
+- Smooth channels are coded from coarse to fine: every 16th latent, then the points half way between, down to every
+  latent. The mean of its known neighbours predicts each point; their spread chooses the table.
+- A group is coded at once. The magnitudes of the decoded symbols around a position (all earlier channels, 3 x 3
+  latents) give its activity level, and (channel, level) chooses the table.
 
 Everything is integer arithmetic on decoded symbols, so every machine computes the same tables.
 
@@ -38,13 +38,13 @@ _ALL = slice(None)
 
 @dataclass(frozen=True)
 class ContextTables:
-    """What a model file holds for the contexts.
+    """The context tables that a model file holds.
 
     Args:
         groups: channels in each group, the smooth ones first; their sum is the number of latent channels.
-        thresholds: (21, groups, LEVELS - 1) int32, ascending along the last axis: where activity levels begin at
-            qualities 0, 5, ... 100.
-        choice: (21, channels, LEVELS + 1) uint8: the table of a channel at a level; the last entry is for the
+        thresholds: (21, groups, LEVELS - 1) int32, ascending along the last axis: the activity at which each level
+            begins, at qualities 0, 5, ... 100.
+        choice: (21, channels, LEVELS + 1) uint8: the table of a channel at a level; the last entry serves the
             coarsest grid of smooth channels.
         tables: the probability tables, ordered from peaked to flat.
     """
@@ -115,13 +115,13 @@ class ContextEntropy(EntropyModel):
         return np.searchsorted(self._thresholds[group], self.activity(group, latents), side="right")
 
     def activity(self, group: int, latents: IntArray) -> IntArray:
-        """Return how busy the decoded channels are around each position, (N, h, w), 0 or more."""
+        """Return the activity of the decoded channels around each position, (N, h, w), 0 or more."""
         start = self._bounds[group]
         smooth = _spread_3x3(latents[:, : self._bounds[1]]) >> 1
         total = np.minimum(smooth, _MAGNITUDE_CAP).sum(axis=1, dtype=np.int32)
         decoded = np.minimum(np.abs(latents[:, self._bounds[1] : start]), _MAGNITUDE_CAP)
         total += decoded.sum(axis=1, dtype=np.int32)
-        # The two groups before this one are nearest in frequency and say the most: they count twice.
+        # The two groups before this one are nearest in frequency and predict best: they count twice.
         recent = self._bounds[max(1, group - 2)] - self._bounds[1]
         total += decoded[:, recent:].sum(axis=1, dtype=np.int32)
         padded = np.pad(total, ((0, 0), (1, 1), (1, 1)), mode="edge")
@@ -154,7 +154,7 @@ def smooth_stages() -> list[tuple[slice, slice, tuple[tuple[int, int], ...]]]:
 def neighbours(
     plane: IntArray, rows: slice, columns: slice, offsets: tuple[tuple[int, int], ...]
 ) -> tuple[IntArray, IntArray]:
-    """Return the rounded mean and the spread of the neighbours that lie inside the picture."""
+    """Return the rounded mean and the spread of the neighbours inside the picture."""
     height, width = plane.shape[2:]
     y, x = np.arange(height)[rows], np.arange(width)[columns]
     shape = (*plane.shape[:2], len(y), len(x))

@@ -16,7 +16,7 @@ TABLE_COUNT = 64
 SYMBOL_RANGE = 127
 PRECISION = 16
 
-# A cell of few symbols leans on its channel as if it had seen this many symbols of average size.
+# Each cell counts this many extra symbols of its channel's mean size, which steadies cells with few symbols.
 _SHRINKAGE = 40.0
 _SCALE_RANGE = (1e-3, 100.0)
 
@@ -29,12 +29,12 @@ def fit_contexts(
     """Fit thresholds, choices and tables.
 
     Args:
-        latents_at: quality to quantized latents in coding order, one (1, C, h, w) array a picture.
+        latents_at: maps a quality to quantized latents in coding order, one (1, C, h, w) array per picture.
         groups: see `ContextTables`.
-        on_progress: called with a line of text for each quality.
+        on_progress: receives a line of text for each quality.
 
     Returns:
-        The tables, ready to be stored.
+        The tables to store.
     """
     channels = sum(groups)
     thresholds = np.zeros((len(QUALITIES), len(groups), LEVELS - 1), np.int32)
@@ -48,7 +48,7 @@ def fit_contexts(
         thresholds[index] = _fit_thresholds(probe, pictures, len(groups))
         probe = _probe(groups, thresholds[index], quality)
         cells = [_cells(probe, latents, groups) for latents in pictures]
-        total, count = (np.sum([c[part] for c in cells], axis=0) for part in (0, 1))
+        total, count = (np.sum([cell[part] for cell in cells], axis=0) for part in (0, 1))
         channel_mean = total.sum(1, keepdims=True) / np.maximum(count.sum(1, keepdims=True), 1)
         mean_size[index] = (total + _SHRINKAGE * channel_mean) / (count + _SHRINKAGE)
         choice[index] = np.searchsorted(edges, mean_size[index])
@@ -59,7 +59,7 @@ def fit_contexts(
 
 
 def _probe(groups: tuple[int, ...], thresholds: NDArray[np.int32], quality: int) -> ContextEntropy:
-    """Return an entropy model with these thresholds, whose tables do not matter yet."""
+    """Return an entropy model with these thresholds and placeholder tables."""
     repeated = np.repeat(thresholds[None], len(QUALITIES), axis=0)
     choice = np.zeros((len(QUALITIES), sum(groups), LEVELS + 1), np.uint8)
     flat = Tables(np.full((1, 2), 1 << (PRECISION - 1), np.uint32), 0, PRECISION)
@@ -85,18 +85,18 @@ def _visit(
     probe: ContextEntropy, latents: IntArray, groups: tuple[int, ...]
 ) -> list[tuple[slice, NDArray[np.intp], IntArray]]:
     """Return, for each stage, its channels, the level of each symbol and the symbols after prediction."""
-    visited = []
+    visits = []
     bounds = np.cumsum([0, *groups])
     for number, stage in enumerate(probe.stages()):
         symbols = latents[stage.where]
         if number < len(smooth_stages()):
             prediction, level = probe.smooth_context(number, latents)
-            visited.append((slice(0, groups[0]), level, symbols - prediction))
+            visits.append((slice(0, groups[0]), level, symbols - prediction))
         else:
             group = number - len(smooth_stages()) + 1
             level = probe.level(group, latents)[:, None]
-            visited.append((slice(bounds[group], bounds[group + 1]), np.broadcast_to(level, symbols.shape), symbols))
-    return visited
+            visits.append((slice(bounds[group], bounds[group + 1]), np.broadcast_to(level, symbols.shape), symbols))
+    return visits
 
 
 def _cells(

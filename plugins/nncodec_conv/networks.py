@@ -19,7 +19,7 @@ _DOWNSAMPLINGS = {3: 2, 5: 3, 7: 3, 10: 4}
 
 @dataclass(frozen=True)
 class DigitsConfig:
-    """The digit model has one free setting: the quantization levels of a code."""
+    """The shape of the digit model: only the quantization levels of a code vary."""
 
     levels: int = 16
 
@@ -56,8 +56,8 @@ class StackConfig:
     """A stack of convolutions for colour pictures of any size.
 
     Args:
-        layers: convolutions of the encoder, and transposed convolutions of the decoder: 3, 5, 7 or 10. With 3 layers
-            a code covers 4 pixels, with 5 and 7 layers 8, with 10 layers 16.
+        layers: convolutions of the encoder and transposed convolutions of the decoder, 3, 5, 7 or 10 each. A code
+            covers 4 pixels along each axis with 3 layers, 8 with 5 or 7, 16 with 10.
         width: channels between layers.
         codes: channels of the code.
         levels: quantization levels of a code.
@@ -82,17 +82,17 @@ class StackConfig:
 
     @property
     def stride(self) -> int:
-        """Pixels a code covers along each axis."""
+        """Pixels that a code covers along each axis."""
         return 1 << _DOWNSAMPLINGS[self.layers]
 
     @property
     def halo(self) -> int:
-        """Pixels beyond a tile that its codes or pixels depend on: one step of each layer, at the coarsest grid."""
+        """Pixels beyond a tile that it depends on: one step per layer on the coarsest grid."""
         return self.layers * self.stride
 
 
 def build_stack(config: StackConfig) -> Autoencoder:
-    """Return the stack: the first convolutions have stride 2, the last transposed ones undo it, a sigmoid ends it."""
+    """Return the stack: the first convolutions have stride 2, the last transposed ones undo it before a sigmoid."""
     halvings = _DOWNSAMPLINGS[config.layers]
     encoder: list[nn.Module] = []
     decoder: list[nn.Module] = []

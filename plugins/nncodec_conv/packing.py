@@ -1,4 +1,4 @@
-"""From a trained photo network to what a model file holds: centres, order and contexts fitted to pictures."""
+"""Turn a trained photo network into a model file's contents; fit centres, order and contexts to pictures."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def packed_photo(
     """Fit centres, order and contexts of a trained network.
 
     Args:
-        network: its weights as a model file holds them; left unchanged.
+        network: with weights rounded as in a model file; stays unchanged.
         pictures: uint8 (H, W, 3) of any size.
-        on_progress: called with a line of text for each quality.
-        groups: see `ContextTables`; they add up to the latent channels.
+        on_progress: receives a line of text for each quality.
+        groups: see `ContextTables`; their sum is the number of latent channels.
         dead_zone: see `PhotoCodec`.
     """
     latents = [_analysis(network, padded_to_multiple(picture, STRIDE)) for picture in pictures]
@@ -49,7 +49,7 @@ def packed_photo(
     def at_quality(quality: int) -> list[IntArray]:
         gain = _gain(network, quality)[:, None, None]
         scaled = [((values[0] - centre[:, None, None]) * gain)[order][None] for values in latents]
-        return [(np.sign(s) * np.floor(np.abs(s) + 0.5 - dead_zone)).astype(np.int32) for s in scaled]
+        return [(np.sign(x) * np.floor(np.abs(x) + 0.5 - dead_zone)).astype(np.int32) for x in scaled]
 
     contexts = fit_contexts(at_quality, groups, on_progress)
     config = {**asdict(network.config), "groups": list(groups), "dead_zone": dead_zone}

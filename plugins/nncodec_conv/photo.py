@@ -1,4 +1,4 @@
-"""The codec of the photo network: any size, quality 0..100, contexts in place of learned per-picture scales."""
+"""The codec of the photo network: any size, quality 0..100, contexts instead of learned scales per picture."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _BOUNDS = {"latent_channels": (1, 768), "fine_blocks": (0, 16), "coarse_blocks":
 
 
 class PhotoCodec(CodecModel):
-    """Analysis, gain, rounding with a dead zone; and back.
+    """Analysis, gain and rounding with a dead zone, and their inverse.
 
     Args:
-        network: weights in place.
-        order: (C,) the network's channels in coding order.
+        network: with its weights loaded.
+        order: (C,) channel numbers of the network in coding order.
         centre: (C,) the typical value of each channel, subtracted before the gain, in the network's order.
-        dead_zone: how far below one half the rounding threshold of magnitudes lies above 1/2, in steps: 0 rounds to
+        dead_zone: how far the rounding threshold of magnitudes lies above 1/2, in steps, 0 to below 0.5: 0 rounds to
             the nearest, 0.1 rounds 0.55 down. It trades a little distortion for rate.
         contexts: tables of the entropy model.
     """
@@ -79,14 +79,14 @@ class PhotoCodec(CodecModel):
         return cls(network, tensors["order"], tensors["centre"], dead_zone, contexts)
 
     def entropy(self, quality: int) -> EntropyModel:
-        """Return the stages and contexts of a quality."""
+        """See `CodecModel.entropy`."""
         return ContextEntropy(self._contexts, quality, LATENT)
 
     @torch.inference_mode()
     def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:
         """See `CodecModel.analysis`."""
         latents = self._network.analysis(to_tensor(pixels)) - self._centre
-        scaled = (latents * self._network.gain(_one(quality)))[:, self._order]
+        scaled = (latents * self._network.gain(_quality_tensor(quality)))[:, self._order]
         magnitude = torch.floor(scaled.abs() + (0.5 - self._dead_zone)).clamp_(max=LATENT_LIMIT)
         return {LATENT: np.ascontiguousarray(torch.copysign(magnitude, scaled).to(torch.int32).numpy())}
 
@@ -94,8 +94,8 @@ class PhotoCodec(CodecModel):
     def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
         """See `CodecModel.synthesis`."""
         symbols = torch.from_numpy(np.ascontiguousarray(latents[LATENT])).float()[:, self._inverse_order]
-        inverse = self._network.inverse_gain(_one(quality))
-        centre = self._centre * self._network.gain(_one(quality)) * inverse
+        inverse = self._network.inverse_gain(_quality_tensor(quality))
+        centre = self._centre * self._network.gain(_quality_tensor(quality)) * inverse
         restored = (symbols * inverse + centre).contiguous(memory_format=torch.channels_last)
         return to_pixels(self._network.synthesis(restored))
 
@@ -118,5 +118,5 @@ def photo_tensors(
     }
 
 
-def _one(quality: int) -> Tensor:
+def _quality_tensor(quality: int) -> Tensor:
     return torch.tensor([float(quality)])

@@ -1,4 +1,4 @@
-"""How the photo network is trained: from a DCT, or on from a model such as `conv/photo`."""
+"""The recipe of the photo network: it starts from a DCT or from a model such as `conv/photo`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nncodec_conv.training import PhotoTask
 
 @dataclass(frozen=True)
 class PhotoSettings:
-    """What can be set of the photo network; see `TransformConfig`."""
+    """Settings of the photo network; see `TransformConfig`."""
 
     fine_blocks: int = field(default=3, metadata={"help": "residual blocks at 1/8 resolution, each side"})
     coarse_blocks: int = field(default=2, metadata={"help": "residual blocks at 1/16 resolution, each side"})
@@ -65,7 +65,7 @@ class PhotoRecipe(Recipe):
                 self._groups, self._dead_zone = tuple(stored.pop("groups")), float(stored.pop("dead_zone"))
                 self._config = PhotoConfig(**stored)
             except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"the model to go on from has another config: {error}") from error
+                raise ValueError(f"the base model has another config: {error}") from error
 
     @property
     def mode(self) -> str:
@@ -86,5 +86,5 @@ class PhotoRecipe(Recipe):
         """See `Recipe.export`; contexts are fitted to a part of the pictures."""
         network = with_file_precision(copy.deepcopy(cast(PhotoNetwork, task.network)))
         chosen = draw_pictures(pictures, round(1e6 * self._settings.table_megapixels))
-        in_place = network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        return packed_photo(in_place, chosen, on_progress, self._groups, self._dead_zone)
+        prepared = network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        return packed_photo(prepared, chosen, on_progress, self._groups, self._dead_zone)

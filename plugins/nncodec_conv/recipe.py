@@ -1,4 +1,4 @@
-"""How the plain convolutional autoencoders are trained: the digit model and the stacks."""
+"""Recipes of the plain convolutional autoencoders: the digit model and the stacks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nncodec_conv.starting import start_stack
 
 @dataclass(frozen=True)
 class DigitsSettings:
-    """What can be set of the digit model."""
+    """Settings of the digit model."""
 
     levels: int = field(default=16, metadata={"help": "quantization levels of a code, 2 to 256"})
     loss: str = field(
@@ -44,9 +44,9 @@ class DigitsRecipe(Recipe):
 
     def __init__(self, settings: DigitsSettings, summary: DataSummary, base: ModelFile | None = None) -> None:
         if (summary.width, summary.height) != (DIGIT_EDGE, DIGIT_EDGE):
-            found = f"{summary.width} x {summary.height}" if summary.width else "different sizes"
+            sizes = f"{summary.width} x {summary.height}" if summary.width else "different sizes"
             raise ValueError(
-                f"the digit model takes pictures of {DIGIT_EDGE} x {DIGIT_EDGE} pixels, these have {found}; resize "
+                f"the digit model takes pictures of {DIGIT_EDGE} x {DIGIT_EDGE} pixels, these have {sizes}; resize "
                 "them, or choose an architecture for other sizes"
             )
         if not summary.grey:
@@ -82,9 +82,9 @@ class DigitsRecipe(Recipe):
 
 @dataclass(frozen=True)
 class StackSettings:
-    """What can be set of a stack; see `StackConfig`."""
+    """Settings of a stack; see `StackConfig`."""
 
-    layers: int = field(default=5, metadata={"help": "convolutions each way: 3, 5, 7 or 10"})
+    layers: int = field(default=5, metadata={"help": "convolutions of encoder and of decoder: 3, 5, 7 or 10"})
     width: int = field(default=64, metadata={"help": "channels between layers"})
     codes: int = field(default=32, metadata={"help": "channels of the code"})
     levels: int = field(default=32, metadata={"help": "quantization levels of a code, 2 to 256"})
@@ -92,7 +92,7 @@ class StackSettings:
         default="mse", metadata={"help": "sum of weighted parts, such as 0.4*ssim + 0.1*perceptual + 0.5*mse"}
     )
     features: str = field(default="", metadata={"help": "file of VGG16 weights, for the part 'perceptual' of the loss"})
-    rate: float = field(default=0.0, metadata={"help": "weight of the code's bits a pixel beside the loss"})
+    rate: float = field(default=0.0, metadata={"help": "weight of the code's bits per pixel, added to the loss"})
 
     def __post_init__(self) -> None:
         StackConfig(self.layers, self.width, self.codes, self.levels)

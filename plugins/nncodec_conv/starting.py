@@ -1,9 +1,9 @@
-"""Stacks to be trained start as a transform and its inverse, since plain layers and ReLUs are slow to find one.
+"""Initialize stacks as a transform and its inverse, since training finds one only slowly in plain layers and ReLUs.
 
-Values travel in pairs, u as relu(u) and relu(-u), so that a layer that subtracts the second from the first is linear
-in spite of the ReLUs. The strided layers start as 2 x 2 Haar transforms that keep the lowest frequencies, the others as
+Values travel in pairs, u as relu(u) and relu(-u): a layer that subtracts the second from the first is linear despite
+the ReLUs. The strided layers start as 2 x 2 Haar transforms that keep the lowest frequencies, the others as
 the identity, and the decoder undoes them. Its last hidden layer starts as samples of the picture, each as several
-relu(x - t): the last layer adds these up to the inverse of the sigmoid that follows. Small random weights are added.
+relu(x - t), which the last layer sums to the inverse of the sigmoid that follows. All weights get small random noise.
 
 References:
     D. Balduzzi et al., "The shattered gradients problem", ICML 2017, section 3 (networks that start linear).
@@ -21,12 +21,12 @@ from nncodec.nn.dct import COLOUR_BASIS
 from nncodec_conv.networks import StackConfig
 
 _COLOUR = torch.tensor(COLOUR_BASIS, dtype=torch.float32)
-# How much sooner luma is kept than colour differences of the same frequency.
+# Added to the frequency of colour differences, so that luma is kept first.
 _COLOUR_HANDICAP = 0.35
 _NOISE = 0.003
 # Samples of a 2 x 2 block.
 _SAMPLES = 12
-# The inverse of the sigmoid is met between minus and plus this.
+# The inverse of the sigmoid is approximated between minus and plus this.
 _LOGIT_REACH = 5.0
 # The quantizer's range starts as 0..4.
 _MIDDLE = 2.0
@@ -36,8 +36,8 @@ def start_stack(network: Autoencoder, config: StackConfig) -> None:
     """Start a freshly built stack as a transform and its inverse, in place.
 
     Args:
-        network: of `build_stack`.
-        config: the same; stacks of fewer than 24 channels have no room for a transform and stay as they are.
+        network: from `build_stack`.
+        config: of the network; stacks with a width below 24 have no room for a transform and stay as they are.
     """
     pairs = config.width // 2
     if pairs < _SAMPLES:
@@ -61,12 +61,12 @@ def start_stack(network: Autoencoder, config: StackConfig) -> None:
 
 @dataclass(frozen=True, order=True)
 class _Band:
-    """A channel of the transform: how high its frequency is, and what it is made of.
+    """A channel of the transform: its frequency and its source.
 
     Args:
         frequency: lower ones are kept first.
-        source: its channel in the layer before.
-        across, down: whether it is the difference of neighbours, rather than their sum, along each axis.
+        source: the channel it comes from in the previous layer.
+        across, down: 1 where it is the difference of neighbours along that axis, 0 where it is their sum.
     """
 
     frequency: float
@@ -82,7 +82,7 @@ class _Band:
 
 
 def _split(bands: list[_Band], level: int) -> list[_Band]:
-    """Return the bands that a strided layer makes of others, lowest first; later layers split low bands further."""
+    """Return the bands into which a strided layer splits others, lowest first; later layers split low bands further."""
     octave = 2.0**-level
     return sorted(
         _Band(band.frequency + octave * (across + down), number, across, down)
@@ -95,14 +95,14 @@ def _split(bands: list[_Band], level: int) -> list[_Band]:
 def _start_pixels(there: nn.Conv2d, back: nn.ConvTranspose2d, hinges: int) -> list[_Band]:
     """Start the layers next to the pixels; return the bands of 2 x 2 blocks.
 
-    The decoder's takes every sample in so many channels, see `_hinges`.
+    The decoder's layer reads every sample from `hinges` channels, see `_hinges`.
     """
     bands = _split([_Band(_COLOUR_HANDICAP * (row > 0), row) for row in range(3)], 0)
     pairs = there.out_channels // 2
     for number, kernel in enumerate(_pixel_kernels(bands)):
         for sign, channel in ((1, number), (-1, pairs + number)):
             there.weight[channel, :, 1:, 1:] += sign * kernel
-            _bias(there)[channel] -= sign * kernel.sum() / 2  # pixels less their middle
+            _bias(there)[channel] -= sign * kernel.sum() / 2  # pixels minus 1/2
     _, slopes, lowest = _hinges(hinges)
     for sample in range(_SAMPLES):
         colour, place = divmod(sample, 4)
@@ -113,12 +113,12 @@ def _start_pixels(there: nn.Conv2d, back: nn.ConvTranspose2d, hinges: int) -> li
 
 
 def _pixel_kernels(bands: list[_Band]) -> list[Tensor]:
-    """Return what each band of a 2 x 2 block is of its pixels, (3, 2, 2)."""
+    """Return the kernel of each band over the pixels of a 2 x 2 block, (3, 2, 2)."""
     return [_COLOUR[band.source][:, None, None] * band.block for band in bands]
 
 
 def _hinges(count: int) -> tuple[list[float], list[float], float]:
-    """Return t and slope of each relu(x - t) and the constant that add up to the inverse of the sigmoid at x."""
+    """Return t and slope of each relu(x - t) and the constant, which sum to the inverse of the sigmoid at x."""
     values = torch.linspace(-_LOGIT_REACH, _LOGIT_REACH, count + 1)
     places = torch.sigmoid(values)
     steep = values.diff() / places.diff()
@@ -127,7 +127,7 @@ def _hinges(count: int) -> tuple[list[float], list[float], float]:
 
 
 def _start_haar(there: nn.Conv2d, back: nn.ConvTranspose2d, bands: list[_Band], pairs: int, level: int) -> list[_Band]:
-    """Start a strided layer and its inverse; return the bands that it makes."""
+    """Start a strided layer and its inverse; return the layer's bands."""
     kept = _split(bands, level)[:pairs]
     for number, band in enumerate(kept):
         for sign, channel in ((1, number), (-1, pairs + number)):
@@ -137,7 +137,7 @@ def _start_haar(there: nn.Conv2d, back: nn.ConvTranspose2d, bands: list[_Band], 
                 for source_sign, source in ((1, band.source), (-1, pairs + band.source)):
                     back.weight[channel, source, 1:, 1:] += sign * source_sign * band.block
                 continue
-            # Behind this layer come samples of the picture, not bands.
+            # This layer produces samples of the picture, not bands.
             hinges = back.out_channels // _SAMPLES
             samples = _pixel_kernels(bands)[band.source].flatten().repeat_interleave(hinges)
             back.weight[channel, : len(samples), 1:, 1:] += sign * samples[:, None, None] * band.block
@@ -155,7 +155,7 @@ def _start_identity(there: nn.Conv2d, back: nn.ConvTranspose2d, count: int, pair
 
 
 def _start_codes(there: nn.Conv2d, back: nn.ConvTranspose2d, count: int, pairs: int, reach: float) -> None:
-    """Codes lie around the middle of their range, and reach as far as the lowest band does."""
+    """Start the code layers: codes centre on the middle of their range, which the lowest band just fills."""
     for code in range(count):
         for sign, channel in ((1, code), (-1, pairs + code)):
             there.weight[code, channel, 1, 1] += sign * _MIDDLE / reach

@@ -12,7 +12,7 @@ from nncodec_dense.network import DenseConfig, build
 
 
 class DenseCodec(AutoencoderCodec):
-    """A dense autoencoder for grey pictures of one size; its latents are K numbers a picture."""
+    """A dense autoencoder for grey pictures of one size; each picture has K latents."""
 
     @classmethod
     def from_file(cls, model_file: ModelFile) -> DenseCodec:

@@ -1,4 +1,4 @@
-"""What this plugin provides."""
+"""The architectures and models of this plugin."""
 
 from __future__ import annotations
 

@@ -20,11 +20,11 @@ from nncodec_dense.network import DenseConfig, build
 
 @dataclass(frozen=True)
 class DenseSettings:
-    """What can be set of a member of the family `LD{K}E{N}D{M}`; see `DenseConfig`."""
+    """Settings of a member of the family `LD{K}E{N}D{M}`; see `DenseConfig`."""
 
-    latents: int = field(default=32, metadata={"help": "K: numbers a picture becomes"})
-    encoder_layers: int = field(default=3, metadata={"help": "N: layers of the encoder, the latent layer among them"})
-    decoder_layers: int = field(default=3, metadata={"help": "M: layers of the decoder, the output layer among them"})
+    latents: int = field(default=32, metadata={"help": "K: latents of an image"})
+    encoder_layers: int = field(default=3, metadata={"help": "N: encoder layers, including the latent layer"})
+    decoder_layers: int = field(default=3, metadata={"help": "M: decoder layers, including the output layer"})
     levels: int = field(default=64, metadata={"help": "quantization levels of a latent, 2 to 256"})
     loss: str = field(
         default="mse", metadata={"help": "reconstruction loss: a part such as mse, bce, l1, or 0.5*ssim + 0.5*mse"}
@@ -60,7 +60,7 @@ class DenseRecipe(Recipe):
         self._config = DenseConfig(**base.config) if base else _config(settings, summary.width, summary.height)
         if (self._config.width, self._config.height) != (summary.width, summary.height):
             raise ValueError(
-                f"the model to go on from takes pictures of {self._config.width} x {self._config.height} pixels, "
+                f"the base model takes pictures of {self._config.width} x {self._config.height} pixels, "
                 f"these have {summary.width} x {summary.height}; resize them, or train anew"
             )
 

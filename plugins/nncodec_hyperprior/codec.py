@@ -24,7 +24,7 @@ from nncodec_hyperprior.prior_network import HYPER_LIMIT, PriorConfig
 from nncodec_hyperprior.quantization import BIT_PRICE, Quantizer
 
 HYPER_STRIDE = 2 * STRIDE
-# Sixteenths; means reach 2^15 of them, symbols far less.
+# In sixteenths; means reach 2^15, symbols far less.
 _LATENT_LIMIT = 1 << 20
 _NETWORK = "network."
 _EXACT = "exact."
@@ -45,7 +45,7 @@ class HyperpriorCodec(CodecModel):
     """A trained network with its tables.
 
     Args:
-        network: for inference, with exact convolutions in place.
+        network: for inference, with exact convolutions.
         tables: of the symbols.
         quantizer: rounds latents.
     """
@@ -72,7 +72,7 @@ class HyperpriorCodec(CodecModel):
 
     @classmethod
     def from_file(cls, model_file: ModelFile, bit_price: float = BIT_PRICE) -> HyperpriorCodec:
-        """Build from a model file; see `CodecModel.from_file` and, for the price of bits, `Quantizer`."""
+        """Build from a model file; see `CodecModel.from_file`, and `Quantizer` for the price of bits."""
         config = network_config(model_file.config)
         with torch.device("meta"):  # the config alone must not cost memory
             network = HyperpriorNetwork(config, ExactConv2d)
@@ -98,7 +98,7 @@ class HyperpriorCodec(CodecModel):
         return cls(network, tables, Quantizer(network, tables, bit_price))
 
     def entropy(self, quality: int) -> EntropyModel:
-        """Return the stages and contexts of a quality."""
+        """See `CodecModel.entropy`."""
         return HyperpriorEntropy(self._prior, self._tables, quality, self._quantizer.memory)
 
     def fitted(
@@ -116,13 +116,13 @@ class HyperpriorCodec(CodecModel):
 
     @torch.inference_mode()
     def unscaled(self, pixels: Pixels) -> Tensor:
-        """Return the latents before the gain, which are the same at every quality, (N, C, H/16, W/16)."""
+        """Return the latents before the gain, (N, C, H/16, W/16); they do not depend on quality."""
         return self._transforms.analysis(to_tensor(pixels))
 
     @torch.inference_mode()
     def scaled(self, latents: Tensor, quality: int) -> dict[str, NDArray[np.float32]]:
-        """Return what `analysis` does, of latents before the gain."""
-        return {LATENT: (latents * self._transforms.gain(_one(quality))).numpy()}
+        """Return what `analysis` returns, from latents before the gain."""
+        return {LATENT: (latents * self._transforms.gain(_quality_tensor(quality))).numpy()}
 
     def quantize(self, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int) -> Latents:
         """See `CodecModel.quantize`."""
@@ -132,12 +132,12 @@ class HyperpriorCodec(CodecModel):
     def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
         """See `CodecModel.synthesis`."""
         restored = channels_last(latents[LATENT])
-        restored *= self._transforms.inverse_gain(_one(quality)) / ACTIVATION_STEPS
+        restored *= self._transforms.inverse_gain(_quality_tensor(quality)) / ACTIVATION_STEPS
         return to_pixels(self._transforms.synthesis(restored))
 
 
 def model_tensors(network: HyperpriorNetwork, tables: PriorTables) -> Tensors:
-    """Return the tensors of a model file that `HyperpriorCodec.from_file` reads, of a trained network."""
+    """Return a trained network as the tensors of a model file, for `HyperpriorCodec.from_file`."""
     exact = _trained_layers(network)
     tensors = {
         name: value
@@ -157,13 +157,13 @@ def model_tensors(network: HyperpriorNetwork, tables: PriorTables) -> Tensors:
 
 
 def model_config(config: NetworkConfig) -> dict[str, Any]:
-    """Return what a model file holds as config, for `network_config`."""
+    """Return the config of a model file, for `network_config`."""
     transforms, prior = config.transforms, config.prior
     return {
         **{key: getattr(transforms, key) for key in ("fine_blocks", "coarse_blocks", "lambda_low", "lambda_high")},
         **{key: getattr(prior, key) for key in ("hyper_channels", "width", "hidden", "anchors")},
         "groups": list(prior.groups),
-        # Models that were trained for squared error alone came first, and do not say so.
+        # The first models were trained for squared error alone and do not record it.
         **({} if config.loss == _FIRST_LOSS else {"objective": config.loss}),
     }
 
@@ -172,7 +172,7 @@ def network_config(stored: Mapping[str, Any]) -> NetworkConfig:
     """Read and check the config of a model file.
 
     Raises:
-        ValueError, TypeError, KeyError: it is not one.
+        ValueError, TypeError, KeyError: the config is invalid.
     """
     config = dict(stored)
     groups = tuple(config.pop("groups"))
@@ -202,5 +202,5 @@ def _trained_layers(network: HyperpriorNetwork) -> dict[str, Any]:
     return {name: layer for name, layer in network.named_modules() if hasattr(layer, "parametrizations")}
 
 
-def _one(quality: int) -> Tensor:
+def _quality_tensor(quality: int) -> Tensor:
     return torch.tensor([float(quality)])

@@ -1,4 +1,4 @@
-"""Coding latents stage by stage, differentiably: what training and refinement share."""
+"""Differentiable coding of latents, stage by stage, for training and refinement."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nncodec.nn.quantize import round_straight_through
 from nncodec_hyperprior.prior_network import HYPER_LIMIT, Prior, gaussian_bits, join_phases, scale_of, split_phases
 
 Rounding = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Distances from the mean, in steps, to the symbols that the decoder sees and to those whose bits are counted."""
+"""Maps distances from the mean, in steps, to the symbols the decoder sees and to those whose bits are counted."""
 
 
 def hard_rounding(distance: Tensor) -> tuple[Tensor, Tensor]:
-    """Round as an encoder does; gradients pass."""
+    """Round as the encoder does; gradients pass through."""
     symbols = round_straight_through(distance)
     return symbols, symbols
 
@@ -34,7 +34,7 @@ def code_latents(
         latents: after the gain, (N, C, h, w) float32, h and w even.
         hyper: hyper-latents before rounding, (N, Z, h/2, w/2).
         quality: (N,).
-        rounding: how symbols come about.
+        rounding: turns distances from the mean into symbols.
 
     Returns:
         Decoded latents (N, C, h, w), bits of the latents (N,), bits of the hyper-latents (N,).
@@ -44,7 +44,7 @@ def code_latents(
     with parametrize.cached():
         decodable = round_straight_through(rounded_hyper.clamp(-HYPER_LIMIT, HYPER_LIMIT))
         features, first_means = prior.hyper_decoder(decodable, prior.planes(quality))
-        earlier = latents[:, :0]  # by how much earlier groups differ from their first means
+        earlier = latents[:, :0]  # differences of earlier groups from their first means
         values, counted, indices = [], [], []
         for part, context in zip(prior.parts, prior.group_contexts, strict=True):
             starts = split_phases(context.start(torch.cat([features, earlier], 1)))

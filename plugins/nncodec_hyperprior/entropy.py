@@ -1,7 +1,7 @@
-"""The entropy model: which table each symbol is coded under, and around which mean, in exact arithmetic.
+"""The entropy model: it computes the table and the mean of each symbol in exact arithmetic.
 
-Latents "z" are the hyper-latents, whole numbers. Latents "y" are fixed-point numbers in sixteenths: a stage's means
-come from the context networks in sixteenths, and a symbol is the distance from its mean in whole steps.
+Latents "z" are the hyper-latents, integers. Latents "y" are fixed-point numbers in sixteenths: the context networks
+give a stage's means in sixteenths, and a symbol is the distance from its mean in whole steps.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _ALL = slice(None)
 
 @dataclass(frozen=True)
 class PriorTables:
-    """What a model file holds beside the networks.
+    """The tables that a model file holds beside the networks.
 
     Args:
         tables: the first 64 are those of the scales, from narrow to wide, symmetric around 0.
         hyper_choice: (21, Z) uint8: the table of each hyper-latent channel at qualities 0, 5, ... 100.
-        hyper_offset: (21, Z) int8: what is subtracted before.
-        certain: below this scale index latents are not coded at all: their symbol is 0.
+        hyper_offset: (21, Z) int8: subtracted before coding.
+        certain: latents below this scale index are not coded; their symbol is 0.
     """
 
     tables: Tables
@@ -59,42 +59,42 @@ class PriorTables:
 
 
 class ContextMemory:
-    """The contexts of the block that was quantized last: coding it asks for the same once more.
+    """The contexts of the block quantized last, which coding it needs again.
 
-    What is remembered is returned only where all that it depends on is the same, so it makes no difference but in time.
+    They are returned only if everything they depend on is equal, so this saves time and changes no result.
     """
 
     def __init__(self) -> None:
         self._held: tuple[int, Latents, list[StageContext]] | None = None
 
     def keep(self, quality: int, latents: Latents, contexts: list[StageContext]) -> None:
-        """Remember a block; contexts in the order of stages."""
-        # A copy: what the caller does to the latents must not change what contexts are remembered for.
+        """Remember a block and its contexts in the order of stages."""
+        # A copy, since the caller may change the latents afterwards.
         self._held = quality, {name: array.copy() for name, array in latents.items()}, contexts
 
     def find(
         self, quality: int, stage: int, stages: Sequence[Stage], known: Mapping[str, IntArray]
     ) -> StageContext | None:
-        """Return the context of a stage after the first, or None where another block is coded."""
+        """Return the context of a stage after the first, or None for another block."""
         held = self._held
-        if held is None or held[0] != quality or not _alike_before(stage, stages, known, held[1]):
+        if held is None or held[0] != quality or not _equal_before(stage, stages, known, held[1]):
             return None
         if stage == len(stages) - 1:
-            self._held = None  # nobody asks a third time
+            self._held = None  # coding needs it only once
         return held[2][stage]
 
 
 class HyperpriorEntropy(EntropyModel):
     """Stages and contexts of one quality.
 
-    Contexts are a function of what is coded alone. What the stages of a block have in common is kept from one call to
-    the next, with the latents it was computed from.
+    Contexts depend only on decoded symbols. Results that the stages of a block share are kept between calls, with the
+    latents they were computed from.
 
     Args:
         prior: the network, exact.
         tables: of the symbols.
         quality: 0..100.
-        memory: where contexts may be remembered; none by default.
+        memory: contexts that the quantizer already computed; none by default.
     """
 
     def __init__(self, prior: Prior, tables: PriorTables, quality: int, memory: ContextMemory | None = None) -> None:
@@ -137,12 +137,12 @@ class HyperpriorEntropy(EntropyModel):
 
 
 class _Block:
-    """One block, as far as it is decoded, in the form in which the networks see it.
+    """One partly decoded block, in the form that the networks take.
 
     Args:
         prior: the network.
-        planes: what it sees of the quality.
-        stages: all of them.
+        planes: the quality as network input, see `Prior.planes`.
+        stages: all stages.
         known: the block, with its hyper-latents.
     """
 
@@ -152,9 +152,9 @@ class _Block:
         self._latents = {HYPER: known[HYPER].copy(), LATENT: np.zeros_like(known[LATENT])}
         features, means = prior.hyper_decoder(channels_last(known[HYPER]), planes)
         self._means = means
-        # By how much the latents of each stage taken in differ from their first means.
+        # Differences of latents from their first means, for each stage added.
         self._residuals: list[Tensor] = []
-        # What groups start from: the hyper-decoder's features, then the residuals of all groups in their places.
+        # Input of the groups: the hyper-decoder's features, then the residuals of all groups in their places.
         count, width, *size = features.shape
         shape = (count, width + means.shape[1], *size)
         self._inputs = torch.empty(shape, memory_format=torch.channels_last)
@@ -163,18 +163,18 @@ class _Block:
         self._starts: dict[int, Tensor] = {}
 
     def follow(self, stage: int, known: Mapping[str, IntArray]) -> bool:
-        """Take in the stages before this one; returns False if what was taken in before was another block."""
+        """Add the stages before this one; return False if the stages added earlier belong to another block."""
         if known[LATENT].shape != self._latents[LATENT].shape:
             return False
         for number in range(1 + len(self._residuals), stage):
-            self._take_in(number, known[LATENT])
-        # Mostly nothing beyond is known: what lies in one piece is compared in a fraction of the time.
+            self._add(number, known[LATENT])
+        # Later channels are mostly unknown yet, and comparing one contiguous piece takes a fraction of the time.
         together = _ALL, slice(0, self._stages[stage].where[1].stop)
-        alike = all(np.array_equal(array[together], known[name][together]) for name, array in self._latents.items())
-        return alike or _alike_before(stage, self._stages, known, self._latents)
+        equal = all(np.array_equal(array[together], known[name][together]) for name, array in self._latents.items())
+        return equal or _equal_before(stage, self._stages, known, self._latents)
 
     def densities(self, stage: int) -> tuple[Tensor, Tensor]:
-        """Return means in sixteenths and scales, all whole numbers, of a stage before which all is taken in."""
+        """Return integer means, in sixteenths, and scale indices of a stage whose earlier stages were all added."""
         group, phase = _place(stage)
         context = self._prior.group_contexts[group]
         where = self._stages[stage].where
@@ -184,7 +184,7 @@ class _Block:
         correction, index = context(self._starts[group][:, :, *where[2:]], earlier)
         return correction.add_(self._means[where]), index.round_().clamp_(0, SCALES - 1)
 
-    def _take_in(self, stage: int, latents: IntArray) -> None:
+    def _add(self, stage: int, latents: IntArray) -> None:
         where = self._stages[stage].where
         self._latents[LATENT][where] = latents[where]
         residual = channels_last(latents[where]).sub_(self._means[where])
@@ -198,15 +198,15 @@ def _place(stage: int) -> tuple[int, int]:
     return divmod(stage - 1, len(PHASES))
 
 
-def _alike_before(
+def _equal_before(
     stage: int, stages: Sequence[Stage], known: Mapping[str, IntArray], other: Mapping[str, IntArray]
 ) -> bool:
-    """Return whether two blocks are the same in all that comes before a stage."""
+    """Return whether two blocks are equal in everything before a stage."""
     if known[LATENT].shape != other[LATENT].shape:
         return False
     _, phase = _place(stage)
     where = stages[stage].where
-    # All channels of earlier groups lie together.
+    # Channels of earlier groups are contiguous.
     own = ((LATENT, earlier.where) for earlier in stages[stage - phase : stage])
     seen = [(HYPER, (_ALL, _ALL)), (LATENT, (_ALL, slice(0, where[1].start))), *own]
     return all(np.array_equal(known[name][where], other[name][where]) for name, where in seen)
@@ -220,5 +220,5 @@ def _planes(quality: int, anchors: int) -> Tensor:
 
 
 def _integers(values: Tensor, kind: type[np.signedinteger[Any]]) -> NDArray[Any]:
-    """Return whole numbers in the memory layout of latents."""
+    """Return the values as integers in the memory layout of latents."""
     return values.numpy().astype(kind, order="C")

@@ -18,16 +18,16 @@ from nncodec_hyperprior.prior_network import SCALE_LOW, SCALE_STEP, SCALES, Prio
 
 SYMBOL_RANGE = 127
 PRECISION = 22
-# A normal density of the right scale counts as this many symbols beside those seen.
+# A normal density of the right scale counts as this many extra symbols.
 _PRIOR_COUNT = 300.0
-# Latents whose chance of not being 0 is below this are not worth coding: moving all of them to 0 costs less.
+# Latents less likely than this to be nonzero are not coded: setting them all to 0 costs less.
 _CERTAIN = 2e-4
-# Every possible symbol keeps this chance, so that an unusual picture costs bits, not escapes.
+# The least probability of a symbol, so that an unusual picture costs bits instead of escapes.
 _FLOOR = 1e-8
 
 
 def normal_tables(hyper_channels: int) -> PriorTables:
-    """Return tables of normal densities, before anything is fitted; nothing is certain under them."""
+    """Return tables of normal densities, to start fitting from; under them every latent is coded."""
     rows = [integer_frequencies(_normal(index), PRECISION) for index in range(SCALES)]
     shape = (HYPER_QUALITIES, hyper_channels)
     return PriorTables(
@@ -48,12 +48,12 @@ def fit_tables(
 
     Args:
         prior: the trained network, exact.
-        latents_at: quality to latents of pictures.
-        qualities: where to look, a multiple of 5 each; all of 0, 5, ... 100 for a model that is to be kept.
-        on_progress: called with a line of text for each quality.
+        latents_at: maps a quality to the latents of pictures.
+        qualities: to fit at, multiples of 5; models that ship use all of 0, 5, ... 100.
+        on_progress: receives a line of text for each quality.
 
     Returns:
-        The tables, ready to be stored.
+        The tables to store.
     """
     probe = normal_tables(prior.config.hyper_channels)
     histograms = np.zeros((SCALES, 2 * SYMBOL_RANGE + 2))
@@ -63,7 +63,7 @@ def fit_tables(
         entropy = HyperpriorEntropy(prior, probe, quality)
         for latents in pictures:
             _count(entropy, latents, histograms)
-        flat = [x[HYPER].swapaxes(0, 1).reshape(prior.config.hyper_channels, -1) for x in pictures]
+        flat = [latents[HYPER].swapaxes(0, 1).reshape(prior.config.hyper_channels, -1) for latents in pictures]
         hyper[quality] = np.concatenate(flat, axis=1)
         on_progress(f"quality {quality}: {histograms.sum() / 1e6:.1f} million symbols")
     rows = [_blend(histograms[index], _normal(index)) for index in range(SCALES)]
@@ -92,7 +92,7 @@ def _count(entropy: HyperpriorEntropy, latents: Latents, histograms: NDArray[np.
 
 
 def _normal(index: int) -> NDArray[np.float64]:
-    """Return the chances of -127..127 and of an escape under a scale index."""
+    """Return the probabilities of -127..127 and of an escape at a scale index."""
     scale = SCALE_LOW * math.exp(SCALE_STEP * index)
     edges = [math.erf((k - 0.5) / scale / math.sqrt(2)) for k in range(-SYMBOL_RANGE, SYMBOL_RANGE + 2)]
     inside = np.diff(edges) / 2
@@ -101,7 +101,7 @@ def _normal(index: int) -> NDArray[np.float64]:
 
 
 def _blend(histogram: NDArray[np.float64], normal: NDArray[np.float64]) -> NDArray[np.uint32]:
-    """Return the frequencies of one scale: what was seen, made symmetric, beside a normal density."""
+    """Return the frequencies of one scale: the symmetric histogram blended with a normal density."""
     seen = histogram.copy()
     seen[:-1] = (seen[:-1] + seen[-2::-1]) / 2
     blended = (seen + _PRIOR_COUNT * normal) / (seen.sum() + _PRIOR_COUNT) + _FLOOR
@@ -109,7 +109,7 @@ def _blend(histogram: NDArray[np.float64], normal: NDArray[np.float64]) -> NDArr
 
 
 def _best_table(values: NDArray[np.int32], tables: Tables) -> tuple[int, int]:
-    """Return the table and the offset under which values of a channel take fewest bits."""
+    """Return the table and the offset that code the values of a channel in the fewest bits."""
     bits = -np.log2(tables.frequencies / (1 << tables.precision))
     best = (math.inf, 0, 0)
     middle = round(float(np.median(values)))

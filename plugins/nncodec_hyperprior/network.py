@@ -12,11 +12,11 @@ from nncodec_hyperprior.prior_network import Layer, Prior, PriorConfig
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Shape of a hyperprior network, and what it is trained for.
+    """Shape and loss of a hyperprior network.
 
     Args:
         transforms, prior: shapes of the parts.
-        loss: what rate is weighed against, in training and in refinement; see `nncodec_hyperprior.objective`.
+        loss: the distortion in training and refinement; see `nncodec_hyperprior.objective`.
     """
 
     transforms: TransformConfig = field(

@@ -1,4 +1,4 @@
-"""What rate is weighed against: squared error, SSIMULACRA 2 and MS-SSIM in a mix, each at its own rate of exchange."""
+"""The distortion: a mix of squared error, SSIMULACRA 2 and MS-SSIM, each with its own exchange rate into bits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ LOOKS = "0.35*mse + 0.35*ssimulacra2 + 0.3*ms-ssim"
 """The mix that `hyperprior/photo` is trained for."""
 
 PARTS = ("mse", "ssimulacra2", "ms-ssim")
-"""What a mix may consist of."""
+"""Names that a mix may contain."""
 
-# What a unit of each error is worth in bits a pixel at quality 0, 10, ... 100, divided by what a squared level is
-# (lambda). Measured on held-back crops as -(d bpp / d quality) / (d error / d quality) of a model trained for squared
-# error alone, so that each part by itself asks for about the same rate. A score of SSIMULACRA 2 is a unit; so is 1 of
-# 1 - MS-SSIM.
+# Bits per pixel that a unit of each error is worth at quality 0, 10, ... 100. Measured on held-back crops as
+# -(d bpp / d quality) / (d error / d quality) of a model trained for squared error alone, so that each part by itself
+# leads to about the same rate. The units are a point of SSIMULACRA 2 and 1 of 1 - MS-SSIM.
 _LAMBDAS = tuple(0.0005 * 1600 ** (step / 10) for step in range(11))
 _EXCHANGE = {
     "ssimulacra2": (0.0034, 0.0045, 0.0075, 0.0126, 0.0206, 0.0339, 0.056, 0.096, 0.172, 0.309, 0.433),
@@ -28,7 +27,7 @@ _EXCHANGE = {
 
 
 class Distortion:
-    """The error of decoded images in bits a pixel: what rate is added to.
+    """The error of decoded images in bits per pixel, to be added to the rate.
 
     Args:
         loss: weighted sum of `PARTS` as text, such as `LOOKS`; the weights add up to 1.
@@ -44,17 +43,17 @@ class Distortion:
         self._weights: Mapping[str, float] = {name: weight for name, weight in weights.items() if weight}
 
     def __call__(self, decoded: Tensor, original: Tensor, weight: Tensor) -> Tensor:
-        """Return the weighted error of each image, in bits a pixel, (N,).
+        """Return the weighted error of each image, in bits per pixel, (N,).
 
         Args:
             decoded: (N, 3, H, W), around 0..1.
             original: (N, 1 or 3, H, W) in 0..1.
-            weight: lambda of each image, (N,): what a squared level of error is worth in bits a pixel.
+            weight: lambda of each image, (N,): bits per pixel that a squared level of error is worth.
         """
         original = original.expand_as(decoded)
         total = torch.zeros_like(weight)
         for name, share in self._weights.items():
-            total = total + share * _rate_of_exchange(name, weight) * _error(name, decoded, original)
+            total = total + share * _exchange_rate(name, weight) * _error(name, decoded, original)
         return total
 
 
@@ -66,8 +65,8 @@ def _error(name: str, decoded: Tensor, original: Tensor) -> Tensor:
     return 1 - multiscale_similarity(decoded.clamp(0, 1), original)
 
 
-def _rate_of_exchange(name: str, weight: Tensor) -> Tensor:
-    """Return what a unit of an error is worth, interpolated over the logarithm of lambda."""
+def _exchange_rate(name: str, weight: Tensor) -> Tensor:
+    """Return the bits per pixel that a unit of an error is worth, interpolated over the logarithm of lambda."""
     if name == "mse":
         return weight
     table = torch.tensor(_EXCHANGE[name], device=weight.device).log()

@@ -1,4 +1,4 @@
-"""From a trained network to what a model file holds: weights rounded, tables fitted to pictures."""
+"""Turn a trained network into the contents of a model file: round weights, fit tables to pictures."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def packed_tensors(
     """Fit the tables of a trained network and return the tensors of its model file.
 
     Args:
-        network: trained; left unchanged.
-        pictures: uint8 (H, W, 3) of any size, padded_to_multiple here as core pads them.
-        on_progress: called with a line of text for each quality.
-        qualities: where the tables are fitted; see `fit_tables`.
+        network: trained; stays unchanged.
+        pictures: uint8 (H, W, 3) of any size, padded here as core pads them.
+        on_progress: receives a line of text for each quality.
+        qualities: to fit the tables at; see `fit_tables`.
     """
     tables = normal_tables(network.config.prior.hyper_channels)
     codec = _codec(network, tables)
-    # The transforms do not depend on the tables, nor what comes out of them before the gain on the quality.
+    # Latents before the gain depend neither on the tables nor on quality.
     batches = [(pixels, codec.unscaled(pixels)) for pixels in _batches(pictures)]
-    # Once for the densities; once more because what is rounded to zero depends on them.
-    for wanted in ([q for q in _FIRST_QUALITIES if q in qualities] or qualities[:1], qualities):
+    # A second pass, because rounding to zero depends on the densities of the first.
+    for wanted in ([quality for quality in _FIRST_QUALITIES if quality in qualities] or qualities[:1], qualities):
 
         def latents_at(quality: int, codec: HyperpriorCodec = codec) -> list[Latents]:
             return [
@@ -59,7 +59,7 @@ def _codec(network: HyperpriorNetwork, tables: PriorTables) -> HyperpriorCodec:
 
 
 def _batches(pictures: Sequence[Pixels]) -> Iterator[Pixels]:
-    """Yield stacks (N, H, W, 3) of pictures that have one size once they are padded_to_multiple."""
+    """Yield stacks (N, H, W, 3) of pictures that have one size after padding."""
     waiting: dict[tuple[int, ...], list[Pixels]] = {}
     for picture in pictures:
         whole = padded_to_multiple(picture, HYPER_STRIDE)

@@ -1,8 +1,8 @@
 """The learned probabilities of the latents: hyper-decoder and contexts in fixed point, hyper-analysis in float.
 
 Channels come in groups, smooth ones first; a group's positions come in four phases of a 2 x 2 grid. Each (group, phase)
-is one coding stage: its means and scales are computed from the hyper-latents, from all earlier groups at the same
-position and from the earlier phases of its own group in the 3 x 3 neighbourhood.
+is one coding stage: its means and scales depend on the hyper-latents, on all earlier groups at the same position and
+on the earlier phases of its own group in the 3 x 3 neighbourhood.
 
 References:
     Minnen, Balle and Toderici, "Joint autoregressive and hierarchical priors", NeurIPS 2018 (means and scales).
@@ -32,14 +32,14 @@ from nncodec.nn.fixed_point import (
 from nncodec.nn.quantize import lower_bound
 from nncodec.nn.transforms import interpolate
 
-# Hyper-latents are whole numbers; the hyper-decoder sees a quarter of them, so that +-127 fits its activations.
+# The hyper-decoder sees a quarter of each integer hyper-latent, so that +-127 fits its activations.
 HYPER_LIMIT = 127
 _HYPER_STEPS = ACTIVATION_STEPS // 4
 Layer = type[FixedPointConv2d] | type[ExactConv2d]
 # Order of the positions of a 2 x 2 grid, (row, column) each.
 PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
-# For each phase: the earlier phases next to it, the kernel that covers those neighbours in that phase's own array, and
-# where the array is padded (left, right, top, bottom). The last phase knows all its eight neighbours.
+# For each phase: its earlier neighbouring phases, the kernel that covers these neighbours in their phase's array, and
+# the padding of that array (left, right, top, bottom). The last phase knows all eight neighbours.
 NEIGHBOURS: tuple[tuple[tuple[int, tuple[int, int], tuple[int, int, int, int]], ...], ...] = (
     (),
     ((0, (2, 2), (0, 1, 0, 1)),),
@@ -62,9 +62,9 @@ class PriorConfig:
     Args:
         groups: latent channels of each group.
         hyper_channels: channels of the hyper-latents, at half the latents' resolution.
-        width: channels of the hyper-decoder's result.
+        width: output channels of the hyper-decoder.
         hidden: channels inside the context networks.
-        anchors: qualities, evenly spaced over 0..100, that have parameters of their own.
+        anchors: number of qualities, evenly spaced over 0..100, with separate parameters.
     """
 
     groups: tuple[int, ...] = (32, 96, 128)
@@ -75,7 +75,7 @@ class PriorConfig:
 
 
 class HyperAnalysis(nn.Module):
-    """Latents, after the gain, to hyper-latents before rounding: (N, C, h, w) to (N, Z, h/2, w/2)."""
+    """Maps latents after the gain to hyper-latents before rounding: (N, C, h, w) to (N, Z, h/2, w/2)."""
 
     def __init__(self, config: PriorConfig) -> None:
         super().__init__()
@@ -90,15 +90,15 @@ class HyperAnalysis(nn.Module):
         )
 
     def forward(self, latents: Tensor, planes: Tensor) -> Tensor:
-        """Map latents to hyper-latents; `planes` tell the quality."""
+        """Map latents to hyper-latents; `planes` hold the quality, see `Prior.planes`."""
         planes = planes.expand(len(latents), -1, *latents.shape[2:])
-        # Sizes differ by three orders of magnitude between qualities; the logarithm keeps them comparable.
+        # Magnitudes span three orders between qualities; the logarithm keeps them comparable.
         hyper: Tensor = self.layers(torch.cat([latents / 4, torch.log1p(latents.abs()), planes], 1))
         return hyper
 
 
 class HyperDecoder(nn.Module):
-    """Hyper-latents to features and first means at the latents' resolution, in fixed point."""
+    """Maps hyper-latents to features and first means at the latents' resolution, in fixed point."""
 
     def __init__(self, config: PriorConfig, layer: Layer) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class HyperDecoder(nn.Module):
         self.mean = layer(width, sum(config.groups), 1)
 
     def forward(self, hyper: Tensor, planes: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features (N, width, h, w) and means (N, C, h, w), both in sixteenths, for whole hyper-latents."""
+        """Return features (N, width, h, w) and means (N, C, h, w), both in sixteenths, for integer hyper-latents."""
         planes = (planes * ACTIVATION_STEPS).expand(len(hyper), -1, *hyper.shape[2:])
         inputs = torch.cat([bounded(hyper * _HYPER_STEPS), planes], 1)
         features = activation(self.inner(inputs))
@@ -138,10 +138,10 @@ class GroupContext(nn.Module):
         self.outer = layer(hidden, 2 * own, 1)
 
     def start(self, inputs: Tensor) -> Tensor:
-        """Return what every phase begins with.
+        """Return the sums that every phase starts from.
 
         Args:
-            inputs: the hyper-decoder's features, then by how much the earlier groups differ from their first means,
+            inputs: the hyper-decoder's features, then the differences of earlier groups from their first means,
                 (N, width + sum, h, w).
 
         Returns:
@@ -155,10 +155,10 @@ class GroupContext(nn.Module):
 
         Args:
             start: this phase's part of `start`, (N, hidden, h/2, w/2).
-            known: by how much each earlier phase of the group differs from its first means, (N, own, h/2, w/2).
+            known: difference of each earlier phase of the group from its first means, (N, own, h/2, w/2).
 
         Returns:
-            Whole numbers to add to the first means, and table indices (not rounded, may leave 0..63),
+            Integers to add to the first means, and table indices (not rounded, may leave 0..63),
             (N, own, h/2, w/2) each.
         """
         phase = len(known)
@@ -167,7 +167,7 @@ class GroupContext(nn.Module):
         for (source, _, padding), layer in zip(NEIGHBOURS[phase], around, strict=True):
             sums = layer(F.pad(known[source], padding)).add_(sums)
         if not known:
-            sums = start.clone()  # the activation writes over it, and it may be asked for again
+            sums = start.clone()  # the activation works in place, and callers reuse `start`
         hidden = activation(self.inner(activation(sums)))
         mean, index = self.outer(hidden).chunk(2, 1)
         return rounded(mean), index
@@ -197,7 +197,7 @@ class Prior(nn.Module):
         return [slice(end - size, end) for end, size in zip(ends, self.config.groups, strict=True)]
 
     def planes(self, quality: Tensor) -> Tensor:
-        """Return what the networks see of qualities (N,): how near each anchor is, to 1/16, (N, anchors, 1, 1)."""
+        """Return qualities (N,) as network input: the nearness of each anchor, to 1/16, (N, anchors, 1, 1)."""
         last = self.config.anchors - 1
         position = quality[:, None] / 100 * last
         anchors = torch.arange(last + 1, device=quality.device)
@@ -205,7 +205,7 @@ class Prior(nn.Module):
         return (rounded(nearness * ACTIVATION_STEPS) / ACTIVATION_STEPS)[:, :, None, None]
 
     def hyper_bits(self, hyper: Tensor, quality: Tensor) -> Tensor:
-        """Return the ideal code length of hyper-latents, rounded or noisy, in bits a picture, (N,)."""
+        """Return the ideal code length of hyper-latents, rounded or noisy, in bits per picture, (N,)."""
         location = interpolate(self.hyper_location, quality)[:, :, None, None]
         inverse = torch.exp(-interpolate(self.hyper_log_scale, quality))[:, :, None, None]
         centred = -(hyper - location).abs()
@@ -214,7 +214,7 @@ class Prior(nn.Module):
 
 
 def start_prior(prior: Prior) -> None:
-    """Start a prior that is to be trained: corrections small, scales in the middle."""
+    """Initialize a prior for training: small corrections, medium scales."""
     outer = [context.outer for context in prior.group_contexts]
     for layer in (prior.hyper_decoder.mean, *outer):
         assert isinstance(layer, FixedPointConv2d)
@@ -226,7 +226,7 @@ def start_prior(prior: Prior) -> None:
 
 
 def scale_of(index: Tensor) -> Tensor:
-    """Return the standard deviation for table indices; the gradient brings back what leaves 0..63."""
+    """Return the standard deviation for table indices; gradients pull indices outside 0..63 back."""
     top = SCALES - 1
     bounded_index = top - lower_bound(top - lower_bound(index, 0.0), 0.0)
     return SCALE_LOW * torch.exp(SCALE_STEP * bounded_index)

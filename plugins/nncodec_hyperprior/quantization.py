@@ -1,4 +1,4 @@
-"""Rounding latents, stage by stage, at the effort asked for."""
+"""Round latents, stage by stage, at a given effort."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from nncodec_hyperprior.network import HyperpriorNetwork
 from nncodec_hyperprior.prior_network import HYPER_LIMIT
 from nncodec_hyperprior.refinement import refine
 
-# What a bit costs in squared quantization steps. Theory has 0.1155 at high rates (dD/dR = -2 ln 2 D with D = 1/12); but
-# training knows of no such rounding and has chosen its steps without it. Measured on held-back photographs.
+# The price of a bit in squared quantization steps, measured on held-back photographs. Theory gives 0.1155 at high rates
+# (dD/dR = -2 ln 2 D with D = 1/12), but training chose its steps without such rounding.
 BIT_PRICE = 0.03
 
 
@@ -26,10 +26,10 @@ _ITERATIONS = {0: 0, 3: 12, 5: 25, 7: 50, 9: 90}
 
 
 class Quantizer:
-    """Latents to symbols, each rounded knowing what the decoder will know.
+    """Rounds latents to symbols, each with the context that the decoder will have.
 
-    A symbol moves towards zero where the bits that saves are worth more than the error it makes; from effort 3
-    on latents are first refined by gradient descent.
+    A symbol moves towards zero where the saved bits are worth more than the added error; from effort 3 on, gradient
+    descent refines the latents first.
 
     Args:
         network: transforms and prior.
@@ -37,7 +37,7 @@ class Quantizer:
         bit_price: cost of a bit in squared quantization steps.
 
     Attributes:
-        memory: has the contexts of the block quantized last.
+        memory: contexts of the block quantized last.
     """
 
     efforts = tuple(_ITERATIONS)
@@ -80,17 +80,17 @@ class Quantizer:
     def _symbols(self, distance: NDArray[np.float32], tables: NDArray[np.integer]) -> IntArray:
         """Round distances from the mean, in sixteenths, to whole steps."""
         steps = np.abs(distance) * np.float32(1 / ACTIVATION_STEPS)
-        # Table -1 picks the last threshold, which nothing reaches.
+        # Table -1 picks the last threshold, which rounds everything to 0.
         magnitude = np.maximum(np.floor(steps + self._thresholds[tables]), 0)
         symbols: IntArray = np.copysign(magnitude, distance).astype(np.int32)
         return symbols
 
 
 def _thresholds(tables: PriorTables, bit_price: float) -> NDArray[np.float32]:
-    """Return what is added to a magnitude before it is cut to a whole number, for each table and for none.
+    """Return what is added to a magnitude before the floor, for each table and, last, for latents that are not coded.
 
-    Between s - 1 and s the larger is worth its bits from s - 1/2 + price x (bits(s) - bits(s - 1)) / 2 on. One value
-    serves all s of a table: that of s = 1, which most decisions are about.
+    Rounding up from s - 1 to s pays from s - 1/2 + price x (bits(s) - bits(s - 1)) / 2 on. Each table uses the value of
+    s = 1 for all s, since most decisions are about 0 and 1.
     """
     frequencies = tables.tables.frequencies.astype(np.float64)
     zero = -tables.tables.minimum

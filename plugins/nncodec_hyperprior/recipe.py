@@ -1,4 +1,4 @@
-"""How hyperprior models are trained: from a DCT, or on from a model such as the bundled one."""
+"""The recipe of hyperprior models: they start from a DCT or from a model such as the bundled one."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from nncodec_hyperprior.prior_network import PriorConfig
 from nncodec_hyperprior.starting import fresh_network, network_from
 from nncodec_hyperprior.training import HyperpriorTask
 
-# Pictures of one size with no longer edge are trained on whole, with the padding that their files have.
+# Pictures of one size with edges up to this are used whole, with the padding that their files have.
 _WHOLE_EDGE = 128
 
 
 @dataclass(frozen=True)
 class HyperpriorSettings:
-    """What can be set of a hyperprior model; see `TransformConfig` and `PriorConfig`."""
+    """Settings of a hyperprior model; see `TransformConfig` and `PriorConfig`."""
 
     latent_channels: int = field(default=256, metadata={"help": "latent channels, a multiple of 8"})
     fine_blocks: int = field(default=3, metadata={"help": "residual blocks at 1/8 resolution, each side"})
     coarse_blocks: int = field(default=2, metadata={"help": "residual blocks at 1/16 resolution, each side"})
     hyper_channels: int = field(default=64, metadata={"help": "channels of the hyper-latents"})
-    width: int = field(default=128, metadata={"help": "channels of the hyper-decoder's result"})
+    width: int = field(default=128, metadata={"help": "output channels of the hyper-decoder"})
     hidden: int = field(default=192, metadata={"help": "channels inside the context networks"})
     lambda_low: float = field(default=0.0005, metadata={"help": "weight of the error (0..255) at quality 0"})
     lambda_high: float = field(default=0.8, metadata={"help": "weight of the error (0..255) at quality 100"})
     loss: str = field(
         default=LOOKS,
-        metadata={"help": "what rate is weighed against: mse, ssimulacra2, ms-ssim or a sum"},
+        metadata={"help": "distortion: mse, ssimulacra2, ms-ssim or a weighted sum"},
     )
     table_megapixels: float = field(default=2.0, metadata={"help": "pixels that probability tables are fitted on"})
 

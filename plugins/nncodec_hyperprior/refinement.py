@@ -1,7 +1,7 @@
-"""Refining the latents of one picture by gradient descent, before they are rounded.
+"""Refine the latents of one picture by gradient descent, before rounding.
 
-The analysis transform finds good latents in one step; descent on rate + lambda x distortion of the very picture finds
-better ones. Decoders need not know.
+The analysis transform finds good latents in one step; descent on rate + lambda x distortion of this picture finds
+better ones. Decoders are not affected.
 
 References:
     Yang, Bamler and Mandt, "Improving inference for neural image compression", NeurIPS 2020 (stochastic Gumbel
@@ -20,7 +20,7 @@ from nncodec_hyperprior.coding import code_latents
 from nncodec_hyperprior.network import HyperpriorNetwork
 from nncodec_hyperprior.objective import Distortion
 
-# Latents are refined tile by tile, which bounds memory; a margin around a tile takes part, but stays as it is.
+# Refinement goes tile by tile, which bounds memory; a margin around each tile is read but not changed.
 _TILE = 48
 _MARGIN = 4
 _STRIDE = 16
@@ -29,10 +29,10 @@ _TEMPERATURES = (0.3, 0.1)
 
 
 class Annealing:
-    """Rounds up or down at random, less at random the lower the temperature; differentiable.
+    """Differentiable rounding up or down at random; the lower the temperature, the less random.
 
     Args:
-        temperature: above 0; towards 0 this is rounding to the nearest.
+        temperature: above 0; near 0 this rounds to the nearest.
         generator: source of randomness.
     """
 
@@ -41,10 +41,10 @@ class Annealing:
         self._generator = generator
 
     def __call__(self, distance: Tensor) -> tuple[Tensor, Tensor]:
-        """Return soft symbols, twice; see `code_latents`."""
+        """Return soft symbols for both results of a `Rounding`; see `code_latents`."""
         below = distance.detach().floor()
         above = (distance - below).clamp(1e-4, 1 - 1e-4)
-        # The farther one of the two is the less likely: log-probabilities are -atanh(distance) / temperature.
+        # The farther neighbour is less likely: log-probabilities are -atanh(distance) / temperature.
         preference = (torch.atanh(1 - above) - torch.atanh(above)) / self._temperature
         uniform = torch.rand(distance.shape, generator=self._generator).clamp_(1e-6, 1 - 1e-6)
         noise = torch.log(uniform) - torch.log1p(-uniform)  # the difference of two Gumbel variables
@@ -58,7 +58,7 @@ def refine(
     """Return better latents and hyper-latents for pictures, not yet rounded.
 
     Args:
-        network: for inference.
+        network: an inference network.
         latents: after the gain, (N, C, h, w), h and w even.
         hyper: (N, Z, h/2, w/2).
         pixels: the pictures, (N, 3, 16 h, 16 w) in 0..1.
@@ -101,7 +101,7 @@ def _refine_tile(
     optimizer = torch.optim.Adam(moves, lr=_LEARNING_RATE)
     generator = torch.Generator().manual_seed(0)
     count = pixels.shape[0] * pixels.shape[2] * pixels.shape[3]
-    # The direction of a step needs no more precision, and where processors multiply bfloat16 it takes less time.
+    # bfloat16 is precise enough for the direction of a step, and faster where the processor multiplies it.
     reduced = _multiplies_bfloat16()
     for iteration in range(iterations):
         progress = iteration / iterations
@@ -125,18 +125,18 @@ def _refine_tile(
 
 
 def _multiplies_bfloat16() -> bool:
-    """Return whether the processor does; where torch cannot tell, that it does not."""
+    """Return whether the processor multiplies bfloat16; False where torch cannot tell."""
     capabilities = getattr(torch.cpu, "get_capabilities", None)
     return capabilities is not None and bool(capabilities().get("avx512_bf16"))
 
 
 def _scaled(window: tuple[slice, slice], factor: int, divisor: int) -> tuple[slice, slice]:
-    rows, columns = (slice(s.start * factor // divisor, s.stop * factor // divisor) for s in window)
+    rows, columns = (slice(span.start * factor // divisor, span.stop * factor // divisor) for span in window)
     return rows, columns
 
 
 def _tiles(height: int, width: int) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
-    """Yield windows of latents and, within each, the tile that is refined."""
+    """Yield windows of latents and, within each, the tile to refine."""
     for top in range(0, height, _TILE):
         for left in range(0, width, _TILE):
             window, inner = [], []

@@ -1,4 +1,4 @@
-"""Networks to be trained: fresh ones, and those that go on from a model file."""
+"""Networks for training: fresh ones, and ones with the weights of a model file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from nncodec_hyperprior.prior_network import start_prior
 
 
 def fresh_network(config: NetworkConfig) -> HyperpriorNetwork:
-    """Return a network as it starts: the transforms from a DCT, the prior from small random weights."""
+    """Return a fresh network: transforms that start as a DCT, a prior with small random weights."""
     network = HyperpriorNetwork(config, FixedPointConv2d)
     start_prior(network.prior)
     return network
 
 
 def network_from(model_file: ModelFile) -> HyperpriorNetwork:
-    """Return a network with all weights of a model file; those in fixed point go on from their steps.
+    """Return a network with all weights of a model file, converted from fixed point where stored so.
 
     Raises:
         ValueError: config or tensors do not fit the architecture.
@@ -27,7 +27,7 @@ def network_from(model_file: ModelFile) -> HyperpriorNetwork:
     try:
         network = HyperpriorNetwork(network_config(model_file.config), FixedPointConv2d)
     except (TypeError, KeyError) as error:
-        raise ValueError(f"the model to go on from has another config: {error}") from error
+        raise ValueError(f"the base model has another config: {error}") from error
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             layer, _, part = name.partition(".parametrizations.")
@@ -37,6 +37,6 @@ def network_from(model_file: ModelFile) -> HyperpriorNetwork:
             else:
                 key, steps = f"network.{name}", 1
             if key not in model_file.tensors or model_file.tensors[key].shape != tuple(parameter.shape):
-                raise ValueError(f"the model to go on from lacks the tensor {key!r}, or has it in another shape")
+                raise ValueError(f"the base model lacks the tensor {key!r}, or has it in another shape")
             parameter.copy_(torch.from_numpy(model_file.tensors[key].astype("float64") / steps))
     return network

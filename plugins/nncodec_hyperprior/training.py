@@ -15,24 +15,23 @@ from nncodec_hyperprior.coding import Rounding, code_latents, hard_rounding
 from nncodec_hyperprior.network import HyperpriorNetwork
 from nncodec_hyperprior.objective import Distortion
 
-# Gains are few and act on everything; the prior starts from nothing where the transforms start from a DCT.
+# Gains are few and act on everything; the prior starts from random weights, the transforms from a DCT.
 _GAIN_RATE = 3.0
 _PRIOR_RATE = 2.0
 
-
-# A loss is divided by its root, and by a quarter of itself where that is more: hard graphics at high qualities have
+# A loss is divided by its root, or by a quarter of itself where that is larger: hard graphics at high qualities have
 # errors a thousand times those of photographs.
 _LARGEST_ROOT_SHARE = 1 / 4
-# What the grid of samples shows.
+# Quality of the sample grid.
 _SHOWN_QUALITY = 50.0
 
 
 class HyperpriorTask(ModelTask):
-    """Rate and distortion over all qualities at once: each picture of a batch draws its own quality.
+    """Rate and distortion over all qualities at once: each picture of a batch draws a quality.
 
-    The rate is that of noisy latents, the distortion that of rounded ones; for the last `hard_share` of the training
-    both use rounded latents. Contexts always see what the decoder sees. Pictures may be grey, (N, 1, H, W), and of any
-    size: they are replicated and padded as the encoder does it, and padding counts as rate but not as distortion.
+    Noisy latents give the rate, rounded ones the distortion; in the last `hard_share` of the training rounded latents
+    give both. Contexts always see what the decoder sees. Pictures may be grey, (N, 1, H, W), and of any size: they are
+    replicated and padded as in the encoder, and padding counts as rate but not as distortion.
 
     References:
         Minnen and Singh, "Channel-wise autoregressive entropy models", ICIP 2020, section 3.2 (mixed quantization).
@@ -45,7 +44,7 @@ class HyperpriorTask(ModelTask):
         self._distortion = Distortion(network.config.loss)
 
     def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Return rate + lambda x distortion, with each picture weighted by the inverse root of its own loss."""
+        """Return rate + lambda x distortion, each picture weighted by the inverse root of its loss."""
         transforms = self.network.transforms
         count, _, height, width = pixels.shape
         quality = 100 * torch.rand(count, generator=generator, device=pixels.device)
@@ -54,7 +53,7 @@ class HyperpriorTask(ModelTask):
         rate_bpp = (latent_bits + hyper_bits) / (height * width)
         mse = ((decoded.detach() - pixels) * 255).square().mean(dim=(1, 2, 3))
         per_picture = rate_bpp + self._distortion(decoded, pixels, transforms.distortion_weight(quality))
-        # Without the weights the high rates, whose losses are larger, would decide every step.
+        # Without these weights high rates, which have larger losses, would dominate every step.
         size = per_picture.detach()
         loss = (per_picture / torch.maximum(size.sqrt(), _LARGEST_ROOT_SHARE * size)).mean()
         figures = {
@@ -67,7 +66,7 @@ class HyperpriorTask(ModelTask):
 
     @torch.no_grad()
     def reconstruct(self, pixels: Tensor) -> Tensor:
-        """See `ModelTask.reconstruct`; the pictures are those of quality 50."""
+        """See `ModelTask.reconstruct`; the quality is 50."""
         quality = torch.full((len(pixels),), _SHOWN_QUALITY, device=pixels.device)
         decoded = self._coded(pixels, quality, hard_rounding)[0].clamp(0, 1)
         return decoded if pixels.shape[1] > 1 else decoded.mean(1, keepdim=True)
@@ -88,9 +87,9 @@ class HyperpriorTask(ModelTask):
         transforms = self.network.transforms
         gains = [transforms.log_gain, transforms.log_rescale]
         densities = [self.network.prior.hyper_location, self.network.prior.hyper_log_scale]
-        special = {id(p) for p in (*gains, *densities)}
-        ordinary = [p for p in transforms.parameters() if id(p) not in special]
-        prior = [p for p in self.network.prior.parameters() if id(p) not in special]
+        special = {id(parameter) for parameter in (*gains, *densities)}
+        ordinary = [parameter for parameter in transforms.parameters() if id(parameter) not in special]
+        prior = [parameter for parameter in self.network.prior.parameters() if id(parameter) not in special]
         return [
             {"params": ordinary, "lr": learning_rate},
             {"params": prior, "lr": _PRIOR_RATE * learning_rate},
@@ -100,7 +99,7 @@ class HyperpriorTask(ModelTask):
 
 
 class MixedRounding:
-    """Decoded symbols are rounded, with gradients passing; the rate is that of noisy ones.
+    """Rounds decoded symbols, with gradients passing through; noisy symbols give the rate.
 
     Args:
         generator: source of the noise.
@@ -110,12 +109,12 @@ class MixedRounding:
         self._generator = generator
 
     def __call__(self, distance: Tensor) -> tuple[Tensor, Tensor]:
-        """Return symbols and what is counted for distances from the mean; see `code_latents`."""
+        """Return symbols and the noisy values whose bits are counted; see `code_latents`."""
         return round_straight_through(distance), add_uniform_noise(distance, self._generator)
 
 
 def _padded(pixels: Tensor) -> Tensor:
-    """Return pictures as core hands them to the encoder: three planes, edges repeated to whole hyper-latents."""
+    """Return pictures as core passes them to the encoder: three planes, edges repeated to whole hyper-latents."""
     below, right = (-size % HYPER_STRIDE for size in pixels.shape[2:])
     if below or right:
         pixels = F.pad(pixels, (0, right, 0, below), mode="replicate")

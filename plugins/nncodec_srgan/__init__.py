@@ -1,1 +1,1 @@
-"""The SRGAN enhancer, as a plugin of nncodec: pictures restored after decoding, or enlarged."""
+"""The SRGAN enhancer, as a plugin of nncodec: it restores pictures after decoding, or enlarges them."""

@@ -1,7 +1,7 @@
-"""Pixels to the cosine coefficients of small blocks, as channels, and back.
+"""Convert pixels to the cosine coefficients of small blocks, as channels, and back.
 
-A restorer's corrections are small and lie in fine detail, which neighbouring pixels hide below what they share. Among
-pixels, gradient descent found nothing of them in a thousand steps; among coefficients of like size it does.
+A restorer corrects fine detail, which is small beside what neighbouring pixels have in common. From pixels, gradient
+descent learned no correction in a thousand steps; from coefficients of similar size it does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nncodec.nn.dct import COLOUR_BASIS, dct_matrix
 
-# What brings coefficients of photographs in 0..1 to about 1: the means of blocks, and the rest.
+# These scale coefficients of photographs in 0..1 to about 1: the means of blocks, and all others.
 _MEAN_SCALE, _DETAIL_SCALE = 0.5, 8.0
 _CORRECTION_SCALE = 0.1
 
@@ -24,7 +24,7 @@ def coefficients_of(pixels: Tensor, edge: int) -> Tensor:
     """Return pixels (N, 3, H, W) around 0 as coefficients (N, 3 * edge^2, H / edge, W / edge), scaled to about 1."""
     scale = torch.full((3, edge**2), _DETAIL_SCALE, device=pixels.device)
     scale[:, 0] = _MEAN_SCALE
-    with torch.autocast(pixels.device.type, enabled=False):  # rounded to bfloat16, pixels would lose what is sought
+    with torch.autocast(pixels.device.type, enabled=False):  # bfloat16 would round the detail away
         return F.conv2d(pixels.float(), _basis(edge, pixels.device), stride=edge) * scale.reshape(1, -1, 1, 1)
 
 
@@ -40,17 +40,17 @@ def planes_of(pixels: Tensor) -> Tensor:
 
 
 def pixels_of(planes: Tensor) -> Tensor:
-    """Return the colours of what `planes_of` returns."""
+    """Undo `planes_of`."""
     with torch.autocast(planes.device.type, enabled=False):
         return F.conv_transpose2d(planes.float(), _basis(1, planes.device))
 
 
 @functools.lru_cache(maxsize=8)
 def _basis(edge: int, device: torch.device) -> Tensor:
-    """Return the orthonormal basis, (3 * edge^2, 3, edge, edge): a row a coefficient (colour, vertical, horizontal)."""
+    """Return the orthonormal basis, (3 * edge^2, 3, edge, edge), ordered by colour, vertical, horizontal frequency."""
     cosines = dct_matrix(edge)
     basis = np.einsum("kc,vy,ux->kvucyx", COLOUR_BASIS, cosines, cosines).reshape(3 * edge**2, 3, edge, edge)
-    # It is kept for trainings to come, which cannot use what was made in inference mode; and it is made on its device,
-    # and not on the one that a caller builds networks on.
+    # The cached tensor must not be an inference tensor, which training cannot use, and must lie on the given device
+    # instead of the one that a caller builds networks on.
     with torch.inference_mode(False):
         return torch.tensor(basis, dtype=torch.float32, device=device)

@@ -1,4 +1,4 @@
-"""Pairs of pictures and what a codec makes of them, for enhancers that restore its output."""
+"""Pairs of pictures and their decoded versions, for enhancers that restore the output of a codec."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def decoded_pairs(
     seed: int,
     on_progress: OnPrepared,
 ) -> list[Pixels]:
-    """Return every picture beside what is decoded of it, at qualities that the picture and the seed decide.
+    """Return every picture paired with its decoded versions, at qualities drawn from the picture and the seed.
 
     Args:
-        pictures: uint8 (H, W, 3); those with three equal channels are coded as grey ones.
+        pictures: uint8 (H, W, 3); those with three equal channels are coded as grey.
         codec: name or alias of an installed model.
-        qualities: the lowest and the highest that is drawn.
-        variants: how many of each picture, at qualities of their own.
-        seed: of the draw.
-        on_progress: told how many are done.
+        qualities: the lowest and the highest to draw.
+        variants: decoded versions of each picture, each with its own quality.
+        seed: for drawing qualities.
+        on_progress: receives the number of finished pairs.
 
     Returns:
         uint8 (H, W, 6), see `nncodec.training.pairs.paired`; the variants of the first picture, then of the second, ...
 
     Raises:
-        NncError: the model is not installed, or does not take such pictures.
+        NncError: the model is not installed, or cannot code such pictures.
     """
     wanted = [quality for picture in pictures for quality in _drawn(picture, qualities, variants, seed)]
     pairs: list[Pixels | None] = [None] * len(wanted)
@@ -55,13 +55,13 @@ def decoded_pairs(
 
 
 def _drawn(picture: Pixels, qualities: tuple[int, int], variants: int, seed: int) -> list[int]:
-    # By what is in the picture, so that it does not matter which others there are.
+    # Seeded by content, so that qualities do not depend on the other pictures.
     rng = np.random.default_rng([seed, zlib.crc32(picture.tobytes())])
     return [int(quality) for quality in rng.integers(qualities[0], qualities[1] + 1, variants)]
 
 
 def _at_once(pictures: Sequence[Pixels], wanted: Sequence[int], variants: int) -> Iterator[list[int]]:
-    """Yield what is coded together: pictures of one quality and size, of bounded pixels in all."""
+    """Yield groups to code together: one quality and size, with a bounded number of pixels."""
 
     def kind(number: int) -> tuple[int, tuple[int, ...]]:
         return wanted[number], pictures[number // variants].shape

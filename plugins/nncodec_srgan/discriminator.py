@@ -1,4 +1,4 @@
-"""The discriminator: how real a picture looks."""
+"""The discriminator: it judges how real a picture looks."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import torch
 from torch import Tensor, nn
 
 SMALLEST_EDGE = 32
-"""Of pictures to be judged in training, pixels: batch normalisation needs more than one value of a map."""
+"""Smallest edge in training, pixels: batch normalisation needs more than one value per map."""
 
 _COLOURS = 3
 _SLOPE = 0.2
 _DOUBLINGS = 3
-_CORRECTION_GAIN = 4.0  # corrections are some levels where pictures are some hundred
+_CORRECTION_GAIN = 4.0  # corrections are a few levels, pictures a few hundred
 
 
 class Judgement(NamedTuple):
-    """What a discriminator finds.
+    """The output of a discriminator.
 
     Args:
-        verdicts: (N,), about 1 for a real picture and 0 for a made one.
-        features: the maps after each halving, by which two pictures can be compared.
+        verdicts: (N,), about 1 for a real picture and 0 for a generated one.
+        features: the maps after each halving, for comparing two pictures.
     """
 
     verdicts: Tensor
@@ -29,11 +29,11 @@ class Judgement(NamedTuple):
 
 
 class Discriminator(nn.Module):
-    """Strided convolutions whose maps double three times, averaged over the picture to one number.
+    """Strided convolutions with maps that double three times, averaged over the picture to one number.
 
-    It sees a picture and what was done to the plain one to get there, so that it judges detail rather than subjects.
-    Strided kernels are 4 pixels wide: under 3, every second pixel lies under more taps than its neighbours, and the
-    gradients have a pattern of single pixels, which a generator takes over.
+    It sees a picture and its difference from the plain interpolation, so that it judges detail rather than subjects.
+    Strided kernels are 4 pixels wide: with 3, every second pixel lies under more taps than its neighbours, which gives
+    gradients a pattern of single pixels that a generator would adopt.
 
     Shapes: pixels and plain (N, 3, H, W) in 0..1, edges of at least `SMALLEST_EDGE` in training.
 
@@ -43,8 +43,8 @@ class Discriminator(nn.Module):
     References:
         Ledig et al., "Photo-realistic single image super-resolution using a generative adversarial network", CVPR
         2017, figure 4; with adaptive average pooling, so that any size will do.
-        Isola et al., "Image-to-image translation with conditional adversarial networks", CVPR 2017, for what it is
-        shown besides the picture, and the kernels of 4.
+        Isola et al., "Image-to-image translation with conditional adversarial networks", CVPR 2017, for the
+        second input and the kernels of 4.
         Odena et al., "Deconvolution and checkerboard artifacts", Distill 2016, for the pattern in gradients.
         Mao et al., "Least squares generative adversarial networks", ICCV 2017, for the labels.
     """
@@ -65,8 +65,8 @@ class Discriminator(nn.Module):
         """Return how real each picture looks.
 
         Args:
-            pixels: real or made.
-            plain: of the same shape, what they are made of, enlarged by plain interpolation.
+            pixels: real or generated.
+            plain: their low-resolution originals enlarged by plain interpolation, same shape.
         """
         maps = self.head(torch.cat([pixels - 0.5, _CORRECTION_GAIN * (pixels - plain)], dim=1))
         features = []

@@ -1,4 +1,4 @@
-"""The SRGAN enhancer: a generator with weights for fidelity, and perhaps weights for detail, mixed by strength."""
+"""The SRGAN enhancer: a generator with weights for fidelity and optional weights for detail, mixed by strength."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from nncodec.plugin.model_file import ModelFile, ModelInfo
 from nncodec_srgan.generator import Generator, GeneratorConfig, folded
 
 CONTENT, DETAIL = "content.", "gan."
-"""What the names of both sets of tensors in a model file begin with."""
+"""Prefixes of the tensor names in a model file: weights for fidelity and for detail."""
 
 _HAS_DETAIL = "gan"
-# Strengths that are mixed apart: between two of them no eye and hardly a pixel sees a difference.
+# Steps of strength: the results of neighbouring steps hardly differ in a pixel.
 _STRENGTHS = 100
 
 
 def model_config(shape: GeneratorConfig, *, detail: bool) -> dict[str, Any]:
-    """Return what a model file keeps of an enhancer's shape, and whether it has weights for detail."""
+    """Return the config of a model file: the shape, and whether there are weights for detail."""
     return shape.as_dict() | {_HAS_DETAIL: detail}
 
 
 def shape_of(model_info: ModelInfo) -> GeneratorConfig:
-    """Return the shape of a model file's generators; raises ValueError where its config is none."""
+    """Return the shape of a model file's generators; raise ValueError for an invalid config."""
     config = dict(model_info.config)
     if type(config.pop(_HAS_DETAIL, None)) is not bool:
         raise ValueError(f"{_HAS_DETAIL!r} is missing, or not true or false")
@@ -35,7 +35,7 @@ def shape_of(model_info: ModelInfo) -> GeneratorConfig:
 
 
 class SrganEnhancer(EnhancerModel):
-    """Pictures restored or enlarged by a generator.
+    """Restores or enlarges pictures with a generator.
 
     Strength moves every weight along the line from those for fidelity to those for detail.
 
@@ -65,8 +65,8 @@ class SrganEnhancer(EnhancerModel):
             folded(load_weights(generator, model_file.tensors, prefix))
             for generator, prefix in zip(built, prefixes, strict=True)
         ]
-        if not all(value.isfinite().all() for one in loaded for value in one.state_dict().values()):
-            raise ValueError("its batch normalisation is not sound")  # a negative variance, say
+        if not all(value.isfinite().all() for generator in loaded for value in generator.state_dict().values()):
+            raise ValueError("its batch normalisation is invalid")  # a negative variance, say
         return cls(loaded[0], loaded[1] if len(loaded) > 1 else None)
 
     @torch.inference_mode()

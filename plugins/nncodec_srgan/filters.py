@@ -1,4 +1,4 @@
-"""Filters of pixels that are mixed anew at every place."""
+"""A bank of pixel filters with a different mix at every place."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _CORRECTION_SCALE = 0.1
 
 
 class ChosenFilters(nn.Module):
-    """A bank of filters over the whole picture, and for every place the shares of each in a correction.
+    """Filters the whole picture with a bank, and corrects every place by a mix of the results.
 
-    What smooths along an edge, or sharpens it, is a product of the picture and of where it is used: a network of
-    convolutions has to build such products of many layers, and here they are. The shares are what the local structure
-    says and what the features add, zero at first; between the squares that features stand for they are interpolated.
+    Smoothing along an edge, or sharpening it, multiplies the picture by weights that depend on the place. Convolutions
+    need many layers to build such products; here they are explicit. The shares of the mix come from local structure
+    plus features, both zero at the start, and are interpolated between squares.
 
     Args:
         width: maps of the features.
-        count: how many filters.
+        count: number of filters.
 
     References:
-        Romano et al., IEEE TCI 2017 (see `structure`), where the shares are a table.
+        Romano et al., IEEE TCI 2017 (see `structure`), where a table holds the shares.
         Jia et al., "Dynamic filter networks", NeurIPS 2016.
     """
 
@@ -51,8 +51,8 @@ class ChosenFilters(nn.Module):
         """Return a correction of pixels (N, 3, H, W) around 0.
 
         Args:
-            pixels: as they are.
-            features: (N, width, h, w), one for each square of pixels.
+            pixels: the picture, around 0.
+            features: (N, width, h, w), one vector per square of pixels.
             structures: (N, structure.CHANNELS, h, w), see `structure_of`.
         """
         filtered = self.bank(planes_of(pixels))

@@ -1,4 +1,4 @@
-"""The generator: pictures to better or larger pictures, as a correction of what plain interpolation gives."""
+"""The generator: it restores or enlarges pictures by correcting plain interpolation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from nncodec_srgan.cosines import coefficients_of, correction_of
 from nncodec_srgan.filters import KERNEL, ChosenFilters
 
 FACTORS = (1, 2, 4)
-_HEAD = 9  # edge of the first and last kernels where pixels are not unshuffled
-_SMALL_HEAD = 5  # and of the first kernel where they are: one of its steps is several pixels
-_SMALL_TAIL = 3  # and of the last
-_GRID = 16  # edge of the squares in which codecs code pictures: what is wrong depends on the place in one
-_PLACES_SPREAD = 0.1  # of what features begin to know of their place there, beside activations of about 1
-_ALTERNATION_ORDER = 3  # of the zero at the highest frequency: see `Generator.remove_alternation`
+_HEAD = 9  # edge of the first and last kernels without unshuffling
+_SMALL_HEAD = 5  # of the first kernel with unshuffling, where one step is several pixels
+_SMALL_TAIL = 3  # and of the last kernel
+_GRID = 16  # edge of the squares in which codecs code pictures: errors depend on the place within one
+_PLACES_SPREAD = 0.1  # initial spread of the features of that place, beside activations of about 1
+_ALTERNATION_ORDER = 3  # order of the zero at the highest frequency, see `Generator.remove_alternation`
 _LEAST = {"width": 1, "blocks": 1, "unshuffle": 1, "filters": 0}
 _MOST = {"width": 256, "blocks": 64, "unshuffle": 8, "filters": 64}
 
@@ -31,18 +31,17 @@ class GeneratorConfig:
     """Shape of a generator.
 
     Args:
-        factor: how many times larger its result is along each edge: 1, 2 or 4.
+        factor: enlargement along each edge: 1, 2 or 4.
         width: feature maps, a multiple of 4, 4..256.
         blocks: residual blocks, 1..64.
-        unshuffle: edge of the squares of pixels whose cosine coefficients are the channels before the first layer and
-            after the last, 1..8; above 1 only where the factor is 1, for which it makes the network as much faster as
-            the square has pixels.
+        unshuffle: edge of squares of pixels, 1..8. Their cosine coefficients are the channels before the first layer
+            and after the last, which divides the work by the pixels of a square; above 1 only with factor 1.
         normalise: batch normalisation in the blocks.
-        filters: filters to choose from at every place, see `ChosenFilters`, 0..64; only where the factor is 1. With
-            some, the generator also knows where in the squares of a codec a place is: pictures begin with a square.
+        filters: number of filters to mix at every place, see `ChosenFilters`, 0..64; only with factor 1. With filters,
+            the generator also knows each place within the squares of a codec: pictures start at a square.
 
     Raises:
-        ValueError: they are not so.
+        ValueError: a value is out of range.
     """
 
     factor: int = 4
@@ -73,48 +72,48 @@ class GeneratorConfig:
 
     @classmethod
     def names(cls) -> list[str]:
-        """Return what a shape consists of."""
-        return [one.name for one in fields(cls)]
+        """Return the names of the fields."""
+        return [field.name for field in fields(cls)]
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> GeneratorConfig:
-        """Return the config of a model file; raises ValueError where it is none."""
+        """Return the shape that a model file's config describes; raise ValueError if it is invalid."""
         odd = config.keys() ^ set(cls.names())
         if odd:
             raise ValueError(f"{min(odd)!r} is missing or unknown")
         return cls(**config)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what a model file keeps."""
+        """Return the config of a model file."""
         return asdict(self)
 
     @property
     def multiple(self) -> int:
-        """What the edges of pictures are multiples of, pixels."""
+        """Edges of input pictures are multiples of this, pixels."""
         return _GRID if self.filters else self.unshuffle
 
     @property
     def halo(self) -> int:
-        """Pixels of the picture around a place that its result depends on, a multiple of `multiple`."""
+        """Input pixels around a place that its result depends on, a multiple of `multiple`."""
         head = _SMALL_HEAD if self.unshuffle > 1 else _HEAD
         steps = head // 2 + 2 * self.blocks + 1  # at the resolution of the blocks
         if self.filters:
-            # Features see structures; the last kernel uses them, and so does one of 3 whose shares are interpolated.
+            # Features see structures; the last kernel and the kernel of 3 before interpolated shares see features.
             tail = _SMALL_TAIL if self.unshuffle > 1 else _HEAD
             steps += structure.REACH + max(tail // 2, 2)
             return _up(max(steps * self.unshuffle, KERNEL // 2), _GRID)
         if self.unshuffle > 1:
             return (steps + 1) * self.unshuffle
-        # Every upsampling layer and the last one reach further by pixels that are ever smaller.
+        # Every upsampling layer and the last one add reach, in ever smaller pixels.
         upsampling = sum(0.5**level for level in range(_doublings(self.factor)))
         return steps + math.ceil(upsampling + (_HEAD // 2) / self.factor) + 1
 
 
 class Generator(nn.Module):
-    """A residual network whose result is added to the picture, enlarged by bicubic interpolation.
+    """A residual network that adds a correction to the picture enlarged by bicubic interpolation.
 
     Shapes: pixels (N, 3, H, W) in 0..1, edges multiples of the config's `multiple`, to (N, 3, factor * H, factor * W).
-    The last layers begin at zero, so an untrained generator is the interpolation, and training begins from there.
+    The last layers start at zero, so that an untrained generator is the interpolation.
 
     References:
         Ledig et al., "Photo-realistic single image super-resolution using a generative adversarial network", CVPR
@@ -143,7 +142,7 @@ class Generator(nn.Module):
             self.places = nn.Parameter(_PLACES_SPREAD * torch.randn(width, places, places))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return the better picture; values may leave 0..1 a little."""
+        """Return the enhanced picture; values may slightly leave 0..1."""
         edge = self.config.unshuffle
         given = pixels - 0.5 if edge == 1 else coefficients_of(pixels - 0.5, edge)
         structures = structure.structure_of(pixels, edge) if self.filters else None
@@ -157,17 +156,17 @@ class Generator(nn.Module):
 
     @torch.no_grad()
     def remove_alternation(self) -> None:
-        """Take out of the last kernel of a generator that enlarges what alternates from pixel to pixel.
+        """Remove from the last kernel of an enlarging generator what alternates from pixel to pixel.
 
-        What the last pixel shuffle puts beside each other comes of different maps. Where these differ a pattern of
-        single pixels arises, at the highest frequency of rows or of columns and, as it comes and goes along edges, a
-        little below. The kernel is projected onto those whose response has a zero of third order there: of amplitudes
-        at 0.44 of the sampling rate a tenth may pass, at a third of it nine tenths.
+        The last pixel shuffle places values of different maps beside each other. Where the maps differ, a pattern of
+        single pixels appears at the highest frequency of rows or columns and, as it varies along edges, slightly below.
+        This projects the kernel onto kernels with a third-order zero there: they pass a tenth of the amplitude at 0.44
+        of the sampling rate, nine tenths at a third of it.
         """
         if self.config.factor == 1:
             return
         kernel = self.tail.weight  # (3, width, K, K)
-        with torch.autocast(kernel.device.type, enabled=False):  # as much as bfloat16 rounds away would stay
+        with torch.autocast(kernel.device.type, enabled=False):  # bfloat16 would leave its rounding error
             steps = torch.arange(kernel.shape[-1], dtype=kernel.dtype, device=kernel.device) - kernel.shape[-1] // 2
             alternating = torch.stack([(1 - 2 * (steps % 2)) * steps**power for power in range(_ALTERNATION_ORDER)], 1)
             basis = torch.linalg.qr(alternating).Q  # (K, order)
@@ -175,10 +174,10 @@ class Generator(nn.Module):
             kernel -= torch.einsum("oiyx,xk,zk->oiyz", kernel, basis, basis)
 
     def fix_all_but_filters(self) -> None:
-        """Let a generator with filters learn nothing but these, and how they are mixed.
+        """Train only the filters, and how they are mixed, in a generator with filters.
 
-        Filters are the same in every pixel, so what they learn sharpens what is there. The other layers make squares of
-        pixels, and would learn to fill them with a texture that repeats from square to square.
+        Filters are the same for every pixel, so they learn to sharpen what is there. The other layers produce squares
+        of pixels and would learn to fill them with a texture that repeats from square to square.
         """
         if self.filters is not None:
             self.requires_grad_(False)
@@ -196,7 +195,7 @@ class Generator(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Convolution, PReLU, convolution, each with batch normalisation where that is wanted, around a skip."""
+    """Convolution, PReLU and convolution around a skip, with optional batch normalisation."""
 
     def __init__(self, width: int, normalise: bool) -> None:
         super().__init__()
@@ -211,7 +210,7 @@ class ResidualBlock(nn.Module):
 
 
 class _Doubling(nn.Module):
-    """Twice the edge: four times the maps, which a pixel shuffle puts beside each other."""
+    """Doubles the edges: a pixel shuffle arranges four times the maps."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -225,14 +224,14 @@ class _Doubling(nn.Module):
 
 
 def enlarged(pixels: Tensor, factor: int) -> Tensor:
-    """Return pictures (N, C, H, W) enlarged by the bicubic interpolation that Pillow uses."""
+    """Return pictures (N, C, H, W) enlarged by Pillow's bicubic interpolation."""
     if factor == 1:
         return pixels
     return F.interpolate(pixels, scale_factor=factor, mode="bicubic", antialias=True)
 
 
 def reduced(pixels: Tensor, factor: int) -> Tensor:
-    """Return pictures (N, C, H, W) in 0..1 made smaller by Pillow's bicubic filter, rounded as a file would be."""
+    """Return pictures (N, C, H, W) in 0..1 reduced by Pillow's bicubic filter and rounded to 8 bits."""
     if factor == 1:
         return pixels
     smaller = F.interpolate(pixels, scale_factor=1 / factor, mode="bicubic", antialias=True)
@@ -240,13 +239,13 @@ def reduced(pixels: Tensor, factor: int) -> Tensor:
 
 
 def folded(generator: Generator) -> Generator:
-    """Return a generator that computes the same without batch normalisation, for inference.
+    """Return an equivalent generator without batch normalisation, for inference.
 
     Args:
-        generator: in evaluation mode; left unchanged. Without batch normalisation it is returned as it is.
+        generator: in evaluation mode; stays unchanged. One without batch normalisation is returned itself.
 
     Returns:
-        One whose convolutions hold what the normalisation did, in the same order of layers.
+        A generator with the normalisation folded into its convolutions, in the same order of layers.
     """
     if not generator.config.normalise:
         return generator
@@ -262,7 +261,7 @@ def folded(generator: Generator) -> Generator:
 
 
 class NormalisedConvolution(nn.Module):
-    """A convolution whose maps are normalised over the batch."""
+    """A convolution followed by batch normalisation."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -275,9 +274,9 @@ class NormalisedConvolution(nn.Module):
         return normalised
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Return weight and bias of the convolution that does both with the running statistics."""
+        """Return weight and bias of one convolution that does both, with the running statistics."""
         norm = self.norm
-        if norm.running_mean is None or norm.running_var is None:  # BatchNorm2d keeps both unless told not to
+        if norm.running_mean is None or norm.running_var is None:  # BatchNorm2d tracks both by default
             raise ValueError("the batch normalisation keeps no statistics")
         scale = norm.weight / (norm.running_var + norm.eps).sqrt()
         return self.convolution.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale

@@ -1,4 +1,4 @@
-"""How enhancers are trained: from pairs of folders, or from good pictures that are made worse."""
+"""The recipe of enhancers: they learn from paired folders, or from good pictures and degraded copies."""
 
 from __future__ import annotations
 
@@ -30,40 +30,44 @@ _MOST_VARIANTS = 16
 
 @dataclass(frozen=True)
 class EnhancerSettings:
-    """What can be set of an enhancer; see `GeneratorConfig`, `Objective` and `decoded_pairs`.
+    """Settings of an enhancer; see `GeneratorConfig`, `Objective` and `decoded_pairs`.
 
-    `size_in` and `size_out` are another spelling of `factor` and `crop`, and never kept.
+    `size_in` and `size_out` stand for `factor` and `crop`, and are never stored.
     """
 
-    factor: int = field(default=4, metadata={"help": "how many times larger its pictures are: 1 (restores), 2 or 4"})
+    factor: int = field(default=4, metadata={"help": "enlargement along each edge: 1 (restores), 2 or 4"})
     width: int = field(default=64, metadata={"help": "feature maps, a multiple of 4"})
     blocks: int = field(default=5, metadata={"help": "residual blocks"})
-    unshuffle: int = field(default=1, metadata={"help": "for factor 1: squares of this edge become channels first"})
+    unshuffle: int = field(default=1, metadata={"help": "for factor 1: edge of squares that become channels"})
     normalise: bool = field(default=True, metadata={"help": "batch normalisation; folded away in use"})
-    filters: int = field(default=0, metadata={"help": "for factor 1: filters to choose from at every place"})
+    filters: int = field(default=0, metadata={"help": "for factor 1: number of filters mixed at every place"})
     size_in: int | None = field(
-        default=None, metadata={"help": "edge of crops of the worse pictures; with size_out, in place of factor"}
+        default=None, metadata={"help": "edge of low-resolution crops; with size_out, instead of factor"}
     )
-    size_out: int | None = field(default=None, metadata={"help": "edge of crops of the good pictures: crop"})
+    size_out: int | None = field(default=None, metadata={"help": "edge of high-resolution crops, the same as crop"})
     codec: str = field(
         default=DEFAULT_MODEL, metadata={"help": "for factor 1 without --low: the model whose output is restored"}
     )
     quality_low: int = field(default=0, metadata={"help": "its lowest quality ..."})
     quality_high: int = field(default=20, metadata={"help": "... and its highest; each picture gets one in between"})
-    variants: int = field(default=1, metadata={"help": "so many of each picture, at qualities of their own"})
-    content_share: float = field(default=0.7, metadata={"help": "first share of the training, by content loss alone"})
-    content_loss: str = field(
-        default="l1", metadata={"help": "l1, mse or what else 'nncodec train' knows; mse for the highest PSNR"}
+    variants: int = field(default=1, metadata={"help": "decoded versions of each picture, each with its own quality"})
+    content_share: float = field(
+        default=0.7, metadata={"help": "first share of the training, with the content loss alone"}
     )
-    content_weight: float = field(default=1.0, metadata={"help": "of the content loss in the rest"})
-    gan_weight: float = field(default=0.005, metadata={"help": "of the discriminator's verdict; 0 trains without one"})
+    content_loss: str = field(
+        default="l1", metadata={"help": "l1, mse or another loss of 'nncodec train'; mse for the highest PSNR"}
+    )
+    content_weight: float = field(default=1.0, metadata={"help": "weight of the content loss in the rest"})
+    gan_weight: float = field(
+        default=0.005, metadata={"help": "weight of the discriminator's verdict; 0 trains without one"}
+    )
     matching_weight: float = field(
-        default=0.0, metadata={"help": "of what the discriminator sees differ between good and made pictures"}
+        default=0.0, metadata={"help": "weight of the distance of discriminator features from the original's"}
     )
     perceptual_weight: float = field(
-        default=0.0, metadata={"help": "of the VGG16 loss in the rest, with weights at hand"}
+        default=0.0, metadata={"help": "weight of the VGG16 loss in the rest; needs VGG16 weights"}
     )
-    features: str = field(default="", metadata={"help": "file of VGG16 weights; without it, that of $NNCODEC_VGG16"})
+    features: str = field(default="", metadata={"help": "file of VGG16 weights; $NNCODEC_VGG16 by default"})
     discriminator_width: int = field(default=64, metadata={"help": "maps of the discriminator's first layer"})
 
     def __post_init__(self) -> None:
@@ -85,9 +89,9 @@ class EnhancerSettings:
 
 
 class EnhancerRecipe(Recipe):
-    """TrainingSet of any size in colour; see `Recipe`.
+    """Colour pictures of any size; see `Recipe`.
 
-    The worse pictures are those of a folder, or the good ones reduced (factors 2 and 4), or what a codec makes of them
+    The worse pictures come from a folder, or from the good ones: reduced (factors 2 and 4), or coded and decoded
     (factor 1).
     """
 
@@ -110,7 +114,7 @@ class EnhancerRecipe(Recipe):
             )
         self._by_codec = factor == 1 and summary.factor is None
         if self._by_codec:
-            registry.catalog().find(settings.codec)  # an unknown one is refused before anything is encoded
+            registry.catalog().find(settings.codec)  # refuses an unknown model before encoding starts
 
     @classmethod
     def translated(cls, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -124,7 +128,7 @@ class EnhancerRecipe(Recipe):
         if kept.setdefault("crop", size_out) != size_out:
             raise ValueError(f"crop is {kept['crop']} and size_out {size_out}, which are the same thing; give one")
         if size_in is not None:
-            factor = next((one for one in FACTORS if size_in > 0 and one * size_in == size_out), None)
+            factor = next((times for times in FACTORS if size_in > 0 and times * size_in == size_out), None)
             if factor is None:
                 raise ValueError(f"size_out is {size_out} and size_in {size_in}; give 1, 2 or 4 times as much")
             if kept.setdefault("factor", factor) != factor:
@@ -133,7 +137,7 @@ class EnhancerRecipe(Recipe):
 
     @classmethod
     def planes(cls, settings: EnhancerSettings, base: ModelFile | None = None) -> int:
-        """See `Recipe.planes`: what a codec makes of pictures is held beside them, for a while twice."""
+        """See `Recipe.planes`: decoded pictures are held beside the originals, for a while twice."""
         shape = shape_of(base) if base else _shape(settings)
         return super().planes(settings, base) + (PLANES * settings.variants if shape.factor == 1 else 0)
 
@@ -148,7 +152,7 @@ class EnhancerRecipe(Recipe):
         return self._shape.factor * self._shape.multiple
 
     def prepare(self, pictures: TrainingSet, seed: int, on_progress: OnPrepared) -> TrainingSet:
-        """See `Recipe.prepare`: for factor 1 a codec makes the worse pictures, unless there are some."""
+        """See `Recipe.prepare`: for factor 1 without pairs, a codec makes the worse pictures."""
         if not self._by_codec:
             return pictures
         settings = self._settings
@@ -162,8 +166,8 @@ class EnhancerRecipe(Recipe):
     def task(self) -> EnhancerTask:
         """See `Recipe.task`.
 
-        A base gives the weights for fidelity. Where no part of the training is by content loss alone, they are kept,
-        and those for detail go on from the base's own if it has some, else from those for fidelity.
+        A base gives the weights for fidelity. With a content_share of 0 they stay fixed, and weights for detail start
+        from the base's own, or else from those for fidelity.
         """
         settings = self._settings
         generator, content = Generator(self._shape), None

@@ -1,7 +1,7 @@
-"""The local structure of pictures: how much they change around a place, in which direction, and how clearly in one.
+"""The local structure of pictures: strength, direction and coherence of changes around a place.
 
-It is what an edge differs by from a texture, and a faint edge from a strong one. A network learns it from pixels only
-slowly, since it is a matter of ratios and angles; given it, filters that suit a place are found in minutes.
+Structure tells edges from texture, and faint edges from strong ones. A network learns it slowly from pixels, since it
+consists of ratios and angles; with it as input, training finds filters for each place in minutes.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from torch import Tensor
 
 from nncodec_srgan.cosines import planes_of
 
-_SPREADS = (0.5, 1.25)  # of the surroundings that are looked at, standard deviations in squares
+_SPREADS = (0.5, 1.25)  # standard deviations of the two neighbourhoods, in squares
 _PER_SPREAD = 7
-_UNCLEAR = 3e-4  # a change that has no direction, a tenth of a grey level
-_LEAST_CHANGE = 1e-6  # what counts as no change at all, squared: a quarter of a grey level
-# What brings logarithms of squared changes, of photographs in 0..1, to about -1..1.
+_UNCLEAR = 3e-4  # changes below this have no clear direction: a tenth of a grey level
+_LEAST_CHANGE = 1e-6  # squared changes below this count as none: a quarter of a grey level
+# These bring logarithms of squared changes in photographs to about -1..1.
 _LOG_SCALE, _LOG_SHIFT = 0.3, 2.5
 
 CHANNELS = _PER_SPREAD * len(_SPREADS)
-"""How many maps there are."""
+"""Number of maps."""
 
 REACH = 4
-"""Squares around one that its structure depends on."""
+"""How many squares away structure still depends on."""
 
 
 def structure_of(pixels: Tensor, edge: int) -> Tensor:
@@ -34,9 +34,9 @@ def structure_of(pixels: Tensor, edge: int) -> Tensor:
         edge: of the squares, pixels.
 
     Returns:
-        (N, CHANNELS, H / edge, W / edge) of about -1..1, for each of two surroundings: the logarithms of how much
-        brightness changes along and across the direction of most change; how clear that direction is, 0 to 1; and
-        cosine and sine of twice and of four times its angle, times that clearness.
+        (N, CHANNELS, H / edge, W / edge) of about -1..1, for each of two neighbourhoods: logarithms of the brightness
+        change along and across the direction of most change; coherence of that direction, 0 to 1; and cosine and sine
+        of twice and of four times its angle, times the coherence.
 
     References:
         Romano et al., "RAISR: Rapid and accurate image super resolution", IEEE TCI 2017, section III (filters chosen
@@ -52,19 +52,19 @@ def structure_of(pixels: Tensor, edge: int) -> Tensor:
 
 
 def _described(covariance: Tensor) -> Tensor:
-    """Return the maps of covariances (N, 3, H, W): of the changes across, of both, of those down."""
+    """Return the maps for covariances (N, 3, H, W): across-across, across-down, down-down."""
     across, both, down = (covariance[:, plane : plane + 1] for plane in range(3))
     apart = ((across - down) ** 2 + 4 * both**2 + 1e-24).sqrt()
     most, least = (across + down + apart) / 2, ((across + down - apart) / 2).clamp(min=0)
-    clearness = (most.sqrt() - least.sqrt()) / (most.sqrt() + least.sqrt() + _UNCLEAR)
+    coherence = (most.sqrt() - least.sqrt()) / (most.sqrt() + least.sqrt() + _UNCLEAR)
     cosine, sine = (across - down) / apart, 2 * both / apart  # of twice the angle
     logs = [(value + _LEAST_CHANGE).log() * _LOG_SCALE + _LOG_SHIFT for value in (most, least)]
     angles = [cosine, sine, cosine**2 - sine**2, 2 * cosine * sine]
-    return torch.cat([*logs, clearness, *(clearness * angle for angle in angles)], dim=1)
+    return torch.cat([*logs, coherence, *(coherence * angle for angle in angles)], dim=1)
 
 
 def _blurred(maps: Tensor, spread: float) -> Tensor:
-    """Return maps (N, 3, H, W) blurred by a Gaussian, the edge of the picture continued."""
+    """Return maps (N, 3, H, W) blurred by a Gaussian, with the picture's edge replicated."""
     radius = int(2 * spread + 0.5)
     offsets = torch.arange(-radius, radius + 1, device=maps.device, dtype=maps.dtype)
     weights = (-0.5 * (offsets / spread) ** 2).exp()

@@ -1,4 +1,4 @@
-"""The training task of enhancers: content first, then against a discriminator."""
+"""The training task of enhancers: first the content loss, then a discriminator too."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from nncodec_srgan.generator import Generator, enlarged, reduced
 
 _COLOURS = 3
 _REAL, _MADE = 1.0, 0.0
-_SECOND_START = 0.5  # where on its cosine the learning rate begins again: at half of its height
+_SECOND_START = 0.5  # where on its cosine the learning rate restarts: at half its height
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What a generator is trained for.
+    """The loss of a generator.
 
     Args:
-        content_share: the first share of the training, 0..1, in which the content loss is alone.
-        content: weight of the content loss in the rest; it is 1 before.
+        content_share: the first share of the training, 0..1, with the content loss alone.
+        content: weight of the content loss in the rest; before, it is 1.
         adversarial: weight of the discriminator's verdict in the rest.
-        matching: weight of how far the discriminator's features of made and good pictures are apart, in the rest.
+        matching: weight of the distance between discriminator features of restored and good pictures, in the rest.
         perceptual: weight of the perceptual loss in the rest.
     """
 
@@ -41,24 +41,23 @@ class Objective:
 
 
 class EnhancerTask(ModelTask):
-    """A generator that learns pictures from worse ones.
+    """A generator that learns good pictures from worse ones.
 
-    A batch (N, 3, H, W) holds the good pictures, and the worse ones are made of them by reducing. Where the planes are
-    six, the second three are the worse pictures, each pixel of theirs repeated to fill the place of `factor` x `factor`
-    good ones.
+    A batch (N, 3, H, W) holds the good pictures, and reducing them gives the worse ones. With six planes, the second
+    three are the worse pictures, with each pixel repeated to fill `factor` x `factor` good ones.
 
-    In the second part generator and discriminator take turns, two updates a step. What the generator was when that
-    began stays beside it as `content`: both are weights that a user chooses between. Without a discriminator and a
-    perceptual loss there is no second part. What a generator could learn in it that is a pattern of its own and not
-    detail is kept from it: see `Generator.remove_alternation` and `Generator.fix_all_but_filters`.
+    In the second part generator and discriminator take turns, two updates per step. The generator as the second part
+    found it stays as `content`, and users choose between both sets of weights. Without a discriminator and a perceptual
+    loss there is no second part. `Generator.remove_alternation` and `Generator.fix_all_but_filters` keep the generator
+    from learning artificial patterns in it.
 
     Args:
         generator: to train.
-        discriminator: to train it against; None leaves its verdict out.
-        objective: parts of the loss, and when they are in force.
-        content_loss: how far pictures are apart, pixel by pixel.
+        discriminator: judges the generator; None leaves it out.
+        objective: weights of the loss, and when they apply.
+        content_loss: distance of pictures, pixel by pixel.
         perceptual: the perceptual loss, for an objective that has one.
-        content: the weights for fidelity, where they exist before the training; else they come of it.
+        content: weights for fidelity from before the training; by default the first part trains them.
 
     References:
         Ledig et al., CVPR 2017, section 2.2 (content and adversarial loss, and a start from content alone).
@@ -97,7 +96,7 @@ class EnhancerTask(ModelTask):
 
     @property
     def comparable(self) -> bool:
-        """See `ModelTask.comparable`: the second part has another loss than the first, and one that changes with the
+        """See `ModelTask.comparable`: the loss of the second part differs from the first and changes with the
         discriminator."""
         return not self.is_adversarial
 
@@ -115,11 +114,11 @@ class EnhancerTask(ModelTask):
 
     @property
     def turns(self) -> int:
-        """Generator and discriminator, once there are both."""
+        """See `ModelTask.turns`: generator and discriminator, in the second part."""
         return 2 if self.is_adversarial and self.discriminator is not None else 1
 
     def require_size(self, height: int, width: int) -> None:
-        """See `ModelTask.require_size`: the discriminator wants crops of some size."""
+        """See `ModelTask.require_size`: the discriminator needs crops of some size."""
         if self.discriminator is not None and min(height, width) < SMALLEST_EDGE:
             raise ValueError(
                 f"crops of {width} x {height} pixels are too small for the discriminator; give at least "
@@ -159,10 +158,10 @@ class EnhancerTask(ModelTask):
     def turn_loss(
         self, turn: int, pixels: Tensor, progress: float, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        """Return the generator's loss, or the discriminator's on what the generator made in its turn."""
+        """Return the generator's loss, or the discriminator's on the pictures of the generator's turn."""
         if turn == 0 or self.discriminator is None or self._made is None:
             return self.loss(pixels, progress, generator)
-        # Apart, so that batch normalisation cannot tell one kind by the other.
+        # Separate batches, so that batch normalisation does not mix real and restored pictures.
         restored, plain = self._made
         real = _distance(self.discriminator(pixels[:, :_COLOURS], plain).verdicts, _REAL)
         made = _distance(self.discriminator(restored, plain).verdicts, _MADE)
@@ -171,9 +170,9 @@ class EnhancerTask(ModelTask):
         return total, {"discriminator": total.item()}
 
     def rate_progress(self, progress: float) -> float:
-        """Return how far down its cosine the learning rate is: each part has one of its own.
+        """Return how far down its cosine the learning rate is: each part has its own.
 
-        The weights for fidelity are so at their best when the second part begins; that goes on at half of the rate.
+        The weights for fidelity are thus fully trained when the second part starts; it starts at half the rate.
         """
         share = self._objective.content_share
         if share == 0 or (self.discriminator is None and self._perceptual is None):
@@ -189,7 +188,7 @@ class EnhancerTask(ModelTask):
         return restored.clamp(0, 1)
 
     def sample_rows(self, pixels: Tensor) -> list[Tensor]:
-        """See `ModelTask.sample_rows`: the worse pictures with their pixels enlarged, the restored, the good ones."""
+        """See `ModelTask.sample_rows`: the worse pictures with enlarged pixels, the restored and the good ones."""
         low, high = self.pair(pixels)
         return [F.interpolate(low, size=high.shape[2:], mode="nearest"), self.reconstruct(pixels), high]
 
@@ -210,10 +209,10 @@ class EnhancerTask(ModelTask):
     def _judged(
         self, discriminator: Discriminator, restored: Tensor, high: Tensor, plain: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """Return how far made pictures are from passing for real, and how far features of theirs are from those of the
-        good ones, None where that does not matter."""
-        # Copies without gradients: this turn trains the generator alone, and keeps the running statistics, which come
-        # from the discriminator's own turns.
+        """Return the loss of the verdicts on restored pictures, and the distance of their features from those of the
+        good ones, or None if it has no weight."""
+        # Copies without gradients: this turn trains only the generator and leaves the running statistics, which the
+        # discriminator's own turns update.
         fixed = {name: parameter.detach() for name, parameter in discriminator.named_parameters()}
         fixed |= {name: buffer.clone() for name, buffer in discriminator.named_buffers()}
 
