@@ -1,0 +1,35 @@
+"""docs/cli.md lists the options that the commands have."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from nncodec.cli import main
+
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+COMMANDS = ("encode", "decode", "info", "check", "enhance", "demo", "compare", "models", "plugins")
+
+
+def section_of(command: str) -> str:
+    """Return the part of the page under the heading that names a command."""
+    sections = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.M)
+    (section,) = [text for text in sections[1:] if command in text.splitlines()[0].split()]
+    return section
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_on_the_page_and_every_one_on_the_page_exists(command: str) -> None:
+    options = [p for p in main.commands[command].params if isinstance(p, click.Option)]
+    named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", section_of(command)))
+    for option in options:
+        assert named & set(option.opts), option.opts
+    # A section may speak of two commands, and examples of others.
+    there = {name for other in COMMANDS for p in main.commands[other].params for name in p.opts}
+    assert named <= there
+    for row in re.findall(r"^\| (`-.*?) \| ", section_of(command), re.M):
+        own = {name for option in options for name in option.opts}
+        assert set(re.findall(r"`(--?[a-z-]+)", row)) <= own, row
