@@ -59,7 +59,7 @@ def test_from_a_file_of_pictures_to_an_installed_model(run: Run, digits: Path) -
     picture.save("one.png")
     assert run("encode", "one.png", "-m", "mine").exit_code == 0
     assert nncodec.decode(Path("one.nnc").read_bytes()).size == (12, 12)
-    # The name is taken now, and the model can be gone on from, by name and as a file, without naming the architecture.
+    # The name is taken now. Training can continue from the model, by name or as a file, without an architecture.
     again = run("train", "dense", digits, "-o", "again.safetensors", "--name", "mine", *SMALL)
     assert "already installed" in one_line(again, 1)
     for number, base in enumerate(("mine", "mine.safetensors")):
@@ -121,9 +121,9 @@ def test_what_is_wrong_is_one_line_and_nothing_is_left(
 
 
 def test_the_help_names_the_architectures_and_the_list_their_settings(run: Run) -> None:
-    told = " ".join(run("train", "--help").stdout.partition("can be trained here: ")[2].split())
-    assert {"dense", "hyperprior"} <= set(told.rstrip(".").split(", "))
-    assert "blocks" not in told  # it has no recipe
+    output = " ".join(run("train", "--help").stdout.partition("can be trained here: ")[2].split())
+    assert {"dense", "hyperprior"} <= set(output.rstrip(".").split(", "))
+    assert "blocks" not in output  # it has no recipe
     listed = run("train", "dense", "--list-settings")
     assert listed.exit_code == 0
     rows = {line.split()[0]: line for line in listed.stdout.splitlines()}
@@ -183,12 +183,12 @@ def test_an_interrupted_run_resumes_to_the_same_model(
     while not Path("broken.run/checkpoint.pt").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(end)
-    _, told = process.communicate(timeout=120)
+    _, output = process.communicate(timeout=120)
     command = f"nncodec train dense digits -o broken.safetensors --name same {shlex.join(map(str, further))} --resume"
     assert not Path("broken.safetensors").exists()
     if end == signal.SIGINT:
         assert process.returncode == 130
-        assert told.decode().splitlines()[-1] == f"nncodec: interrupted; resume with: {command}"
+        assert output.decode().splitlines()[-1] == f"nncodec: interrupted; resume with: {command}"
     resumed = run(*shlex.split(command)[1:])
     assert resumed.exit_code == 0, resumed.output
     assert "resuming after step" in resumed.stderr

@@ -84,8 +84,8 @@ def test_two_folders_that_pair_and_two_that_do_not(run: Run, crops: Path) -> Non
     assert done.exit_code == 0, done.output
     assert "6 pairs in colour" in done.stderr
     shutil.copy("crops/a0.png", "crops/b.png")
-    told = one_line(run(*command, "--factor", 2, "-f", "--run", "other"), 1)
-    assert told == "nncodec: the folders do not pair: crops/b.png has no partner in worse"
+    message = one_line(run(*command, "--factor", 2, "-f", "--run", "other"), 1)
+    assert message == "nncodec: the folders do not pair: crops/b.png has no partner in worse"
 
 
 def test_an_interrupted_run_resumes_with_the_same_options(run: Run, crops: Path) -> None:
@@ -109,14 +109,14 @@ def test_every_setting_is_an_option_and_wins_over_set(run: Run) -> None:
         model_info = read_model_info(Path(output))
         assert model_info.config["latents"] == 5
         assert model_info.card["training"]["settings"]["held_back"] == 0.3
-    assert not [one.name for one in train_command.params if one.name == "setting_latents"]  # of that run only
+    assert not [param.name for param in train_command.params if param.name == "setting_latents"]  # of that run only
 
 
 def test_the_help_of_an_architecture_shows_its_settings(run: Run) -> None:
     shown = run("train", "srgan", "--help").stdout
     own, _, settings = shown.partition("Settings of srgan:")
     words = " ".join(settings.split())
-    assert "--factor N how many times larger" in words
+    assert "--factor N enlargement along each edge" in words
     assert "[default: 4]" in words
     assert "--normalise true|false" in words
     assert "--patience N" in words

@@ -59,7 +59,7 @@ def test_feature_maps_follow_the_named_relus() -> None:
     network = VGG16(1, head="dense")
     pixels = torch.rand(1, 3, 32, 32)
     maps = network.feature_maps(pixels, ["relu3_3", "relu1_2"])
-    assert [tuple(one.shape) for one in maps] == [(1, 64, 32, 32), (1, 256, 8, 8)]
+    assert [tuple(feature_map.shape) for feature_map in maps] == [(1, 64, 32, 32), (1, 256, 8, 8)]
     assert all(isinstance(network.features[index], nn.ReLU) for index in LAYERS.values())
     assert torch.equal(maps[1], network.features[: LAYERS["relu3_3"] + 1](normalised(pixels)))
 

@@ -100,9 +100,9 @@ def test_two_processes_give_the_loss_curve_of_one(digits: Path, tmp_path: Path) 
 @pytest.fixture
 def started() -> Iterator[list[subprocess.Popen[str]]]:
     """Processes that the fixture kills after the test, with their children."""
-    begun: list[subprocess.Popen[str]] = []
-    yield begun
-    for process in begun:
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
         if process.poll() is None:
             for child in children_of(process.pid):
                 os.kill(child, signal.SIGKILL)
@@ -134,9 +134,9 @@ def test_a_killed_worker_is_restarted_and_resumes_from_the_last_checkpoint(
     os.kill(workers[1], signal.SIGKILL)
     assert process.stderr is not None
     with process.stderr:
-        told = process.stderr.read()
-    assert process.wait(300) == 0, told
-    resumed = [line for line in told.splitlines() if "resuming after step" in line]
+        stderr = process.stderr.read()
+    assert process.wait(300) == 0, stderr
+    resumed = [line for line in stderr.splitlines() if "resuming after step" in line]
     assert len(resumed) == 1
     assert read_model_info(output).card["training"]["steps"] == 300
     steps = [row["step"] for row in CsvLog(output.with_suffix(".run") / "log.csv").rows()]
@@ -149,5 +149,5 @@ def test_a_batch_that_cannot_be_shared_is_one_line(digits: Path, tmp_path: Path)
     command = [*TORCHRUN, "-m", "nncodec", *options(digits, tmp_path / "x.safetensors", *further)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
-    told = [line for line in done.stderr.splitlines() if line.startswith("nncodec: a batch of 1 cannot be shared")]
-    assert len(told) == 1
+    lines = [line for line in done.stderr.splitlines() if line.startswith("nncodec: a batch of 1 cannot be shared")]
+    assert len(lines) == 1

@@ -170,7 +170,7 @@ def test_ctrl_c_takes_effect_after_the_step_and_its_handler_is_restored(tmp_path
     with pytest.raises(KeyboardInterrupt):
         fit(Interrupted(), ArraySampler(PICTURES, 8, seed=1), Schedule(0.05, steps=20), LoopOptions(checkpoint=path))
     state = load_checkpoint(path)
-    assert state["step"] == 11  # the step that was begun is finished
+    assert state["step"] == 11  # the current step is finished
     assert state["optimizer"]["state"][0]["step"] == 11
     assert signal.getsignal(signal.SIGINT) is before
 

@@ -69,26 +69,28 @@ def test_ssim_agrees_with_scikit_image() -> None:
 
 
 def test_ms_ssim_agrees_with_pytorch_msssim() -> None:
-    restored, original = (torch.cat([one[..., :192, :], one[..., 64:, :]], 1) for one in pair(2))  # (1, 2, 192, 256)
+    restored, original = (
+        torch.cat([image[..., :192, :], image[..., 64:, :]], 1) for image in pair(2)
+    )  # (1, 2, 192, 256)
     expected = ms_ssim(restored, original, data_range=1.0).item()
     assert 0.5 < expected < 0.98
     assert 1 - multiscale_dissimilarity(restored, original).item() == pytest.approx(expected, abs=2e-5)
 
 
 def test_ms_ssim_of_a_small_picture_uses_the_scales_that_fit() -> None:
-    restored, original = (one[..., :21, :40] for one in pair())
+    restored, original = (image[..., :21, :40] for image in pair())
     assert multiscale_dissimilarity(restored, original).item() == pytest.approx(
         dissimilarity(restored, original).item()
     )
 
 
 def test_ms_ssim_of_three_scales_agrees_with_pytorch_msssims_parts() -> None:
-    restored, original = (one[..., :44, :44] for one in pair())  # 44, 22 and 11 pixels
+    restored, original = (image[..., :44, :44] for image in pair())  # 44, 22 and 11 pixels
     window = _fspecial_gauss_1d(11, 1.5).double()[None]
     weights = np.array([0.0448, 0.2856, 0.3001]) / (0.0448 + 0.2856 + 0.3001)
     expected = 1.0
     for scale, weight in enumerate(weights):
-        pooled = (F.avg_pool2d(one, 2**scale) for one in (restored, original))
+        pooled = (F.avg_pool2d(image, 2**scale) for image in (restored, original))
         similarity, structure = _ssim(*pooled, data_range=1.0, win=window)
         expected *= (similarity if scale == 2 else structure).item() ** weight
     assert 1 - multiscale_dissimilarity(restored, original).item() == pytest.approx(expected, abs=2e-5)
@@ -104,7 +106,7 @@ def test_ms_ssim_of_opposites_has_a_gradient() -> None:
 
 @pytest.mark.parametrize("loss", [dissimilarity, multiscale_dissimilarity])
 def test_autocast_does_not_round_variances(loss: Loss) -> None:
-    restored, original = (one.float() * 0.01 + 0.9 for one in pair())  # variances far below bfloat16's steps
+    restored, original = (image.float() * 0.01 + 0.9 for image in pair())  # variances far below bfloat16's steps
     with torch.autocast("cpu", dtype=torch.bfloat16):
         inside = loss(restored, original).item()
     assert inside == loss(restored, original).item()
@@ -199,7 +201,7 @@ def test_without_features_the_perceptual_loss_says_what_to_do(monkeypatch: pytes
 
 
 def test_a_weighted_sum_is_the_sum_of_its_weighted_parts(own_weights: Path) -> None:
-    restored, original = (one.float() for one in pair(16))
+    restored, original = (image.float() for image in pair(16))
     parts = {"ssim": 0.3, "perceptual": 0.2, "mse": 0.5}
     text = "0.3*ssim + 0.2 * perceptual+.5*mse"
     assert parts_of(text) == parts

@@ -73,15 +73,18 @@ def test_a_kernel_moves_as_torchs_muon_moves_its_matrix(layout: torch.memory_for
 
 @pytest.mark.parametrize(("shape", "tables"), [((5,), False), ((4, 1, 3, 3), False), ((3, 4), True)], ids=str)
 def test_parameters_that_are_not_matrices_move_as_with_adam(shape: tuple[int, ...], tables: bool) -> None:
-    one, same = nn.Parameter(torch.ones(shape)), nn.Parameter(torch.ones(shape))
+    parameter, same = nn.Parameter(torch.ones(shape)), nn.Parameter(torch.ones(shape))
     matrix = nn.Parameter(torch.ones(2, 2))
-    groups: list[dict[str, Any]] = [{"params": [matrix], "lr": 0.1}, {"params": [one], "lr": 0.2, "tables": tables}]
+    groups: list[dict[str, Any]] = [
+        {"params": [matrix], "lr": 0.1},
+        {"params": [parameter], "lr": 0.2, "tables": tables},
+    ]
     ours, adam = optimizer_for(MUON, groups), torch.optim.Adam([same], 0.2)
-    gradient = torch.arange(float(one.numel())).reshape(shape)
-    one.grad, same.grad = gradient, gradient.clone()
+    gradient = torch.arange(float(parameter.numel())).reshape(shape)
+    parameter.grad, same.grad = gradient, gradient.clone()
     ours.step()
     adam.step()
-    assert torch.allclose(one, same)
+    assert torch.allclose(parameter, same)
     assert (matrix == 1).all()  # it had no gradient
     assert [group["lr"] for group in ours.param_groups] == [0.1, 0.2]
 
@@ -94,8 +97,8 @@ def test_a_run_resumed_with_muon_ends_like_an_uninterrupted_one(tmp_path: Path) 
     unbroken, _ = trained(12, 12, tmp_path / "a.pt")
     trained(5, 12, tmp_path / "b.pt")
     resumed, _ = trained(12, 12, tmp_path / "b.pt")
-    for one, other in zip(unbroken.parameters(), resumed.parameters(), strict=True):
-        assert torch.equal(one, other)
+    for parameter, other in zip(unbroken.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(parameter, other)
 
 
 def test_a_checkpoint_of_another_optimizer_is_refused_in_one_line(tmp_path: Path) -> None:

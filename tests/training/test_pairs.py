@@ -45,10 +45,10 @@ def read(
     """Return the pairs and the notes."""
     events: list[Event] = []
     low, high = folder / "low", folder / "high"
-    found = read_pairs(low, high, held_back=held_back, crop=crop, memory_bytes=memory_bytes, on_event=events.append)
+    loaded = read_pairs(low, high, held_back=held_back, crop=crop, memory_bytes=memory_bytes, on_event=events.append)
     notes = [event.text for event in events if isinstance(event, Note)]
     assert not [note for note in notes if "\n" in note]
-    return found, notes
+    return loaded, notes
 
 
 def pulled_apart(pair: Pixels, factor: int) -> tuple[Pixels, Pixels]:
@@ -63,14 +63,14 @@ def test_pictures_pair_by_place_and_name_whatever_the_extension(save: Save, tmp_
     save("b.png", "b.bmp", factor=factor)
     save("below/a.tif", "below/a.png", factor=factor, top=100)
     (tmp_path / "low" / "notes.txt").write_text("no picture")
-    found, notes = read(tmp_path)
+    loaded, notes = read(tmp_path)
     assert notes == []
-    assert found.factor == factor
-    assert found.summary.factor == factor
-    assert found.converted("RGB") is found
-    assert found.name == "high"
-    assert {one.shape for one in found.training} == {(32, 48, 6)}
-    for pair, top in zip(found.training, (0, 100), strict=True):
+    assert loaded.factor == factor
+    assert loaded.summary.factor == factor
+    assert loaded.converted("RGB") is loaded
+    assert loaded.name == "high"
+    assert {picture.shape for picture in loaded.training} == {(32, 48, 6)}
+    for pair, top in zip(loaded.training, (0, 100), strict=True):
         good, worse = pulled_apart(pair, factor)
         assert np.array_equal(good, ASTRONAUT[top : top + 32, 200:248])
         assert np.array_equal(worse, np.asarray(Image.fromarray(good).reduce(factor)))
@@ -82,10 +82,10 @@ def test_grey_palette_transparent_and_deep_pictures_become_colour(save: Save, tm
     deep = np.full((32, 48), 257 * 9, np.uint16)
     Image.fromarray(deep).save(tmp_path / "high" / "deep.png")
     Image.fromarray(deep[:16, :24]).save(tmp_path / "low" / "deep.png")
-    found, _ = read(tmp_path)
-    assert [one.shape for one in found.training] == [(32, 48, 6)] * 5
-    assert (found.training[-1] == 9).all() or (found.training[3] == 9).all()
-    grey = found.training[0]
+    loaded, _ = read(tmp_path)
+    assert [picture.shape for picture in loaded.training] == [(32, 48, 6)] * 5
+    assert (loaded.training[-1] == 9).all() or (loaded.training[3] == 9).all()
+    grey = loaded.training[0]
     assert np.array_equal(grey[:, :, 0], grey[:, :, 1])
 
 
@@ -155,8 +155,8 @@ def test_pairs_that_cannot_be_read_are_named_and_skipped(save: Save, tmp_path: P
     save("b.png", "b.png")
     whole = (tmp_path / "low" / "a.png").read_bytes()
     (tmp_path / "low" / "a.png").write_bytes(whole[: len(whole) // 2])
-    found, notes = read(tmp_path)
-    assert (found.count, found.skipped) == (1, 1)
+    loaded, notes = read(tmp_path)
+    assert (loaded.count, loaded.skipped) == (1, 1)
     assert notes[0].startswith(f"{tmp_path / 'low' / 'a.png'} is skipped, and its partner")
     (tmp_path / "high" / "b.png").write_text("no picture")
     assert "none of the 2 pairs" in refused(tmp_path)
@@ -166,11 +166,11 @@ def test_windows_of_pairs_stay_aligned_if_memory_is_short(save: Save, tmp_path: 
     for number in range(4):
         save(f"{number}.png", f"{number}.png", factor=4, top=50 * number)
     budget = 6 * 4 * 24 * 32
-    found, notes = read(tmp_path, memory_bytes=budget)
-    assert sum(one.nbytes for one in found.training) <= budget
+    loaded, notes = read(tmp_path, memory_bytes=budget)
+    assert sum(picture.nbytes for picture in loaded.training) <= budget
     assert any("a window of" in note for note in notes)
     tops = []
-    for number, pair in enumerate(found.training):
+    for number, pair in enumerate(loaded.training):
         good, worse = pulled_apart(pair, 4)
         assert np.array_equal(worse, np.asarray(Image.fromarray(good).reduce(4)))
         whole = ASTRONAUT[50 * number : 50 * number + 32, 200:248]
@@ -193,9 +193,9 @@ def test_crops_of_pairs_are_aligned_mirrored_together_and_never_reduced(
 ) -> None:
     for number in range(6):
         save(f"{number}.png", f"{number}.png", factor=4, top=50 * number)
-    found, _ = read(tmp_path, held_back=0.2)
+    loaded, _ = read(tmp_path, held_back=0.2)
     run = RunOptions(epochs=1, batch_size=64, crop=16, augment=augment)
-    made = make_batches(4, found, run, lambda text: None)
+    made = make_batches(4, loaded, run, lambda text: None)
     crops = [*made.sampler.batch(0), *made.validation[0]]
     assert len({crop.tobytes() for crop in crops}) > 20
     for crop in crops:

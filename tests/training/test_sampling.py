@@ -21,10 +21,10 @@ def pictures(*sizes: tuple[int, int], channels: int = 1, held_back: int = 1) -> 
     return TrainingSet(every[:cut], every[cut:], len(every), 0, "noise")
 
 
-def batches(size: tuple[int, int] | int, found: TrainingSet, **options: object) -> tuple[Batches, list[str]]:
+def batches(size: tuple[int, int] | int, data: TrainingSet, **options: object) -> tuple[Batches, list[str]]:
     notes: list[Event] = []
     run = RunOptions(epochs=1, **options)  # type: ignore[arg-type]
-    return make_batches(size, found, run, notes.append), [note.text for note in notes if isinstance(note, Note)]
+    return make_batches(size, data, run, notes.append), [note.text for note in notes if isinstance(note, Note)]
 
 
 def test_crops_repeat_for_the_same_step_and_differ_between_steps() -> None:
@@ -55,13 +55,13 @@ def test_an_epoch_shows_every_picture_once_and_the_next_in_another_order() -> No
 
 
 def test_pictures_of_the_only_size_are_taken_whole_and_once_per_epoch() -> None:
-    found = pictures(*[(6, 4)] * 9)
-    made, _ = batches((4, 6), found, batch_size=4)
+    data = pictures(*[(6, 4)] * 9)
+    made, _ = batches((4, 6), data, batch_size=4)
     assert made.steps_per_epoch == 2
-    epoch = [one.tobytes() for step in range(2) for one in made.sampler.batch(step)]
+    epoch = [picture.tobytes() for step in range(2) for picture in made.sampler.batch(step)]
     assert len(set(epoch)) == 8
-    assert set(epoch) == {one.tobytes() for one in found.training}
-    assert [one.tobytes() for batch in made.validation for one in batch] == [found.validation[0].tobytes()]
+    assert set(epoch) == {picture.tobytes() for picture in data.training}
+    assert [picture.tobytes() for batch in made.validation for picture in batch] == [data.validation[0].tobytes()]
 
 
 def test_pictures_of_another_size_are_refused_with_both_sizes() -> None:
@@ -70,8 +70,8 @@ def test_pictures_of_another_size_are_refused_with_both_sizes() -> None:
 
 
 def test_small_pictures_of_one_size_are_padded_as_the_encoder_pads_them() -> None:
-    found = pictures(*[(28, 28)] * 5)
-    made, notes = batches(16, found, batch_size=4, crop=128)
+    data = pictures(*[(28, 28)] * 5)
+    made, notes = batches(16, data, batch_size=4, crop=128)
     assert notes == []
     batch = made.sampler.batch(0)
     assert batch.shape == (4, 32, 32, 1)
@@ -103,10 +103,10 @@ def test_crops_reach_as_far_as_the_padding_and_no_further() -> None:
 
 def test_crops_are_not_mirrored_by_default() -> None:
     ramp = np.tile(np.arange(100, dtype=np.uint8)[None, :, None], (100, 1, 1))
-    found = TrainingSet([ramp], [ramp], 1, 0, "ramp")
+    data = TrainingSet([ramp], [ramp], 1, 0, "ramp")
 
     def rising(augment: bool) -> set[bool]:
-        made, _ = batches(8, found, batch_size=32, crop=32, augment=augment)
+        made, _ = batches(8, data, batch_size=32, crop=32, augment=augment)
         return {bool(crop[0, -1, 0] > crop[0, 0, 0]) for crop in made.sampler.batch(0)}
 
     assert rising(False) == {True}
@@ -124,9 +124,9 @@ def test_short_epochs_are_grouped_between_validations() -> None:
 
 
 def test_validation_is_repeatable_bounded_and_apart_from_training() -> None:
-    found = pictures(*[(40, 40)] * 300, held_back=290)
-    first, _ = batches(8, found, batch_size=4, crop=16)
-    again, _ = batches(8, found, batch_size=4, crop=16)
+    data = pictures(*[(40, 40)] * 300, held_back=290)
+    first, _ = batches(8, data, batch_size=4, crop=16)
+    again, _ = batches(8, data, batch_size=4, crop=16)
     assert all(np.array_equal(a, b) for a, b in zip(first.validation, again.validation, strict=True))
     assert sum(len(batch) for batch in first.validation) == 4 * 6  # batches: a quarter of the 26 steps in between
     many, _ = batches((2, 2), pictures(*[(2, 2)] * 2000, held_back=1000), batch_size=4)
@@ -141,13 +141,15 @@ def test_pairs_of_one_size_stay_in_their_squares_and_are_not_mirrored(size: tupl
     # Each plane of a picture tells of every pixel where in a square it is.
     rows, columns = np.mgrid[: size[0], : size[1]] % 16
     picture = np.stack([rows, columns] * 3, axis=2).astype(np.uint8)
-    found = TrainingSet([picture] * 8, [picture], 9, 0, "squares", factor=1)
-    made, _ = batches(16, found, batch_size=4, crop=32, augment=True)
+    data = TrainingSet([picture] * 8, [picture], 9, 0, "squares", factor=1)
+    made, _ = batches(16, data, batch_size=4, crop=32, augment=True)
     edge = min(32, *size)
     for batch in (*(made.sampler.batch(step) for step in range(6)), *made.validation):
         assert batch.shape[1:] == (edge, edge, 6)
         assert (batch[..., 0] == np.mgrid[:edge, :edge][0] % 16).all()
         assert (batch[..., 1] == np.mgrid[:edge, :edge][1] % 16).all()
-    without, _ = batches(1, found, batch_size=4, crop=32, augment=True)
-    begins = {(int(one[0, 0, 0]), int(one[0, 0, 1])) for step in range(6) for one in without.sampler.batch(step)}
+    without, _ = batches(1, data, batch_size=4, crop=32, augment=True)
+    begins = {
+        (int(picture[0, 0, 0]), int(picture[0, 0, 1])) for step in range(6) for picture in without.sampler.batch(step)
+    }
     assert len(begins) > 1

@@ -118,7 +118,9 @@ def test_a_setting_may_not_have_the_name_of_a_run_option() -> None:
 
 
 def test_every_option_of_a_run_has_a_line_of_help() -> None:
-    assert all(one.help and "\n" not in one.help for one in settings_of(OwnRecipe).values() if one.of_run)
+    assert all(
+        setting.help and "\n" not in setting.help for setting in settings_of(OwnRecipe).values() if setting.of_run
+    )
 
 
 def test_toml_is_read_and_other_files_are_refused(tmp_path: Path) -> None:

@@ -26,10 +26,10 @@ def read(
 ) -> tuple[TrainingSet, list[str]]:
     """Return the pictures and the notes."""
     events: list[Event] = []
-    found = read_data(source, held_back=held_back, crop=crop, memory_bytes=memory_bytes, on_event=events.append)
+    loaded = read_data(source, held_back=held_back, crop=crop, memory_bytes=memory_bytes, on_event=events.append)
     notes = [event.text for event in events if isinstance(event, Note)]
     assert not [note for note in notes if "\n" in note]
-    return found, notes
+    return loaded, notes
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -49,17 +49,17 @@ def test_modes_formats_and_folders_may_be_mixed(tmp_path: Path) -> None:
     colour.quantize(8).save(tmp_path / "g.gif")
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / ".hidden.png").write_bytes(b"no picture")
-    found, notes = read(tmp_path)
+    loaded, notes = read(tmp_path)
     assert notes == []
-    shapes = [one.shape for one in found.training]
+    shapes = [picture.shape for picture in loaded.training]
     assert shapes == [(60, 80, 3), (60, 80, 3), (60, 80, 3), (60, 80, 1), (60, 80, 1), (60, 80, 1), (60, 80, 3)]
-    assert np.array_equal(found.training[1], ASTRONAUT)
+    assert np.array_equal(loaded.training[1], ASTRONAUT)
     for grey_one in (3, 4, 5):  # equal channels are grey, and 16 bits are scaled to 8
-        assert np.array_equal(found.training[grey_one][:, :, 0], CAMERA)
-    summary = found.summary
+        assert np.array_equal(loaded.training[grey_one][:, :, 0], CAMERA)
+    summary = loaded.summary
     assert (summary.count, summary.width, summary.height, summary.grey) == (7, 80, 60, False)
-    assert {one.shape for one in found.converted("L").training} == {(60, 80, 1)}
-    assert {one.shape for one in found.converted("RGB").training} == {(60, 80, 3)}
+    assert {picture.shape for picture in loaded.converted("L").training} == {(60, 80, 1)}
+    assert {picture.shape for picture in loaded.converted("RGB").training} == {(60, 80, 3)}
 
 
 def test_modes_are_converted_as_pillow_does() -> None:
@@ -71,8 +71,8 @@ def test_pictures_are_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise
     Image.fromarray(ASTRONAUT).save(tmp_path / "a.png", exif=exif)
-    (found,) = read(tmp_path)[0].training
-    assert np.array_equal(found, np.rot90(ASTRONAUT, -1))
+    (loaded,) = read(tmp_path)[0].training
+    assert np.array_equal(loaded, np.rot90(ASTRONAUT, -1))
 
 
 def test_unreadable_files_are_named_counted_and_skipped(tmp_path: Path) -> None:
@@ -81,9 +81,9 @@ def test_unreadable_files_are_named_counted_and_skipped(tmp_path: Path) -> None:
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("no picture")
-    found, notes = read(tmp_path)
-    assert len(found.training) == 1
-    assert found.skipped == 3
+    loaded, notes = read(tmp_path)
+    assert len(loaded.training) == 1
+    assert loaded.skipped == 3
     for name in ("cut.png", "empty.jpg", "text.jpg"):
         assert sum(f"{name} is skipped: " in note for note in notes) == 1
     assert notes[-1] == "3 of 4 pictures cannot be read and are skipped"
@@ -92,8 +92,8 @@ def test_unreadable_files_are_named_counted_and_skipped(tmp_path: Path) -> None:
 def test_the_note_about_a_picture_that_is_too_large_says_what_to_do(tmp_path: Path) -> None:
     Image.fromarray(ASTRONAUT).save(tmp_path / "good.png")
     Image.new("1", (16384, 16384)).save(tmp_path / "large.png")
-    found, notes = read(tmp_path)
-    assert (len(found.training), found.skipped) == (1, 1)
+    loaded, notes = read(tmp_path)
+    assert (len(loaded.training), loaded.skipped) == (1, 1)
     assert notes[0].endswith("large.png is skipped: it has too many pixels; make it smaller first")
 
 
@@ -112,20 +112,20 @@ def test_nothing_to_train_on_is_one_line(tmp_path: Path) -> None:
 
 def test_the_data_may_be_a_single_file(tmp_path: Path) -> None:
     Image.fromarray(ASTRONAUT).save(tmp_path / "a.png")
-    found, notes = read(tmp_path / "a.png", held_back=0.1)
-    assert found.count == 1
-    assert np.array_equal(found.training[0], found.validation[0])
+    loaded, notes = read(tmp_path / "a.png", held_back=0.1)
+    assert loaded.count == 1
+    assert np.array_equal(loaded.training[0], loaded.validation[0])
     assert any("single picture" in note for note in notes)
 
 
 def test_idx_files_hold_grey_or_colour_pictures(tmp_path: Path) -> None:
     path = tmp_path / "pictures"
     path.write_bytes(idx(np.stack([CAMERA] * 40)))
-    found, _ = read(path, held_back=0.25)
-    assert found.summary.grey
-    assert (found.summary.width, found.summary.height) == (80, 60)
-    assert len(found.training) + len(found.validation) == found.count == 40
-    assert 4 < len(found.validation) < 17
+    loaded, _ = read(path, held_back=0.25)
+    assert loaded.summary.grey
+    assert (loaded.summary.width, loaded.summary.height) == (80, 60)
+    assert len(loaded.training) + len(loaded.validation) == loaded.count == 40
+    assert 4 < len(loaded.validation) < 17
     path.write_bytes(idx(np.stack([ASTRONAUT] * 3)))
     assert np.array_equal(read(path)[0].training[2], ASTRONAUT)
 
@@ -149,10 +149,10 @@ def test_other_idx_files_are_refused(tmp_path: Path, array: np.ndarray, complain
 def test_no_side_is_empty(tmp_path: Path, held_back: float) -> None:
     for number in range(5):
         Image.new("L", (4, 4), number).save(tmp_path / f"{number}.png")
-    found, _ = read(tmp_path, held_back=held_back)
-    assert found.training
-    assert found.validation
-    levels = [int(one[0, 0, 0]) for one in (*found.training, *found.validation)]
+    loaded, _ = read(tmp_path, held_back=held_back)
+    assert loaded.training
+    assert loaded.validation
+    levels = [int(picture[0, 0, 0]) for picture in (*loaded.training, *loaded.validation)]
     assert sorted(levels) == list(range(5))
 
 
@@ -164,34 +164,37 @@ def folder_of(folder: Path, count: int, edge: int) -> Path:
     return folder
 
 
-def held_bytes(found: TrainingSet) -> int:
+def held_bytes(loaded: TrainingSet) -> int:
     """Return the bytes that the arrays keep alive, which for views is more than they show."""
-    return sum((one if one.base is None else np.asarray(one.base)).nbytes for one in found.training)
+    return sum((picture if picture.base is None else np.asarray(picture.base)).nbytes for picture in loaded.training)
 
 
 def test_large_pictures_are_cut_to_windows_if_memory_is_short(tmp_path: Path) -> None:
     folder_of(tmp_path, 4, 100)
     Image.fromarray(CAMERA[:20, :20]).save(tmp_path / "small.png")
-    found, notes = read(tmp_path, memory_bytes=60_000)
-    assert held_bytes(found) <= 60_000
-    assert len(found.training) == 5
-    assert {one.shape[0] for one in found.training} == {70, 20}  # 4 x 70 x 70 x 3, and what the small one leaves
+    loaded, notes = read(tmp_path, memory_bytes=60_000)
+    assert held_bytes(loaded) <= 60_000
+    assert len(loaded.training) == 5
+    assert {picture.shape[0] for picture in loaded.training} == {
+        70,
+        20,
+    }  # 4 x 70 x 70 x 3, beside the small one
     assert any("window" in note and "memory_mib" in note for note in notes)
     again, _ = read(tmp_path, memory_bytes=60_000)
-    assert all(np.array_equal(a, b) for a, b in zip(found.training, again.training, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(loaded.training, again.training, strict=True))
 
 
 def test_some_pictures_are_left_out_if_windows_would_be_too_small(tmp_path: Path) -> None:
     folder_of(tmp_path, 10, 100)
-    found, notes = read(tmp_path, memory_bytes=12_000)
-    assert held_bytes(found) <= 12_000
-    assert {one.shape for one in found.training} == {(32, 32, 3)}  # twice the crop
-    assert len(found.training) == 3
+    loaded, notes = read(tmp_path, memory_bytes=12_000)
+    assert held_bytes(loaded) <= 12_000
+    assert {picture.shape for picture in loaded.training} == {(32, 32, 3)}  # twice the crop
+    assert len(loaded.training) == 3
     assert any("3 of 10 pictures are used" in note for note in notes)
 
 
 def test_a_long_idx_file_is_cut(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(idx(np.zeros((100, 10, 10), np.uint8)))
-    found, notes = read(tmp_path / "file", memory_bytes=3000)
-    assert found.count == 30
+    loaded, notes = read(tmp_path / "file", memory_bytes=3000)
+    assert loaded.count == 30
     assert any("30 of 100 pictures are used" in note for note in notes)
