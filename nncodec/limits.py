@@ -1,4 +1,4 @@
-"""Bounds that a file must keep before anything is allocated for it."""
+"""Limits on what a file may ask for, checked before anything is allocated."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from nncodec.errors import LimitExceeded
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a decoder is willing to do for one file. Every entry can be set per call.
+    """The most that a decoder does for one file. Every limit can be set per call.
 
     Args:
-        pixels: width x height x frames, and the same of the display size. The default is the size at which Pillow
-            calls a picture a decompression bomb.
+        pixels: width x height x frames, of the coded and of the display size. The default is the size at which Pillow
+            warns of a decompression bomb.
         frames: frames in one file.
-        block_pixels: width x height x frames of one block, padded as its model pads: what is decoded at once. Encoders
-            here keep to half of the default.
+        block_pixels: padded width x height x frames of one block, which is decoded at once. This encoder uses at most
+            half of the default.
         blocks: independently coded blocks in one file.
-        chunk_bytes: one chunk as stored, other than alpha, which `pixels` bounds.
-        preview_pixels: the preview picture, which is decoded by Pillow.
-        resampled_edge: coded and display width and height where they differ: Pillow's resampling takes some 50 bytes
-            for each pixel of an edge.
+        chunk_bytes: stored size of a chunk, except alpha, which `pixels` bounds.
+        preview_pixels: size of the preview, which Pillow decodes.
+        resampled_edge: coded and display width and height, if they differ: Pillow's resampling takes about 50 bytes for
+            each pixel of an edge.
     """
 
     pixels: int = 178_956_970

@@ -1,1 +1,1 @@
-"""Small helpers that every room shares; nothing here knows what an image is."""
+"""Small helpers that all rooms share; none of them handles images."""

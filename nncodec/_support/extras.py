@@ -1,4 +1,4 @@
-"""What only some installations have: packages of the extras in `setup.cfg`, imported where they are used."""
+"""Optional packages, of the extras in `setup.cfg`; they are imported where they are used."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from nncodec.errors import NncError
 
 
 def is_installed(module: str) -> bool:
-    """Whether a top-level module can be found, without importing it."""
+    """Return whether a top-level module is installed, without importing it."""
     return importlib.util.find_spec(module) is not None
 
 
 def check(module: str, extra: str, purpose: str) -> None:
-    """Refuse at once what `require` would refuse later, without importing anything; arguments, errors: see there."""
+    """Raise what `require` would raise, without importing the module; arguments, errors: see there."""
     if not is_installed(module.split(".")[0]):
         raise _missing(module, extra, purpose)
 
 
 def require(module: str, extra: str, purpose: str) -> Any:
-    """Import a module that an extra of this distribution brings.
+    """Import a module that an extra of this distribution installs.
 
     Args:
-        module: its full name.
-        extra: the extra, as pip calls it.
-        purpose: what needs it, to begin the sentence with.
+        module: full name.
+        extra: name of the extra.
+        purpose: what needs the module; the message begins with it.
 
     Raises:
-        NncError: it is not installed; one line says how to install it.
+        NncError: the module is not installed; the message says how to install it.
     """
     try:
         return importlib.import_module(module)

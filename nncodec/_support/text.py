@@ -1,4 +1,4 @@
-"""Sentences for people, each on one line."""
+"""Messages for users, each on one line."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from nncodec.errors import NncError
 
 
 def line_of(message: str, name: str = "") -> str:
-    """Return a message as commands write it, `nncodec: name: message`; always a single line."""
+    """Return a message as commands print it, `nncodec: name: message`, on a single line."""
     return plain(": ".join(part for part in ("nncodec", name, message) if part))
 
 
 def plain(text: str) -> str:
-    """Return text on one line and without control characters: names in files may hold what a terminal obeys."""
+    """Return text on one line without control characters, which a terminal would obey."""
     return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
 def describe(error: BaseException) -> str:
-    """Return what went wrong with a file as one sentence."""
+    """Return one sentence that says what went wrong with a file."""
     if isinstance(error, NncError):
         return str(error)
     if isinstance(error, UnidentifiedImageError):

@@ -1,8 +1,8 @@
-"""How a stack of pictures is cut into blocks and tiles, and where a model's windows around them lie.
+"""The blocks and tiles of a stack of pictures, and a model's windows around them.
 
-A block is the unit of entropy coding and of random access. A tile is what a transform runs on at once: working memory
-is bounded by its size, whatever that of the picture. Windows reach one halo beyond a tile and stop at the padded edge
-of the picture, so a model sees in every tile exactly what it would see in the whole picture: no seams.
+A block is the unit of entropy coding and of random access. A tile is the unit of transforms: its size bounds working
+memory, whatever the size of the picture. Windows extend one halo beyond a tile, up to the padded edge of the picture,
+so a model sees in each tile exactly what it would see in the whole picture, and there are no seams.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from nncodec.picture.area import Area, Span, aligned, pieces
 from nncodec.plugin.codec import AnySize, CodecTraits
 
 PIXELS_AT_ONCE = 1 << 22
-"""Frames are put into one block, and pictures of a batch are taken together, up to about this many pixels."""
+"""Frames share a block, and images of a batch share a pass of the model, up to about this many pixels."""
 TILE_EDGE = 1 << 10
-"""Transforms run on at most this many pixels along each axis, and a halo around them.
+"""Transforms run on tiles of at most this many pixels along each axis, plus a halo.
 
-The edge is a compromise. Networks for photographs hold some 100 bytes for each pixel of the window while they run,
-130 MB at this edge and four times that at twice the edge. But what they compute for the halo is thrown away: with the
-usual 64 pixels 27% more in the midst of a picture (24% over one of 50 megapixels), and 56% at half the edge.
+The edge is a compromise. Networks for photographs take about 100 bytes for each pixel of the window while they run:
+130 MB at this edge, and four times that at twice the edge. But what they compute for the halo is discarded: with the
+usual 64 pixels, 27% more inside a picture (24% over one of 50 megapixels), and 56% at half the edge.
 """
 BLOCK_EDGE_LOG2 = TILE_EDGE.bit_length() - 1
-"""Encoders cut pictures that are larger than this along an axis into blocks of this edge, as an exponent of two.
+"""log2 of the edge of blocks; the encoder divides pictures that are larger than this edge along an axis.
 
-A block is no larger than a tile: its latents and their contexts are then a small part of what a tile's transform takes,
-and memory is the same from one block on. Readers take any edge that a file declares.
+A block is no larger than a tile, so its latents and contexts take little memory beside a tile's transform, and memory
+does not grow with the number of blocks. Decoders accept any edge that a file declares.
 """
 
 
@@ -45,7 +45,7 @@ class Cell:
 
     @property
     def area(self) -> Area:
-        """Where it lies."""
+        """Its padded area."""
         return Area(self.rows, self.columns)
 
 
@@ -56,8 +56,8 @@ class Grid:
     Args:
         header: frames, size and block sizes.
         multiple: the coded size is padded to a multiple of this, pixels.
-        halo: reach of the model's windows, pixels.
-        divisible: whether the model takes parts of a picture at all.
+        halo: by how much the model's windows extend beyond a tile, pixels.
+        divisible: whether the model can work on parts of a picture.
     """
 
     header: Header
@@ -67,7 +67,7 @@ class Grid:
 
     @classmethod
     def of(cls, header: Header, traits: CodecTraits) -> Grid:
-        """Return the grid of a file whose model has these traits."""
+        """Return the grid of a file for a model with these traits."""
         if isinstance(traits.size, AnySize):
             return cls(header, traits.size.multiple, traits.size.halo)
         return cls(header, 1, 0, divisible=False)
@@ -89,7 +89,7 @@ class Grid:
                     yield self.cell(group, row, column)
 
     def cell(self, group: int, row: int, column: int) -> Cell:
-        """Return one block by its place."""
+        """Return a block by its position."""
         per_block = self.header.frames_per_block
         frames = Span(group * per_block, min((group + 1) * per_block, self.header.frames))
         return Cell(
@@ -103,27 +103,27 @@ class Grid:
 
     @property
     def padded(self) -> Area:
-        """The whole coded picture with its padding."""
+        """The whole coded picture, padded."""
         return Area(Span(0, self.padded_height), Span(0, self.padded_width))
 
     def window(self, area: Area | Cell) -> Area:
-        """Return the rows and columns a model must see to code or restore a block or tile."""
+        """Return the area that a model needs to encode or decode a block or tile."""
         return Area(area.rows, area.columns).grown(self.halo).within(self.padded)
 
     def aligned(self, area: Area) -> Area:
-        """Return the smallest area around one that a model can restore, up to its halo."""
+        """Return the smallest area around another that a model can decode, without its halo."""
         if not self.divisible:
             return self.padded
         return aligned(area, self.multiple)
 
     def tiles(self, area: Area | Cell) -> Iterator[Area]:
-        """Cut a block, or another area with edges at multiples of `multiple`, into the tiles that transforms run on."""
+        """Yield the tiles of a block, or of another area with edges at multiples of `multiple`."""
         for rows in self._pieces(area.rows):
             for columns in self._pieces(area.columns):
                 yield Area(rows, columns)
 
     def touched(self, area: Area) -> tuple[range, range]:
-        """Return the rows and columns of blocks that hold something of an area."""
+        """Return the rows and columns of the blocks that an area touches."""
         rows, columns = (
             range(span.start // edge, math.ceil(span.stop / edge))
             for span, edge in zip(area, (self._edge(self.padded_height), self._edge(self.padded_width)), strict=True)
@@ -131,9 +131,9 @@ class Grid:
         return rows, columns
 
     def completed(self, cell: Cell) -> Area:
-        """Return what can be restored when the blocks up to this one are decoded, and could not be before.
+        """Return the area that this block is the last to complete: once it is decoded, all windows there are known.
 
-        That is the block, moved up and left by the halo, with what is left at the picture's lower and right edges.
+        That is the block, moved up and left by the halo, and extended to the picture's lower and right edges.
         """
         rows, columns = (
             Span(max(0, span.start - self.halo), padded.stop if span.stop == padded.stop else span.stop - self.halo)

@@ -1,4 +1,4 @@
-"""What a file says of itself, without the model and without torch."""
+"""Facts about a file that need neither the model nor torch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RecommendedEnhancer:
         name: what the file calls it.
         id: beginning of its digest, hex; this decides which one it is.
         strength: 0..1.
-        installed: whether it is there to be used.
+        installed: whether the enhancer is installed.
     """
 
     name: str
@@ -39,23 +39,23 @@ class RecommendedEnhancer:
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a file says of itself; see `inspect`.
+    """Facts about a file; see `inspect`.
 
     Args:
-        width, height: of the picture that decoders return, pixels.
+        width, height: of the decoded picture, pixels.
         mode: its Pillow mode.
-        frames: pictures in the file.
+        frames: number of pictures in the file.
         quality: 0..100, or None.
-        model: the model's name where the file carries it or the model is installed, else None.
+        model: name of the model, if the file holds it or the model is installed; else None.
         model_id: beginning of the model's digest, hex.
-        installed: whether the model is there to decode the file.
+        installed: whether the model is installed.
         coder: "zstd", "rans" or "stored".
-        coded_size: (width, height) as coded; smaller than the picture if it is stored reduced.
+        coded_size: (width, height) of the coded picture; smaller if the picture is stored reduced.
         blocks: independently coded blocks along (frames, height, width).
-        file_bytes, payload_bytes: the whole file, and its coded latents.
+        file_bytes, payload_bytes: size of the whole file, and of its coded latents.
         chunks: stored bytes of each metadata chunk, by name.
-        settings: how the file was made, where that was recorded: names to text, numbers or None.
-        enhancer: what the file recommends to enhance it with, or None; decoders use it only if they are told to.
+        settings: how the file was made, if that was recorded: names to text, numbers or None.
+        enhancer: the enhancer that the file recommends, or None; decoders use it only on request.
     """
 
     width: int
@@ -77,19 +77,19 @@ class FileInfo:
 
 
 def inspect(data: NncSource, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
-    """Return what a file says of itself, without decoding it and without torch.
+    """Return facts about a file, without decoding it and without torch.
 
     Raises:
-        FormatError: the header, or a chunk that is shown, is not sound.
+        FormatError: the header, or a chunk that is read, is damaged.
     """
     return _info_of(Container(data, limits))
 
 
 def check(data: NncSource, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
-    """Compare every checksum of a file, without the model; returns what `inspect` does.
+    """Compare all checksums of a file, without the model; returns what `inspect` returns.
 
     Raises:
-        FormatError: something is missing, damaged or left over.
+        FormatError: the file is incomplete or damaged, or bytes follow its end.
     """
     container = Container(data, limits)
     container.check()
@@ -127,10 +127,11 @@ def _info_of(container: Container) -> FileInfo:
 
 
 def _recommended(container: Container) -> RecommendedEnhancer | None:
-    found = Recommendation.of(container)
-    if found is None:
+    recommended = Recommendation.of(container)
+    if recommended is None:
         return None
-    return RecommendedEnhancer(found.name, found.model_id.hex(), found.strength, found.find() is not None)
+    name, model_id, strength = recommended.name, recommended.model_id.hex(), recommended.strength
+    return RecommendedEnhancer(name, model_id, strength, recommended.find() is not None)
 
 
 def pillow_mode(container: Container) -> str:
@@ -140,13 +141,13 @@ def pillow_mode(container: Container) -> str:
 
 
 def model_name(container: Container) -> str | None:
-    """Return the model name a file carries, as far as a name can be long, or None."""
+    """Return the model name that a file holds, cut to the length of the longest name, or None."""
     raw = container.chunk(ChunkType.MODEL_NAME)
     return None if raw is None else raw[:MAX_NAME].decode("utf-8", errors="replace")
 
 
 def image_info(container: Container) -> dict[str, Any]:
-    """Return what a decoded picture carries in `info`: metadata, model (name, or id in hex) and quality."""
+    """Return the `info` of a decoded picture: metadata, model (name, or id in hex) and quality."""
     info: dict[str, Any] = dict(metadata_info(container))
     info["model"] = model_name(container) or container.header.model_id.hex()
     if container.header.quality is not None:
@@ -160,7 +161,7 @@ def _read_settings(container: Container) -> Mapping[str, Any]:
         settings = json.loads(raw) if raw else {}
     except (ValueError, RecursionError):
         return {}
-    # Only what any program can show and write again: neither nested to any depth nor numbers that JSON has not.
+    # Plain values only, which any program can show and write: no nesting, and no numbers that JSON lacks.
     return {key: value for key, value in settings.items() if _is_plain(value)} if isinstance(settings, dict) else {}
 
 

@@ -1,9 +1,9 @@
-"""Latents of areas that reach over several blocks, without keeping the whole picture's.
+"""Latents of areas that span several blocks, without keeping those of the whole picture.
 
-Synthesis needs latents from around a tile. So blocks are decoded once, in file order, each beside what came before it
-above and to its left, two halos wide: there lie all windows that this block was the last to complete. Kept are one
-block with that margin and, over the width of the picture, a strip of the same height; both are made once and written
-over, so that the memory of a large picture is that of a small one.
+Synthesis needs the latents around a tile. Blocks are decoded once, in file order. Each is placed beside a margin of two
+halos with the latents above it and to its left, which holds all windows that this block is the last to complete. One
+block with its margin is kept, and a strip as high as the margin over the width of the picture. Both are allocated once
+and overwritten, so a large picture takes no more memory than a small one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Patch:
     specs: tuple[LatentSpec, ...]
 
     def cut(self, area: Area) -> Latents:
-        """Return the latents of an area within this one, as views."""
+        """Return the latents of an area within this one; the arrays are views."""
         return {s.name: self.latents[s.name][:, :, *area.slices(s.stride, self.area)] for s in self.specs}
 
 
@@ -44,16 +44,16 @@ def patches(
     """Decode the blocks that an area and its halo touch, each once and in file order.
 
     Args:
-        grid: the file's.
-        group: which frames, as a number of blocks.
-        frames: how many of them `decode` returns.
-        area: what is to be restored, edges at multiples of the grid's `multiple`.
-        specs: the latents.
+        grid: of the file.
+        group: number of the group of frames.
+        frames: number of frames that `decode` returns.
+        area: the area to decode, with edges at multiples of the grid's `multiple`.
+        specs: of the latents.
         decode: returns a block's latents.
 
     Yields:
-        A part of the area, and a patch that holds the windows within it, valid until the next is asked for. The parts
-        cover the area once.
+        A part of the area, and a patch that holds the windows within it; the patch is valid until the next one. The
+        parts cover the area exactly once.
     """
     rows, columns = grid.touched(grid.window(area))
     first, last = grid.cell(group, rows[0], columns[0]).area, grid.cell(group, rows[-1], columns[-1]).area
@@ -62,11 +62,11 @@ def patches(
     for row in rows:
         for column in columns:
             cell = grid.cell(group, row, column)
-            _put(scrolls, decode(cell), cell.area)  # and nothing here holds what was decoded any longer
+            _put(scrolls, decode(cell), cell.area)  # passed on, so that nothing here keeps the decoded block
             part = grid.completed(cell).within(area)
             if part.pixels:
-                seen = Area(*(Span(span.start - 2 * grid.halo, span.stop) for span in cell.area)).within(whole)
-                yield part, Patch(seen, {name: scroll.view(seen) for name, scroll in scrolls.items()}, specs)
+                known = Area(*(Span(span.start - 2 * grid.halo, span.stop) for span in cell.area)).within(whole)
+                yield part, Patch(known, {name: scroll.view(known) for name, scroll in scrolls.items()}, specs)
 
 
 def _put(scrolls: dict[str, _Scroll], block: Latents, area: Area) -> None:
@@ -75,19 +75,19 @@ def _put(scrolls: dict[str, _Scroll], block: Latents, area: Area) -> None:
 
 
 class _Scroll:
-    """One array of latents: of a block, and of a margin above it and to its left.
+    """One array of latents: a block with a margin above it and to its left.
 
     Args:
-        spec: which.
+        spec: of the array.
         frames: N of its shape.
-        whole: the area of all blocks that will come.
-        first: that of the first; no other is larger.
-        margin: pixels of earlier blocks to keep, where there are any.
+        whole: the area of all blocks to come.
+        first: the area of the first block, which is the largest.
+        margin: pixels of earlier blocks to keep, if there are any.
     """
 
     def __init__(self, spec: LatentSpec, frames: int, whole: Area, first: Area, margin: int) -> None:
         self._stride, self._origin = spec.stride, whole.columns.start
-        # A block has one place in the array, whether or not anything lies above it or to its left.
+        # A block's position in the array is fixed, whether or not there are blocks above it or to its left.
         self._top = margin // spec.stride if first.rows != whole.rows else 0
         self._left = margin // spec.stride if first.columns != whole.columns else 0
         *shape, height, width = spec.shape(frames, first.rows.size, first.columns.size)
@@ -96,7 +96,7 @@ class _Scroll:
         self._first_width = width
 
     def put(self, block: IntArray, area: Area) -> None:
-        """Take in the next block, in file order."""
+        """Store the next block, in file order."""
         array, top, left = self._array, self._top, self._left
         height, width = block.shape[2:]
         place = (area.columns.start - self._origin) // self._stride
@@ -110,7 +110,7 @@ class _Scroll:
         self._end = top + height, left + width
 
     def view(self, area: Area) -> IntArray:
-        """Return an area that ends where the last block does."""
+        """Return an area that ends at the end of the last block."""
         height, width = (math.ceil(span.size / self._stride) for span in area)
         bottom, right = self._end
         return self._array[..., bottom - height : bottom, right - width : right]

@@ -1,4 +1,4 @@
-"""Which enhancer a file recommends, if any, and which one it is decoded with."""
+"""The enhancer that a file recommends, and the one that it is decoded with."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from nncodec.plugin.hooks import ENHANCER
 from nncodec.plugin.model_file import LONG_ID_BYTES, MAX_NAME, ModelInfo
 
 RECOMMENDED = "recommended"
-"""In place of an enhancer's name: the one that the file recommends."""
+"""Instead of an enhancer's name: the one that the file recommends."""
 
 _HUNDREDTHS = 100
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """An enhancer that whoever made a file recommends; what the chunk ENHANCER holds.
+    """An enhancer that a file recommends; the contents of the chunk ENHANCER.
 
     As bytes: strength in hundredths (1 byte, 0..100), the first 8 bytes of the enhancer's digest, its name in UTF-8.
 
@@ -36,12 +36,12 @@ class Recommendation:
 
     @classmethod
     def by(cls, enhancement: Enhancement) -> Recommendation:
-        """Return the recommendation to use an enhancer just so."""
+        """Return the recommendation of an enhancer with its strength."""
         return cls(enhancement.model_info.name, enhancement.model_info.id_bytes[:LONG_ID_BYTES], enhancement.strength)
 
     @classmethod
     def of(cls, container: Container) -> Recommendation | None:
-        """Return what a file recommends, or None; raises Corrupt where that makes no sense."""
+        """Return the recommendation of a file, or None; raises Corrupt if it is malformed."""
         raw = container.chunk(ChunkType.ENHANCER)
         if raw is None:
             return None
@@ -57,7 +57,7 @@ class Recommendation:
         return bytes((round(self.strength * _HUNDREDTHS),)) + self.model_id + self.name.encode()
 
     def find(self) -> ModelInfo | None:
-        """Return the enhancer where it is installed, else None."""
+        """Return the enhancer if it is installed, else None."""
         try:
             return registry.catalog().find_by_id(self.model_id, self.name, ENHANCER)
         except UnknownModel:
@@ -65,47 +65,48 @@ class Recommendation:
 
 
 def enhancement_to_recommend(enhancer: str | None, strength: float | None, downscale: int) -> Enhancement | None:
-    """Return the enhancer that a file is to recommend, by the options of `EncodeOptions`.
+    """Return the enhancer that a file will recommend, from options of `EncodeOptions`.
 
     Args:
         enhancer: name or alias; None for none.
         strength: 0..1; None for 0.
-        downscale: by how much the picture is stored reduced.
+        downscale: factor by which the picture is stored reduced.
 
     Raises:
-        InvalidOption: it enlarges, and the picture is not stored reduced; a strength without an enhancer, or out of
-            range.
+        InvalidOption: the enhancer enlarges and the picture is not stored reduced; the strength is out of range, or
+            given without an enhancer.
         UnknownModel, ...: see `Enhancement.of`.
     """
     option = "enhancer_strength"
     if enhancer is None:
         if strength is not None:
-            raise InvalidOption(option=option, reason="there is no enhancer that it is for; give 'enhancer', too")
+            raise InvalidOption(option=option, reason="it needs an enhancer; set 'enhancer' too")
         return None
     enhancement = Enhancement.of(enhancer, strength, option)
     if enhancement.factor > 1 and downscale == 1:
-        reason = f"{_enlarging(enhancement)}, which is for pictures that are stored reduced; give 'downscale', too"
+        reason = f"{_enlarging(enhancement)}, which needs a picture that is stored reduced; set 'downscale' too"
         raise InvalidOption(option="enhancer", reason=reason)
     return enhancement
 
 
 def enhancement_for(container: Container, enhancer: str | None, strength: float | None) -> Enhancement | None:
-    """Return the enhancer that a file is to be decoded with, or None for none.
+    """Return the enhancer to decode a file with, or None.
 
     Args:
         container: the file.
         enhancer: its name or alias, `RECOMMENDED`, or None for none.
-        strength: 0..1; None for 0, or for what the file recommends.
+        strength: 0..1; None for 0, or for the file's recommendation.
 
     Raises:
-        InvalidOption: it enlarges, and the file is not stored reduced; a strength without an enhancer, or out of range.
-        Corrupt: the file's recommendation makes no sense.
+        InvalidOption: the enhancer enlarges and the file is not stored reduced; the strength is out of range, or given
+            without an enhancer.
+        Corrupt: the file's recommendation is malformed.
         LimitExceeded: the enhanced picture would be too large.
         UnknownModel, ...: see `Enhancement.of`.
     """
     if enhancer is None:
         if strength is not None:
-            raise InvalidOption(option="strength", reason="there is no enhancer that it is for; give 'enhancer', too")
+            raise InvalidOption(option="strength", reason="it needs an enhancer; set 'enhancer' too")
         return None
     header = container.header
     if enhancer == RECOMMENDED:
@@ -113,7 +114,7 @@ def enhancement_for(container: Container, enhancer: str | None, strength: float 
     else:
         enhancement = Enhancement.of(enhancer, strength)
         if enhancement.factor > 1 and not header.is_reduced:
-            reason = f"{_enlarging(enhancement)}, and this file is not stored reduced; decode it without, then enhance"
+            reason = f"{_enlarging(enhancement)}, but this file is not stored reduced; decode it, then enhance"
             raise InvalidOption(option="enhancer", reason=reason)
     if enhancement is not None:
         _check_size(container, header, enhancement.factor)
@@ -129,13 +130,13 @@ def _recommended(container: Container, strength: float | None) -> Enhancement | 
     try:
         model_info = registry.catalog().find_by_id(recommendation.model_id, recommendation.name, ENHANCER)
     except UnknownModel as error:
-        plain = "; the file can be decoded without it, give no enhancer"
+        plain = "; to decode the file without it, set no enhancer"
         raise UnknownModel(
             wanted=error.wanted, installed=error.installed, failures=f"{error.failures}{plain}", kind=error.kind
         ) from None
     enhancement = Enhancement.of(model_info, recommendation.strength if strength is None else strength)
     if enhancement.factor > 1 and not container.header.is_reduced:
-        raise Corrupt(detail=f"it recommends {model_info.name}, which enlarges, and is not stored reduced")
+        raise Corrupt(detail=f"it recommends {model_info.name}, which enlarges, but is not stored reduced")
     return enhancement
 
 

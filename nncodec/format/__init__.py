@@ -1,1 +1,1 @@
-"""The `.nnc` format: bytes to header, chunks and blocks of coded latents, and back; see `docs/format.md`."""
+"""The `.nnc` format: header, chunks and blocks of coded latents to bytes, and back; see `docs/format.md`."""

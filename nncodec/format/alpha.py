@@ -1,4 +1,4 @@
-"""The alpha chunk: lossless, each row minus the one above it, then Zstandard."""
+"""The alpha chunk, which is lossless: differences from the row above, then Zstandard."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def pack_alpha(alpha: Pixels) -> bytes:
 
 
 def unpack_alpha(chunk: bytes, frames: int, height: int, width: int) -> Pixels:
-    """Return the planes of a chunk; raises Corrupt unless it holds exactly this many samples."""
+    """Return the planes of a chunk; raises Corrupt if its number of samples differs."""
     raw = decompress(chunk, frames * height * width, exact=True)
     difference = np.frombuffer(raw, np.uint8).reshape(frames, height, width)
     return np.cumsum(difference, axis=1, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The preview chunk: a small WebP picture that needs neither torch nor the model."""
+"""The preview chunk: a small WebP image, decoded without torch and without the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _QUALITY = 50
 
 
 def make_preview(image: Image.Image, edge: int) -> bytes:
-    """Return a preview of a picture of mode L or RGB, at most `edge` pixels long."""
+    """Return a preview of an image of mode L or RGB; its longest edge has at most `edge` pixels."""
     image = image.copy()
     image.thumbnail((edge, edge))
     buffer = io.BytesIO()
@@ -32,7 +32,7 @@ def read_preview(chunk: bytes, limits: Limits) -> Image.Image:
 
 
 def _declared_pixels(chunk: bytes) -> int:
-    """Return the size a WebP file declares: Pillow allocates the whole canvas before it tells."""
+    """Return the pixels that a WebP file declares; Pillow would allocate the whole canvas first."""
     if chunk[:4] != b"RIFF" or chunk[8:12] != b"WEBP":
         raise Corrupt(detail="the preview is not a WebP picture")
     kind = chunk[12:16]

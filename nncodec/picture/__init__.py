@@ -1,1 +1,1 @@
-"""Images and their pixels: areas, colour modes, regions, and reading and writing any picture file."""
+"""Images and their pixels: areas, colour modes, regions; reading and writing image files."""

@@ -1,4 +1,4 @@
-"""Spans and rectangles of a picture, in pixels, and how they are cut into tiles."""
+"""Spans and rectangles of a picture, in pixels, and how to cut them into tiles."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Span:
 
     @property
     def size(self) -> int:
-        """Pixels in it."""
+        """Number of pixels."""
         return self.stop - self.start
 
     def slice(self, stride: int = 1, origin: int = 0) -> slice:
-        """Return it as a slice of an array that holds one entry a `stride` pixels and begins at pixel `origin`."""
+        """Return the slice of an array with one entry for each `stride` pixels that starts at pixel `origin`."""
         return slice((self.start - origin) // stride, math.ceil((self.stop - origin) / stride))
 
     def within(self, other: Span) -> Span:
-        """Return what of it lies in `other`; empty (`size` 0) where nothing does."""
+        """Return the intersection with another span; empty (`size` 0) if there is none."""
         start = min(max(self.start, other.start), other.stop)
         return Span(start, max(start, min(self.stop, other.stop)))
 
@@ -42,31 +42,31 @@ class Area(NamedTuple):
 
     @property
     def pixels(self) -> int:
-        """Pixels in it."""
+        """Number of pixels."""
         return self.rows.size * self.columns.size
 
     def within(self, other: Area) -> Area:
-        """Return what of it lies in `other`; without pixels where nothing does."""
+        """Return the intersection with another area; without pixels if there is none."""
         return Area(self.rows.within(other.rows), self.columns.within(other.columns))
 
     def scaled(self, factor: int) -> Area:
-        """Return it in a picture that is so many times larger."""
+        """Return this area in a picture that is `factor` times larger along each edge."""
         return Area(*(Span(factor * span.start, factor * span.stop) for span in self))
 
     def reduced(self, factor: int) -> Area:
-        """Return the smallest area that `scaled` makes to one that holds this one."""
+        """Return the smallest area whose `scaled` area contains this one."""
         return Area(*(Span(span.start // factor, math.ceil(span.stop / factor)) for span in self))
 
     def relative_to(self, origin: Area) -> Area:
-        """Return it as counted from the corner of another area."""
+        """Return this area in coordinates relative to the corner of another."""
         return Area(*(Span(span.start - o.start, span.stop - o.start) for span, o in zip(self, origin, strict=True)))
 
     def grown(self, reach: int) -> Area:
-        """Return it with so many pixels more on each side."""
+        """Return this area extended by `reach` pixels on each side."""
         return Area(*(Span(span.start - reach, span.stop + reach) for span in self))
 
     def slices(self, stride: int = 1, origin: Area | None = None) -> tuple[slice, slice]:
-        """Return it as slices of an array with one entry a `stride` pixels that begins where `origin` does."""
+        """Return the slices of an array with one entry for each `stride` pixels that starts where `origin` does."""
         top, left = (origin.rows.start, origin.columns.start) if origin else (0, 0)
         return self.rows.slice(stride, top), self.columns.slice(stride, left)
 
@@ -77,25 +77,25 @@ def pieces(span: Span, edge: int, halo: int) -> Iterator[Span]:
     Args:
         span: pixels, from 0 on.
         edge: of a tile, pixels.
-        halo: what a window shows around it on each side, as far as the picture reaches, pixels.
+        halo: by how much a window extends beyond a tile on each side, within the picture, pixels.
     """
     start = span.start
     while start < span.stop:
-        # Where the picture's edge leaves no room for a halo the tile is larger, so that all windows are of one size:
-        # then memory that one leaves free fits the next.
+        # At the picture's edge there is no halo, so the tile is larger: with windows of one size, the memory that one
+        # frees fits the next.
         stop = max(0, start - halo) + edge + halo
         yield Span(start, stop).within(span)
         start = stop
 
 
 def aligned(area: Area, multiple: int) -> Area:
-    """Return the smallest area around one whose edges are multiples of so many pixels."""
+    """Return the smallest area that contains another and whose edges are multiples of `multiple` pixels."""
     rows, columns = (Span(s.start // multiple * multiple, math.ceil(s.stop / multiple) * multiple) for s in area)
     return Area(rows, columns)
 
 
 def read_window(colour: Pixels, rows: Span, columns: Span) -> Pixels:
-    """Return a window of pictures (N, H, W, C), repeating edge pixels where it reaches beyond them."""
+    """Return a window of images (N, H, W, C); beyond them, edge pixels repeat."""
     height, width = colour.shape[1:3]
     inside = colour[:, rows.start : min(rows.stop, height), columns.start : min(columns.stop, width)]
     below, right = rows.stop - min(rows.stop, height), columns.stop - min(columns.stop, width)

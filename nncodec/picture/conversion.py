@@ -1,4 +1,4 @@
-"""Pictures of any Pillow mode to those that this package works on, L, LA, RGB and RGBA, and what is lost by it."""
+"""Converts images of any Pillow mode to L, LA, RGB or RGBA, the modes of this package, with notes on what is lost."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
 class Converted(NamedTuple):
-    """A picture after `convert`.
+    """Result of `convert`.
 
     Args:
-        image: of mode L, LA, RGB or RGBA, with the `info` of what it was made of.
-        note: what the user should know of it; empty where nothing was changed.
-        other_colours: whether its colours are of another kind now, so that a colour profile no longer describes them;
-            then `info` has none.
+        image: of mode L, LA, RGB or RGBA, with the `info` of the original.
+        note: for the user; empty if nothing was changed.
+        other_colours: whether the colour space changed, so that the colour profile no longer applies; `info` then has
+            none.
     """
 
     image: Image.Image
@@ -32,13 +32,13 @@ class Converted(NamedTuple):
 
 
 def convert(image: Image.Image) -> Converted:
-    """Return a picture in one of the modes of `pixels.MODES`: the same where it is in one already.
+    """Return an image in one of the modes of `pixels.MODES`; unchanged if it has one already.
 
-    Black and white becomes L, a palette RGB or RGBA, one transparent colour alpha, 16-bit grey L with 65535 as 255, and
-    other kinds of colour RGB, by the embedded profile where there is one.
+    Black and white becomes L, a palette RGB or RGBA, a transparent colour alpha, 16-bit grey L (65535 becomes 255), and
+    other colour spaces RGB, by the embedded profile if there is one.
 
     Raises:
-        UnsupportedImage: its samples have no fixed range (32-bit integers beyond 16 bits, floating point).
+        UnsupportedImage: samples have no fixed range (integers beyond 16 bits, floating point).
     """
     mode = image.mode
     if mode in _DEEP_MODES:
@@ -73,13 +73,13 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 def _to_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if profile:
-        from PIL import ImageCms  # a library of its own, and few pictures need it
+        from PIL import ImageCms  # a library of its own that few images need
 
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
         except (ImageCms.PyCMSError, OSError, ImportError):
-            converted = None  # the profile does not fit, or this Pillow has no colour management
+            converted = None  # the profile does not fit, or this Pillow lacks colour management
         if converted is not None:
             return converted
     return image.convert("RGB")

@@ -1,4 +1,4 @@
-"""Pillow images to arrays of pixels and back: colour modes, alpha, tiles, and the planes a model works on."""
+"""Converts Pillow images to arrays of pixels and back: colour modes, alpha, tiles, and a model's planes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ MODES = ("L", "LA", "RGB", "RGBA")
 
 @dataclass(frozen=True)
 class Frames:
-    """Pictures of one size and mode.
+    """Images of one size and mode.
 
-    Colour stays in the images until it is asked for, a window at a time: an array of a large picture would be a second
-    copy of it.
+    Colour stays in the images and is read one window at a time: an array of a large image would be a second copy of it.
 
     Args:
         images: with or without alpha.
@@ -35,7 +34,7 @@ class Frames:
 
     @property
     def mode(self) -> ColourMode:
-        """The planes a model codes."""
+        """Colour planes that a model codes."""
         return ColourMode.RGB if self.images[0].mode.startswith("RGB") else ColourMode.L
 
     @property
@@ -45,30 +44,31 @@ class Frames:
         return len(self.images), height, width, 3 if self.mode is ColourMode.RGB else 1
 
     def window(self, frames: Span, area: Area) -> Pixels:
-        """Return colour (N, h, w, 1 or 3) of an area that begins inside; beyond the pictures edge pixels repeat."""
+        """Return colour (N, h, w, 1 or 3) of an area that starts inside; beyond the images, edge pixels repeat."""
         _, height, width, planes = self.shape
         inside = area.within(Area(Span(0, height), Span(0, width)))
         box = (inside.columns.start, inside.rows.start, inside.columns.stop, inside.rows.stop)
         parts = [np.asarray(image.crop(box)) for image in self.images[frames.slice()]]
-        stacked = parts[0][None] if len(parts) == 1 else np.stack(parts)  # (N, h, w[, C]); one is not copied
+        stacked = parts[0][None] if len(parts) == 1 else np.stack(parts)  # (N, h, w[, C]); a single one is not copied
         colour = stacked[..., None] if stacked.ndim == 3 else stacked[..., :planes]
         return read_window(colour, Span(0, area.rows.size), Span(0, area.columns.size))
 
     def frame(self, number: int) -> Frames:
-        """Return one of them by itself."""
+        """Return a single frame."""
         return Frames((self.images[number],), None if self.alpha is None else self.alpha[number : number + 1])
 
     def reduced(self, width: int, height: int) -> Frames:
-        """Return the colour of all frames resampled by Lanczos; alpha keeps its size."""
+        """Return all frames with their colour resampled by Lanczos; alpha keeps its size."""
         opaque = [image.convert(self.mode.name) for image in self.images]
         return replace(self, images=tuple(image.resize((width, height), Image.Resampling.LANCZOS) for image in opaque))
 
 
 def from_images(images: Sequence[Image.Image]) -> Frames:
-    """Take images apart.
+    """Return images as frames.
 
     Raises:
-        UnsupportedImage: none at all, an empty one, a mode outside `MODES`, or images that differ in size or mode.
+        UnsupportedImage: there are no images, or one is empty or has a mode outside `MODES`, or they differ in size or
+            mode.
     """
     if not images:
         raise UnsupportedImage(detail="there is no picture to encode")
@@ -95,30 +95,30 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
             detail=f"{pixels:,} pixels are more than the {DEFAULT_LIMITS.pixels:,} that readers take; split the picture"
         )
     for image in images:
-        image.load()  # a damaged picture is refused here, before anything is coded
+        image.load()  # raises here, before anything is coded, if the file is damaged
     alpha = np.stack([np.asarray(image.getchannel("A")) for image in images]) if first.mode.endswith("A") else None
     return Frames(tuple(images), alpha)
 
 
 class Canvas:
-    """Images of an area, put together from tiles.
+    """Images of an area, assembled from tiles.
 
-    Tiles go straight into Pillow's images: it keeps colour in a layout of its own, so an array of the whole would only
-    be a second copy.
+    Tiles are pasted into Pillow images: Pillow has its own memory layout, so an array of the whole would be a second
+    copy.
 
     Args:
         mode: of the images.
         area: of the coded picture.
-        count: how many images.
+        count: number of images.
     """
 
     def __init__(self, mode: ColourMode, area: Area, count: int) -> None:
         self.area = area
-        # Not filled: a file is not to be believed in its size before something of it is decoded.
+        # Not filled: memory is used as tiles are decoded, not because a file claims a size.
         self.images = [Image.new(mode.name, (area.columns.size, area.rows.size), None) for _ in range(count)]
 
     def put(self, tile: Area, pixels: Pixels) -> None:
-        """Put what of a tile (images, h, w, C) lies in the area where it belongs."""
+        """Paste the part of a tile (images, h, w, C) that lies in the area."""
         kept = tile.within(self.area)
         corner = kept.columns.start - self.area.columns.start, kept.rows.start - self.area.rows.start
         for image, frame in zip(self.images, pixels[:, *kept.slices(1, tile)], strict=True):
@@ -126,7 +126,7 @@ class Canvas:
 
 
 def to_image(colour: Pixels, alpha: Pixels | None) -> Image.Image:
-    """Put one frame together: colour (H, W, 1 or 3) and alpha (H, W) or None."""
+    """Return a frame as an image, from colour (H, W, 1 or 3) and alpha (H, W) or None."""
     planes = colour if colour.shape[2] == 3 else colour[..., 0]
     image = Image.fromarray(np.ascontiguousarray(planes))
     if alpha is not None:
@@ -135,10 +135,10 @@ def to_image(colour: Pixels, alpha: Pixels | None) -> Image.Image:
 
 
 def to_model(colour: Pixels, modes: Sequence[str]) -> Pixels:
-    """Return the planes a model takes: grey pictures become three equal planes for a colour model.
+    """Return the planes that a model takes: grey images become three equal planes for a colour model.
 
     Raises:
-        UnsupportedImage: a colour picture for a grey model.
+        UnsupportedImage: the images have colour and the model is grey.
     """
     mode = "RGB" if colour.shape[3] == 3 else "L"
     if mode in modes:
@@ -149,7 +149,7 @@ def to_model(colour: Pixels, modes: Sequence[str]) -> Pixels:
 
 
 def from_model(planes: Pixels, mode: ColourMode) -> Pixels:
-    """Return the planes of a file's mode; where a colour model coded a grey picture, the mean of its planes."""
+    """Return the planes of a file's mode; the mean of three planes if a colour model coded a grey image."""
     if mode is ColourMode.RGB or planes.shape[3] == 1:
         return planes
     total = planes.sum(axis=3, keepdims=True, dtype=np.uint16)

@@ -1,4 +1,4 @@
-"""Any picture that Pillow can read, as frames that an .nnc file can hold."""
+"""Reads any image file that Pillow can read, as frames that an .nnc file can hold."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from nncodec.picture.conversion import convert
 from nncodec.picture.pixels import MODES
 
 STACKS = ("AVIF", "FLI", "GIF", "PNG", "TIFF", "WEBP")
-"""Formats whose frames are pictures of their own, and not layers, sizes or depth maps of one."""
+"""Formats whose frames are separate images, rather than layers, sizes or depth maps of one image."""
 
 _STUBS = ("BUFR", "GRIB", "HDF5", "MPEG", "NNC", "WMF")
-"""What Pillow recognises but cannot read without help, and this package's own format."""
+"""Formats that Pillow recognises but cannot read by itself, and this package's own format."""
 
-# What a TIFF says of a picture; its other tags say how the file is laid out.
-_TIFF_FACTS = (
+# TIFF tags that describe the image; the others describe the layout of the file.
+_TIFF_TAGS = (
     ExifTags.Base.ImageDescription,
     ExifTags.Base.Make,
     ExifTags.Base.Model,
@@ -42,12 +42,12 @@ _TIFF_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 @dataclass(frozen=True)
 class PictureFile:
-    """What was read from one file.
+    """Contents of an image file.
 
     Args:
         frames: of one size and one mode of L, LA, RGB, RGBA.
-        metadata: exif, icc_profile and xmp, each perhaps None, as options of `nncodec.encode`.
-        notes: what the user should know of the conversion.
+        metadata: exif, icc_profile and xmp, each possibly None, as options of `nncodec.encode`.
+        notes: for the user, on the conversion.
     """
 
     frames: list[Image.Image]
@@ -56,23 +56,23 @@ class PictureFile:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file's name says that it is a picture to encode."""
+    """Return whether a file's name has the extension of an image that can be encoded."""
     Image.init()
     kind = Image.registered_extensions().get(path.suffix.lower())
     return kind in Image.OPEN and kind not in _STUBS
 
 
 def read_picture_file(stream: BinaryIO, *, frame: int | None, max_pixels: int, strip: bool) -> PictureFile:
-    """Read the frames of a picture file.
+    """Read the frames of an image file.
 
     Args:
-        frame: the only one to read, or None for all.
+        frame: number of the frame to read; None for all.
         max_pixels: of all frames together.
-        strip: leave EXIF and XMP out, and apply the orientation that EXIF holds.
+        strip: omit EXIF and XMP, and apply the orientation of EXIF.
 
     Raises:
-        UnsupportedImage, InvalidOption: the picture cannot be encoded as asked.
-        OSError, Image.DecompressionBombError, ...: Pillow cannot read it, whatever its decoders raise.
+        UnsupportedImage, InvalidOption: the image cannot be encoded as requested.
+        OSError, Image.DecompressionBombError, ...: Pillow cannot read it; its decoders may raise anything.
     """
     if stream.read(len(MAGIC)) == MAGIC:
         raise UnsupportedImage(detail="already an .nnc file; use 'nncodec decode' to get a picture back")
@@ -91,15 +91,15 @@ def read_picture_file(stream: BinaryIO, *, frame: int | None, max_pixels: int, s
             if _is_deep(image):
                 notes.append("16 bits a sample are reduced to 8")
             frames, metadata = _read(image, chosen, strip, notes)
-    notes += [str(one.message) for one in caught]
+    notes += [str(warning.message) for warning in caught]
     return PictureFile(_alike(frames), metadata, tuple(dict.fromkeys(notes)))
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Turn a picture as its EXIF says, where that can be read."""
+    """Return an image with its EXIF orientation applied, if that can be read."""
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # EXIF is whatever a camera wrote; Pillow's parser raises anything
+    except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
         return image
 
 
@@ -120,10 +120,10 @@ def _chosen_frames(image: Image.Image, frame: int | None, notes: list[str]) -> r
             raise InvalidOption(option="frame", reason=f"the picture has frames 0 to {count - 1}")
         return range(frame, frame + 1)
     if count > 1 and image.format not in STACKS:
-        notes.append(f"the first of {count} pictures in this {image.format} file is taken")
+        notes.append(f"of {count} pictures in this {image.format} file, the first is used")
         return range(1)
     if count > 1:
-        notes.append(f"all {count} frames are taken; how long each is shown is not kept")
+        notes.append(f"all {count} frames are used; their durations are not kept")
     return range(count)
 
 
@@ -140,18 +140,18 @@ def _read(image: Image.Image, chosen: range, strip: bool, notes: list[str]) -> t
         if converted.note:
             notes.append(converted.note)
         if converted.other_colours:
-            metadata["icc_profile"] = None  # it describes colours that are no longer there
+            metadata["icc_profile"] = None  # it describes the old colour space
         frames.append(image.copy() if converted.image is image else converted.image)
     return frames, metadata
 
 
 def _metadata_of(image: Image.Image, strip: bool) -> EncodeOptions:
-    found = {key: image.info.get(key) for key in KEYS}
+    metadata = {key: image.info.get(key) for key in KEYS}
     if image.format == "TIFF":
-        found["exif"] = _tiff_exif(image)
+        metadata["exif"] = _tiff_exif(image)
     if strip:
-        found["exif"] = found["xmp"] = None
-    exif, icc_profile, xmp = (found[key] or None for key in ("exif", "icc_profile", "xmp"))
+        metadata["exif"] = metadata["xmp"] = None
+    exif, icc_profile, xmp = (metadata[key] or None for key in ("exif", "icc_profile", "xmp"))
     return EncodeOptions(
         exif=exif if isinstance(exif, bytes) else None,
         icc_profile=icc_profile if isinstance(icc_profile, bytes) else None,
@@ -161,7 +161,7 @@ def _metadata_of(image: Image.Image, strip: bool) -> EncodeOptions:
 
 def _tiff_exif(image: Image.Image) -> bytes | None:
     own, kept = image.getexif(), Image.Exif()
-    for tag in _TIFF_FACTS:
+    for tag in _TIFF_TAGS:
         if tag in own:
             kept[tag] = own[tag]
     for directory in _TIFF_DIRECTORIES:
@@ -171,7 +171,7 @@ def _tiff_exif(image: Image.Image) -> bytes | None:
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """Whether Pillow is about to drop the lower half of 16-bit colour samples, which it does silently."""
+    """Return whether Pillow will silently drop the lower 8 bits of 16-bit colour samples."""
     return image.mode in MODES and any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
 
 

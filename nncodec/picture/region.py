@@ -1,4 +1,4 @@
-"""Boxes of a picture: which are sound, what of the coded picture they need, and how that becomes what is shown."""
+"""Boxes of a picture: checking them, and the area of the coded picture that they need."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from nncodec.picture.area import Area, Span
 from nncodec.plugin.latents import Pixels
 
 Box = tuple[int, int, int, int]
-"""(left, upper, right, lower) in pixels of the picture as decoders return it, half-open as in `Image.crop`."""
+"""(left, upper, right, lower) in pixels of the decoded picture, half-open as in `Image.crop`."""
 
-# Pillow's Lanczos kernel reaches three pixels of the smaller picture to each side; one more for rounding.
+# Pillow's Lanczos kernel extends over three pixels of the smaller picture on each side.
 _LANCZOS_REACH = 3
 
 
 def checked_box(box: Sequence[int], size: tuple[int, int] | None = None) -> Box:
-    """Return a box that holds pixels and, where `size` (width, height) is given, lies within a picture.
+    """Return a box, checked: it is not empty and lies within a picture of `size` (width, height), if that is given.
 
     Raises:
-        InvalidOption: it is not four whole numbers, empty, or reaches outside the picture.
+        InvalidOption: it is not four whole numbers, is empty, or exceeds the picture.
     """
     if not isinstance(box, Sequence | np.ndarray) or len(box) != 4 or not all(_is_whole(edge) for edge in box):
         raise InvalidOption(option="box", reason=f"{box!r} is not four whole numbers: left, upper, right, lower")
@@ -48,9 +48,9 @@ class Region:
     """A box of a picture that may be stored reduced.
 
     Args:
-        box: what is wanted.
-        coded: what of the coded picture that takes, enlarged if it is.
-        source: the box in pixels of that picture, from the corner of `coded`; None unless its size is another.
+        box: the part to return.
+        coded: the area of the coded, possibly enhanced picture that it needs.
+        source: the box in pixels of that picture, relative to the corner of `coded`; None if no resampling is needed.
     """
 
     box: Box
@@ -59,12 +59,12 @@ class Region:
 
     @classmethod
     def of(cls, header: Header, box: Box | None, factor: int = 1) -> Region:
-        """Return the region of a sound box, or of all.
+        """Return the region of a checked box.
 
         Args:
-            header: the file's.
-            box: None for all.
-            factor: how many times larger the coded picture is made along each edge before it is shown.
+            header: of the file.
+            box: None for the whole picture.
+            factor: how many times an enhancer enlarges the coded picture along each edge.
         """
         left, upper, right, lower = box = box or (0, 0, *header.display_size)
         width, height = factor * header.width, factor * header.height
@@ -80,19 +80,19 @@ class Region:
         return self.box[2] - self.box[0], self.box[3] - self.box[1]
 
     def shown(self, coded: Image.Image) -> Image.Image:
-        """Return the box's pixels of what was decoded, `coded` without alpha."""
+        """Return the box from the decoded area `coded`, without alpha."""
         if self.source is None:
             return coded
         return coded.resize(self.size, Image.Resampling.LANCZOS, box=self.source)
 
     def cut(self, plane: Pixels) -> Image.Image:
-        """Return the box of a plane (H, W) that is stored in the size of the picture."""
+        """Return the box of a plane (H, W) that is stored at display size."""
         left, upper, right, lower = self.box
         return Image.fromarray(np.ascontiguousarray(plane[upper:lower, left:right]))
 
 
 def _source(start: int, stop: int, coded: int, displayed: int) -> tuple[Span, float, float]:
-    """Return the coded pixels that resampling to [start, stop) reads, and where it begins and ends in them."""
+    """Return the coded pixels that resampling to [start, stop) reads, and its start and stop within them."""
     scale = coded / displayed
     reach = math.ceil(_LANCZOS_REACH * max(1.0, scale)) + 1
     first = max(0, math.floor(start * scale) - reach)

@@ -137,7 +137,7 @@ def test_all_frames_are_encoded_and_it_is_said(stored, photo, suffix):
     turned = [photo.rotate(angle) for angle in (0, 90, 180)]
     turned[0].save(f"in.{suffix}", save_all=True, append_images=turned[1:])
     frames, said = stored(f"in.{suffix}")
-    assert "all 3 frames are taken" in said
+    assert "all 3 frames are used" in said
     assert len(frames) == 3
     for frame, expected in zip(frames, turned, strict=True):
         assert_close(frame.convert("RGB"), expected, 12)

@@ -88,9 +88,9 @@ def test_a_target_keeps_its_bound_with_the_recommendation_counted() -> None:
 @pytest.mark.parametrize(
     ("options", "option", "reason"),
     [
-        ({"enhancer": "x4"}, "enhancer", "sharp/four makes pictures 4 times as large, which is for pictures that are"),
+        ({"enhancer": "x4"}, "enhancer", "sharp/four makes pictures 4 times as large, which needs a picture that is"),
         ({"enhancer": 7}, "enhancer", "expected the name of an enhancer, got int"),
-        ({"enhancer_strength": 0.5}, "enhancer_strength", "no enhancer that it is for"),
+        ({"enhancer_strength": 0.5}, "enhancer_strength", "it needs an enhancer"),
         ({"enhancer": "restore", "enhancer_strength": 1.5}, "enhancer_strength", "1.5 is not a number from 0"),
         ({"enhancer": "restore", "enhancer_strength": float("nan")}, "enhancer_strength", "nan is not a number"),
     ],
@@ -216,8 +216,8 @@ def test_an_enhancer_that_enlarges_is_refused_for_what_is_not_reduced() -> None:
     with pytest.raises(nncodec.InvalidOption) as caught:
         nncodec.decode(encode(photo()), enhancer="x4")
     assert str(caught.value) == (
-        "invalid option 'enhancer': sharp/four makes pictures 4 times as large, and this file is not stored reduced; "
-        "decode it without, then enhance"
+        "invalid option 'enhancer': sharp/four makes pictures 4 times as large, but this file is not stored reduced; "
+        "decode it, then enhance"
     )
 
 
@@ -300,8 +300,8 @@ def test_a_missing_enhancer_is_named_and_the_file_decodes_without(enhancers: Cal
     with pytest.raises(nncodec.UnknownModel) as caught:
         nncodec.decode(data, enhancer="recommended")
     assert str(caught.value) == (
-        f"no installed enhancer is 'sharp/keep ({digest[:16]})'; installed: none; the file can be decoded without it, "
-        "give no enhancer"
+        f"no installed enhancer is 'sharp/keep ({digest[:16]})'; installed: none; to decode the file without it, "
+        "set no enhancer"
     )
     assert nncodec.decode(data).size == (90, 61)
 

@@ -40,7 +40,7 @@ def test_save_passes_the_recommendation_on(photo: Image.Image) -> None:
 
 
 def test_save_refuses_what_cannot_be_recommended(photo: Image.Image) -> None:
-    with pytest.raises(nncodec.InvalidOption, match="for pictures that are stored reduced"):
+    with pytest.raises(nncodec.InvalidOption, match="needs a picture that is stored reduced"):
         saved(photo, enhancer="x4")
     with pytest.raises(OSError, match="no installed enhancer is 'nope'"):
         saved(photo, enhancer="nope")
@@ -89,7 +89,7 @@ def test_the_header_and_the_metadata_are_read_without_the_enhancer(
     enhancers()
     with Image.open(io.BytesIO(data)) as image:
         assert image.size == photo.size
-        with pytest.raises(OSError, match="the file can be decoded without it") as caught:
+        with pytest.raises(OSError, match="to decode the file without it, set no enhancer") as caught:
             image.load()
         assert isinstance(caught.value.__cause__, nncodec.UnknownModel)
     register_nnc_opener(enhancer=None)

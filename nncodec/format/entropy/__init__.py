@@ -1,4 +1,4 @@
-"""Entropy coders, one file each. Coders know nothing of models or files: integers in, bytes out."""
+"""Entropy coders, one file each: integers to bytes and back, without models or files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _CODERS: dict[CoderId, Coder] = {coder.id: coder for coder in (StoredCoder(), Zs
 
 
 def coder_by_id(coder: CoderId) -> Coder:
-    """Return the coder a file names; raises UnsupportedVersion if this version has none."""
+    """Return a coder by its id; raises UnsupportedVersion if this version lacks it."""
     if coder not in _CODERS:
         raise UnsupportedVersion(found=f"the coder {coder.name.lower()!r}")
     return _CODERS[coder]
 
 
 def available_coders() -> tuple[CoderId, ...]:
-    """Return the coders this version has."""
+    """Return the coders of this version."""
     return tuple(_CODERS)
 
 

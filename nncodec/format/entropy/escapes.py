@@ -1,8 +1,8 @@
-"""Symbols beyond the range of a probability table, as digits that need no model.
+"""Escapes: symbols outside the range of a probability table, coded as equally likely digits.
 
-A table covers the symbols from `minimum` to `minimum + columns - 2`; its last column stands for all others. One of
-these is told apart by the side on which it lies and by its distance from that end of the range, 1 or more. The distance
-is written as in Elias' gamma code: how many bits it has below its leading one (the width), then those bits.
+A table covers the symbols from `minimum` to `minimum + columns - 2`; its last column stands for all others. Such a
+symbol is coded as the side of the range on which it lies and its distance from that end, 1 or more. The distance is
+written in Elias' gamma code: the number of bits below its leading one (the width), then those bits.
 
 References:
     Elias, "Universal codeword sets and representations of the integers", IEEE Trans. Inf. Theory 21(2), 1975.
@@ -25,11 +25,11 @@ _DIGIT_BITS = 16
 
 
 class Digits(NamedTuple):
-    """Equally likely digits, one for each of some symbols.
+    """Equally likely digits, one for each of several symbols.
 
     Args:
-        values: 0..size - 1 each, int32.
-        sizes: powers of two, 2..65536: one for all digits, or int32, one for each.
+        values: int32, each 0..size - 1.
+        sizes: number of values of a digit, a power of two, 2..65536: an int for all digits, or int32 for each.
     """
 
     values: IntArray
@@ -37,11 +37,11 @@ class Digits(NamedTuple):
 
 
 def escape_digits(symbols: NDArray[np.integer[Any]], minimum: int, columns: int) -> list[Digits]:
-    """Return what is written of escaped symbols, in the order in which it is read.
+    """Return the digits of escaped symbols, in the order in which they are read.
 
     Args:
-        symbols: any beyond the table's range, within 2^31 - 1 of zero.
-        minimum, columns: of the table, the escape column among them.
+        symbols: outside the table's range, within 2^31 - 1 of zero.
+        minimum, columns: of the table, escape column included.
     """
     symbols = symbols.astype(np.int64)
     below = symbols < minimum
@@ -61,12 +61,12 @@ def escaped_symbols(
     """Return escaped symbols: the inverse of `escape_digits`.
 
     Args:
-        count: how many.
-        minimum, columns: as there.
-        read: given the sizes of some digits and their number, returns the next digits.
+        count: number of symbols.
+        minimum, columns: see there.
+        read: returns the next digits, given their sizes and their number.
 
     Raises:
-        Corrupt: a symbol is further than 2^31 - 1 from zero.
+        Corrupt: a symbol is more than 2^31 - 1 from zero.
     """
     heads = read(HEADS, count)
     widths, below = heads >> 1, heads & 1
@@ -80,7 +80,7 @@ def escaped_symbols(
 
 
 def escape_bits(symbols: NDArray[np.integer[Any]], minimum: int, columns: int) -> float:
-    """Return how many bits the digits of escaped symbols take together."""
+    """Return the total bits of the digits of escaped symbols."""
     digits = escape_digits(symbols, minimum, columns)
     return float(sum(np.log2(np.broadcast_to(part.sizes, part.values.shape)).sum() for part in digits))
 
@@ -90,7 +90,7 @@ def _last(minimum: int, columns: int) -> int:
 
 
 def _bit_groups(widths: NDArray[np.integer[Any]]) -> Iterator[tuple[int, NDArray[np.intp], IntArray]]:
-    """Yield the digits that distances have: place of their lowest bit, whose they are, and their sizes."""
+    """Yield the digits of distances: position of the lowest bit, indices of the symbols, and sizes."""
     for shift in (0, _DIGIT_BITS):
         members = np.flatnonzero(widths > shift)
         if members.size:

@@ -1,17 +1,17 @@
 """The order and packing of symbols before Zstandard.
 
-Zstandard codes literals with one Huffman code a block and at least one bit a byte. What it is given decides how well
-it does, so symbols of like statistics are put side by side, and several small ones into one byte:
+Zstandard codes literals with one Huffman code for each of its blocks and at least one bit for each byte. So symbols
+with similar statistics are placed side by side, and several small ones share a byte:
 
 - Without probability tables ("planar"): stage by stage, within a stage by table index (that is, by channel), each
   symbol minus the alphabet's minimum in 1, 2 or 4 bytes, the low bytes of a stage first.
-- With tables ("sorted"): every table belongs to one of 32 classes by how peaked it is. The block is the quad limit
-  (1 byte), the number of symbols in each class up to the last that has any (varints, preceded by their count), the
-  symbols class by class in coding order, and the escapes. In classes up to the quad limit four symbols share a byte,
-  two bits each (-1, 0, 1, escape; first symbol lowest); above it each has a byte, symbol + 127, escape 255. An escape
-  is a varint: the zigzag of the symbol.
+- With tables ("sorted"): each table belongs to one of 32 classes, from peaked to flat. The block consists of the quad
+  limit (1 byte), the number of symbols in each class up to the last non-empty one (varints, preceded by their count),
+  the symbols class by class in coding order, and the escapes. In classes up to the quad limit four symbols share a
+  byte, two bits each (-1, 0, 1, escape; first symbol lowest). In the others each symbol has a byte, symbol + 127,
+  escape 255. An escape is a varint: the zigzag of the symbol.
 
-`docs/adr/0002-latent-layout.md` has the measurements that led here.
+`docs/adr/0002-latent-layout.md` has the measurements behind this.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from nncodec.plugin.entropy import Tables
 from nncodec.plugin.latents import IntArray
 
 CLASSES = 32
-_BYTE_LIMIT = 126  # largest magnitude with a byte of its own
+_BYTE_LIMIT = 126  # largest magnitude that fits a byte
 _BYTE_ESCAPE = 255
 _QUAD_LIMIT = 1
 _QUAD_ESCAPE = 3
@@ -40,7 +40,7 @@ _VARINT_MAX_BYTES = 5
 
 
 def planar_segments(stages: Sequence[StageSymbols], alphabet: Alphabet) -> list[bytes]:
-    """Return the planar layout in pieces of like statistics (one for each table index and byte)."""
+    """Return the planar layout in pieces of similar statistics (one for each table index and byte)."""
     segments = []
     for stage in stages:
         order = np.argsort(stage.tables, kind="stable")
@@ -57,7 +57,7 @@ def planar_bytes(alphabet: Alphabet) -> int:
 
 
 class PlanarReader(SymbolReader):
-    """Reads the planar layout; `data` has the size `planar_bytes` says."""
+    """Reads the planar layout from data of `planar_bytes` bytes."""
 
     def __init__(self, data: bytes, alphabet: Alphabet) -> None:
         self._data = np.frombuffer(data, np.uint8)
@@ -78,7 +78,7 @@ class PlanarReader(SymbolReader):
         return symbols.astype(np.int32)
 
     def finish(self) -> None:
-        """Nothing can be left: the size was checked on opening."""
+        """Do nothing: the size was checked before."""
 
 
 def _planar_type(alphabet: Alphabet) -> type[np.unsignedinteger[Any]]:
@@ -113,14 +113,14 @@ def table_classes(tables: Tables) -> NDArray[np.uint8]:
 
 
 def sorted_segments(stages: Sequence[StageSymbols], alphabet: Alphabet, quad_limit: int) -> list[bytes]:
-    """Return the sorted layout in pieces of like statistics: the counts, each class, the escapes."""
+    """Return the sorted layout in pieces of similar statistics: the counts, each class, the escapes."""
     assert alphabet.tables is not None
     symbols = np.concatenate([stage.symbols for stage in stages])
     classes = table_classes(alphabet.tables)[np.concatenate([stage.tables for stage in stages])]
     order = np.argsort(classes, kind="stable")
     counts = np.trim_zeros(np.bincount(classes, minlength=CLASSES), "b").tolist()
-    head = bytes((quad_limit, len(counts))) + b"".join(varint(n) for n in counts)
-    pieces, escapes = [head], []
+    counted = bytes((quad_limit, len(counts))) + b"".join(varint(n) for n in counts)
+    pieces, escapes = [counted], []
     for level, members in enumerate(np.split(symbols[order], np.cumsum(counts)[:-1])):
         limit = _QUAD_LIMIT if level <= quad_limit else _BYTE_LIMIT
         escaped = np.abs(members) > limit
@@ -137,21 +137,21 @@ def sorted_segments(stages: Sequence[StageSymbols], alphabet: Alphabet, quad_lim
 
 
 def sorted_bytes_bound(alphabet: Alphabet) -> int:
-    """Return a size that no sorted layout of so many symbols exceeds."""
+    """Return an upper bound on the size of the sorted layout."""
     return 2 + CLASSES * (_VARINT_MAX_BYTES + 1) + alphabet.symbols * (1 + _VARINT_MAX_BYTES)
 
 
 class SortedReader(SymbolReader):
     """Reads the sorted layout.
 
-    Every class is unpacked on opening; stages then take their symbols from the classes in coding order.
+    All classes are unpacked at once; stages then take their symbols from the classes in coding order.
     """
 
     def __init__(self, data: bytes, alphabet: Alphabet) -> None:
         assert alphabet.tables is not None
         self._classes = table_classes(alphabet.tables)
         self._symbols, position = [], 0
-        quad_limit, counts, position = _read_head(data, alphabet)
+        quad_limit, counts, position = _read_counts(data, alphabet)
         raw = np.frombuffer(data, np.uint8)
         escaped = []
         for level, count in enumerate(counts):
@@ -207,7 +207,7 @@ class SortedReader(SymbolReader):
             used += count
 
 
-def _read_head(data: bytes, alphabet: Alphabet) -> tuple[int, list[int], int]:
+def _read_counts(data: bytes, alphabet: Alphabet) -> tuple[int, list[int], int]:
     if len(data) < 2 or data[1] > CLASSES:
         raise Corrupt(detail="a block has no symbol counts")
     counts, position = [], 2
@@ -230,7 +230,7 @@ def _read_head(data: bytes, alphabet: Alphabet) -> tuple[int, list[int], int]:
 
 
 def _read_escapes(raw: NDArray[np.uint8]) -> IntArray:
-    """Decode a run of zigzag varints."""
+    """Return the values of a sequence of zigzag varints."""
     ends = np.flatnonzero(raw < 0x80)
     if len(raw) == 0:
         return np.empty(0, np.int32)

@@ -1,10 +1,10 @@
 """The range ANS coder: close to the ideal code length, for models with probability tables.
 
-The arithmetic is that of `constriction`: a stack of 32-bit words under a state of 64 bits, and probabilities with 24
-bits. The state begins at 2^24 instead of 0. From there decoding one symbol too many makes it smaller for good, so a
-decoder that ends at 2^24 with no words left has read exactly what was written: no symbol more, no byte less.
+`constriction` does the arithmetic, with a stack of 32-bit words, a state of 64 bits and probabilities of 24 bits. The
+state starts at 2^24 instead of 0. Decoding one symbol too many makes it permanently smaller, so a decoder that ends at
+2^24 with no words left has read exactly the symbols that were written.
 
-`docs/format.md` specifies the payload to the byte; tests/format/entropy/test_rans.py holds a decoder written from it.
+`docs/format.md` specifies the payload to the byte; `tests/references` holds a decoder written from it.
 
 References:
     Duda et al., "The use of asymmetric numeral systems as an accurate replacement for Huffman coding", PCS 2015.
@@ -34,7 +34,7 @@ _FEW_TABLES = 1 << 15
 
 
 class RansCoder(Coder):
-    """Stage after stage: the symbols sorted by table, then those that escaped from their tables."""
+    """Codes stage by stage: the symbols sorted by table, then the digits of the escapes."""
 
     id = CoderId.RANS
 
@@ -42,7 +42,7 @@ class RansCoder(Coder):
         if alphabet.tables is None:
             raise InvalidOption(option="coder", reason="'rans' needs a model with probability tables")
         stack = stream.stack.AnsCoder(np.array([_SEAL], np.uint32))
-        # Last in, first out: everything goes in backwards.
+        # Last in, first out: everything is pushed in reverse.
         for stage in reversed([stage for stage in stages if stage.symbols.size]):
             _push(stack, stage, alphabet.tables)
         words = stack.get_compressed()
@@ -67,14 +67,14 @@ class _RansReader(SymbolReader):
         decode, models = self._stack.decode, self._models
         columns = np.concatenate([decode(models[table], stop - start) for table, start, stop in runs])
         escaped = columns == count - 1
-        found = columns + np.int32(minimum)
+        ordered = columns + np.int32(minimum)
         if escaped.any():
-            found[escaped] = escaped_symbols(int(escaped.sum()), minimum, count, self._digits)
+            ordered[escaped] = escaped_symbols(int(escaped.sum()), minimum, count, self._digits)
         words, state = self._stack.pos()
         if not words and state < _SEAL:
             raise Corrupt(detail="a block has fewer symbols than its contexts need")
         symbols = np.empty(tables.size, np.int32)
-        symbols[order] = found
+        symbols[order] = ordered
         return symbols
 
     def finish(self) -> None:
@@ -104,8 +104,8 @@ def _push(stack: stream.stack.AnsCoder, stage: StageSymbols, tables: Tables) -> 
 
 
 def _sorted(which: NDArray[np.integer[Any]], tables: Tables) -> tuple[NDArray[np.intp], list[tuple[int, int, int]]]:
-    """Return the order that sorts symbols by table, and each table's number, start and stop in it."""
-    # NumPy sorts 16 bits by radix, six times as fast.
+    """Return the order that sorts symbols by table, and the number, start and stop of each table in it."""
+    # NumPy sorts 16-bit integers by radix, which is six times as fast.
     kind = np.int16 if len(tables.frequencies) <= _FEW_TABLES else np.int32
     which = which.astype(kind, copy=False)
     order = np.argsort(which, kind="stable")
@@ -115,16 +115,16 @@ def _sorted(which: NDArray[np.integer[Any]], tables: Tables) -> tuple[NDArray[np
 
 
 class _Models(dict[int, Any]):
-    """Tables as constriction's models by their numbers, each made when it is first used."""
+    """Tables as constriction's models by number; each is made on first use."""
 
     def __init__(self, tables: Tables) -> None:
-        # Not the tables themselves: these are what the models are kept by, for as long as they live.
+        # Not the tables themselves: they are weak keys of the models' cache, and a reference would keep them alive.
         self._frequencies = tables.frequencies
         self._scale = 1 << MAX_PRECISION - tables.precision
 
     def __missing__(self, number: int) -> Any:
-        # constriction gives a column `weight * (2^24 - columns) / total weight`, rounded down, and one more. With these
-        # weights, whole numbers that add up to 2^24 - columns, nothing is rounded: floating point is exact.
+        # constriction gives a column `weight * (2^24 - columns) / total weight`, rounded down, plus one. These weights
+        # are whole numbers that add up to 2^24 - columns, so nothing is rounded and floating point is exact.
         weights = self._frequencies[number].astype(np.float64) * self._scale - 1
         return self.setdefault(number, stream.model.Categorical(weights, perfect=False))
 
@@ -133,5 +133,5 @@ _MODELS: WeakKeyDictionary[Tables, _Models] = WeakKeyDictionary()
 
 
 def _models(tables: Tables) -> _Models:
-    found = _MODELS.get(tables)
-    return _MODELS.setdefault(tables, _Models(tables)) if found is None else found
+    models = _MODELS.get(tables)
+    return _MODELS.setdefault(tables, _Models(tables)) if models is None else models

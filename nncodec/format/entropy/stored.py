@@ -1,4 +1,4 @@
-"""The stored coder: every symbol in just enough bits, for pictures so small that a Zstandard frame would cost more."""
+"""The stored coder: each symbol in as few bits as its range needs, for images too small for a Zstandard frame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nncodec.plugin.latents import IntArray
 
 
 class StoredCoder(Coder):
-    """Symbols minus the alphabet's minimum, most significant bit first, in stage order; zeros fill the last byte."""
+    """Writes symbols minus the alphabet's minimum, most significant bit first, in stage order, padded with zeros."""
 
     id = CoderId.STORED
 
@@ -48,7 +48,7 @@ class _StoredReader(SymbolReader):
         return np.asarray(self._symbols[start : self._position], np.int32)
 
     def finish(self) -> None:
-        """Nothing can be left: the size was checked on opening."""
+        """Do nothing: the size was checked before."""
 
 
 def _width(alphabet: Alphabet) -> int:

@@ -1,4 +1,4 @@
-"""The Zstandard coder: the format's baseline, for every model."""
+"""The Zstandard coder, the format's baseline for all models."""
 
 from __future__ import annotations
 
@@ -20,23 +20,22 @@ from nncodec.format.entropy.layout import (
 )
 from nncodec.format.header import CoderId
 
-# Above this level Zstandard takes twice the time on such data and saves nothing.
+# Higher levels take twice the time on such data and save nothing.
 LEVEL = 17
-# Quad limits tried when encoding: none; tables with under 1/16, 1/4 of their mass off the peak.
+# Quad limits to try: none, and tables with less than 1/16 or 1/4 of their mass off the peak.
 _QUAD_LIMITS = (0, 12, 14)
 _WINDOW_LOG_MAX = 24
-# About what Zstandard spends on a block of its own: its header, and the lengths of a Huffman code.
+# Approximate cost of a Zstandard block: its header, and the lengths of its Huffman code.
 _BLOCK_COST_BYTES = 8.0
 _BLOCK_COST_BYTES_PER_SYMBOL = 0.55
 _MAX_SEGMENTS = 64
 
 
 class ZstdCoder(Coder):
-    """Symbols in the layout of `layout.py`, in one Zstandard frame.
+    """Writes symbols in the layout of `layout.py`, in one Zstandard frame.
 
-    The frame declares its content size, carries no checksum (the container has one) and no dictionary. Where a
-    boundary between pieces of unlike statistics pays for it, the frame starts a new block there, so that each has a
-    Huffman code of its own; a decoder need not know.
+    The frame declares its content size and has no checksum (the container has one) and no dictionary. Where pieces of
+    different statistics meet, the frame may start a new block with its own Huffman code; decoders need not know.
 
     References:
         RFC 8878, "Zstandard Compression and the 'application/zstd' Media Type".
@@ -63,15 +62,15 @@ def compress(data: bytes) -> bytes:
 def decompress(payload: bytes, size: int, *, exact: bool) -> bytes:
     """Return the content of a Zstandard frame that must be of a known size.
 
-    The frame's own declaration is checked before anything is allocated, because the library trusts it.
+    The size that the frame declares is checked before anything is allocated, because the library trusts it.
 
     Args:
         payload: exactly one frame.
-        size: bytes of content: the exact number, or the largest allowed.
-        exact: which of the two `size` is.
+        size: bytes of content, exact or at most.
+        exact: whether `size` is the exact number.
 
     Raises:
-        Corrupt: the frame declares another size or none, wants too large a window, or is damaged.
+        Corrupt: the frame declares another size or none, needs too large a window, or is damaged.
     """
     try:
         frame = zstandard.get_frame_parameters(payload)
@@ -106,7 +105,7 @@ def _compress(segments: list[bytes]) -> bytes:
 
 
 def _merge(segments: list[bytes]) -> list[bytes]:
-    """Join neighbouring pieces as long as one Huffman code for both is estimated to be cheaper."""
+    """Join neighbouring pieces while one Huffman code for both is estimated to be cheaper."""
     stride = -(-len(segments) // _MAX_SEGMENTS)
     pieces = [b"".join(segments[i : i + stride]) for i in range(0, len(segments), stride)]
     counts = [np.bincount(np.frombuffer(piece, np.uint8), minlength=256) for piece in pieces]
