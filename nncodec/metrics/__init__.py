@@ -122,11 +122,13 @@ def ssimulacra2(original: Picture, decoded: Picture) -> float | None:
 def _pair(original: Picture, decoded: Picture) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     before, after = (np.asarray(picture) for picture in (original, decoded))
     if before.shape != after.shape:
-        raise UnsupportedImage(detail=f"pictures of one size and mode are compared, not {before.shape}, {after.shape}")
+        raise UnsupportedImage(
+            detail=f"metrics need two pictures of one size and mode, not {before.shape}, {after.shape}"
+        )
     if before.dtype != np.uint8 or after.dtype != np.uint8 or not before.size:
-        raise UnsupportedImage(detail="pictures of 8 bits a sample are compared; convert them first")
+        raise UnsupportedImage(detail="metrics need pictures of 8 bits per sample; convert them first")
     if not (before.ndim == 2 or (before.ndim == 3 and before.shape[2] == 3)):
-        raise UnsupportedImage(detail="grey or RGB pictures are compared; convert them first")
+        raise UnsupportedImage(detail="metrics need grey or RGB pictures; convert them first")
     return before, after
 
 

@@ -1,9 +1,9 @@
-"""SSIMULACRA 2.1 as its reference implementation computes it, from the parts of package `ssimulacra2`.
+"""SSIMULACRA 2.1 as in its reference implementation, built from parts of the package `ssimulacra2`.
 
-The package has the colour space, the error maps and the trained weights right, but not the loop around them (version
-0.3): it blurs with a true Gaussian that is mirrored at two of the four edges, and stops one scale early, which gives
-the weights of pictures below 256 pixels to the wrong maps. Photographs come out up to 4 points low, small ones 10 and
-more. So the blur and the scales are done here as libjxl does them; the tests compare with scores of its program.
+The package (version 0.3) has the right colour space, error maps and trained weights, but the wrong loop around them: it
+blurs with a true Gaussian that is mirrored at two of the four edges, and stops one scale early, which applies the
+weights to the wrong maps for pictures below 256 pixels. Photographs score up to 4 points too low, small ones 10 and
+more. So this module has its own blur and scales, as in libjxl; the tests compare with the scores of libjxl's program.
 
 References:
     J. Sneyers, SSIMULACRA 2 (version 2.1, April 2023), github.com/cloudinary/ssimulacra2.
@@ -53,9 +53,9 @@ def score(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
 
 
 def _perceptual(parts: Any, linear: NDArray[np.float64]) -> _Planes:
-    """Return linear RGB as XYB; the package's function swaps the first two axes, which changes nothing here.
+    """Return linear RGB as XYB in 32 bits, as in the reference.
 
-    As in the reference, 32 bits are enough for all that follows.
+    The package's function swaps the first two axes, which changes nothing here.
     """
     planes: _Planes = parts.make_positive_xyb(parts.linear_rgb_to_xyb(linear)).astype(np.float32)
     return planes

@@ -118,7 +118,7 @@ def test_metrics_and_the_extra_that_adds_what_is_missing(run, monkeypatch):
     assert 'MS-SSIM and SSIMULACRA2 left out; pip install "nncodec-image[compare]" adds them.' in result.stdout
 
 
-def test_a_codec_that_is_not_there_is_said(run, monkeypatch):
+def test_a_missing_codec_is_reported(run, monkeypatch):
     check = features.check
     monkeypatch.setattr(features, "check", lambda name: name != "avif" and check(name))
     result = run("demo", "-m", "tiny/rgb")
@@ -126,7 +126,7 @@ def test_a_codec_that_is_not_there_is_said(run, monkeypatch):
     assert "AVIF left out; it needs a Pillow that was built with it." in result.stdout
 
 
-def test_a_codec_that_cannot_be_so_small_is_said(run, monkeypatch):
+def test_a_codec_that_cannot_get_so_small_is_reported(run, monkeypatch):
     monkeypatch.setitem(PEERS, "jpeg", dataclasses.replace(PEERS["jpeg"], qualities=range(95, 101)))
     result = run("demo", "-m", "tiny/rgb")
     assert result.exit_code == 0

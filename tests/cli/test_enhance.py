@@ -68,7 +68,7 @@ def test_the_format_is_that_of_the_output(run, photo_png, photo, suffix):
     assert np.abs(pixels(image) - tripled(photo)).mean() < 4
 
 
-def test_nothing_is_overwritten_unless_told(run, photo_png):
+def test_nothing_is_overwritten_without_f(run, photo_png):
     Path("out.png").write_bytes(b"mine")
     result = run("enhance", photo_png, *TRIPLE, "-o", "out.png")
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
@@ -127,7 +127,7 @@ def test_one_bad_file_does_not_stop_the_rest(run, photo_png):
         ("L", "L", ""),
     ],
 )
-def test_modes_are_converted_and_it_is_said(run, photo, mode, kept, note):
+def test_modes_are_converted_with_a_note(run, photo, mode, kept, note):
     name = "in.tif" if mode in ("CMYK", "I;16") else "in.png"
     photo.convert("I").convert("I;16").save(name) if mode == "I;16" else photo.convert(mode).save(name)
     result = run("enhance", name, *TRIPLE, "-o", "out.png")

@@ -52,7 +52,7 @@ def test_stdin_and_folders(run, photo_nnc):
     assert [entry["file"] for entry in json.loads(run("info", "-r", ".", "--json").stdout)] == ["photo.nnc"]
 
 
-def test_a_missing_model_is_said(run, photo_nnc, monkeypatch):
+def test_a_missing_model_is_reported(run, photo_nnc, monkeypatch):
     from nncodec.plugin import registry
 
     monkeypatch.setenv(discovery.DISABLED_VARIABLE, "tiny")

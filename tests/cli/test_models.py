@@ -29,7 +29,7 @@ def test_json(run):
     assert entries["tiny/grey"]["card"]["licence"] == "CC0-1.0"
 
 
-def test_failed_plugins_are_said(run):
+def test_failed_plugins_are_reported(run):
     assert "nncodec: not available: plugin 'broken' (ModuleNotFoundError" in run("models").stderr
 
 

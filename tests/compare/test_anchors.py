@@ -44,7 +44,7 @@ def test_curves_are_read_with_what_their_source_gives(tmp_path: Path) -> None:
         ('{"a": {"bpp": [0], "psnr": [1]}}', "'a' has a rate that is not positive"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, text: str, told: str) -> None:
+def test_the_error_says_what_is_wrong_with_a_file(tmp_path: Path, text: str, told: str) -> None:
     path = tmp_path / "curves.json"
     path.write_text(text)
     with pytest.raises(NncError, match=told) as caught:

@@ -157,7 +157,7 @@ def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         (_set("pictures/0/name", "b"), "pictures has 'b' twice"),
     ],
 )
-def test_what_is_wrong_with_a_stored_comparison_is_told(
+def test_the_error_says_what_is_wrong_with_a_stored_comparison(
     stored: Comparison, change: Callable[[dict[str, Any]], None], told: str
 ) -> None:
     document = json.loads(stored.to_json())

@@ -121,7 +121,7 @@ def test_codecs_are_brought_to_equal_psnr_and_bytes(photos: dict[str, Image.Imag
     assert Comparison.from_json(found.to_json()) == found
 
 
-def test_a_codec_that_fails_at_the_matching_point_is_told_and_left_out(
+def test_a_codec_that_fails_at_the_matching_point_is_reported_and_left_out(
     photos: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from nncodec.compare import measure
@@ -142,7 +142,7 @@ def test_a_codec_that_fails_at_the_matching_point_is_told_and_left_out(
 # --- what fails ---------------------------------------------------------------------------------------------------
 
 
-def test_bad_pictures_and_codecs_that_refuse_are_told_and_the_rest_goes_on(
+def test_bad_pictures_and_codecs_that_refuse_are_reported_and_the_rest_goes_on(
     photos: dict[str, Image.Image], tmp_path: Path
 ) -> None:
     (tmp_path / "text.png").write_text("not a picture")
@@ -178,7 +178,7 @@ def test_bad_pictures_and_codecs_that_refuse_are_told_and_the_rest_goes_on(
     assert steps == sorted(steps)
 
 
-def test_a_codec_that_gives_back_another_size_is_told(
+def test_a_codec_that_returns_another_size_is_reported(
     photos: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from nncodec.compare import codecs

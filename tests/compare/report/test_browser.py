@@ -215,7 +215,7 @@ def test_what_is_under_the_pointer_stays_there_when_the_wheel_zooms(page: Any) -
     assert under() == pytest.approx(first, abs=0.2)
 
 
-def test_buttons_and_keys_zoom_and_the_level_is_told(page: Any) -> None:
+def test_buttons_and_keys_zoom_and_the_level_is_shown(page: Any) -> None:
     fit = scale(page)
     page.run("document.getElementById('zoom-in').click()")
     assert scale(page) == pytest.approx(1.25 * fit, rel=1e-4)

@@ -194,7 +194,7 @@ def test_nothing_measured_still_gives_a_page_that_says_why(comparison: Compariso
 
 
 @pytest.mark.usefixtures("blank_plots")
-def test_nothing_skipped_is_said(comparison: Comparison) -> None:
+def test_the_page_says_that_nothing_is_skipped(comparison: Comparison) -> None:
     assert any("Nothing; every" in text for text in page_of(replace(comparison, skipped=())).texts["p"])
 
 

@@ -79,6 +79,6 @@ def test_the_ends_of_a_ranking_hold_no_picture_twice(count: int, names: str) -> 
     assert "".join(name for name, _ in ranking.ends(2)) == names
 
 
-def test_places_are_told(comparison: Comparison) -> None:
+def test_places_are_reported(comparison: Comparison) -> None:
     ranking = Ranking("x", "y", "BD-rate", "%", True, (("a", 3.14), ("b", -2.0)))
     assert ranking.ends(3) == [("a", "Worst 1: BD-rate +3.1 %"), ("b", "Best 1: BD-rate −2.0 %")]

@@ -68,7 +68,7 @@ def test_a_codec_that_fails_is_left_out(
         assert [coded.codec for coded in one.coded] == ["avif", "jpeg"]
 
 
-def test_progress_is_told_and_may_stop_the_work(comparison: Comparison, images: dict[str, Image.Image]) -> None:
+def test_progress_is_reported_and_may_stop_the_work(comparison: Comparison, images: dict[str, Image.Image]) -> None:
     seen: list[tuple[int, int]] = []
 
     def stop(done: int, total: int) -> None:
