@@ -108,7 +108,7 @@ def _norms(restored: Tensor, original: Tensor, taps: Tensor) -> Tensor:
     """Return the norms 1 and 4 of the three error maps, (N, plane, norm, map)."""
     products = restored * restored, original * original, restored * original
     blurred = _blur(torch.cat([restored, original, *products], 1), taps)
-    mean_r, mean_o, square_r, square_o, product = blurred.split(3, 1)
+    mean_r, mean_o, square_r, square_o, product = torch.tensor_split(blurred, 5, dim=1)
     luminance = 1 - (mean_r - mean_o) ** 2
     structure = 2 * (product - mean_r * mean_o) + _C2
     variances = (square_r - mean_r * mean_r) + (square_o - mean_o * mean_o) + _C2
