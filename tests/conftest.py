@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Setup and fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def no_models_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep tests apart from models that whoever runs them has installed, unless the test chooses a folder itself."""
+    """Hide the models that the user has installed, unless NNCODEC_MODELS is set."""
     if "NNCODEC_MODELS" not in os.environ:
         monkeypatch.setenv("NNCODEC_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))
 
 
 @pytest.fixture
 def data_folder() -> Path:
-    """Return the folder of data sets, or skip: it is named by NNCODEC_DATA."""
+    """Return the folder of data sets that NNCODEC_DATA names, or skip."""
     folder = os.environ.get("NNCODEC_DATA")
     if not folder:
         pytest.skip("NNCODEC_DATA is not set")
@@ -64,9 +64,9 @@ def write_sharpener(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
 def enhancers(
     tmp_path: Path, write_sharpener: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], None]]:
-    """Install the enhancer of `docs/examples` beside the bundled codecs; calling what is returned takes it away again.
+    """Install the enhancer of `docs/examples` beside the bundled codecs; return a function that removes it.
 
-    It comes as sharp/keep (alias restore), sharp/double (x2) and sharp/four (x4).
+    Its models are sharp/keep (alias restore), sharp/double (x2) and sharp/four (x4).
     """
     folder = tmp_path / "sharp models"
     folder.mkdir()

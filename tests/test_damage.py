@@ -1,4 +1,4 @@
-"""No damaged file ever yields pixels, whichever way it is read."""
+"""No way of reading a damaged file yields pixels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ readers = pytest.mark.parametrize("read", READERS.values(), ids=READERS)
 
 @pytest.fixture(scope="module")
 def small() -> bytes:
-    """One garment-like picture: a file with nothing optional in it."""
+    """A file of one simple image, without optional chunks."""
     image = Image.new("L", (28, 28))
     image.paste(170, (8, 5, 20, 25))
     return nncodec.encode(image, "dense/fashion")
@@ -39,7 +39,7 @@ def small() -> bytes:
 
 @pytest.fixture(scope="module", params=["zstd", "rans"])
 def rich(request: pytest.FixtureRequest) -> bytes:
-    """Two frames of a photograph with alpha, EXIF, profile and preview, reduced, in two blocks."""
+    """A reduced file of two photograph frames with alpha, EXIF, profile and preview, in two blocks."""
     photo = Image.fromarray(skimage.data.astronaut()).resize((40, 24)).convert("RGBA")
     return nncodec.encode(
         [photo, photo.rotate(180)],
@@ -61,7 +61,7 @@ def flips(data: bytes) -> Iterator[bytes]:
 
 @readers
 def test_the_undamaged_files_are_read(read: Callable[[bytes], object], small: bytes, rich: bytes) -> None:
-    assert nncodec_pillow  # importing it is what lets Image.open know the format
+    assert nncodec_pillow  # importing it registers the format with Image.open
     read(small)
     read(rich)
 

@@ -1,4 +1,4 @@
-"""What the bundled models promise on the public test sets; skipped where NNCODEC_DATA does not name them."""
+"""The bundled models keep their promises on public test sets; NNCODEC_DATA names their folder, or these skip."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Curve = list[CurvePoint]
 
 
 def ten_thousand(folder: Path) -> Pixels:
-    """Return the 10,000 test pictures of a set of the MNIST family."""
+    """Return the 10,000 test images of a data set in MNIST's format."""
     path = folder / "t10k-images-idx3-ubyte.gz"
     if not path.is_file():
         pytest.skip(f"there is no {path.name} in {folder.name}")
@@ -77,7 +77,7 @@ def test_every_kodak_picture_goes_through_the_command_line(data_folder: Path, tm
 
 
 def curve(encode: Callable[[Image.Image, int], bytes], qualities: Sequence[int], paths: Sequence[Path]) -> Curve:
-    """Return mean rate and PSNR of pictures at each quality, through real files that Pillow opens."""
+    """Return mean rate and PSNR of images at each quality, from files that Pillow opens."""
     points = []
     for quality in qualities:
         rates, psnrs = [], []
@@ -93,7 +93,7 @@ def curve(encode: Callable[[Image.Image, int], bytes], qualities: Sequence[int],
 
 
 def test_the_photo_model_beats_jpeg_and_webp_on_kodak(data_folder: Path) -> None:
-    """The marks of the mission, with two percent of room for other machines and encoders."""
+    """The targets, with a tolerance of two percent for other machines and encoders."""
     pytest.importorskip("bjontegaard", reason="install the extra 'compare'")
     paths = sorted((data_folder / "kodak").glob("*.png"))
     if not paths:
@@ -114,16 +114,16 @@ def test_the_photo_model_beats_jpeg_and_webp_on_kodak(data_folder: Path) -> None
     jpeg = curve(peer("JPEG", optimize=True, progressive=True, subsampling="4:2:0"), (10, 30, 50, 70, 90), paths)
     webp = curve(peer("WEBP", method=6), (10, 30, 50, 70, 90), paths)
     for reference, most in ((jpeg, -45), (webp, -20)):
-        found = bd_rate(reference, ours)
-        assert found is not None
-        assert found <= most
+        difference = bd_rate(reference, ours)
+        assert difference is not None
+        assert difference <= most
     for lower, higher in pairwise(ours):
         assert lower.bpp < higher.bpp
         assert (lower.psnr_db or 0) < (higher.psnr_db or 0)
 
 
 def test_restore_makes_kodak_better_at_low_quality_for_no_bytes(data_folder: Path) -> None:
-    """The mark is 0.2 dB; a hundredth is left to other machines."""
+    """The target is 0.2 dB, with a tolerance of 0.01 dB for other machines."""
     paths = sorted((data_folder / "kodak").glob("*.png"))
     if not paths:
         pytest.skip("there is no kodak folder")
@@ -140,7 +140,7 @@ def test_restore_makes_kodak_better_at_low_quality_for_no_bytes(data_folder: Pat
 
 @pytest.mark.parametrize(("name", "least"), [("set5", 1.5), ("set14", 1.0)])
 def test_x4_is_better_than_bicubic_interpolation(data_folder: Path, name: str, least: float) -> None:
-    """The marks are on luma, without four pixels along the edges."""
+    """The targets apply to luma without four pixels along the edges."""
     paths = sorted((data_folder / name).glob("*.png"))
     if not paths:
         pytest.skip(f"there is no {name} folder")

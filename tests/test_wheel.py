@@ -1,4 +1,4 @@
-"""The wheel holds exactly what the tree does."""
+"""The wheel holds exactly the files of the tree."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FILES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel, built from a copy of the tree so that nothing is left in the checkout."""
+    """The wheel, built from a copy of the tree to keep the checkout clean."""
     tree = tmp_path_factory.mktemp("tree")
     for name in _SOURCES:
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -41,21 +41,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 def in_tree() -> dict[str, Path]:
-    """Return every file that belongs in the wheel, by its name there."""
+    """Return every file that belongs in the wheel, by its name in it."""
     packages = [ROOT / "nncodec"]
     for folder in ("plugins", "formats"):
         packages += [path for path in (ROOT / folder).iterdir() if path.is_dir() and path.name != "__pycache__"]
-    found = {}
+    files = {}
     for package in packages:
         for path in package.rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
-                found[path.relative_to(package.parent).as_posix()] = path
-    return found
+                files[path.relative_to(package.parent).as_posix()] = path
+    return files
 
 
 def metadata(wheel: zipfile.ZipFile, name: str) -> str:
-    (found,) = [entry for entry in wheel.namelist() if entry.endswith(f".dist-info/{name}")]
-    return wheel.read(found).decode()
+    (path,) = [entry for entry in wheel.namelist() if entry.endswith(f".dist-info/{name}")]
+    return wheel.read(path).decode()
 
 
 def test_the_wheel_holds_every_file_of_the_packages_and_no_other(wheel: zipfile.ZipFile) -> None:
@@ -81,11 +81,11 @@ def test_the_wheel_declares_the_command_and_every_plugin(wheel: zipfile.ZipFile)
         assert f"= {path.name}.plugin" in declared
 
 
-def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
-    facts = Parser().parsestr(metadata(wheel, "METADATA"))
-    assert facts["Name"] == "nncodec-image"
-    assert facts["Requires-Python"] == ">=3.11"
-    required = {line.split(">=")[0] for line in facts.get_all("Requires-Dist", []) if "extra ==" not in line}
+def test_the_wheel_has_the_right_metadata(wheel: zipfile.ZipFile) -> None:
+    fields = Parser().parsestr(metadata(wheel, "METADATA"))
+    assert fields["Name"] == "nncodec-image"
+    assert fields["Requires-Python"] == ">=3.11"
+    required = {line.split(">=")[0] for line in fields.get_all("Requires-Dist", []) if "extra ==" not in line}
     assert {"numpy", "pillow", "torch", "zstandard", "pluggy", "safetensors", "click"} <= required
     assert metadata(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text()
 

@@ -1,7 +1,4 @@
-"""Write the golden files of the current format version and the current weights.
-
-python tests/golden/make.py
-"""
+"""Write golden files for the current format version and weights: `python tests/golden/make.py`."""
 
 from __future__ import annotations
 
@@ -19,8 +16,8 @@ from nncodec.format.container import Container
 FOLDER = Path(__file__).parent / "v1"
 
 
-def pictures() -> dict[str, bytes]:
-    """Return the files by name: together they use every part of the format."""
+def golden_files() -> dict[str, bytes]:
+    """Return golden files by name; together they use every part of the format."""
     cat = Image.fromarray(skimage.data.chelsea()).crop((120, 60, 216, 132))
     grey = Image.fromarray(skimage.data.camera()).crop((200, 60, 263, 97))
     face = Image.fromarray(skimage.data.astronaut()).crop((180, 50, 260, 130))
@@ -71,7 +68,7 @@ def pictures() -> dict[str, bytes]:
 
 
 def latents_digest(data: bytes) -> str:
-    """Return the SHA-256 of all latents of a file, block after block, arrays in name order, as little-endian int32."""
+    """Return the SHA-256 of a file's latents as little-endian int32, block by block, arrays in name order."""
     container = Container(data)
     model = open_file_model(container)
     state = hashlib.sha256()
@@ -82,12 +79,12 @@ def latents_digest(data: bytes) -> str:
 
 
 def main() -> None:
-    """Write files, frames and index."""
+    """Replace the files, frames and index in `FOLDER`."""
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.iterdir():
         old.unlink()
     index = {}
-    for name, data in pictures().items():
+    for name, data in golden_files().items():
         (FOLDER / f"{name}.nnc").write_bytes(data)
         for number, frame in enumerate(nncodec.decode_frames(data)):
             frame.info.clear()

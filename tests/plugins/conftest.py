@@ -1,4 +1,4 @@
-"""An environment of its own for tests that install packages, without any download."""
+"""An isolated environment for tests that install packages, without downloads."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Environment:
 
     Args:
         python: its interpreter.
-        home: a folder outside the checkout where commands run; its `models` is the user's model folder.
+        home: the working folder of commands, outside the checkout; its `models` is the user's model folder.
     """
 
     python: Path
     home: Path
 
     def run(self, *command: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run its Python with these arguments; nothing is asserted of the outcome."""
+        """Run its Python with these arguments; return the result without checking it."""
         inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "NNCODEC_DISABLED_PLUGINS")}
         return subprocess.run(
             [str(self.python), *command],
@@ -45,7 +45,7 @@ class Environment:
         )
 
     def install(self, source: Path) -> subprocess.CompletedProcess[str]:
-        """Install the distribution in a folder, with nothing fetched."""
+        """Install the distribution in a folder without fetching anything."""
         flags = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
         return self.run("-m", "pip", "install", *flags, str(source))
 
@@ -72,7 +72,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 @pytest.fixture(scope="session")
 def plugin_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the example plugin's source outside the checkout, so that building leaves nothing there."""
+    """A copy of the example plugin's source, to keep the checkout clean when building."""
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
     return Path(shutil.copytree(PLUGIN_SOURCE, tmp_path_factory.mktemp("source") / "plugin", ignore=ignored))
 

@@ -1,4 +1,4 @@
-"""What `docs/plugins.md` and the example's README show is the example itself, and their commands work."""
+"""`docs/plugins.md` and the example's README show the example's own code, and their commands work."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _BLOCK = re.compile(r"(?:<!-- from (?P<source>\S+) -->\n)?```(?P<language>\w*)\n
 
 
 def blocks(page: Path, *languages: str) -> list[re.Match[str]]:
-    found = [match for match in _BLOCK.finditer(page.read_text(encoding="utf-8")) if match["language"] in languages]
-    assert found
-    return found
+    matches = [match for match in _BLOCK.finditer(page.read_text(encoding="utf-8")) if match["language"] in languages]
+    assert matches
+    return matches
 
 
 def test_every_piece_of_code_on_the_page_is_part_of_a_tested_file() -> None:
