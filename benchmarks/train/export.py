@@ -2,7 +2,7 @@
 
     python -m benchmarks.train.export dense/fashion fashion.safetensors
     python -m benchmarks.train.export srgan/x4 x4-gan.safetensors --earlier x4-content.safetensors
-    python -m benchmarks.train.export hyperprior/photo photo.safetensors --measure
+    python -m benchmarks.train.export hyperprior/photo hyperprior_photo.safetensors --measure
 
 `nncodec train` refuses the name of an installed model and knows neither the sources of the photographs nor the earlier
 parts of a training. This script sets the name and writes a new card; the tensors, and so the digest, stay the same.
