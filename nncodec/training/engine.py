@@ -157,6 +157,7 @@ def _fit(
         log_steps=min(_LOG_STEPS, batches.validation_steps, max(1, (schedule.steps or _LOG_STEPS) // 10)),
         device=str(device),
         optimizer=options.optimizer,
+        ema_decay=options.ema_decay,
     )
 
     def draw_and_pass_on(event: Event) -> None:

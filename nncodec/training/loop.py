@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from nncodec.nn.tensors import to_tensor
 from nncodec.plugin.latents import Pixels
+from nncodec.training.averaging import WeightAverage
 from nncodec.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from nncodec.training.distributed import SINGLE_PROCESS, ProcessGroup, parallel
 from nncodec.training.events import Advanced, Note, OnEvent, ignore
@@ -82,7 +83,7 @@ def fit(
     Ctrl-C in the main thread ends the run after the current step; a second one ends it at once.
 
     Args:
-        task: network and loss; its parameters are changed.
+        task: network and loss; its parameters are changed, and end as their average if one is kept.
         sampler: batches by step number, so that a resumed run sees the same batches as an uninterrupted one.
         schedule: length and learning rate.
         options: the rest.
@@ -106,7 +107,8 @@ def fit(
     task.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = optimizer_for(options.optimizer, task.parameter_groups(schedule.learning_rate))
     base_rates = [float(group["lr"]) for group in optimizer.param_groups]
-    state = _State(task, optimizer, schedule, options, processes, validator, on_event)
+    average = WeightAverage(task.parameters(), options.ema_decay) if options.ema_decay else None
+    state = _State(task, optimizer, schedule, options, processes, validator, average, on_event)
     state.resume()
     processes.wait()  # no process may still be reading the checkpoint when the first writes the next one
     update = _Update(task, optimizer, options, processes)
@@ -131,6 +133,8 @@ def fit(
                 break
             state.save_if_time()
     state.save()
+    if average is not None:
+        average.apply()
     task.eval()
     return state.report(cancelled)
 
@@ -146,6 +150,7 @@ class _State:
         options: LoopOptions,
         processes: ProcessGroup,
         validator: Validator | None,
+        average: WeightAverage | None,
         on_event: OnEvent,
     ) -> None:
         self.step = 0
@@ -156,6 +161,7 @@ class _State:
         self._device = torch.device(options.device)
         self._processes = processes
         self._validator = validator
+        self._average = average
         self._on_event = on_event
         self._log = CsvLog(options.log) if options.log and processes.is_first else None
         self._averages = _Averages()
@@ -175,6 +181,8 @@ class _State:
                 raise ValueError(f"{path} belongs to another network: {str(error).splitlines()[0]}") from error
             except KeyError as error:  # torch's optimizers look for their own entries
                 raise ValueError(f"{path} belongs to another optimizer: it has no {error}") from error
+            if self._average is not None:
+                self._average.load_state_dict(state["ema"]) if "ema" in state else self._average.restart()
             if "averages" in state:
                 self._averages.load_state_dict(state["averages"])
             if self._validator is not None and "watcher" in state:
@@ -193,6 +201,8 @@ class _State:
         """Count a step with its figures for so many pictures."""
         self._averages.add(figures, pictures)
         self.step += 1
+        if self._average is not None:
+            self._average.update()
 
     def after_step(self) -> None:
         """Log the step if it is time, validate, and report the step."""
@@ -202,7 +212,8 @@ class _State:
             if self._log:
                 self._log.append({"step": self.step, "elapsed_s": round(self._elapsed_s(), 1), **self._figures})
         if self._validator is not None:
-            self._validator.after_step(self.step)
+            with contextlib.nullcontext() if self._average is None else self._average.applied():
+                self._validator.after_step(self.step)
         elapsed_s = self._elapsed_s()
         progress = self._schedule.progress(self.step, elapsed_s)
         left_s = elapsed_s * (1 - progress) / progress if progress > 0 else math.inf
@@ -225,6 +236,8 @@ class _State:
             "optimizer": self._optimizer.state_dict(),
             "averages": self._averages.state_dict(),
         }
+        if self._average is not None:
+            state["ema"] = self._average.state_dict()
         if self._validator is not None:
             state["watcher"] = self._validator.state_dict()  # an older name, kept so that old runs can be resumed
         save_checkpoint(self._options.checkpoint, state)

@@ -42,6 +42,7 @@ class RunOptions:
         crop: edge of the crops for architectures that take any size, pixels.
         learning_rate: peak value.
         optimizer: one of `OPTIMIZERS`.
+        ema_decay: decay of a moving average of the weights, which validation and the model file then use; 0 for none.
         held_back: share of the pictures used only for validation, 0 (no validation) to below 1.
         patience: end the run after this many validations in a row without a better loss; 0 never does.
         validate_epochs: epochs between validations; short epochs are grouped.
@@ -64,6 +65,7 @@ class RunOptions:
     crop: int = _option(128, "edge of crops in pixels, where the architecture takes any size")
     learning_rate: float = _option(1e-3, "peak value; it warms up and falls along a cosine")
     optimizer: str = _option(ADAM, "adam, or muon: fewer steps for plain convolutions, each a little slower")
+    ema_decay: float = _option(0.0, "average weights over steps, such as 0.998: what is validated and kept; 0 for none")
     held_back: float = _option(0.1, "share of the pictures used only for validation; 0 for none")
     patience: int = _option(0, "end after this many validations without a better loss; 0 never")
     validate_epochs: int = _option(1, "epochs between validations; short epochs are grouped")
@@ -86,6 +88,8 @@ class RunOptions:
                 raise ValueError(f"{name} is {value}; give a number above 0")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer is {self.optimizer!r}; give {' or '.join(OPTIMIZERS)}")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay is {self.ema_decay}; give a number from 0 to below 1")
         if not 0 <= self.held_back < 1:
             raise ValueError(f"held_back is {self.held_back}; give a share from 0 to below 1")
         if self.patience and not self.held_back:
@@ -114,6 +118,7 @@ class LoopOptions:
         log_steps: average figures over this many steps.
         device: where to train, as torch names it.
         optimizer: one of `OPTIMIZERS`.
+        ema_decay: of a moving average of the weights, which the validator sees and the run ends with; 0 for none.
     """
 
     seed: int = 0
@@ -125,6 +130,7 @@ class LoopOptions:
     log_steps: int = 100
     device: str = "cpu"
     optimizer: str = ADAM
+    ema_decay: float = 0.0
 
 
 @dataclass(frozen=True)

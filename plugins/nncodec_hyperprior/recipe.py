@@ -59,7 +59,7 @@ class HyperpriorRecipe(Recipe):
     """Pictures of any size, colour or grey; see `Recipe`."""
 
     settings = HyperpriorSettings
-    run = RunOptions(minutes=60, batch_size=8, crop=192, learning_rate=6e-4, bfloat16=True)
+    run = RunOptions(minutes=60, batch_size=8, crop=192, learning_rate=6e-4, ema_decay=0.998, bfloat16=True)
 
     def __init__(self, settings: HyperpriorSettings, summary: DataSummary, base: ModelFile | None = None) -> None:
         self._settings = settings
