@@ -1,4 +1,4 @@
-"""What the tests of plugins' trainings share: images, recipes, short trainings and SRGAN turns."""
+"""Shared by tests of the plugins' trainings: images, recipes, short trainings and turns of SRGAN."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def photograph(edge: int) -> Pixels:
 
 
 def make_recipe(architecture: str, summary: DataSummary, base: ModelFile | None = None, **settings: Any) -> Recipe:
-    """Return a recipe with some settings."""
+    """Return a recipe of an architecture with these settings."""
     kind = find_recipe(architecture)
     return kind(kind.settings(**settings), summary, base)
 
 
 def train_on(task: ModelTask, pictures: Pixels, steps: int, learning_rate: float = 1e-3) -> list[float]:
-    """Train on whole pictures; return the mean losses of ten stretches."""
+    """Train on whole pictures; return the mean losses of ten equal parts of the training."""
     losses: list[float] = []
 
     def note_loss(event: Event) -> None:
@@ -65,7 +65,7 @@ def train_on(task: ModelTask, pictures: Pixels, steps: int, learning_rate: float
 
 
 def exported(kind: Recipe, task: ModelTask, pictures: Sequence[Pixels], path: Path) -> ModelFile:
-    """Write what a recipe exports and read it back."""
+    """Export a trained task to a model file and read it back."""
     before = {name: value.clone() for name, value in task.state_dict().items()}
     model = kind.export(task, pictures, lambda line: None)
     assert all(torch.equal(value, before[name]) for name, value in task.state_dict().items())
@@ -97,7 +97,7 @@ def turn(task: EnhancerTask, number: int, progress: float) -> tuple[set[str], di
 
 
 def srgan_model(detail: bool, shape: GeneratorConfig = SHAPE) -> ModelFile:
-    """Return an enhancer's model file with weights that tell which set they are of."""
+    """Return an enhancer's model file with different weights in each set."""
     tensors = {}
     for number, prefix in enumerate((CONTENT, DETAIL)[: 1 + detail]):
         torch.manual_seed(number)

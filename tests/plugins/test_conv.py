@@ -31,18 +31,18 @@ from nncodec_conv.training import PhotoTask
 
 
 def psnr_db(decoded: Image.Image, original: Image.Image) -> float:
-    """Return the PSNR of two pictures of one mode."""
+    """Return the PSNR of two pictures of the same mode."""
     error = np.asarray(decoded, float) - np.asarray(original, float)
     return float(10 * np.log10(255**2 / np.square(error).mean()))
 
 
 def photo() -> Image.Image:
-    """Return a real photograph, small enough for fast tests."""
+    """Return a small photograph."""
     return Image.fromarray(skimage.data.chelsea()).crop((40, 20, 360, 260))
 
 
 def tensor(image: Image.Image) -> torch.Tensor:
-    """Return a picture as a batch of one, (1, C, H, W) in 0..1."""
+    """Return a picture as a batch (1, C, H, W) in 0..1."""
     return to_tensor(np.asarray(image)[None])
 
 
@@ -140,7 +140,7 @@ def test_a_training_step_moves_every_parameter_that_matters() -> None:
         assert still == []
         assert figures["rate_bpp"] > 0
         assert figures["psnr_db"] > 10
-    grouped = [p for group in task.parameter_groups(1e-3) for p in group["params"]]  # type: ignore[attr-defined]
+    grouped = [parameter for group in task.parameter_groups(1e-3) for parameter in group["params"]]  # type: ignore[attr-defined]
     assert len(grouped) == len(list(task.parameters()))
 
 
@@ -213,7 +213,7 @@ def test_a_model_file_with_one_tensor_changed_in_shape_is_refused() -> None:
 
 
 def pink(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Return latents whose magnitude varies from place to place, int32 (1, C, h, w)."""
+    """Return latents with locally varying magnitude, int32 (1, C, h, w)."""
     rng = np.random.default_rng(seed)
     strength = np.kron(rng.gamma(0.5, 2, (shape[2] // 4, shape[3] // 4)), np.ones((4, 4)))
     falling = 3.0 / np.arange(1, shape[1] + 1)[:, None, None]
@@ -229,7 +229,7 @@ def contexts() -> ContextTables:
 
 
 def ideal_bits(entropy: ContextEntropy, latents: np.ndarray, *, static: bool) -> float:
-    """Return the ideal code length under the contexts, or with one level for all."""
+    """Return the ideal code length under the contexts, or under a single level."""
     bits = 0.0
     for number, stage in enumerate(entropy.stages()):
         context = entropy.context(number, {"y": latents})

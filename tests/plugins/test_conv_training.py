@@ -1,4 +1,4 @@
-"""Trainings of the conv plugin: starts, rate, and model files that hold what was trained."""
+"""Training with the conv plugin: initialization, rate, and model files equal to the trained network."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_rate_is_that_of_the_codes_under_their_densities() -> None:
     ("layers", "width", "codes", "least_db"), [(3, 192, 48, 45.0), (3, 96, 48, 36.0), (10, 64, 32, 20.0)]
 )
 def test_a_stack_starts_as_a_transform_and_its_inverse(layers: int, width: int, codes: int, least_db: float) -> None:
-    """All 48 values of 4 x 4 pixels are kept by 3 layers; the last hidden layer meets the sigmoid in so many pieces."""
+    """3 layers keep all 48 values of 4 x 4 pixels; pieces of the last hidden layer approximate the inverse sigmoid."""
     torch.manual_seed(0)
     config = StackConfig(layers, width, codes, 256)
     network = build_stack(config)
@@ -110,8 +110,8 @@ def test_a_stack_is_trained_by_parts_of_a_loss_and_its_file_holds_it(mine: Path)
     decoded = np.asarray(nncodec.decode(nncodec.encode(image, "mine")))
     shown = task.reconstruct(to_tensor(pictures[:1]))[0].permute(1, 2, 0).numpy() * 255
     assert np.abs(decoded - shown).mean() < 1.0  # float16 weights, and pixels rounded to bytes
-    going_on = make_recipe("conv-stack", MIXED, model, layers=10, loss="0.5*ssim + 0.5*mse").task()
-    figures = [one.loss(to_tensor(pictures), 0.0, torch.Generator())[1] for one in (going_on, task)]
+    resumed = make_recipe("conv-stack", MIXED, model, layers=10, loss="0.5*ssim + 0.5*mse").task()
+    figures = [trained.loss(to_tensor(pictures), 0.0, torch.Generator())[1] for trained in (resumed, task)]
     assert figures[0]["distortion"] == pytest.approx(figures[1]["distortion"], rel=0.1)  # float16 moves some symbols
 
 
@@ -128,6 +128,6 @@ def test_the_photo_network_of_conv_gets_contexts_for_its_pictures(mine: Path) ->
     assert sizes == sorted(sizes)
     error = np.square(np.asarray(nncodec.decode(nncodec.encode(image, "mine", 90)), float) - pictures[0]).mean()
     assert 10 * np.log10(255**2 / error) > 30
-    going_on = make_recipe("conv-photo", MIXED, model).task()
-    figures = [one.loss(to_tensor(pictures), 1.0, torch.Generator())[1] for one in (going_on, task)]
+    resumed = make_recipe("conv-photo", MIXED, model).task()
+    figures = [trained.loss(to_tensor(pictures), 1.0, torch.Generator())[1] for trained in (resumed, task)]
     assert figures[0]["psnr_db"] == pytest.approx(figures[1]["psnr_db"], abs=0.05)

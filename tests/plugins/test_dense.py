@@ -48,7 +48,7 @@ def test_a_hostile_config_is_refused_before_anything_is_built(setting: dict[str,
 
 
 def test_a_config_without_its_weights_costs_no_memory(tmp_path: Path) -> None:
-    """This one asks for 137 GB of them."""
+    """Its tensors would take 137 GB."""
     config = DenseConfig(width=256, height=256, latents=4096, encoder_layers=8, decoder_layers=8)
     path = tmp_path / "vast.safetensors"
     tensors = {"encoder.1.weight": np.zeros(1, np.float16)}
@@ -92,5 +92,5 @@ def test_a_stack_is_smaller_than_its_pictures_alone_and_decodes_the_same() -> No
     alone = nncodec.encode_batch(images, "dense/fashion")
     stack = nncodec.encode(images, "dense/fashion")
     assert len(stack) < 0.6 * sum(map(len, alone))
-    for one, framed in zip(nncodec.decode_batch(alone), nncodec.decode_frames(stack), strict=True):
-        assert np.array_equal(one, framed)
+    for single, framed in zip(nncodec.decode_batch(alone), nncodec.decode_frames(stack), strict=True):
+        assert np.array_equal(single, framed)

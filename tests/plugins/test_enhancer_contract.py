@@ -1,4 +1,4 @@
-"""The SRGAN enhancer with weights that were never trained, and the example of the documentation, keep the contract."""
+"""The SRGAN enhancer with untrained weights and the documentation's example keep the contract."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 def write_srgan(folder: Path, shape: GeneratorConfig, *, detail: bool) -> None:
-    """Write an enhancer whose last layers are not at zero, where training begins: there it does nothing."""
+    """Write an enhancer with random last layers; at zero, where training starts, it would do nothing."""
     torch.manual_seed(3)
     tensors = {}
     for prefix in (CONTENT, DETAIL) if detail else (CONTENT,):
@@ -70,7 +70,7 @@ class TestExample(EnhancerContract):
 
     @classmethod
     def setup_class(cls) -> None:
-        """Leave it to the fixture, which installs the plugin first."""
+        """Do nothing: the fixture installs the plugin before the setup."""
 
     @classmethod
     def teardown_class(cls) -> None:

@@ -1,4 +1,4 @@
-"""The hyperprior codec: exact contexts, rounding, refinement; on a small network with random weights."""
+"""The hyperprior codec on a small network with random weights: exact contexts, rounding, refinement."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ def test_autocast_around_does_not_change_contexts(codec: HyperpriorCodec) -> Non
     plain = [codec.entropy(60).context(stage, known) for stage in range(9)]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         inside = [codec.entropy(60).context(stage, known) for stage in range(9)]
-    for one, other in zip(plain, inside, strict=True):
-        np.testing.assert_array_equal(one.tables, other.tables)
-        np.testing.assert_array_equal(one.offsets, other.offsets)
+    for without, within in zip(plain, inside, strict=True):
+        np.testing.assert_array_equal(without.tables, within.tables)
+        np.testing.assert_array_equal(without.offsets, within.offsets)
 
 
 def test_contexts_depend_on_what_is_coded_before_alone(codec: HyperpriorCodec) -> None:
@@ -105,7 +105,7 @@ def test_contexts_depend_on_what_is_coded_before_alone(codec: HyperpriorCodec) -
     for seed, shape in ((3, (4, 4)), (4, (4, 4)), (5, (2, 3))):
         z, y = _random_latents(seed, shape, 200)
         blocks.append({"z": z[None].astype(np.int32), "y": y[None].astype(np.int32)})
-    # As the first, but for the second group; and the first as a decoder sees it before the seventh.
+    # The first block with another second group, and the first as a decoder sees it before stage seven.
     blocks.append({**blocks[0], "y": blocks[0]["y"] + (np.arange(12) >= 4)[None, :, None, None] * np.int32(16)})
     entropy = codec.entropy(60)
     blocks.append({**blocks[0], "y": np.zeros_like(blocks[0]["y"])})
@@ -113,10 +113,10 @@ def test_contexts_depend_on_what_is_coded_before_alone(codec: HyperpriorCodec) -
         blocks[-1]["y"][coded.where] = blocks[0]["y"][coded.where]
     asked = [(0, 1), (0, 7), (4, 7), (3, 7), (0, 7), (0, 2), (0, 8), (1, 5), (2, 8), (1, 8), (0, 3), (4, 6)]
     for block, stage in asked:
-        found = entropy.context(stage, blocks[block])
+        context = entropy.context(stage, blocks[block])
         expected = codec.entropy(60).context(stage, blocks[block])
-        np.testing.assert_array_equal(found.tables, expected.tables)
-        np.testing.assert_array_equal(found.offsets, expected.offsets)
+        np.testing.assert_array_equal(context.tables, expected.tables)
+        np.testing.assert_array_equal(context.offsets, expected.offsets)
     before, after = (codec.entropy(60).context(7, blocks[block]) for block in (0, 3))
     assert not np.array_equal(before.offsets, after.offsets)
 
@@ -127,10 +127,10 @@ def test_training_sees_the_latents_that_the_codec_codes(picture: np.ndarray) -> 
     for quality in (0, 50, 100):
         arrays = codec.analysis(picture, quality, 0)
         latents = codec.quantize(arrays, picture, quality, 0)
-        scaled, one = torch.from_numpy(arrays["y"]), torch.tensor([float(quality)])
+        scaled, quality_tensor = torch.from_numpy(arrays["y"]), torch.tensor([float(quality)])
         with torch.no_grad():
-            hyper = network.prior.hyper_analysis(scaled, network.prior.planes(one))
-            decoded, bits, hyper_bits = code_latents(network.prior, scaled, hyper, one, hard_rounding)
+            hyper = network.prior.hyper_analysis(scaled, network.prior.planes(quality_tensor))
+            decoded, bits, hyper_bits = code_latents(network.prior, scaled, hyper, quality_tensor, hard_rounding)
         np.testing.assert_array_equal((decoded * 16).numpy(), latents["y"])
         assert bits.item() > 0
         assert hyper_bits.item() > 0
@@ -159,9 +159,9 @@ def test_contexts_are_remembered_only_for_the_same_block(codec: HyperpriorCodec,
         if change:
             known["y"][:, 5, 0, 0] += 160  # in place, as a caller may
         for stage in range(9):
-            found, expected = entropy.context(stage, known), fresh.context(stage, known)
-            np.testing.assert_array_equal(found.tables, expected.tables)
-            np.testing.assert_array_equal(found.offsets, expected.offsets)
+            context, expected = entropy.context(stage, known), fresh.context(stage, known)
+            np.testing.assert_array_equal(context.tables, expected.tables)
+            np.testing.assert_array_equal(context.offsets, expected.offsets)
         latents = codec.quantize(codec.analysis(picture, 60, 0), picture, 60, 0)
 
 

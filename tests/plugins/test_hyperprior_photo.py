@@ -1,4 +1,4 @@
-"""The bundled photo model: any picture, every quality, and its golden files by other means."""
+"""The bundled photo model: any picture, every quality, and golden files by an independent decoder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MODEL = "hyperprior/photo"
 GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "v1").glob("hyper-*.nnc"))
 
 
-# At quality 100. White noise has nothing that a model of photographs could keep.
+# At quality 100. A model of photographs can keep little of white noise.
 _LEAST_DB = {
     "flat": 40,
     "black": 45,
@@ -76,8 +76,8 @@ def test_size_and_fidelity_rise_with_quality() -> None:
     picture = Image.fromarray(skimage.data.astronaut()).crop((160, 40, 288, 168))
     files = [nncodec.encode(picture, MODEL, quality) for quality in range(0, 101, 5)]
     fidelity = [metrics.psnr(picture, nncodec.decode(data)) for data in files]
-    assert all(len(one) < len(other) for one, other in itertools.pairwise(files))
-    assert all(one < other for one, other in itertools.pairwise(fidelity))
+    assert all(len(lower) < len(higher) for lower, higher in itertools.pairwise(files))
+    assert all(lower < higher for lower, higher in itertools.pairwise(fidelity))
     assert len(files[0]) * 20 < len(files[-1])
 
 
@@ -113,12 +113,12 @@ def test_range_coding_beats_zstandard() -> None:
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_golden_files_decode_to_the_same_latents_by_integers_alone(path: Path) -> None:
-    """Neither torch nor constriction nor the plugin: NumPy contexts and the decoder of the format's page."""
+    """Decode without torch, constriction and the plugin: with NumPy contexts and the decoder of docs/format.md."""
     container = Container(path.read_bytes())
     assert container.header.coder is CoderId.RANS
-    head = registry.catalog().find_by_id(container.header.model_id)
-    model_file = read_model(head.path)
-    model = registry.open_model(head)
+    model_info = registry.catalog().find_by_id(container.header.model_id)
+    model_file = read_model(model_info.path)
+    model = registry.open_model(model_info)
     tables = model.entropy(container.header.quality or 0).tables
     assert tables is not None
     for index in range(container.block_count):

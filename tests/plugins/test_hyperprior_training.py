@@ -1,4 +1,4 @@
-"""Trainings of the hyperprior plugin: padding, fitted tables, and model files that hold what was trained."""
+"""Training with the hyperprior plugin: padding, fitted tables, and model files equal to the trained network."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def test_a_hyperprior_model_is_trained_from_nothing_and_its_file_decodes(mine: P
     sizes = [len(nncodec.encode(image, "mine", quality)) for quality in (10, 50, 90)]
     assert sizes == sorted(sizes)
     assert nncodec.decode(nncodec.encode(image, "mine")).size == image.size
-    # Going on from the file is going on with the network, but for the rounding of its weights.
+    # The file continues the network, except for the rounding of its weights.
     again = make_recipe("hyperprior", MIXED, model).task()
-    figures = [one.loss(to_tensor(pictures), 1.0, torch.Generator().manual_seed(0))[1] for one in (task, again)]
+    figures = [trained.loss(to_tensor(pictures), 1.0, torch.Generator().manual_seed(0))[1] for trained in (task, again)]
     assert figures[1]["rate_bpp"] == pytest.approx(figures[0]["rate_bpp"], rel=0.01)
     assert figures[1]["psnr_db"] == pytest.approx(figures[0]["psnr_db"], abs=0.05)
 
@@ -67,7 +67,7 @@ def test_fitted_tables_suit_the_pictures_better_than_normal_densities() -> None:
 
 
 def test_small_grey_pictures_are_trained_on_as_their_files_hold_them() -> None:
-    """A picture of 28 x 28 is replicated and padded_to_multiple as the encoder does it."""
+    """The task replicates and pads a picture of 28 x 28 like the encoder."""
     base = read_model(registry.catalog().find("photo").path)
     kind = make_recipe("hyperprior", DataSummary(9, 28, 28, grey=True), base)
     assert (kind.size, kind.mode) == ((28, 28), "L")
@@ -80,7 +80,7 @@ def test_small_grey_pictures_are_trained_on_as_their_files_hold_them() -> None:
     # The encoder also weighs bits against error where it rounds: pictures differ a little, never by an edge's worth.
     assert np.abs(decoded - shown[0, 0].numpy() * 255).mean() < 2.0
     colour = pixels.expand(-1, 3, -1, -1)
-    figures = [task.loss(one, 1.0, torch.Generator().manual_seed(0))[1] for one in (pixels, colour)]
+    figures = [task.loss(batch, 1.0, torch.Generator().manual_seed(0))[1] for batch in (pixels, colour)]
     assert figures[0] == pytest.approx(figures[1])
 
 
@@ -89,7 +89,7 @@ def test_padding_counts_as_rate_but_not_as_distortion() -> None:
     task = HyperpriorTask(network_from(base))
     pixels = to_tensor(photograph(48)[None])
     whole = torch.nn.functional.pad(pixels, (0, 16, 0, 16), mode="replicate")
-    cut, full = (task.loss(one, 1.0, torch.Generator().manual_seed(0))[1] for one in (pixels, whole))
+    cut, full = (task.loss(batch, 1.0, torch.Generator().manual_seed(0))[1] for batch in (pixels, whole))
     assert cut["rate_bpp"] * 48**2 == pytest.approx(full["rate_bpp"] * 64**2, rel=1e-4)
     assert cut["psnr_db"] < full["psnr_db"]  # the padding is easy, and would raise the mean
 

@@ -1,4 +1,4 @@
-"""What the recipes of bundled plugins accept, and that a trained model is what its file holds."""
+"""Recipes of bundled plugins: what they accept, sampling, and a dense model from training to file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from nncodec.training.training_set import DataSummary
 @pytest.mark.parametrize("architecture", ["dense", "conv-digits", "conv-stack", "conv-photo", "hyperprior"])
 def test_every_bundled_architecture_can_be_trained_and_explains_its_settings(architecture: str) -> None:
     settings = settings_of(find_recipe(architecture))
-    assert all(one.help for one in settings.values())
+    assert all(setting.help for setting in settings.values())
     assert find_recipe(architecture).run.length in ("epochs", "minutes")
 
 
@@ -68,7 +68,7 @@ def test_a_sample_takes_windows_of_large_pictures_and_all_of_few() -> None:
     large = np.zeros((600, 700, 3), np.uint8)
     small = [np.full((10, 12, 1), value, np.uint8) for value in range(5)]
     taken = draw_pictures([large, *small], 10**9, edge=512)
-    assert sorted(one.shape for one in taken) == sorted([(512, 512, 3), *[(10, 12, 3)] * 5])
+    assert sorted(picture.shape for picture in taken) == sorted([(512, 512, 3), *[(10, 12, 3)] * 5])
     assert len(draw_pictures(small, 200)) == 2
     assert len(draw_pictures(small, 1)) == 1
 

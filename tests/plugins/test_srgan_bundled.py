@@ -1,4 +1,4 @@
-"""The bundled enhancers do on photographs what they are for."""
+"""The bundled enhancers improve photographs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def photograph(request: pytest.FixtureRequest) -> Image.Image:
 
 
 def detail(image: Image.Image) -> float:
-    """Return how much neighbouring pixels differ, on average."""
+    """Return the mean difference of neighbouring pixels."""
     grey = np.asarray(image.convert("L"), float)
     return float(np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean())
 
@@ -42,9 +42,9 @@ def test_x4_is_nearer_to_the_original_than_interpolation_and_sharper_at_full_str
 
 
 def test_what_x4_adds_at_full_strength_does_not_alternate_from_pixel_to_pixel() -> None:
-    head = registry.catalog().find("srgan/x4")
-    generator = Generator(shape_of(head))
-    load_weights(generator, read_model(head.path).tensors, DETAIL)
+    model_info = registry.catalog().find("srgan/x4")
+    generator = Generator(shape_of(model_info))
+    load_weights(generator, read_model(model_info.path).tensors, DETAIL)
     kernel = generator.tail.weight.clone()
     generator.remove_alternation()
     assert kernel.abs().max() > 0.01

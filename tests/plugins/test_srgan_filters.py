@@ -1,4 +1,4 @@
-"""What restorers see of a place, and the filters that they choose for it."""
+"""The local structure that restorers see, and the filters that they mix from it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EDGE = 4
 
 
 def waves(angle: float, strength: float = 0.2, size: int = 96) -> Tensor:
-    """Return a picture (1, 3, size, size) that changes in one direction, an angle from the horizontal in degrees."""
+    """Return a picture (1, 3, size, size) that changes in one direction, in degrees from the horizontal."""
     down, across = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     along = across * math.cos(math.radians(angle)) + down * math.sin(math.radians(angle))
     return (0.5 + strength * torch.sin(along / 3)).expand(1, 3, size, size)
@@ -101,4 +101,4 @@ def test_a_restorer_with_filters_knows_where_in_a_square_it_is() -> None:
     flat = torch.full((1, 3, 192, 192), 0.5)
     made = (restorer(flat) - flat)[..., 64:128, 64:128]
     assert torch.allclose(made[..., :16, :16], made[..., 16:32, 32:48], atol=1e-5)  # the same in every square,
-    assert made[..., :16, :16].std() > 1e-3  # and not the same all over one
+    assert made[..., :16, :16].std() > 1e-3  # and it varies within a square

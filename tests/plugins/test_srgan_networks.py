@@ -29,7 +29,7 @@ SHAPES = [
 
 
 def trained(config: GeneratorConfig) -> Generator:
-    """Return a generator with every parameter and statistic somewhere, as after a training."""
+    """Return a generator with arbitrary parameters and statistics, as after training."""
     torch.manual_seed(0)
     generator = Generator(config)
     for name, value in generator.state_dict().items():
@@ -90,7 +90,7 @@ def test_what_lies_outside_the_halo_changes_nothing(config: GeneratorConfig) -> 
     outer = slice(config.factor * place.start, config.factor * place.stop)
     expected = generator(whole)[:, :, outer, outer]
     assert torch.allclose(generator(whole[:, :, window, window])[:, :, inside, inside], expected, atol=1e-4)
-    # And what lies half as far away does: the halo is not larger than it need be by much.
+    # Pixels half as far away do matter: the halo is not much too large.
     near = whole.clone()
     near[:, :, :, place.stop + halo // 2 : place.stop + halo] = 0
     assert (generator(near)[:, :, outer, outer] - expected).abs().max() > 1e-4
@@ -101,7 +101,7 @@ def test_folding_leaves_no_normalisation_and_the_same_pictures(config: Generator
     generator = trained(config)
     before = {name: value.clone() for name, value in generator.state_dict().items()}
     plain = folded(generator)
-    assert not [one for one in plain.modules() if isinstance(one, nn.BatchNorm2d)]
+    assert not [module for module in plain.modules() if isinstance(module, nn.BatchNorm2d)]
     pixels = photograph(16, 24)
     made, expected = plain(pixels), generator(pixels)
     assert torch.allclose(made, expected, atol=1e-4)
@@ -145,13 +145,13 @@ def test_a_config_with_something_else_in_it_is_refused() -> None:
 @pytest.mark.parametrize("bfloat16", [False, True])
 def test_the_last_kernel_can_be_freed_of_what_alternates(bfloat16: bool) -> None:
     generator = trained(SMALL)
-    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):  # as trainings may call it
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):  # trainings may use autocast
         generator.remove_alternation()
     tail = generator.tail
     features = torch.rand(1, SMALL.width, 1, 1).expand(-1, -1, 32, 32)
     signs = 1.0 - 2.0 * (torch.arange(32) % 2)
     anything = torch.randn(32)
-    ramp = torch.arange(32) / 8.0  # what comes and goes over some pixels goes as well
+    ramp = torch.arange(32) / 8.0  # also removes patterns that vary over several pixels
     for alternating in (
         signs[:, None] * signs,
         signs[:, None] * anything,
@@ -190,7 +190,7 @@ def test_the_discriminator_judges_pictures_of_any_size_one_by_one() -> None:
     verdicts = network(pixels, plain).verdicts
     assert torch.allclose(verdicts[1:], network(pixels[1:], plain[1:]).verdicts, atol=1e-5)
     assert verdicts[0] != verdicts[1]
-    assert not torch.equal(network(pixels, pixels).verdicts, verdicts)  # it sees what was done to the plain picture
+    assert not torch.equal(network(pixels, pixels).verdicts, verdicts)  # the plain picture matters
 
 
 def test_every_pixel_lies_under_as_many_taps_of_the_discriminator() -> None:

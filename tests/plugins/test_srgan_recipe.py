@@ -30,7 +30,7 @@ from nncodec_srgan.recipe import EnhancerRecipe, EnhancerSettings
 
 
 def same(generator: Generator, base: ModelFile, prefix: str) -> bool:
-    """Whether a generator has the weights of a set."""
+    """Return whether a generator has the weights of a set."""
     return np.array_equal(
         generator.head.weight.detach().numpy(), base.tensors[f"{prefix}head.weight"].astype(np.float32)
     )
@@ -47,8 +47,8 @@ def test_a_base_gives_the_weights_to_begin_with(detail: bool, content_share: flo
     assert recipe.size == 2  # of the base, not of the settings
     assert same(task.generator, base, start)
     assert same(task.content, base, CONTENT)
-    assert all(one.requires_grad for one in task.generator.parameters())
-    assert not any(one.requires_grad for one in task.content.parameters())
+    assert all(parameter.requires_grad for parameter in task.generator.parameters())
+    assert not any(parameter.requires_grad for parameter in task.content.parameters())
     task.train()
     turn(task, 0, 0.6)  # in the second part, but for the last
     assert task.is_adversarial == (content_share < 1)
@@ -86,10 +86,10 @@ def test_settings_that_make_no_sense_are_refused_in_one_line(settings: dict[str,
 
 
 def test_sizes_of_crops_are_another_spelling_of_factor_and_crop() -> None:
-    found = combine(EnhancerRecipe, {"size_in": 64}, {"size_out": 128})
-    assert (found.model.factor, found.run.crop) == (2, 128)
-    assert found.given == {"factor", "crop"}
-    assert found.as_dict() == combine(EnhancerRecipe, {"factor": 2, "crop": 128}).as_dict()
+    combined = combine(EnhancerRecipe, {"size_in": 64}, {"size_out": 128})
+    assert (combined.model.factor, combined.run.crop) == (2, 128)
+    assert combined.given == {"factor", "crop"}
+    assert combined.as_dict() == combine(EnhancerRecipe, {"factor": 2, "crop": 128}).as_dict()
     alone = combine(EnhancerRecipe, {"size_out": 64})
     assert (alone.model.factor, alone.run.crop) == (4, 64)
 
@@ -115,22 +115,22 @@ def test_a_perceptual_loss_without_features_is_one_line(monkeypatch: pytest.Monk
 
 
 def by_codec(pictures: list[Pixels], seed: int = 0, **settings: Any) -> tuple[list[Pixels], list[tuple[str, int, int]]]:
-    """Return what the recipe makes of pictures, and what it told."""
+    """Return the pairs that the recipe prepares from pictures, and its progress messages."""
     told: list[tuple[str, int, int]] = []
     recipe = EnhancerRecipe(EnhancerSettings(factor=1, **settings), SUMMARY)
     given = TrainingSet(pictures, [], len(pictures), 0, "mine")
-    found = recipe.prepare(given, seed, lambda *progress: told.append(progress))
-    assert found.factor == 1
-    assert found.validation == []
-    return found.training, told
+    prepared = recipe.prepare(given, seed, lambda *progress: told.append(progress))
+    assert prepared.factor == 1
+    assert prepared.validation == []
+    return prepared.training, told
 
 
 def test_a_codec_makes_the_worse_pictures_at_qualities_that_the_seed_draws() -> None:
     pictures = [ASTRONAUT[top : top + 40, 200:256] for top in (0, 100, 200)] + [ASTRONAUT[300:330, 100:150]]
-    found, told = by_codec(pictures, codec="conv/photo", quality_low=5, quality_high=9, variants=2)
-    assert [one.shape for one in found] == [(40, 56, 6)] * 6 + [(30, 50, 6)] * 2
+    pairs, told = by_codec(pictures, codec="conv/photo", quality_low=5, quality_high=9, variants=2)
+    assert [pair.shape for pair in pairs] == [(40, 56, 6)] * 6 + [(30, 50, 6)] * 2
     qualities = set()
-    for number, pair in enumerate(found):
+    for number, pair in enumerate(pairs):
         good = pictures[number // 2]
         assert np.array_equal(pair[:, :, :3], good)
         image = Image.fromarray(good)
@@ -143,9 +143,9 @@ def test_a_codec_makes_the_worse_pictures_at_qualities_that_the_seed_draws() -> 
     assert told[-1][1:] == (8, 8)
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
     again, _ = by_codec(pictures[1:], codec="conv/photo", quality_low=5, quality_high=9, variants=2)
-    assert all(np.array_equal(a, b) for a, b in zip(again, found[2:], strict=True))  # whatever others there are
+    assert all(np.array_equal(a, b) for a, b in zip(again, pairs[2:], strict=True))  # whichever the other pictures are
     other, _ = by_codec(pictures, 1, codec="conv/photo", quality_low=5, quality_high=9, variants=2)
-    assert not all(np.array_equal(a, b) for a, b in zip(other, found, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(other, pairs, strict=True))
 
 
 def test_grey_pictures_are_coded_as_grey_ones() -> None:

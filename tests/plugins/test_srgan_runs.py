@@ -33,7 +33,7 @@ SMALL = {"factor": 2, "width": 4, "blocks": 1, "discriminator_width": 2, "crop":
 
 @pytest.fixture
 def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
-    """Return a run of a tiny enhancer on eight pictures, without a plot; keywords that are no fields are settings."""
+    """Return a maker of runs of a tiny enhancer on eight pictures; keywords are fields of `Run` or settings."""
     monkeypatch.setattr(engine, "can_plot", lambda: False)
     (tmp_path / "high").mkdir()
     for number in range(8):
@@ -48,7 +48,7 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
 
 
 def stop_after(steps: int) -> tuple[Callable[[Event], None], Callable[[], bool]]:
-    """Return what to give to `train` so that it is cancelled after so many steps."""
+    """Return callbacks for `train` that cancel it after so many steps."""
     reached: list[bool] = []
 
     def watch(event: Event) -> None:
@@ -114,7 +114,7 @@ def test_a_model_learns_what_its_pairs_show(make_run: MakeRun, tmp_path: Path) -
     assert not enhancer.traits.strengths
     bright = np.stack([np.asarray(Image.open(path)) for path in sorted((tmp_path / "high").iterdir())])
     made = enhancer.enhance(bright // 2, 0.0)
-    errors = [np.square(one.astype(int) - bright).mean() for one in (made, bright // 2)]
+    errors = [np.square(pixels.astype(int) - bright).mean() for pixels in (made, bright // 2)]
     assert errors[0] < errors[1] / 4
 
 
@@ -158,7 +158,7 @@ def test_a_shape_other_than_the_bases_is_refused(make_run: MakeRun, tmp_path: Pa
 
 @pytest.mark.slow
 def test_two_processes_train_both_parts_and_the_first_like_one(make_run: MakeRun) -> None:
-    """Without batch normalisation in the generator; that of the discriminator is each process's own."""
+    """The generator has no batch normalisation; each process normalises the discriminator by itself."""
     settings = {"batch_size": 5, "steps": 54, "content_share": 0.52, "normalise": False, "bfloat16": False}
     alone, both = make_run("alone", **settings), make_run("both")
     train(alone)
@@ -174,7 +174,7 @@ def test_two_processes_train_both_parts_and_the_first_like_one(make_run: MakeRun
     (first, _), (same_first, _) = rows[0][:2], rows[1][:2]
     assert first["step"] == same_first["step"] <= 28  # of the first part
     assert same_first["loss"] == pytest.approx(first["loss"], rel=1e-4)
-    # In the second they need not agree, but must come to something of the kind.
+    # In the second part they only have to reach a similar quality.
     assert rows[1][-1]["psnr_db"] == pytest.approx(rows[0][-1]["psnr_db"], abs=1)
 
 

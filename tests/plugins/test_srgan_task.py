@@ -26,7 +26,7 @@ from nncodec_srgan.training import EnhancerTask, Objective
 def task_of(
     content_share: float = 0.5, perceptual: Any = None, discriminator: bool = True, matching: float = 0.0
 ) -> EnhancerTask:
-    """Return a task whose generator already corrects a little, so that every parameter of it gets gradients."""
+    """Return a task with a generator that already corrects a little, so that all its parameters get gradients."""
     torch.manual_seed(0)
     generator = Generator(SHAPE)
     torch.nn.init.normal_(generator.tail.weight, std=0.01)
@@ -78,9 +78,9 @@ def test_features_of_the_discriminator_are_matched_by_the_generator_alone() -> N
     for started in (without, task):
         started.begin_step(0.5)
     expected, _ = without.turn_loss(0, batch(), 0.5, torch.Generator())
-    found, figures = task.turn_loss(0, batch(), 0.5, torch.Generator())
+    loss, figures = task.turn_loss(0, batch(), 0.5, torch.Generator())
     assert figures["matching"] > 0
-    assert found.item() == pytest.approx(expected.item() + 0.5 * figures["matching"], rel=1e-5)
+    assert loss.item() == pytest.approx(expected.item() + 0.5 * figures["matching"], rel=1e-5)
     assert turn(task_of(matching=0.5), 0, 0.5)[0] == {"generator", "adversarial"}
 
 
@@ -128,7 +128,7 @@ def test_the_weights_for_fidelity_are_those_that_the_second_part_begins_with() -
     turn(task, 0, 0.7)
     parameters = dict(task.content.named_parameters())
     assert all(torch.equal(parameters[name], kept[name]) for name in parameters)
-    assert not any(torch.equal(one, parameters[name]) for name, one in task.generator.named_parameters())
+    assert not any(torch.equal(value, parameters[name]) for name, value in task.generator.named_parameters())
 
 
 @pytest.mark.parametrize("training", [True, False])

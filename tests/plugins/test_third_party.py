@@ -1,4 +1,4 @@
-"""A plugin from another distribution works in every way that users meet it, and a broken one harms nobody."""
+"""A plugin from another distribution works everywhere, and a broken plugin affects no other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BROKEN_METADATA = "Metadata-Version: 2.1\nName: nncodec-broken\nVersion: 0.1\n"
 
 @pytest.fixture
 def picture(with_plugin: Any, tmp_path: Path) -> Path:
-    """A colour picture of an odd size with alpha-free smooth content."""
+    """A smooth colour picture of an odd size, without alpha."""
     y, x = np.mgrid[:37, :50]
     pixels = np.stack([5 * x, 6 * y, 255 - 2 * x - 2 * y], axis=2).astype(np.uint8)
     path = tmp_path / "in.png"
@@ -66,7 +66,7 @@ assert "torch" not in sys.modules, "a codec without torch should not import it"
 
 
 def test_its_own_tests_pass_from_outside_the_tree(with_plugin: Any, plugin_source: Path, tmp_path: Path) -> None:
-    """The tests see the installed package: what lies beside them is not importable."""
+    """The tests import the installed package, not a copy beside them."""
     for name in ("tests", "train.py", "pyproject.toml"):
         source = plugin_source / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)

@@ -1,7 +1,7 @@
-"""The entropy model of the hyperprior codec once more, in plain NumPy and 64-bit integers.
+"""A second implementation of the hyperprior's entropy model, in plain NumPy with 64-bit integers.
 
-It reads a model file's tensors and knows nothing of torch or of the plugin's code. What it computes must be equal to
-what the plugin computes, on any machine: that is what makes files portable.
+It reads the tensors of a model file and uses neither torch nor the plugin's code. Its results must equal the plugin's
+on every machine, or files would not be portable.
 
 Units: activations and means 1/16, weights 1/512, sums 1/8192.
 """
@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 LIMIT = 511
 PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
-# Offsets of known neighbours by phase, as (rows, columns) from the position that is coded.
+# Offsets of known neighbours as (rows, columns) from the coded position.
 CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 BESIDE = ((0, -1), (0, 1))
 ABOVE = ((-1, 0), (1, 0))
-# For each phase, the layers in the order of the file: which neighbours their weights belong to, row by row.
+# For each phase, the neighbours that the weights of each layer belong to, row by row, in the order of the file.
 AROUND = ((), (CORNERS,), (BESIDE, ABOVE), (ABOVE, BESIDE, CORNERS))
 
 
 class ReferenceEntropy:
-    """Contexts of a model file's hyperprior.
+    """The contexts of a model file's hyperprior.
 
     Args:
         tensors, config: of the model file.
@@ -109,20 +109,20 @@ class ReferenceEntropy:
 
 
 def rounded(sums: Ints, divisor: int) -> Ints:
-    """Divide, rounding to the nearest and ties to even."""
+    """Divide and round to the nearest, ties to even."""
     quotient, rest = np.divmod(sums, divisor)
     up = (2 * rest > divisor) | ((2 * rest == divisor) & (quotient % 2 == 1))
     return quotient + up
 
 
 def leaky(sums: Ints) -> Ints:
-    """Return leaky ReLU of sums as activations; the leak is 1/8."""
+    """Return the leaky ReLU of sums, with a slope of 1/8 below 0, as activations."""
     eighths = np.where(sums < 0, sums, 8 * sums)
     return np.clip(rounded(eighths, 8 * 512), -LIMIT, LIMIT)
 
 
 def shifted(values: Ints, rows: int, columns: int) -> Ints:
-    """Return what lies that many rows below and columns to the right of each position; 0 outside."""
+    """Return the values that many rows below and columns to the right of each position, 0 outside."""
     height, width = values.shape[1:]
     padded = np.pad(values, ((0, 0), (1, 1), (1, 1)))
     return padded[:, 1 + rows : 1 + rows + height, 1 + columns : 1 + columns + width]

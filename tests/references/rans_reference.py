@@ -1,4 +1,4 @@
-"""The range ANS payload once more, in whole numbers of Python, written from docs/format.md."""
+"""A second decoder of range ANS payloads, written from docs/format.md with Python integers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from nncodec.plugin.entropy import Tables
 
 
 class PageDecoder:
-    """Decodes a payload stage by stage, as docs/format.md says."""
+    """Decodes a payload stage by stage, following docs/format.md."""
 
     def __init__(self, payload: bytes, tables: Tables) -> None:
         assert payload[-1]
