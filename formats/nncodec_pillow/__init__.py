@@ -1,4 +1,4 @@
-"""`.nnc` files in Pillow: importing this package is enough.
+"""`.nnc` files in Pillow; importing this package registers the format.
 
 Example:
     >>> import nncodec_pillow
@@ -21,13 +21,13 @@ __all__ = ["NncImageFile", "OpenerOptions", "register_nnc_opener"]
 
 
 def register_nnc_opener(**options: Unpack[OpenerOptions]) -> None:
-    """Make Pillow open and save .nnc files, and set options; may be called any number of times.
+    """Make Pillow open and save .nnc files, and set options; can be called any number of times.
 
     Args:
-        **options: see `OpenerOptions`. Those not named stay as they are, None goes back to the default.
+        **options: see `OpenerOptions`. Other options stay as they are; None restores the default.
 
     Raises:
-        InvalidOption: an unknown option, or limits of another type. Values for saving are checked when saving.
+        InvalidOption: an option is unknown, or limits have another type. Values for saving are checked when saving.
     """
     set_options(options)
     Image.register_open(NncImageFile.format, NncImageFile, accept)

@@ -1,4 +1,4 @@
-"""Decoding one frame after another from an open file."""
+"""Decodes single frames of an open file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from nncodec_pillow.options import enhancer_and_strength, pixels_together
 
 
 class FrameReader:
-    """Decodes frames in any order, and ahead where they are asked for in order.
+    """Decodes frames in any order, and ahead if they are read in order.
 
-    Frames are coded in groups. A single frame costs the entropy decoding of its group; from the second in a row on, the
-    rest of the group is decoded with it and kept, so that going through a stack decodes every group once.
+    Frames are coded in groups. A single frame costs the entropy decoding of its group. From the second frame in a row
+    on, the rest of the group is decoded with it and kept, so reading a whole stack decodes each group once.
     """
 
     def __init__(self, container: Container) -> None:
@@ -30,7 +30,7 @@ class FrameReader:
         """Return a frame.
 
         Raises:
-            OSError: the file is unsound, asks for too many pixels at once, or its model cannot be used.
+            OSError: the file is damaged, asks for too many pixels at once, or its model cannot be used.
         """
         in_order = number == self._next
         frames, self._ahead = self._ahead if in_order else None, None
@@ -40,7 +40,7 @@ class FrameReader:
             image = next(frames)
         except FormatError:
             raise
-        except NncError as error:  # Pillow's users expect OSError of whatever stops a picture from loading
+        except NncError as error:  # Pillow's users expect OSError if an image cannot be loaded
             raise OSError(str(error)) from error
         self._ahead, self._next = frames if in_order else None, number + 1
         return image

@@ -1,4 +1,4 @@
-"""Opening: the header at once, pixels when they are wanted."""
+"""Opens files: reads the header at once, and decodes pixels on first use."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ MIME = "image/x-nnc"
 
 
 def accept(prefix: bytes) -> bool:
-    """Tell whether a file that begins so is an .nnc file."""
+    """Return whether a file that begins with `prefix` is an .nnc file."""
     return prefix.startswith(MAGIC)
 
 
 class NncImageFile(ImageFile.ImageFile):
-    """An opened .nnc file. Its header is read and checked; a frame is decoded by `load`, in one piece.
+    """An open .nnc file. Its header has been read and checked; `load` decodes the chosen frame.
 
     Attributes:
-        n_frames: pictures in the file.
-        is_animated: whether there are several.
+        n_frames: number of pictures in the file.
+        is_animated: whether it has several.
     """
 
     format = "NNC"
     format_description = "Neural image codec"
-    # Of the class, because a picture that comes out of a pickle has pixels and info but never was opened.
+    # Class attributes, because an unpickled image has pixels and info but was never opened.
     custom_mimetype: str | None = MIME
     n_frames = 1
     is_animated = False
@@ -53,7 +53,7 @@ class NncImageFile(ImageFile.ImageFile):
             raise SyntaxError(str(error)) from error
         header = container.header
         if header.display_size != (header.width, header.height):
-            Image._decompression_bomb_check((header.width, header.height))  # the size to return is Pillow's to check
+            Image._decompression_bomb_check((header.width, header.height))  # Pillow checks the display size itself
         self.info.update(image_info(container))
         self.custom_mimetype = MIME
         self.n_frames = header.frames
@@ -65,11 +65,11 @@ class NncImageFile(ImageFile.ImageFile):
     def _choose(self, container: Container, frame: int) -> None:
         self._frame, self._preview = frame, None
         self._size, self._mode = container.header.display_size, pillow_mode(container)
-        # Pillow takes tiles for a sign that there is something to load.
+        # Pillow loads an image only if it has tiles.
         self.tile = [ImageFile._Tile("nnc", (0, 0, *self._size))]
 
     def seek(self, frame: int) -> None:
-        """Choose the frame to load next; raises EOFError where the file has no such frame."""
+        """Choose the frame to load next; raises EOFError if the file has no such frame."""
         if not 0 <= frame < self.n_frames:
             raise EOFError(f"there is no frame {frame}; the file has frames 0 to {self.n_frames - 1}")
         if frame != self._frame and self._container is not None:
@@ -80,7 +80,7 @@ class NncImageFile(ImageFile.ImageFile):
         return self._frame
 
     def load(self) -> PixelAccess | None:
-        """Decode the chosen frame, unless it is decoded already.
+        """Decode the chosen frame, unless it has been decoded.
 
         Raises:
             OSError: the file is damaged or its model cannot be used.
@@ -98,13 +98,13 @@ class NncImageFile(ImageFile.ImageFile):
         return super().load()
 
     def load_seek(self, pos: int) -> None:
-        """Do nothing; that it is there tells `ImageFile.Parser` that this format is not decoded piece by piece."""
+        """Do nothing; this method tells `ImageFile.Parser` that the format is not decoded incrementally."""
 
     def verify(self) -> None:
-        """Compare every checksum, without the model, and close the file.
+        """Compare all checksums, without the model, and close the file.
 
         Raises:
-            FormatError: something is missing, damaged or left over.
+            FormatError: the file is incomplete or damaged, or bytes follow its end.
             RuntimeError: the file is no longer open.
         """
         if self.fp is None or self._container is None:
@@ -115,9 +115,9 @@ class NncImageFile(ImageFile.ImageFile):
             super().verify()
 
     def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
-        """Load the preview instead of the picture, where the file has one of at least this size.
+        """Load the preview instead of the picture, if the file has one of at least this size.
 
-        The mode stays. The preview shows the first frame and has no alpha, so it never stands for anything else.
+        The mode stays. The preview shows the first frame without alpha, so it never replaces other frames or alpha.
         """
         if not (self.tile and size and self._container) or self._preview is not None:
             return None
@@ -143,8 +143,8 @@ class NncImageFile(ImageFile.ImageFile):
         resample: Image.Resampling = Image.Resampling.BICUBIC,
         reducing_gap: float | None = 2.0,
     ) -> None:
-        """Make this picture a thumbnail, as `Image.thumbnail` says; from the preview where that is large enough."""
-        # Here the size is a box to fit into, for other callers of `draft` it is the least that will do.
+        """Make this picture a thumbnail, see `Image.thumbnail`; from the preview if that is large enough."""
+        # Here the size is a box to fit into; for other callers of `draft` it is the least size.
         self._fits_a_box = True
         try:
             super().thumbnail(size, resample, reducing_gap)
@@ -152,8 +152,8 @@ class NncImageFile(ImageFile.ImageFile):
             self._fits_a_box = False
 
     def _ensure_mutable(self) -> None:
-        # Pillow calls this before it saves over the file that a picture was opened from; the frames that are not
-        # loaded would be lost with it.
+        # Pillow calls this before it overwrites the file that a picture was opened from. Frames that are not loaded yet
+        # would be lost.
         if self.is_animated and self._exclusive_fp and self.fp is not None and not isinstance(self.fp, io.BytesIO):
             self.fp.seek(0)
             file, self.fp = self.fp, io.BytesIO(self.fp.read())

@@ -1,6 +1,6 @@
-"""What `register_nnc_opener` sets: limits for opening, and what saving does where the call does not say.
+"""The options that `register_nnc_opener` sets: for opening, and defaults for saving.
 
-Pillow's `open` takes no options of a format, so they are kept here, once for the process.
+Pillow's `open` takes no options of a format, so they are kept here for the whole process.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from nncodec.limits import DEFAULT_LIMITS
 
 
 class OpenerOptions(TypedDict, total=False):
-    """Options of `register_nnc_opener`; None goes back to the default.
+    """Options of `register_nnc_opener`; None restores the default.
 
-    limits: what a file may ask for. `pixels` bounds the frames that are decoded or saved together; each single frame
-        is also under Pillow's own `Image.MAX_IMAGE_PIXELS`, and without `limits` that bounds both.
-    enhancer: what pictures go through when they are loaded: "recommended", or the name of an enhancer, see
-        `nncodec.decode`. By default nothing: pictures are what the file holds.
+    limits: bounds on what a file may ask for. `pixels` bounds the frames that are decoded or saved together. Pillow's
+        `Image.MAX_IMAGE_PIXELS` applies to each frame, and without `limits` to both.
+    enhancer: the enhancer to apply when images are loaded: "recommended" or a name, see `nncodec.decode`. By default
+        none.
     strength: of that enhancer.
-    model, effort, coder, preview: what `save` uses where it is not told, see `nncodec.EncodeOptions`.
-    quality, target_size, target_bpp, target_psnr: likewise, see `nncodec.encode`; the last of them that is set is in
-        force, and a call that names one uses that.
+    model, effort, coder, preview: defaults of `save`, see `nncodec.EncodeOptions`.
+    quality, target_size, target_bpp, target_psnr: likewise, see `nncodec.encode`; setting one overrides the others, and
+        a call of `save` that names one overrides it.
     """
 
     limits: Limits | None
@@ -45,7 +45,7 @@ class OpenerOptions(TypedDict, total=False):
 
 
 RATES = ("quality", *TARGETS)
-"""Save options of which one at most holds for a file."""
+"""Save options that exclude each other."""
 
 _OF_OPENING = {"limits", "enhancer", "strength"}
 
@@ -53,7 +53,7 @@ _chosen: OpenerOptions = {}
 
 
 def set_options(options: OpenerOptions) -> None:
-    """Change the named options and leave the others; raises InvalidOption, and then changes nothing."""
+    """Change the named options and keep the others; if it raises InvalidOption, nothing has changed."""
     unknown = options.keys() - OpenerOptions.__annotations__.keys()
     if unknown:
         known = ", ".join(OpenerOptions.__annotations__)
@@ -68,14 +68,14 @@ def set_options(options: OpenerOptions) -> None:
         checked_strength(strength)
     rates = [name for name in RATES if cast("dict[str, Any]", options).get(name) is not None]
     if len(rates) > 1:
-        raise InvalidOption(option=rates[1], reason=f"it and {rates[0]!r} are given; a file can keep to one only")
+        raise InvalidOption(option=rates[1], reason=f"it and {rates[0]!r} are both given; choose one")
     if rates:
         _chosen.update(OpenerOptions(quality=None, target_size=None, target_bpp=None, target_psnr=None))
     _chosen.update(options)
 
 
 def with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a call of `save`, and what was set for those that it leaves open."""
+    """Return the options of a call of `save`, with defaults for those that it does not set."""
     taken = _OF_OPENING if all(given.get(name) is None for name in RATES) else {*_OF_OPENING, *RATES}
     chosen = cast("dict[str, Any]", _chosen).items()
     defaults = {name: value for name, value in chosen if name not in taken and value is not None}
@@ -83,7 +83,7 @@ def with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def enhancer_and_strength() -> tuple[str | None, float | None]:
-    """Return what pictures are enhanced with when they are loaded, and how strongly, as `nncodec.decode` takes them."""
+    """Return the enhancer and strength for loading images, as `nncodec.decode` takes them."""
     enhancer = _chosen.get("enhancer")
     return enhancer, _chosen.get("strength") if enhancer else None
 
@@ -91,14 +91,14 @@ def enhancer_and_strength() -> tuple[str | None, float | None]:
 def header_limits() -> Limits:
     """Return the limits for reading a header.
 
-    They leave pixels open: opening allocates none, Pillow judges the size of a frame, and what is decoded together is
-    held against `pixels_together`. So a long stack of small pictures opens.
+    They do not limit pixels: opening allocates none, Pillow checks the size of a frame, and `pixels_together` limits
+    the frames that are decoded together. So a long stack of small images opens.
     """
     return replace(_chosen.get("limits") or DEFAULT_LIMITS, pixels=sys.maxsize)
 
 
 def pixels_together() -> int:
-    """Return how many pixels may be in memory at once, over all frames that are decoded or saved together."""
+    """Return the limit on pixels of all frames that are decoded or saved together."""
     limits = _chosen.get("limits")
     if limits is not None:
         return limits.pixels

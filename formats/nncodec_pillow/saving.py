@@ -1,4 +1,4 @@
-"""Saving: everything is encoded before the first byte is written."""
+"""Saves files: the whole file is encoded before its first byte is written."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from nncodec.plugin.model_file import SHORT_ID_BYTES
 from nncodec_pillow.options import RATES, pixels_together, with_defaults
 
 _KNOWN = {"model", *RATES, *EncodeOptions.__annotations__}
-# What `Image.save` itself understands, and passes on.
+# Options of `Image.save` itself, which it passes on.
 _PILLOWS_OWN = {"append", "append_images"}
 
 
 def save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
-    """Write one picture; Pillow's handler for `save`."""
+    """Write one image; Pillow's handler for `save`."""
     _write([image], image, fp)
 
 
 def save_all(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
-    """Write all frames of a picture and of those in `append_images`; Pillow's handler for `save(save_all=True)`."""
+    """Write all frames of an image and of `append_images`; Pillow's handler for `save(save_all=True)`."""
     sources = [image, *(image.encoderinfo.get("append_images") or ())]
     counts = [getattr(source, "n_frames", 1) for source in sources]
     pixels = sum(source.width * source.height * count for source, count in zip(sources, counts, strict=True))
@@ -59,7 +59,7 @@ def _write(frames: Sequence[Image.Image], image: Image.Image, fp: IO[bytes]) -> 
         data = encode(frames, **options)
     except InvalidOption:
         raise
-    except NncError as error:  # Pillow's users expect OSError of whatever stops a picture from being written
+    except NncError as error:  # Pillow's users expect OSError if an image cannot be written
         raise OSError(str(error)) from error
     fp.write(data)
 
@@ -68,17 +68,17 @@ def _options(image: Image.Image) -> dict[str, Any]:
     given: dict[str, Any] = image.encoderinfo
     if given.get("append"):
         raise InvalidOption(
-            option="append", reason="an .nnc file cannot be added to; give all of append_images at once"
+            option="append", reason="an .nnc file cannot be extended; pass all frames in append_images at once"
         )
     for name in sorted(given.keys() - _KNOWN - _PILLOWS_OWN):
-        # `save(..., **image.info)` passes on whatever another format left there; nobody asked for that by name.
+        # `save(..., **image.info)` may pass on entries of another format, which the caller did not name.
         if image.info.get(name) is not given[name]:
             warnings.warn(f"NNC has no save option {name!r}; it is ignored", UserWarning, stacklevel=5)
     return with_defaults({name: value for name, value in given.items() if name in _KNOWN})
 
 
 def _resolved(model: object) -> str:
-    """Return an installed model's name; `info["model"]` of a small file is not that but the beginning of its digest."""
+    """Return a model's name; `info["model"]` of a small file holds the beginning of its digest instead."""
     if not isinstance(model, str):
         raise InvalidOption(option="model", reason=f"expected a name, got {type(model).__name__}")
     catalog = registry.catalog()

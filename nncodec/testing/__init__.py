@@ -1,4 +1,4 @@
-"""Contract tests that the author of a plugin inherits."""
+"""Contract tests that plugin authors inherit."""
 
 from nncodec.testing.codec import CodecModelContract
 from nncodec.testing.enhancer import EnhancerContract

@@ -1,4 +1,4 @@
-"""The contract tests that a plugin's author inherits.
+"""The contract tests that the author of a codec inherits.
 
     # tests/test_contract.py of a plugin
     from nncodec.testing import CodecModelContract
@@ -6,14 +6,13 @@
     class TestOne(CodecModelContract):
         model_name = "tiny/one"
 
-or `EnhancerContract`, for an enhancer. pytest then runs every test of the contract on that model, through the same way
-that users go: the installed plugin, its model file, real bytes. For a model that does not ship with a plugin, override
-`write_model` in place of the name. A test that rightly does not apply to a model is overridden in the subclass, with
-the reason beside it.
+or `EnhancerContract`, for an enhancer. pytest then runs each test of the contract on that model as users use it: the
+installed plugin, its model file, real bytes. For a model that does not ship with a plugin, override `write_model`
+instead of naming a model. If a test does not apply to a model, override it in the subclass and give the reason.
 
-Networks in floating point may round a tie either way when the batch or the tile around a picture changes. So latents
-count as equal if at most one in `flips_one_in` differs, by one step; what analysis gives unrounded, if it differs by
-less than a ten-thousandth of its largest value; pixels if they differ by at most one level.
+Networks in floating point may round a tie either way if the batch or the tile around an image changes. So latents count
+as equal if at most one in `flips_one_in` differs, by one step; unrounded results of analysis if they differ by less
+than a ten-thousandth of the largest value; pixels if they differ by at most one level.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ __all__ = ["CodecModelContract", "EnhancerContract"]
 class CodecModelContract(ModelUnderTest, ModelFileContract):
     """What core relies on in every codec model; subclass it and name a model, see `ModelUnderTest`."""
 
-    # --- what the model says of itself ----------------------------------------------------------------------------
+    # --- traits ---------------------------------------------------------------------------------------------------
 
     def test_traits_are_consistent(self) -> None:
         traits = self.model.traits
@@ -110,13 +109,13 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
         self._assert_same_latents(self._analysis(pixels[::-1]), {k: v[::-1] for k, v in given.items()})
         restored = self.model.synthesis(together, self._quality)
         for number in range(len(pixels)):
-            one = slice(number, number + 1)
-            arrays_of_one = {k: v[one] for k, v in given.items()}
-            latents_of_one = {k: v[one] for k, v in together.items()}
-            self._assert_same_latents(self._analysis(pixels[one]), arrays_of_one)
-            self._assert_same_latents(self._quantize(arrays_of_one, pixels[one]), latents_of_one)
-            alone = self.model.synthesis(latents_of_one, self._quality)
-            assert_close(alone, restored[one], "alone and in a batch")
+            frame = slice(number, number + 1)
+            arrays_of_frame = {k: v[frame] for k, v in given.items()}
+            latents_of_frame = {k: v[frame] for k, v in together.items()}
+            self._assert_same_latents(self._analysis(pixels[frame]), arrays_of_frame)
+            self._assert_same_latents(self._quantize(arrays_of_frame, pixels[frame]), latents_of_frame)
+            alone = self.model.synthesis(latents_of_frame, self._quality)
+            assert_close(alone, restored[frame], "alone and in a batch")
 
     def test_equal_input_gives_equal_output(self) -> None:
         pixels = self._pixels(2)
@@ -162,11 +161,11 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
     # --- tiles ----------------------------------------------------------------------------------------------------
 
     def test_tiles_and_whole_agree(self) -> None:
-        """The declared halo is as large as what a tile depends on, in analysis and in synthesis."""
+        """A tile depends on nothing beyond the declared halo, in analysis and in synthesis."""
         size = self._any_size()
         edge = max(64, 1 << (max(size.multiple, size.halo) - 1).bit_length())
         long, short = 3 * edge - size.multiple, max(32, 2 * size.multiple)
-        # Noise at the finest quality, so that whatever reaches too far shows.
+        # In noise at the finest quality, every pixel that reaches too far shows.
         quality, random = self._qualities()[-1], np.random.default_rng(1)
         for height, width in ((long, short), (short, long)):
             shape = self._padded(self._pixels(1, height, width)).shape
@@ -190,7 +189,7 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
         for height, width in ((1, 2500), (2500, 1)):
             pixels = self._pixels(1, height, width)
             decoded = arrays([nncodec.decode(self._encode(pixels))])
-            # One latent that rounds the other way in a tile may move its surroundings by more than one level.
+            # A latent that rounds the other way in a tile may change its surroundings by more than one level.
             apart = np.abs(decoded.astype(np.int16) - self._restored(pixels)) > 1
             assert apart.mean() <= 0.1, f"{apart.mean():.0%} of the pixels change where blocks meet"
 
@@ -206,7 +205,7 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
             for mode in self.model.traits.modes:
                 planes = pixels if mode == self._mode else pixels[..., :1].repeat(3 if mode == "RGB" else 1, axis=3)
                 data = self._encode(planes)
-                # Of a few pixels core lowers the quality rather than write more bytes than there are samples.
+                # For a few pixels core lowers the quality rather than write more bytes than there are samples.
                 restored = self._restored(planes, nncodec.inspect(data).quality)
                 decoded = arrays(nncodec.decode_frames(data))
                 assert_close(decoded, restored, f"the file and the model for {pixels.shape[1:3]}")
@@ -222,7 +221,7 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
                 assert nncodec.inspect(data).quality == (quality if self.model.traits.qualities else None)
 
     def test_files_of_a_batch_decode_to_what_synthesis_gives(self) -> None:
-        """Pictures of a batch are analysed and quantized together, and coded apart."""
+        """Images of a batch are analysed and quantized together, and coded separately."""
         pixels = self._pixels(3)
         files = nncodec.encode_batch(images_of(pixels), self.model_info.name, 50)
         restored = self._restored(pixels)
@@ -297,8 +296,10 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
                 expected = entropy.context(number, shown)
                 assert all(np.array_equal(shown[n], before[n]) for n in shown), f"stage {number} writes into `known`"
                 peeked = entropy.context(number, noise)
-                for one, other in zip(expected, peeked, strict=True):
-                    assert np.array_equal(one, other), f"stage {number} looks at symbols that are not yet coded"
+                for from_known, from_noise in zip(expected, peeked, strict=True):
+                    assert np.array_equal(from_known, from_noise), (
+                        f"stage {number} looks at symbols that are not yet coded"
+                    )
                 for array in (shown, noise):
                     array[stage.latent][stage.where] = latents[stage.latent][stage.where]
 

@@ -1,4 +1,4 @@
-"""What holds for every model file, whatever it is a model of."""
+"""Contract tests of model files, for codecs and enhancers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _HOSTILE_SETTINGS: tuple[object, ...] = (None, "text", -1, 1 << 40, [])
 
 
 class ModelFileContract(FileUnderTest):
-    """A model file opens as it is, and is refused where something of it is missing or of another shape."""
+    """A model file opens, and is refused if a tensor is missing or has another shape."""
 
     def test_the_model_is_found_by_the_beginning_of_its_digest(self) -> None:
         catalog = registry.catalog()
-        found = catalog.find_by_id(self.model_info.id_bytes[:SHORT_ID_BYTES], kind=catalog.kind_of(self.model_info))
-        assert found == self.model_info
-        assert read_model(found.path).digest == self.model_info.digest
+        by_id = catalog.find_by_id(self.model_info.id_bytes[:SHORT_ID_BYTES], kind=catalog.kind_of(self.model_info))
+        assert by_id == self.model_info
+        assert read_model(by_id.path).digest == self.model_info.digest
 
     def test_a_model_file_that_lacks_a_tensor_is_refused(self) -> None:
         tensors = read_model(self.model_info.path).tensors
@@ -31,7 +31,7 @@ class ModelFileContract(FileUnderTest):
             assert not self._opens(self.model_info.config, altered), f"it opens with another shape of tensor {name!r}"
 
     def test_a_hostile_config_opens_or_is_refused(self) -> None:
-        """Whatever the config says, the model opens or BadModelFile is raised: nothing else, and no endless work."""
+        """With any config, the model opens or raises BadModelFile: no other error, and no endless work."""
         tensors = read_model(self.model_info.path).tensors
         config = dict(self.model_info.config)
         self._opens({}, tensors)

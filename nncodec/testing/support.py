@@ -1,4 +1,4 @@
-"""What the contract tests stand on: a model opened as users open it, pictures and latents for it, comparisons."""
+"""Support for the contract tests: opening a model as users do, images and latents for it, comparisons."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelInfo, Tensors, read_m
 _P = ParamSpec("_P")
 
 _MAX_ALTERED = 6
-# Of float32 values, relative to the largest of them; convolutions differ by some millionths.
+# Of float32 values, relative to the largest; convolutions differ by a few millionths.
 _FLOAT_TOLERANCE = 1e-4
 
 
@@ -37,7 +37,7 @@ class FileUnderTest:
     """A model file, opened once for all tests of a class.
 
     Attributes:
-        model_name: name or alias of an installed model; may stay empty if `write_model` writes one.
+        model_name: name or alias of an installed model; may be empty if `write_model` writes one.
     """
 
     model_name: ClassVar[str] = ""
@@ -48,12 +48,12 @@ class FileUnderTest:
 
     @classmethod
     def _open(cls, name_or_info: str | ModelInfo) -> Any:
-        """Return it ready for use; a codec's model, unless a subclass is for another kind."""
+        """Return the model ready for use: a codec, unless a subclass tests another kind."""
         return registry.open_model(name_or_info)
 
     @classmethod
     def write_model(cls, folder: Path) -> None:
-        """Override to test a model that is not installed: write its model file into this folder, `*.safetensors`."""
+        """Override this to test a model that is not installed: write its file `*.safetensors` into the folder."""
 
     @classmethod
     def setup_class(cls) -> None:
@@ -75,7 +75,7 @@ class FileUnderTest:
         cls._opened.close()
 
     def _opens(self, config: Mapping[str, Any], tensors: Tensors) -> bool:
-        """Return whether a model file opens; False if it is refused as it should be."""
+        """Return whether a model file opens; False if it is refused with BadModelFile."""
         with tempfile.TemporaryDirectory() as folder:
             write_model(
                 Path(folder) / "altered.safetensors",
@@ -93,8 +93,8 @@ class ModelUnderTest(FileUnderTest):
     """A codec's model, opened once for all tests of a class.
 
     Attributes:
-        flips_one_in: at most one latent in so many may differ, by one step, where a batch or tile does; 0 for none.
-        most_effort: highest effort that tests ask for; below 9 for a model that takes minutes there.
+        flips_one_in: at most one latent in this many may differ, by one step, in another batch or tile; 0 for none.
+        most_effort: highest effort to test; lower it for a model that takes minutes at 9.
     """
 
     flips_one_in: ClassVar[int] = 1000
@@ -140,14 +140,14 @@ class ModelUnderTest(FileUnderTest):
         return np.full_like(self._pixels(1), level)
 
     def _analysis(self, pixels: Pixels, quality: int | None = None) -> Mapping[str, NDArray[Any]]:
-        """Return what analysis gives, rounded or not."""
+        """Return the result of the analysis, rounded or not."""
         return self.model.analysis(pixels, self._quality if quality is None else quality, self._effort)
 
     def _quantize(self, arrays: Mapping[str, NDArray[Any]], pixels: Pixels) -> Latents:
         return self.model.quantize(arrays, pixels, self._quality, self._effort)
 
     def _latents(self, pixels: Pixels, quality: int | None = None, effort: int | None = None) -> Latents:
-        """Return the latents of pictures of a size the model takes, block by block as core does."""
+        """Return the latents of images in a size that the model takes, block by block as core does."""
         quality = self._quality if quality is None else quality
         effort = self._effort if effort is None else effort
         arrays = self.model.analysis(pixels, quality, effort)
@@ -169,7 +169,7 @@ class ModelUnderTest(FileUnderTest):
         return read_window(pixels, *grid.window(grid.cell(0, 0, 0)))
 
     def _restored(self, pixels: Pixels, quality: int | None = None, effort: int = 0) -> Pixels:
-        """Return what the model alone makes of pictures."""
+        """Return images coded and decoded by the model alone."""
         traits = self.model.traits
         quality = (50 if quality is None else quality) if traits.qualities else 0
         level = max([n for n in traits.efforts if n <= effort], default=traits.efforts[0])
@@ -180,7 +180,7 @@ class ModelUnderTest(FileUnderTest):
         return nncodec.encode(images_of(pixels), self.model_info.name, quality, effort=effort)
 
     def _tile(self, cell: Cell, grid: Grid, whole: Latents, restored: Pixels, quality: int) -> tuple[Pixels, Pixels]:
-        """Return a tile as restored from its window's latents, and as cut out of the whole."""
+        """Return a tile as decoded from its window's latents, and as cropped from the whole."""
         rows, columns = grid.window(cell)
         window = {
             spec.name: whole[spec.name][:, :, rows.slice(spec.stride), columns.slice(spec.stride)]
@@ -191,7 +191,7 @@ class ModelUnderTest(FileUnderTest):
         return inner, restored[:, cell.rows.slice(), cell.columns.slice()]
 
     def _any_latents(self, frames: int) -> Iterator[Latents]:
-        """Yield latents that no file need ever hold: the ends of their ranges, and anything between."""
+        """Yield extreme latents: the ends of their ranges, and random values between."""
         random = np.random.default_rng(2)
         height, width = self._size()
         specs = self.model.traits.latents
@@ -220,16 +220,16 @@ class ModelUnderTest(FileUnderTest):
         spec = next(spec for spec in self.model.traits.latents if spec.name == name)
         return random.integers(spec.minimum, spec.maximum, latents[name].shape, np.int32, endpoint=True)
 
-    def _assert_same_latents(self, found: Mapping[str, NDArray[Any]], expected: Mapping[str, NDArray[Any]]) -> None:
-        """Compare latents, or what analysis gives in their place."""
+    def _assert_same_latents(self, actual: Mapping[str, NDArray[Any]], expected: Mapping[str, NDArray[Any]]) -> None:
+        """Compare latents, or unrounded results of analysis."""
         steps = {spec.name: spec.step for spec in self.model.traits.latents}
         for name, array in expected.items():
             if array.dtype.kind == "f":
                 reach = float(np.abs(array).max())
-                apart = float(np.abs(found[name] - array).max())
+                apart = float(np.abs(actual[name] - array).max())
                 assert apart <= _FLOAT_TOLERANCE * reach, f"{name!r} differs by up to {apart}, its size is {reach}"
                 continue
-            steps_apart = np.abs(found[name].astype(np.int64) - array)
+            steps_apart = np.abs(actual[name].astype(np.int64) - array)
             allowed = steps_apart.size // self.flips_one_in if self.flips_one_in else 0
             assert steps_apart.max() <= steps[name], f"latents {name!r} differ by up to {steps_apart.max()}"
             assert np.count_nonzero(steps_apart) <= allowed, f"{np.count_nonzero(steps_apart)} latents {name!r} differ"
@@ -237,7 +237,7 @@ class ModelUnderTest(FileUnderTest):
 
 @contextlib.contextmanager
 def models_folder(folder: Path) -> Iterator[None]:
-    """Make a folder the user's model folder for a while."""
+    """Use a folder as the user's model folder within the block."""
     before = os.environ.get(discovery.MODELS_VARIABLE)
     os.environ[discovery.MODELS_VARIABLE] = str(folder)
     registry.refresh()
@@ -252,7 +252,7 @@ def models_folder(folder: Path) -> Iterator[None]:
 
 
 def pictures(frames: int, height: int, width: int, planes: int) -> Pixels:
-    """Return different pictures with smooth parts, an edge and noise, uint8 (N, H, W, C); always the same."""
+    """Return test images with smooth parts, an edge and noise, uint8 (N, H, W, C); deterministic."""
     random = np.random.default_rng((frames, height, width, planes))
     n, y, x, c = np.ogrid[:frames, :height, :width, :planes]
     waves = 90 * np.sin((x + 5 * c) / (7 + 2 * n)) * np.cos(y / (11 - n))
@@ -285,13 +285,13 @@ def drawn_latents(
     outliers: float,
     random: np.random.Generator,
 ) -> Latents:
-    """Return latents that a model's stages can code, drawn stage by stage as a decoder meets them.
+    """Return random latents that a model's stages can code, drawn stage by stage in decoding order.
 
     Args:
         entropy, specs: the model's.
         shape: frames, height and width in pixels.
-        outliers: share of symbols that lie anywhere, half of them at an end of their range; the others are small.
-        random: source of them.
+        outliers: share of symbols anywhere in their range, half of them at an end of it; the others are small.
+        random: random generator.
     """
     by_name = {spec.name: spec for spec in specs}
     known = {spec.name: np.zeros(spec.shape(*shape), np.int32) for spec in specs}
@@ -322,7 +322,7 @@ def coders(*, has_tables: bool) -> list[CoderId]:
 
 
 def some(names: list[str]) -> list[str]:
-    """Return a few names spread over all: a network of hundreds of layers builds them in a loop."""
+    """Return a few names, spread evenly: testing hundreds of layers would take too long."""
     return names[:: math.ceil(len(names) / _MAX_ALTERED)]
 
 
@@ -335,9 +335,9 @@ def arrays(images: Iterable[Image.Image]) -> Pixels:
     return stacked if stacked.ndim == 4 else stacked[..., None]
 
 
-def assert_close(found: Pixels, expected: Pixels, what: str) -> None:
-    assert found.shape == expected.shape, f"{what}: {found.shape} and {expected.shape}"
-    apart = int(np.abs(found.astype(np.int16) - expected).max())
+def assert_close(actual: Pixels, expected: Pixels, what: str) -> None:
+    assert actual.shape == expected.shape, f"{what}: {actual.shape} and {expected.shape}"
+    apart = int(np.abs(actual.astype(np.int16) - expected).max())
     assert apart <= 1, f"{what}: pixels differ by up to {apart} levels"
 
 

@@ -202,7 +202,7 @@ def test_limits_can_be_set(forged: Forge) -> None:
     [
         ({"qualty": 3}, "'qualty': there is no such"),
         ({"limits": 9}, "expected nncodec.Limits"),
-        ({"quality": 3, "target_bpp": 1}, "'target_bpp': it and 'quality' are given"),
+        ({"quality": 3, "target_bpp": 1}, "'target_bpp': it and 'quality' are both given"),
     ],
 )
 def test_an_unknown_option_of_the_opener_is_refused_and_changes_nothing(options: dict, sentence: str) -> None:

@@ -14,7 +14,7 @@ from nncodec.plugin.latents import Latents, LatentSpec
 
 
 def ideal_bits(latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec]) -> float:
-    """Return the information content of a block under its tables, in bits, with escapes as the coder "rans" writes them.
+    """Return the information content of a block under its tables, in bits, escapes as the coder "rans" writes them.
 
     Args:
         latents: the block's arrays.
