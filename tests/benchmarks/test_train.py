@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
-from benchmarks.train import export, restore_pairs, widened_photo
+from benchmarks.train import export, graphics, restore_pairs, widened_photo
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import read_model
 from nncodec.training.recipe import find_recipe
@@ -85,3 +86,15 @@ def test_pairs_are_coded_in_every_orientation_for_itself(tmp_path: Path) -> None
         assert np.array_equal(high, turned[orientation])
         assert low.shape == high.shape
         assert not np.array_equal(low, high)
+
+
+def test_graphics_are_drawn_alike_from_one_seed_and_are_of_many_kinds() -> None:
+    photograph = Image.fromarray(skimage.data.astronaut())
+    drawn = [graphics.draw(np.random.default_rng([0, n]), 64, photograph) for n in range(60)]
+    again = [graphics.draw(np.random.default_rng([0, n]), 64, photograph) for n in range(60)]
+    assert all(np.array_equal(first, second) for first, second in zip(drawn, again, strict=True))
+    assert {(image.mode, image.size) for image in drawn} == {("RGB", (64, 64))}
+    colours = [len(image.getcolors(64 * 64) or []) for image in drawn]
+    assert min(colours) == 1  # a flat colour
+    assert max(colours) > 500  # a gradient or a photograph under text
+    assert len(set(colours)) > 15
