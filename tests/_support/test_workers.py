@@ -91,30 +91,30 @@ def test_leaving_early_ends_the_workers_and_nothing_else(bystander: multiprocess
 @pytest.mark.parametrize("whole_group", [True, False])
 def test_ctrl_c_ends_a_program_and_its_workers_at_once(whole_group: bool) -> None:
     code = """if True:
-        import multiprocessing, time
+        import contextlib, multiprocessing, time
         from nncodec._support.workers import each
         if __name__ == "__main__":
-            results = each(time.sleep, [0, 100, 100], 2)
-            next(results)
-            print(*(child.pid for child in multiprocessing.active_children()), flush=True)
-            next(results)
+            with contextlib.closing(each(time.sleep, [0, 100, 100], 2)) as results:
+                next(results)
+                print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+                next(results)
     """
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    assert process.stdout is not None
-    pids = [int(pid) for pid in process.stdout.readline().split()]
-    assert pids
-    if whole_group:
-        os.killpg(process.pid, signal.SIGINT)
-    else:
-        process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    ) as process:
+        assert process.stdout is not None
+        pids = [int(pid) for pid in process.stdout.readline().split()]
+        assert pids
+        if whole_group:
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
     assert err.rstrip().endswith("KeyboardInterrupt")
     assert err.count("Traceback") == 1
     for pid in pids:

@@ -163,7 +163,7 @@ def test_published_webp_against_published_jpeg_by_the_command(run: Run, data_fol
 # --- what fails ---------------------------------------------------------------------------------------------------
 
 
-def test_bad_pictures_are_told_in_a_line_each_and_the_rest_goes_on(run: Run, photo: Image.Image) -> None:
+def test_each_bad_picture_is_one_line_and_the_rest_goes_on(run: Run, photo: Image.Image) -> None:
     Path("text.png").write_text("not a picture")
     photo.crop((0, 0, 40, 5)).save("tiny.png")
     photo.convert("L").save("grey.png")
@@ -191,7 +191,7 @@ def test_bad_pictures_are_told_in_a_line_each_and_the_rest_goes_on(run: Run, pho
     assert row(result.stdout, "jpeg", "80")
 
 
-def test_where_nothing_could_be_measured_it_is_said_again_for_stored_results(run: Run) -> None:
+def test_a_comparison_without_measurements_is_reported_for_stored_results_too(run: Run) -> None:
     Path("text.png").write_text("not a picture")
     result = run("compare", "text.png", "--codecs", "jpeg", "-o", "results.json")
     assert result.exit_code == 1
@@ -231,7 +231,7 @@ def test_unknown_codecs_and_options_are_wrong_usage(run: Run, photo_png: Path, a
         assert result.stdout == "", ask
 
 
-def test_files_that_are_something_else_are_told_in_one_line(run: Run, photo_png: Path) -> None:
+def test_a_file_of_another_kind_is_one_line(run: Run, photo_png: Path) -> None:
     Path("other.json").write_text("{}")
     for ask, told in [
         (("--from", "other.json"), "other.json: not a stored comparison: it has no schema number"),

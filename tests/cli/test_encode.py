@@ -209,5 +209,5 @@ def test_what_cannot_be_recommended_is_wrong_usage(run, photo_png, options, says
 def test_what_enlarges_is_not_recommended_for_what_is_not_reduced(run, photo_png):
     result = run("encode", photo_png, "-m", "tiny/rgb", "--enhancer", "tiny/triple")
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
-    assert "for pictures that are stored reduced" in result.stderr
+    assert "which needs a picture that is stored reduced" in result.stderr
     assert not Path("photo.nnc").exists()

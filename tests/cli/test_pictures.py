@@ -177,7 +177,7 @@ def test_pictures_inside_a_phone_photo_are_not_frames(stored, photo):
     photo.save("in.mpo", save_all=True, append_images=[photo.resize((48, 32))])
     frames, said = stored("in.mpo")
     assert len(frames) == 1
-    assert "the first of 2 pictures" in said
+    assert "of 2 pictures in this MPO file, the first is used" in said
 
 
 def test_a_real_stack_of_pages(stored):
