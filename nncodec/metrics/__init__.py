@@ -122,9 +122,7 @@ def ssimulacra2(original: Picture, decoded: Picture) -> float | None:
 def _pair(original: Picture, decoded: Picture) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     before, after = (np.asarray(picture) for picture in (original, decoded))
     if before.shape != after.shape:
-        raise UnsupportedImage(
-            detail=f"metrics need pictures of one size and mode, not {before.shape}, {after.shape}"
-        )
+        raise UnsupportedImage(detail=f"metrics need pictures of one size and mode, not {before.shape}, {after.shape}")
     if before.dtype != np.uint8 or after.dtype != np.uint8 or not before.size:
         raise UnsupportedImage(detail="metrics need pictures of 8 bits per sample; convert them first")
     if not (before.ndim == 2 or (before.ndim == 3 and before.shape[2] == 3)):
