@@ -1,5 +1,6 @@
 """A neural image codec with its own file format, `.nnc`. Importing this package does not import torch."""
 
+from nncodec._support import interrupts as _interrupts  # noqa: F401 (first: Ctrl-C during the other imports)
 from nncodec._version import __version__
 from nncodec.api import decode, decode_batch, decode_frames, encode, encode_batch
 from nncodec.coding.enhancing import enhance

@@ -1,31 +1,33 @@
-"""The whole way of a picture, forth and back.
+"""Public encode and decode functions.
 
     image -> pixels -> analysis -> latents -> entropy coder -> blocks -> container -> bytes
 
-`encoder.py` and `decoder.py` walk it; this module is what users call, with `enhance` of `enhancing.py`.
+`nncodec/coding/encoder.py` and `decoder.py` implement these steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Unpack
+from collections.abc import Hashable, Iterator, Sequence
+from typing import TypeVar, Unpack
 
 from PIL import Image
 
-from nncodec.coding.decoder import alike_of, frames_of, model_of
+from nncodec.coding import decoder
 from nncodec.coding.encoder import Encoder
 from nncodec.coding.grid import PIXELS_AT_ONCE
-from nncodec.coding.inspection import Source
+from nncodec.coding.inspection import NncSource
 from nncodec.coding.recommendation import enhancement_for
 from nncodec.coding.targets import encode_to, target_of
 from nncodec.errors import InvalidOption
-from nncodec.format.container import Container, Header
+from nncodec.format.container import Container
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.options import EncodeOptions
 from nncodec.picture.region import Box, checked_box
 
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 50
+
+_K = TypeVar("_K", bound=Hashable)
 
 
 def encode(
@@ -38,25 +40,25 @@ def encode(
     target_psnr: float | None = None,
     **options: Unpack[EncodeOptions],
 ) -> bytes:
-    """Encode a picture, or several of one size and mode as the frames of one file.
+    """Encode an image, or several of one size and mode as the frames of one file.
 
     Args:
-        image: Pillow image(s) of mode L, LA, RGB or RGBA. Alpha is kept exactly, colour as well as the quality says.
+        image: Pillow image(s) of mode L, LA, RGB or RGBA. Alpha is lossless, colour is not.
         model: name or alias of an installed model; "photo" is the default photo model.
-        quality: 0 (smallest) to 100 (best, and not lossless), 50 by default; models without qualities ignore it.
-        target_size: in place of a quality: the highest whose file has at most so many bytes, everything counted.
-        target_bpp: likewise, for a file of at most so many bits per pixel of all frames.
-        target_psnr: likewise, but the lowest quality that reaches this PSNR in dB, over the colour samples of all
-            frames. A search for any of the three encodes up to seven times, see `targets.py`.
+        quality: 0 (smallest) to 100 (best, but not lossless), 50 by default; models without qualities ignore it.
+        target_size: instead of a quality, the most bytes the file may have; the highest quality within it is used.
+        target_bpp: likewise, the most bits per pixel of all frames.
+        target_psnr: likewise, the least PSNR in dB over the colour samples of all frames; the lowest quality that
+            reaches it is used. A search for any of the three targets encodes up to seven times.
         **options: see `EncodeOptions`.
 
     Returns:
         The bytes of an .nnc file.
 
     Raises:
-        UnsupportedImage: mode or size does not suit the model.
-        InvalidOption: an unknown option or a value out of range; more than one of quality and the targets; a target
-            that no quality meets (`reached` is what comes nearest), or for a model without qualities.
+        UnsupportedImage: the model cannot take the mode or size.
+        InvalidOption: an option is unknown or out of range; more than one of quality and the targets is given; no
+            quality meets the target (`reached` is the nearest value), or the model has no qualities.
         UnknownModel, BadModelFile, WeightsMismatch, PluginError: the model cannot be used.
 
     Example:
@@ -84,33 +86,27 @@ def encode_batch(
     target_psnr: float | None = None,
     **options: Unpack[EncodeOptions],
 ) -> list[bytes]:
-    """Encode many pictures, each to a file of its own; pictures of one size and mode share passes of the model.
+    """Encode many images, each to its own file; images of one size and mode share passes of the model.
 
-    Arguments, errors: see `encode`. A target holds for each file, with a quality and passes of its own.
+    Arguments, errors: see `encode`. A target applies to each file separately, each with its own search.
 
     Returns:
-        As many files as images, in order.
+        One file for each image, in order.
     """
     target = target_of(quality, target_size, target_bpp, target_psnr)
     if target is not None:
         return [encode_to(target, [image], model, options) for image in images]
     plan = Encoder(model, DEFAULT_QUALITY if quality is None else quality, options)
-    alike: dict[tuple[tuple[int, int], str], list[int]] = {}
-    for number, image in enumerate(images):
-        alike.setdefault((image.size, image.mode), []).append(number)
-    files: list[bytes] = [b""] * len(images)
-    for (size, _), numbers in alike.items():
-        at_once = max(1, PIXELS_AT_ONCE // (size[0] * size[1] or 1))
-        for start in range(0, len(numbers), at_once):
-            chosen = numbers[start : start + at_once]
-            frames = plan.prepare([images[n] for n in chosen])
-            for number, data in zip(chosen, plan.write_each(frames, [images[n].info for n in chosen]), strict=True):
-                files[number] = data
-    return files
+    files: dict[int, bytes] = {}
+    keys = [(image.size, image.mode) for image in images]
+    for numbers in _batches(keys, [image.width * image.height for image in images]):
+        frames = plan.prepare([images[n] for n in numbers])
+        files.update(zip(numbers, plan.write_each(frames, [images[n].info for n in numbers]), strict=True))
+    return [files[number] for number in range(len(images))]
 
 
 def decode(
-    data: Source,
+    data: NncSource,
     *,
     frame: int = 0,
     box: Box | None = None,
@@ -123,25 +119,25 @@ def decode(
     Args:
         data: an .nnc file as bytes, or as a seekable binary stream.
         frame: 0 for the first.
-        box: (left, upper, right, lower) in pixels of the picture, as `Image.crop` takes it; all by default. The result
-            is what cropping the whole would give, within one level, for less: only blocks (1024 x 1024 pixels) within
-            reach of it are read, and synthesis runs on the box and a halo alone. Alpha is read whole.
-        enhancer: name or alias of an installed enhancer that the decoded picture goes through; "recommended" for the
-            one that the file recommends, and none if it does not. One that enlarges is for files that are stored
-            reduced. Alpha and size stay what they are. By default none: what the file holds, and nothing else.
-        strength: of the enhancer, 0 (faithful) to 1 (the most detail, some of it invented); by default what the file
-            recommends, or 0. An enhancer without strengths ignores it.
-        limits: what the file may ask for; the whole of it, whatever the box.
+        box: (left, upper, right, lower) in pixels, as `Image.crop` takes it; the whole image by default. The result
+            equals a crop of the whole image within one level, but costs less: only blocks (1024 x 1024 pixels) near
+            the box are read, and synthesis runs on the box and its halo. Alpha is always decoded whole.
+        enhancer: name or alias of an installed enhancer to apply to the decoded image; "recommended" for the one that
+            the file recommends, if any. Only files that are stored reduced can use one that enlarges. Alpha and size do
+            not change. By default none is applied.
+        strength: of the enhancer, 0 (faithful) to 1 (the most detail, some of it invented); by default the file's
+            recommendation, or 0. An enhancer without strengths ignores it.
+        limits: bounds on what the file may ask for; they apply to the whole file, even with a box.
 
     Returns:
-        A Pillow image of mode L, LA, RGB or RGBA; `info` holds exif, icc_profile and xmp where the file does, and
+        A Pillow image of mode L, LA, RGB or RGBA; `info` holds the file's exif, icc_profile and xmp, if any, and its
         model and quality.
 
     Raises:
-        FormatError: the bytes are not a sound .nnc file (see errors.py for the kinds).
+        FormatError: the bytes are not a valid .nnc file (see errors.py for the kinds).
         UnknownModel: the file's model or the enhancer is not installed.
-        InvalidOption: there is no such frame; the box is not four whole numbers, empty, or reaches outside; the
-            enhancer does not suit the file, or its strength is out of range.
+        InvalidOption: the frame does not exist; the box is not four whole numbers, is empty, or exceeds the image; the
+            file cannot use the enhancer, or its strength is out of range.
         ModelError, BadModelFile, WeightsMismatch, PluginError: the model or the enhancer cannot be used.
     """
     chosen = range(frame, frame + 1)
@@ -150,7 +146,7 @@ def decode(
 
 
 def decode_frames(
-    data: Source,
+    data: NncSource,
     *,
     frames: range | None = None,
     box: Box | None = None,
@@ -161,14 +157,15 @@ def decode_frames(
     """Decode the frames of a file one after another, in bounded memory.
 
     Args:
-        data, box, enhancer, strength, limits: see `decode`; they are the same for all.
-        frames: which, in the order to yield them; all by default. Only blocks that hold one of them are read.
+        data, box, enhancer, strength, limits: see `decode`; they apply to all frames.
+        frames: numbers of the frames to yield, in this order; all by default. Only their blocks are read.
 
     Yields:
         Pillow images, as `decode` returns.
 
     Raises:
-        See `decode`; errors of the header and of the enhancer are raised at once, errors of a block when it is reached.
+        NncError: see `decode`. Errors of the header or the enhancer are raised at once, errors of a block when it is
+            reached.
     """
     container = Container(data, limits)
     container.check_end()
@@ -177,36 +174,54 @@ def decode_frames(
     if wanted and not all(0 <= number < count for number in (wanted[0], wanted[-1])):
         raise InvalidOption(option="frame", reason=f"the file has frames 0 to {count - 1}")
     checked = None if box is None else checked_box(box, container.header.display_size)
-    return frames_of(container, wanted, checked, enhancement_for(container, enhancer, strength))
+    return decoder.decode_frames(container, wanted, checked, enhancement_for(container, enhancer, strength))
 
 
 def decode_batch(
-    files: Sequence[Source],
+    files: Sequence[NncSource],
     *,
     enhancer: str | None = None,
     strength: float | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> list[Image.Image]:
-    """Decode the first frame of many files; small ones that look alike share passes of the model.
+    """Decode the first frame of many files; small files with equal headers share passes of the model.
 
     Arguments, errors: see `decode`.
+
+    Returns:
+        One image for each file, in order.
     """
     containers = [Container(data, limits) for data in files]
     enhancements = [enhancement_for(container, enhancer, strength) for container in containers]
-    images: list[Image.Image | None] = [None] * len(files)
-    alike: dict[Header, list[int]] = {}
-    for number, container in enumerate(containers):
+    for container in containers:
         container.check_end()
-        if container.block_count == 1 and container.header.frames == 1:
-            alike.setdefault(container.header, []).append(number)
+    images: dict[int, Image.Image] = {}
+    keys = [(container.header, None if _is_small(container) else n) for n, container in enumerate(containers)]
+    for numbers in _batches(keys, [header.width * header.height for header, _ in keys]):
+        chosen = [containers[n] for n in numbers]
+        if _is_small(chosen[0]):
+            decoded = decoder.decode_together(chosen, [enhancements[n] for n in numbers])
         else:
-            images[number] = next(frames_of(container, range(1), None, enhancements[number]))
-    for header, numbers in alike.items():
-        at_once = max(1, PIXELS_AT_ONCE // (header.width * header.height))
-        model = model_of(containers[numbers[0]])
+            decoded = decoder.decode_frames(chosen[0], range(1), None, enhancements[numbers[0]])
+        images.update(zip(numbers, decoded, strict=True))
+    return [images[number] for number in range(len(files))]
+
+
+def _is_small(container: Container) -> bool:
+    return container.block_count == 1 and container.header.frames == 1
+
+
+def _batches(keys: Sequence[_K], pixels: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the numbers of items that have equal keys, in batches of up to `PIXELS_AT_ONCE` pixels.
+
+    Args:
+        keys: of the items.
+        pixels: of each item.
+    """
+    groups: dict[_K, list[int]] = {}
+    for number, key in enumerate(keys):
+        groups.setdefault(key, []).append(number)
+    for numbers in groups.values():
+        at_once = max(1, PIXELS_AT_ONCE // max(1, pixels[numbers[0]]))
         for start in range(0, len(numbers), at_once):
-            chosen = numbers[start : start + at_once]
-            found = alike_of([containers[n] for n in chosen], header, model, [enhancements[n] for n in chosen])
-            for number, image in zip(chosen, found, strict=True):
-                images[number] = image
-    return [image for image in images if image is not None]
+            yield numbers[start : start + at_once]

@@ -1,23 +1,23 @@
-"""Every exception that leaves this package.
+"""Every exception that this package raises.
 
     NncError
-    ├── FormatError (also an OSError)      the bytes are at fault
+    ├── FormatError (also an OSError)      the bytes are wrong
     │   ├── NotNnc                         not an .nnc file at all
     │   ├── UnsupportedVersion             made by a newer nncodec
     │   ├── Truncated                      ends too early
     │   ├── Corrupt                        contradicts itself or its checksums
     │   └── LimitExceeded                  asks for more than the limits allow
-    ├── ModelError                         the model is at fault
+    ├── ModelError                         the model cannot be used
     │   ├── UnknownModel                   not installed
-    │   ├── WeightsMismatch                installed, but not the weights that are meant
-    │   └── BadModelFile                   the model file cannot be used
-    ├── PluginError                        a plugin is at fault
-    └── EncodeError                        the request is at fault
-        ├── UnsupportedImage               this picture does not suit this model or format
-        └── InvalidOption                  an option that does not exist or a value out of range
+    │   ├── WeightsMismatch                installed with other weights than expected
+    │   └── BadModelFile                   the model file is invalid
+    ├── PluginError                        a plugin's code failed
+    └── EncodeError                        the request is wrong
+        ├── UnsupportedImage               the model or format cannot take this image
+        └── InvalidOption                  unknown option or value out of range
 
-Facts are keyword arguments and become attributes; the class holds the sentence they are put into. An exception
-survives pickling, so it can cross process boundaries.
+Keyword arguments become attributes (the exception's fields) and fill the sentence that the class holds. Exceptions
+can be pickled, so they cross process boundaries.
 """
 
 from __future__ import annotations
@@ -30,104 +30,118 @@ class NncError(Exception):
 
     sentence: ClassVar[str] = "{detail}"
 
-    def __init__(self, **facts: object) -> None:
-        self.facts = facts
-        super().__init__(self.sentence.format(**facts))
+    def __init__(self, **fields: object) -> None:
+        self.fields = fields
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        return self.sentence.format(**self.fields)
 
     def __getattr__(self, name: str) -> Any:
-        facts = self.__dict__.get("facts", {})
-        if name in facts:
-            return facts[name]
+        fields = self.__dict__.get("fields", {})
+        if name in fields:
+            return fields[name]
         raise AttributeError(name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.facts)
+        return _rebuild, (type(self), self.fields)
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of a foreign exception's message, for a sentence of this package."""
+    """Return the first line of another library's message, to quote it in one of ours."""
     lines = str(error).splitlines()
     return lines[0] if lines else "no message"
 
 
-def _rebuild(kind: type[NncError], facts: dict[str, object]) -> NncError:
-    return kind(**facts)
+def _rebuild(kind: type[NncError], fields: dict[str, object]) -> NncError:
+    return kind(**fields)
 
 
 class FormatError(NncError, OSError):
-    """The bytes are not a valid .nnc file; facts: detail."""
+    """The bytes are not a valid .nnc file; fields: detail."""
 
 
 class NotNnc(FormatError):
-    """The file does not begin as an .nnc file does; no facts."""
+    """The file does not start with the .nnc magic; no fields."""
 
     sentence = "not an .nnc file (it does not begin with 8E 4E 4E 43)"
 
 
 class UnsupportedVersion(FormatError):
-    """The file needs a newer reader; facts: found (what it uses that this reader does not know)."""
+    """The file needs a newer reader; fields: found (the unknown feature)."""
 
     sentence = "this file uses {found}, which this version of nncodec does not know; upgrade nncodec-image"
 
 
 class Truncated(FormatError):
-    """The file ends too early; facts: part."""
+    """The file is incomplete; fields: part."""
 
-    sentence = "the file ends inside its {part}; it was cut off, fetch or copy it again"
+    sentence = "the file ends inside its {part}; it is incomplete, download or copy it again"
 
 
 class Corrupt(FormatError):
-    """The file contradicts itself or a checksum; facts: detail."""
+    """The file contradicts itself or a checksum; fields: detail."""
 
-    sentence = "the file is damaged ({detail}); fetch or copy it again"
+    sentence = "the file is damaged ({detail}); download or copy it again"
 
 
 class LimitExceeded(FormatError):
-    """The file asks for more than the limits allow; facts: quantity, value, limit."""
+    """The file asks for more than the limits allow; fields: quantity, value, limit."""
 
     sentence = "the file asks for {value} {quantity}, over the limit of {limit}; if you trust it, raise the limit"
 
 
 class ModelError(NncError):
-    """A model cannot be used; facts: detail."""
+    """A model cannot be used; fields: detail."""
 
 
 class UnknownModel(ModelError):
-    """No installed model has this name or id; facts: wanted, installed, failures, kind ("model" or "enhancer")."""
+    """No installed model has this name or id; fields: wanted, installed, failures, kind ("model" or "enhancer")."""
 
     sentence = "no installed {kind} is {wanted!r}; installed: {installed}{failures}"
 
-    def __init__(self, *, kind: str = "model", **facts: object) -> None:
-        super().__init__(kind=kind, **facts)
+    def __init__(self, *, kind: str = "model", **fields: object) -> None:
+        super().__init__(kind=kind, **fields)
 
 
 class WeightsMismatch(ModelError):
-    """Weights are not those that are meant; facts: name, expected, found."""
+    """The installed weights differ from those expected; fields: name, expected, found."""
 
     sentence = "the weights of {name} have digest {found}, expected {expected}; reinstall the model"
 
 
 class BadModelFile(ModelError):
-    """A model file cannot be used; facts: path, reason."""
+    """A model file cannot be used; fields: path, reason."""
 
     sentence = "{path} is not a usable model file: {reason}"
 
 
 class PluginError(NncError):
-    """A plugin broke its contract; facts: plugin, reason."""
+    """A plugin's code failed or broke its contract; fields: plugin, distribution, model, reason.
 
-    sentence = "the plugin {plugin!r} failed: {reason}; see 'nncodec plugins'"
+    `plugin` and `distribution` are as `nncodec plugins` lists them; `distribution` and `model` may be empty.
+    """
+
+    sentence = "the plugin {plugin!r}{distribution} failed{model}: {reason}; update it, or report this to its authors"
+
+    def __init__(self, *, distribution: str = "", model: str = "", **fields: object) -> None:
+        super().__init__(distribution=distribution, model=model, **fields)
+
+    def _message(self) -> str:
+        distribution = self.distribution and f" ({self.distribution})"
+        model = self.model and f" with the model {self.model!r}"
+        return self.sentence.format(**self.fields | {"distribution": distribution, "model": model})
 
 
 class EncodeError(NncError):
-    """A picture cannot be encoded as asked; facts: detail."""
+    """An image cannot be encoded as requested; fields: detail."""
 
 
 class UnsupportedImage(EncodeError):
-    """This picture does not suit this model or format; facts: detail."""
+    """The model or format cannot take this image; fields: detail."""
 
 
 class InvalidOption(EncodeError):
-    """An unknown option, or a value out of range; facts: option, reason."""
+    """Unknown option or value out of range; fields: option, reason."""
 
     sentence = "invalid option {option!r}: {reason}"

@@ -1,4 +1,4 @@
-"""The error tree: one root, sentences that say what to do, facts as attributes."""
+"""The error tree: one root, sentences that say what to do, fields as attributes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ EXAMPLES: list[tuple[NncError, str]] = [
         errors.UnsupportedVersion(found="flags 0x20"),
         "this file uses flags 0x20, which this version of nncodec does not know; upgrade nncodec-image",
     ),
-    (errors.Truncated(part="header"), "the file ends inside its header; it was cut off, fetch or copy it again"),
-    (errors.Corrupt(detail="quality is 101"), "the file is damaged (quality is 101); fetch or copy it again"),
+    (errors.Truncated(part="header"), "the file ends inside its header; it is incomplete, download or copy it again"),
+    (errors.Corrupt(detail="quality is 101"), "the file is damaged (quality is 101); download or copy it again"),
     (
         errors.LimitExceeded(quantity="pixels", value=5, limit=4),
         "the file asks for 5 pixels, over the limit of 4; if you trust it, raise the limit",
@@ -37,7 +37,14 @@ EXAMPLES: list[tuple[NncError, str]] = [
         "the weights of a/b have digest 02, expected 01; reinstall the model",
     ),
     (errors.BadModelFile(path="m.safetensors", reason="empty"), "m.safetensors is not a usable model file: empty"),
-    (errors.PluginError(plugin="p", reason="boom"), "the plugin 'p' failed: boom; see 'nncodec plugins'"),
+    (
+        errors.PluginError(plugin="p", reason="boom"),
+        "the plugin 'p' failed: boom; update it, or report this to its authors",
+    ),
+    (
+        errors.PluginError(plugin="p", distribution="tiny 1.0", model="tiny/one", reason="boom"),
+        "the plugin 'p' (tiny 1.0) failed with the model 'tiny/one': boom; update it, or report this to its authors",
+    ),
     (errors.EncodeError(detail="no"), "no"),
     (errors.UnsupportedImage(detail="mode P"), "mode P"),
     (errors.InvalidOption(option="speed", reason="unknown"), "invalid option 'speed': unknown"),
@@ -63,18 +70,18 @@ def test_an_error_is_one_sentence(error: NncError, sentence: str) -> None:
 
 
 @each_error
-def test_facts_are_attributes(error: NncError, sentence: str) -> None:
-    for name, value in error.facts.items():
+def test_fields_are_attributes(error: NncError, sentence: str) -> None:
+    for name, value in error.fields.items():
         assert getattr(error, name) == value
     with pytest.raises(AttributeError):
-        _ = error.no_such_fact
+        _ = error.no_such_field
 
 
 @each_error
 def test_an_error_survives_pickling_and_copying(error: NncError, sentence: str) -> None:
     for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
         assert type(other) is type(error)
-        assert (str(other), other.facts) == (sentence, error.facts)
+        assert (str(other), other.fields) == (sentence, error.fields)
 
 
 def test_errors_of_the_bytes_are_os_errors_and_no_others_are() -> None:
@@ -101,5 +108,5 @@ def test_the_tree_is_as_documented(child: type[NncError], parent: type[NncError]
     assert child.__bases__ == (parent,)
 
 
-def test_facts_from_a_file_are_not_read_as_formats() -> None:
+def test_fields_from_a_file_are_not_read_as_formats() -> None:
     assert "{0.__class__}" in str(errors.Corrupt(detail="{0.__class__}"))

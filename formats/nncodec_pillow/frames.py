@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from PIL import Image
 
 from nncodec import FormatError, Limits, NncError
-from nncodec.coding.decoder import frames_of
+from nncodec.coding.decoder import decode_frames
 from nncodec.coding.recommendation import enhancement_for
 from nncodec.format.container import ChunkType, Container
 from nncodec_pillow.options import enhancer_and_strength, pixels_together
@@ -54,4 +54,4 @@ class FrameReader:
             together = max(together, enhancement.factor**2 * header.width * header.height)
         Limits(pixels=pixels_together()).check("pixels", together)
         self._container.check_end()
-        return frames_of(self._container, wanted, None, enhancement)
+        return decode_frames(self._container, wanted, None, enhancement)

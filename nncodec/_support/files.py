@@ -1,25 +1,53 @@
-"""Files that are either whole or not there."""
+"""Atomic writes: a file is complete under its name, or not there."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 
+@contextlib.contextmanager
+def replacing(target: Path, *, fsync: bool = False, previous: Path | None = None) -> Iterator[Path]:
+    """Yield a new, empty temporary file beside a target; at the end of the block it takes the target's name.
+
+    If the block or the renaming fails, the temporary file is removed. Missing folders are made.
+
+    Args:
+        target: the file to write.
+        fsync: wait until the new file is on the disk before it takes the name, so that a power failure leaves one or
+            the other.
+        previous: path under which to keep the file that is replaced; by default it is lost.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".nncodec-{secrets.token_hex(8)}.part"
+    temporary.touch(exist_ok=False)
+    try:
+        yield temporary
+        if fsync:
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
+        if previous is not None and target.exists():
+            target.replace(previous)
+        temporary.replace(target)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
 def write_file(target: Path, data: bytes) -> None:
-    """Write a file by way of a temporary one beside it, so that it is never half there.
+    """Write a file by way of a temporary one beside it; a device or a pipe is written to directly.
 
     Raises:
         OSError: it cannot be written.
     """
     if target.exists() and not target.is_file():
-        target.write_bytes(data)  # a device or a pipe is written into, never replaced
+        target.write_bytes(data)
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".nncodec-{secrets.token_hex(8)}.part"
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(data)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(target) as temporary:
+        temporary.write_bytes(data)

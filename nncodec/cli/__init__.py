@@ -1,19 +1,18 @@
-"""The command line: one file per command. Nothing here imports torch before a picture is to be coded.
+"""The command line: one file per command. Nothing here imports torch before a command codes a picture.
 
-What commands share: `options`, `files` (from arguments to jobs, and writing results), `work` (jobs in one or several
-processes), `pictures` (any picture to what a file can hold), `saving` (decoded pictures to other formats), `progress`
-(a bar), `text` (sentences and tables).
+Commands share `options`, `files` (inputs, and where results go), `work` (runs jobs and writes their results), `saving`
+(decoded pictures in other formats), `progress` (a bar) and `text` (complaints and tables).
 """
 
 from __future__ import annotations
 
 import errno
-import sys
 from typing import Any
 
 import click
 
 from nncodec import __version__
+from nncodec._support.interrupts import INTERRUPTED, raise_interrupts
 from nncodec._support.text import describe
 from nncodec.cli.check import check_command
 from nncodec.cli.compare import compare_command
@@ -28,16 +27,15 @@ from nncodec.cli.text import complain
 from nncodec.cli.train import train_command
 from nncodec.errors import NncError
 
-__all__ = ["main", "run_command"]
-
-_INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
+__all__ = ["main"]
 
 
 class _Commands(click.Group):
-    """The group of commands; what ends one of them early becomes one line and an exit status."""
+    """The group of commands; turns every error of a command into one line and an exit status."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            raise_interrupts()
             return super().invoke(ctx)
         except click.UsageError as error:
             if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -50,12 +48,12 @@ class _Commands(click.Group):
             ctx.exit(1)
         except OSError as error:
             if error.errno == errno.EPIPE:
-                raise  # click ends quietly when nobody reads stdout any more
+                raise  # nobody reads stdout any more: click ends quietly
             complain(describe(error), str(error.filename or ""))
             ctx.exit(1)
         except KeyboardInterrupt:
             complain("interrupted")
-            ctx.exit(_INTERRUPTED)
+            ctx.exit(INTERRUPTED)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -88,8 +86,3 @@ for _command in (
     enhance_command,
 ):
     main.add_command(_command)
-
-
-def run_command(name: str) -> None:
-    """Run one command as a program of its own, with the arguments of this process."""
-    main(args=[name, *sys.argv[1:]], prog_name="nncodec")

@@ -13,10 +13,9 @@ import click
 
 from nncodec._support import extras
 from nncodec._support.files import write_file
-from nncodec._support.text import count_of
-from nncodec.cli import compare_tables
-from nncodec.cli.compare_curves import PUBLISHED, Curves, Difference, differences, json_of, pairs_of, table_of
+from nncodec.cli.compare_curves import PUBLISHED, Curves, differences, pairs_of, to_json
 from nncodec.cli.compare_study import Study, chosen_codecs, find_pictures, measure
+from nncodec.cli.compare_tables import text_of
 from nncodec.cli.files import is_taken
 from nncodec.cli.options import force_option
 from nncodec.cli.progress import progress
@@ -27,6 +26,7 @@ from nncodec.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from nncodec.compare import Comparison, CurvePoint
+    from nncodec.compare.differences import Difference
 
 _MATCHED_QUALITY = 50
 
@@ -247,17 +247,9 @@ def _report(
 
 
 def _show(comparison: Comparison | None, found: Sequence[Difference], outputs: Outputs) -> None:
-    if outputs.as_json:
-        derived = [json_of(one) for one in found]
-        text = json.dumps({"bd": derived}, indent=1) + "\n" if comparison is None else comparison.to_json(bd=derived)
-        click.echo(text, nl=False)
-        return
-    parts = []
-    if comparison is not None:
-        parts.append(compare_tables.means(comparison))
-        parts += [compare_tables.matched(comparison, match) for match in comparison.matches]
-    if found:
-        parts.append(table_of(found))
-    if comparison is not None and comparison.skipped:
-        parts.append(f"{count_of(len(comparison.skipped), 'measurement')} missing, see above")
-    click.echo("\n\n".join(parts))
+    if not outputs.as_json:
+        click.echo(text_of(comparison, found))
+    elif comparison is None:
+        click.echo(json.dumps({"bd": to_json(found)}, indent=1))
+    else:
+        click.echo(comparison.to_json(bd=to_json(found)), nl=False)

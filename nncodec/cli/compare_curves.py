@@ -1,4 +1,4 @@
-"""Curves by name, measured and published, and the differences that `nncodec compare` shows."""
+"""Measured and published curves by name, and the pairs of them that `nncodec compare` compares."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nncodec._support.text import count_of
-from nncodec.cli.text import table
-
 if TYPE_CHECKING:
-    from nncodec.compare import BdDelta, Comparison, CurvePoint, MeanPoint
+    from nncodec.compare import Comparison, CurvePoint, MeanPoint
+    from nncodec.compare.differences import Difference
 
 PUBLISHED = "published:"
-"""Before the name of a published curve, where a measured one has the same."""
+"""Prefix of a published curve whose name a measured one has, too."""
 
 _USUAL_REFERENCE = "jpeg"
 _LISTED = 20
@@ -23,11 +21,11 @@ _LISTED = 20
 
 @dataclass(frozen=True)
 class Curves:
-    """Every curve there is to compare.
+    """All curves that can be compared.
 
     Args:
-        measured: means over pictures, by the codec's name.
-        published: of others, by their names.
+        measured: means over pictures, by codec.
+        published: published curves, by name.
     """
 
     measured: Mapping[str, Sequence[MeanPoint]] = field(default_factory=dict)
@@ -35,18 +33,18 @@ class Curves:
 
     @classmethod
     def of(cls, comparison: Comparison | None, published: Mapping[str, Sequence[CurvePoint]]) -> Curves:
-        """Take the mean curves of a comparison, if there is one."""
+        """Return the mean curves of a comparison, if there is one, and published ones."""
         codecs = () if comparison is None else comparison.codecs
         measured = {codec.name: comparison.mean_curve(codec.name) for codec in codecs} if comparison else {}
         return cls(measured, published)
 
     def names(self) -> list[str]:
-        """Return all names, published ones marked where they are taken."""
+        """Return all names; published ones get the prefix where a measured curve has the same name."""
         marked = [f"{PUBLISHED}{name}" if name in self.measured else name for name in self.published]
         return [*self.measured, *marked]
 
     def find(self, name: str) -> Sequence[MeanPoint] | Sequence[CurvePoint]:
-        """Return a curve; raises click.UsageError where there is none."""
+        """Return a curve; raises click.UsageError for an unknown name."""
         if name in self.measured:
             return self.measured[name]
         plain = name.removeprefix(PUBLISHED)
@@ -56,27 +54,21 @@ class Curves:
         more = ", ..." if len(known) > _LISTED else ""
         raise click.UsageError(f"there is no curve {name!r}; there are {', '.join(known[:_LISTED])}{more}")
 
+    def is_published(self, name: str) -> bool:
+        """Whether `find` takes a published curve for this name."""
+        return name not in self.measured
+
     def usual_reference(self) -> str | None:
-        """Return the name of JPEG's curve, or of the first, or None where there is none."""
+        """Return the name of JPEG's curve, or else of the first; None without curves."""
         names = self.names()
         return _USUAL_REFERENCE if _USUAL_REFERENCE in names else next(iter(names), None)
 
 
-@dataclass(frozen=True)
-class Difference:
-    """How one curve lies to another, by PSNR and by MS-SSIM."""
-
-    test: str
-    reference: str
-    psnr: BdDelta
-    ms_ssim: BdDelta
-
-
 def pairs_of(curves: Curves, reference: str | None, asked: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
-    """Return the pairs of test and reference to show: those that are asked for, or every curve with the reference.
+    """Return the pairs of test and reference to show: those asked for, or else every curve with the reference.
 
     Raises:
-        click.UsageError: there is no such curve.
+        click.UsageError: a name is unknown.
     """
     chosen = reference or curves.usual_reference()
     for name in [name for pair in asked for name in pair] + ([reference] if reference else []):
@@ -85,55 +77,33 @@ def pairs_of(curves: Curves, reference: str | None, asked: Sequence[tuple[str, s
 
 
 def differences(curves: Curves, pairs: Sequence[tuple[str, str]]) -> list[Difference]:
-    """Return the differences of pairs of test and reference."""
+    """Return the differences of pairs of test and reference, by PSNR and by MS-SSIM."""
     from nncodec.compare import bd_delta
+    from nncodec.compare.differences import Difference
 
-    found = []
-    for test, reference in pairs:
-        ours, theirs = curves.find(test), curves.find(reference)
-        found.append(Difference(test, reference, bd_delta(theirs, ours), bd_delta(theirs, ours, "ms_ssim")))
-    return found
-
-
-def json_of(one: Difference) -> dict[str, Any]:
-    """Return a difference for programs."""
-    shared = [one.psnr.low, one.psnr.high] if one.psnr.overlap > 0 else None
-    return {
-        "test": one.test,
-        "reference": one.reference,
-        "bd_rate_percent": one.psnr.rate_percent,
-        "bd_psnr_db": one.psnr.gain,
-        "bd_rate_ms_ssim_percent": one.ms_ssim.rate_percent,
-        "shared_psnr_db": shared,
-        "overlap": one.psnr.overlap,
-        "dropped_points": one.psnr.dropped,
-        "reason": one.psnr.reason,
-    }
-
-
-def table_of(found: Sequence[Difference]) -> str:
-    """Return differences as a table, what is missing explained below it."""
-    rows = [
-        [
-            one.test,
-            one.reference,
-            _signed(one.psnr.rate_percent, 1, "%"),
-            _signed(one.psnr.gain, 2, " dB"),
-            f"{one.psnr.low:.1f} to {one.psnr.high:.1f} dB" if one.psnr.overlap > 0 else "none",
-            f"{one.psnr.overlap:.0%}",
-            _signed(one.ms_ssim.rate_percent, 1, "%"),
-        ]
-        for one in found
+    return [
+        Difference(test, reference, curves.is_published(reference), metric, bd_delta(theirs, ours, metric))
+        for test, reference in pairs
+        for ours, theirs in [(curves.find(test), curves.find(reference))]
+        for metric in ("psnr_db", "ms_ssim")
     ]
-    heads = ["CODEC", "AGAINST", "BD-RATE", "BD-PSNR", "SHARED PSNR", "OVERLAP", "BD-RATE, MS-SSIM"]
-    remarks = []
-    for one in found:
-        left_out = f"{count_of(one.psnr.dropped, 'point')} left out, no better than a smaller one"
-        reasons = [one.psnr.reason, left_out if one.psnr.dropped else ""]
-        remarks += [f"{one.test} against {one.reference}: {reason}" for reason in reasons if reason]
-    shown = table(heads, rows, right=range(2, len(heads)))
-    return "\n".join([shown, *remarks])
 
 
-def _signed(value: float | None, places: int, unit: str) -> str:
-    return "-" if value is None else f"{value:+.{places}f}{unit}"
+def to_json(differences: Sequence[Difference]) -> list[dict[str, Any]]:
+    """Return differences for other programs, one entry per pair."""
+    from nncodec.compare.differences import deltas_by_pair
+
+    return [
+        {
+            "test": test,
+            "reference": reference,
+            "bd_rate_percent": deltas["psnr_db"].rate_percent,
+            "bd_psnr_db": deltas["psnr_db"].gain,
+            "bd_rate_ms_ssim_percent": deltas["ms_ssim"].rate_percent,
+            "shared_psnr_db": list(deltas["psnr_db"].shared or ()) or None,
+            "overlap": deltas["psnr_db"].overlap,
+            "dropped_points": deltas["psnr_db"].dropped,
+            "reason": deltas["psnr_db"].reason,
+        }
+        for (test, reference), deltas in deltas_by_pair(differences).items()
+    ]

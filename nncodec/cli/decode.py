@@ -21,7 +21,7 @@ from nncodec.cli.options import (
     strength_option,
 )
 from nncodec.cli.saving import ANIMATED, extension_of, format_of, save_frames
-from nncodec.cli.work import Result, perform
+from nncodec.cli.work import JobResult, perform
 from nncodec.coding.inspection import pillow_mode
 from nncodec.coding.recommendation import RECOMMENDED
 from nncodec.errors import InvalidOption
@@ -34,7 +34,7 @@ _DEFAULT_FORMAT = "png"
 
 
 @dataclass(frozen=True)
-class Settings:
+class DecodeSettings:
     """How every file of a run is decoded.
 
     Args:
@@ -58,7 +58,7 @@ def is_nnc(path: Path) -> bool:
     return path.suffix.lower() == SUFFIX
 
 
-def decode_job(job: Job, settings: Settings) -> Result:
+def decode_job(job: Job, settings: DecodeSettings) -> JobResult:
     """Decode one .nnc file."""
     limits = Limits(pixels=settings.max_pixels)
     with job.open() as stream:
@@ -80,7 +80,7 @@ def decode_job(job: Job, settings: Settings) -> Result:
     size = sum(len(data) for _, data in parts)
     left, upper, right, lower = settings.box or (0, 0, *container.header.display_size)
     mode = pillow_mode(container)
-    return Result(parts, notes, f"{right - left} x {lower - upper}, {mode}, {count_of(size, 'byte')}")
+    return JobResult(parts, notes, f"{right - left} x {lower - upper}, {mode}, {count_of(size, 'byte')}")
 
 
 @click.command("decode", short_help="Decode .nnc files to pictures.")
@@ -111,7 +111,7 @@ def decode_command(
     jobs = plan(found, output, lambda name: _rename(name, extension or _DEFAULT_FORMAT))
     if not extension and output not in (None, STANDARD) and len(jobs) == 1 and jobs[0].target is not None:
         extension = extension_of(jobs[0].target)
-    settings = Settings(format=format_of(extension or _DEFAULT_FORMAT), **options)
+    settings = DecodeSettings(format=format_of(extension or _DEFAULT_FORMAT), **options)
     perform(jobs, functools.partial(decode_job, settings=settings), manner)
 
 

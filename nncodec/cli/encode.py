@@ -21,14 +21,14 @@ from nncodec.cli.options import (
     rate_options,
     recommending_options,
 )
-from nncodec.cli.work import Result, perform
+from nncodec.cli.work import JobResult, perform
 from nncodec.format.entropy import available_coders
 from nncodec.options import EncodeOptions
-from nncodec.picture.reading import is_picture, read_pictures
+from nncodec.picture.reading import is_picture, read_picture_file
 
 
 @dataclass(frozen=True)
-class Settings:
+class EncodeSettings:
     """How every picture of a run is encoded."""
 
     model: str
@@ -44,10 +44,10 @@ class Settings:
     max_pixels: int
 
 
-def encode_job(job: Job, settings: Settings) -> Result:
+def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
     """Encode one picture file."""
     with job.open() as stream:
-        pictures = read_pictures(stream, frame=settings.frame, max_pixels=settings.max_pixels, strip=settings.strip)
+        pictures = read_picture_file(stream, frame=settings.frame, max_pixels=settings.max_pixels, strip=settings.strip)
     options = EncodeOptions(
         effort=settings.effort,
         preview=settings.preview,
@@ -73,7 +73,7 @@ def encode_job(job: Job, settings: Settings) -> Result:
     report = f"{count_of(len(data), 'byte')}, {rate_bpp:.3f} bits per pixel"
     if rate.is_searched:
         report += f", quality {nncodec.inspect(data).quality}"
-    return Result((("", data),), pictures.notes, report)
+    return JobResult((("", data),), pictures.notes, report)
 
 
 @click.command("encode", short_help="Encode pictures to .nnc files.")
@@ -108,7 +108,7 @@ def encode_command(inputs: tuple[str, ...], output: str | None, recursive: bool,
     manner = Manner.taken_from(options)
     if options["enhancer_strength"] is not None and options["enhancer"] is None:
         raise click.UsageError("--enhancer-strength is that of an enhancer; give --enhancer, too")
-    settings = Settings(rate=Rate.taken_from(options), **options)
+    settings = EncodeSettings(rate=Rate.taken_from(options), **options)
     jobs = plan(collect(inputs, recursive=recursive, wanted=is_picture), output, _rename)
     perform(jobs, functools.partial(encode_job, settings=settings), manner)
 

@@ -19,12 +19,12 @@ from nncodec.cli.files import STANDARD, Job, collect, plan
 from nncodec.cli.options import Manner, coding_options, manner_options, strength_option
 from nncodec.cli.progress import progress
 from nncodec.cli.saving import ANIMATED, extension_of, format_of, save_frames
-from nncodec.cli.work import Result, perform
+from nncodec.cli.work import JobResult, perform
 from nncodec.coding.enhancing import DEFAULT_SCALE, Progress, default_enhancer
 from nncodec.errors import InvalidOption, NncError, UnsupportedImage
 from nncodec.format.container import MAGIC
 from nncodec.limits import Limits
-from nncodec.picture.reading import is_picture, read_pictures, upright
+from nncodec.picture.reading import is_picture, read_picture_file, upright
 from nncodec.plugin import registry
 from nncodec.plugin.hooks import ENHANCER
 
@@ -32,7 +32,7 @@ _DEFAULT_FORMAT = "png"
 
 
 @dataclass(frozen=True)
-class Settings:
+class EnhanceSettings:
     """How every picture of a run is enhanced.
 
     Args:
@@ -54,7 +54,7 @@ class Settings:
     alone: bool
 
 
-def enhance_job(job: Job, settings: Settings) -> Result:
+def enhance_job(job: Job, settings: EnhanceSettings) -> JobResult:
     """Enhance the frames of one picture file."""
     with job.open() as stream:
         frames, notes = _read(stream, settings)
@@ -68,23 +68,23 @@ def enhance_job(job: Job, settings: Settings) -> Result:
     size = sum(len(data) for _, data in parts)
     beside = ", the input enlarged by bicubic interpolation to its left" if settings.side_by_side else ""
     report = f"{width} x {height} pixels enhanced{beside}, {count_of(size, 'byte')}"
-    return Result(parts, (*notes, *told), report)
+    return JobResult(parts, (*notes, *told), report)
 
 
-def _read(stream: BinaryIO, settings: Settings) -> tuple[list[Image.Image], tuple[str, ...]]:
+def _read(stream: BinaryIO, settings: EnhanceSettings) -> tuple[list[Image.Image], tuple[str, ...]]:
     """Return the frames of a picture, `.nnc` files included, with their metadata in `info`, and notes."""
     is_coded = stream.read(len(MAGIC)) == MAGIC
     stream.seek(0)
     if is_coded:
         chosen = None if settings.frame is None else range(settings.frame, settings.frame + 1)
         return list(nncodec.decode_frames(stream, frames=chosen, limits=Limits(pixels=settings.max_pixels))), ()
-    pictures = read_pictures(stream, frame=settings.frame, max_pixels=settings.max_pixels, strip=settings.strip)
+    pictures = read_picture_file(stream, frame=settings.frame, max_pixels=settings.max_pixels, strip=settings.strip)
     for frame in pictures.frames:
         frame.info = {key: value for key, value in pictures.metadata.items() if value is not None}
     return pictures.frames, pictures.notes
 
 
-def _enhanced(image: Image.Image, settings: Settings, on_progress: Progress | None) -> Image.Image:
+def _enhanced(image: Image.Image, settings: EnhanceSettings, on_progress: Progress | None) -> Image.Image:
     if settings.side_by_side:
         image = upright(image)  # turned by a viewer, the two would stand above each other
     larger = nncodec.enhance(
@@ -148,7 +148,7 @@ def enhance_command(
     if not extension and output not in (None, STANDARD) and len(jobs) == 1 and jobs[0].target is not None:
         extension = extension_of(jobs[0].target)
     kind = format_of(extension or _DEFAULT_FORMAT)
-    settings = Settings(enhancer=name, scale=scale, format=kind, alone=len(jobs) == 1, **options)
+    settings = EnhanceSettings(enhancer=name, scale=scale, format=kind, alone=len(jobs) == 1, **options)
     perform(jobs, functools.partial(enhance_job, settings=settings), manner)
 
 

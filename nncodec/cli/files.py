@@ -1,4 +1,4 @@
-"""From arguments to jobs, and from results to files that are either whole or not there."""
+"""Input and output files of a command: collects the inputs and plans where each result goes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import BinaryIO
 import click
 
 STANDARD = "-"
-"""What stands for stdin and stdout."""
+"""The argument that means stdin or stdout."""
 
 
 @dataclass(frozen=True)
-class Found:
+class InputFile:
     """An input file.
 
     Args:
-        path: where it is; None for stdin.
-        relative: its place below the folder it was found in, or its bare name.
-        in_folder: whether a folder was given rather than the file.
+        path: None for stdin.
+        relative: path below the folder that was given, or the bare name.
+        in_folder: whether the folder was given, not the file itself.
     """
 
     path: Path | None
@@ -33,7 +33,7 @@ class Found:
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """Name in messages."""
         return STANDARD if self.path is None else str(self.path)
 
 
@@ -42,7 +42,7 @@ class Job:
     """One input and where its result goes.
 
     Args:
-        name: how messages call it.
+        name: of the input, for messages.
         source: the input file, or all bytes of stdin.
         target: the output file; None for stdout.
     """
@@ -56,54 +56,55 @@ class Job:
         return io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source.open("rb")
 
 
-def collect(inputs: Sequence[str], *, recursive: bool, wanted: Callable[[Path], bool]) -> list[Found]:
-    """Return the input files; of folders, all files below that are `wanted` and not hidden, in order.
+def collect(inputs: Sequence[str], *, recursive: bool, wanted: Callable[[Path], bool]) -> list[InputFile]:
+    """Return the input files; for a folder, all `wanted` files below it, in order, without hidden ones.
 
     Raises:
         click.UsageError: a folder without `recursive`, an empty one, or stdin twice.
     """
     if inputs.count(STANDARD) > 1:
         raise click.UsageError("'-' (stdin) can be given once only")
-    found: list[Found] = []
+    files: list[InputFile] = []
     for given in inputs:
         path = Path(given)
         if given == STANDARD:
-            found.append(Found(None, Path("stdin")))
+            files.append(InputFile(None, Path("stdin")))
         elif not path.is_dir():
-            found.append(Found(path, Path(path.name)))
+            files.append(InputFile(path, Path(path.name)))
         elif not recursive:
             raise click.UsageError(f"{given} is a folder; use -r to take the files in it")
         else:
             below = [p for p in _walk(path) if wanted(p)]
             if not below:
-                raise click.UsageError(f"there is nothing to do in {given}")
-            found += [Found(p, p.relative_to(path), in_folder=True) for p in below]
-    return found
+                raise click.UsageError(f"there is no suitable file in {given}")
+            files += [InputFile(p, p.relative_to(path), in_folder=True) for p in below]
+    return files
 
 
-def sources(found: Iterable[Found]) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
-    """Yield the name of each input and how to open it."""
-    for one in found:
-        yield one.name, functools.partial(_open, one.path)
+def sources(files: Iterable[InputFile]) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
+    """Yield the name of each input and a function that opens it."""
+    for file in files:
+        yield file.name, functools.partial(_open, file.path)
 
 
-def plan(found: Sequence[Found], output: str | None, rename: Callable[[str], str]) -> list[Job]:
-    """Say where each result goes.
+def plan(files: Sequence[InputFile], output: str | None, rename: Callable[[str], str]) -> list[Job]:
+    """Return a job for each input, with the file that its result goes to.
 
     Args:
-        found: the inputs.
+        files: the inputs.
         output: a file, a folder or "-"; None writes beside each input, and from stdin to stdout.
-        rename: the name of an input to the name of its result.
+        rename: maps the name of an input to the name of its result.
 
     Raises:
-        click.UsageError: two results would go to one file, a result over an input, or bytes to a terminal.
+        click.UsageError: two results would share a file, a result would replace an input, or bytes would
+            go to a terminal.
     """
-    folder = output is not None and output != STANDARD and _is_folder(output, found)
+    folder = output is not None and output != STANDARD and _is_folder(output, files)
     jobs: list[Job] = []
-    for one in found:
-        target = _target(one, output, folder, rename)
-        source = sys.stdin.buffer.read() if one.path is None else one.path
-        jobs.append(Job(one.name, source, target))
+    for file in files:
+        target = _target(file, output, folder, rename)
+        source = sys.stdin.buffer.read() if file.path is None else file.path
+        jobs.append(Job(file.name, source, target))
     if len(jobs) > 1 and any(job.target is None for job in jobs):
         raise click.UsageError("several files cannot all go to stdout; give a folder with -o")
     if any(job.target is None for job in jobs) and sys.stdout.buffer.isatty():
@@ -120,7 +121,7 @@ def write_stdout(data: bytes) -> None:
 
 
 def is_taken(target: Path) -> bool:
-    """Whether a file is there that a result must not silently replace."""
+    """Whether a file or folder is there that a result must not replace silently."""
     return target.is_file() or target.is_dir()
 
 
@@ -134,24 +135,24 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
 
 
-def _is_folder(output: str, found: Sequence[Found]) -> bool:
-    several = len(found) > 1 or any(one.in_folder for one in found)
+def _is_folder(output: str, files: Sequence[InputFile]) -> bool:
+    several = len(files) > 1 or any(file.in_folder for file in files)
     path = Path(output)
     if several and path.exists() and not path.is_dir():
         raise click.UsageError(f"{output} is not a folder, and several results need one")
     return several or path.is_dir() or output.endswith(("/", os.sep))
 
 
-def _target(one: Found, output: str | None, folder: bool, rename: Callable[[str], str]) -> Path | None:
-    if output == STANDARD or (output is None and one.path is None):
+def _target(file: InputFile, output: str | None, folder: bool, rename: Callable[[str], str]) -> Path | None:
+    if output == STANDARD or (output is None and file.path is None):
         return None
     if output is not None and not folder:
         return Path(output)
-    if one.path is None:
-        raise click.UsageError("what comes from stdin has no name; give a file with -o")
+    if file.path is None:
+        raise click.UsageError("input from stdin has no name; give a file with -o")
     if output is None:
-        return one.path.with_name(rename(one.path.name))
-    return Path(output, one.relative.with_name(rename(one.relative.name)))
+        return file.path.with_name(rename(file.path.name))
+    return Path(output, file.relative.with_name(rename(file.relative.name)))
 
 
 def _refuse_clashes(jobs: Iterable[Job]) -> None:
@@ -173,5 +174,5 @@ def _refuse_clashes(jobs: Iterable[Job]) -> None:
 
 
 def place(path: Path) -> str:
-    """Return what two spellings of one path have in common."""
+    """Return the same string for all spellings of a path."""
     return os.path.normcase(os.path.realpath(path))

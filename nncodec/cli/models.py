@@ -13,7 +13,7 @@ from nncodec.cli.options import json_option
 from nncodec.cli.text import complain, table
 from nncodec.plugin import registry
 from nncodec.plugin.catalog import Catalog
-from nncodec.plugin.model_file import LONG_ID_BYTES, ModelHead
+from nncodec.plugin.model_file import LONG_ID_BYTES, ModelInfo
 
 _YOURS = "yours"
 
@@ -26,7 +26,7 @@ def models_command(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     installed = registry.catalog()
-    entries = [_entry(head, installed) for _, head in sorted(installed.models.items())]
+    entries = [_entry(model_info, installed) for _, model_info in sorted(installed.models.items())]
     if as_json:
         click.echo(json.dumps(entries, indent=2))
         return
@@ -46,11 +46,12 @@ def models_command(ctx: click.Context, as_json: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def add_command(file: Path) -> None:
     """Install a model file (.safetensors) as one of your own, so that its pictures can be decoded."""
-    head = registry.install_model(file)
-    click.echo(f"added {head.name} ({head.digest[: 2 * LONG_ID_BYTES]})")
-    if head.architecture not in registry.catalog().architectures:
+    model_info = registry.install_model(file)
+    click.echo(f"added {model_info.name} ({model_info.digest[: 2 * LONG_ID_BYTES]})")
+    if model_info.architecture not in registry.catalog().architectures:
         complain(
-            f"no installed plugin provides its architecture {head.architecture!r}; install one to use it", head.name
+            f"no installed plugin provides its architecture {model_info.architecture!r}; install one to use it",
+            model_info.name,
         )
 
 
@@ -62,19 +63,19 @@ def remove_command(name: str) -> None:
     click.echo(f"removed {path}")
 
 
-def _entry(head: ModelHead, installed: Catalog) -> dict[str, Any]:
-    plugin = next((p.name for p in installed.plugins if head.name in p.models), None)
+def _entry(model_info: ModelInfo, installed: Catalog) -> dict[str, Any]:
+    plugin = next((p.name for p in installed.plugins if model_info.name in p.models), None)
     return {
-        "name": head.name,
-        "aliases": sorted(alias for alias, name in installed.aliases.items() if name == head.name),
-        "kind": installed.kind_of(head),
-        "architecture": head.architecture,
-        "id": head.digest[: 2 * LONG_ID_BYTES],
-        "digest": head.digest,
+        "name": model_info.name,
+        "aliases": sorted(alias for alias, name in installed.aliases.items() if name == model_info.name),
+        "kind": installed.kind_of(model_info),
+        "architecture": model_info.architecture,
+        "id": model_info.digest[: 2 * LONG_ID_BYTES],
+        "digest": model_info.digest,
         "source": f"plugin {plugin}" if plugin else _YOURS,
-        "path": str(head.path),
-        "config": dict(head.config),
-        "card": dict(head.card),
+        "path": str(model_info.path),
+        "config": dict(model_info.config),
+        "card": dict(model_info.card),
     }
 
 

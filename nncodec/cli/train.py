@@ -1,4 +1,4 @@
-"""`nncodec train`: a codec for pictures of one's own. What needs torch is imported when a training begins."""
+"""`nncodec train`: trains a model on the user's pictures. Modules that need torch are imported when training starts."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from nncodec._support.text import count_of, describe
 from nncodec._support.workers import use_threads
 from nncodec.cli.options import force_option
 from nncodec.cli.text import complain, table
+from nncodec.cli.train_display import Display, duration, figures_text
 from nncodec.errors import NncError
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import ModelFile, is_model_name, read_model
-from nncodec.training import recipes
+from nncodec.training.recipe import find_recipe, trainable_architectures
+from nncodec.training.settings import Text, combine, read_toml, settings_of
 
 if TYPE_CHECKING:
-    from nncodec.training.distributed import Peers
-    from nncodec.training.engine import Result, Run
+    from nncodec.training.distributed import ProcessGroup
+    from nncodec.training.engine import Run, TrainingResult
 
 _ARGUMENTS = f"{__name__}.arguments"
 _ARCHITECTURE = f"{__name__}.architecture"
 _SETTINGS = f"{__name__}.settings"
-_SETTING = "setting_"  # what the parameters of such options begin with
+_SETTING = "setting_"  # prefix of parameters that are settings of the architecture
 _INTERRUPTED = 130
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -37,10 +39,10 @@ class _SettingOption(click.Option):
 
 
 class _Command(click.Command):
-    """Remembers its arguments, to say how to go on, and lists the architectures in its help.
+    """Remembers its arguments for the command that resumes a run, and lists the architectures in its help.
 
-    Every setting of the architecture that the arguments name is an option, too. Asking a recipe for its settings
-    imports torch, so that is done only where an option is not among the command's own, or help is wanted.
+    Every setting of the architecture named in the arguments is also an option. Finding a recipe imports torch, so that
+    happens only if an option is not among the command's own, or if the user asks for help.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -57,25 +59,25 @@ class _Command(click.Command):
         parser.ignore_unknown_options = True
         try:
             known, _, _ = parser.parse_args(list(args))
-        except click.UsageError:  # it comes again, and is reported, when the arguments are parsed in earnest
+        except click.UsageError:  # the real parsing will raise and report it
             return []
         what = known.get("what")
-        rest = list(what) if isinstance(what, tuple) else []  # what is no known option; click has a mark for nothing
-        unknown = [one for one in rest if one.startswith("-")]
+        rest = list(what) if isinstance(what, tuple) else []  # without arguments, click gives a marker object
+        unknown = [argument for argument in rest if argument.startswith("-")]
         helping = self.get_help_option(ctx)
         if not unknown and not (helping and helping.name and known.get(helping.name)):
             return []
-        architecture = next((one for one in rest if one in registry.catalog().architectures), None)
+        architecture = next((argument for argument in rest if argument in registry.catalog().architectures), None)
         if architecture is None and isinstance(known.get("base"), str):
-            base = _base_of(known["base"])
+            base = _read_base(known["base"])
             architecture = base.architecture if base else None
         if architecture is None:
             if rest and not rest[0].startswith("-"):
                 raise click.UsageError(_no_architecture(rest[0]), ctx)
             return []
-        taken = {name for one in super().get_params(ctx) for name in one.opts}
+        taken = {name for param in super().get_params(ctx) for name in param.opts}
         ctx.meta[_ARCHITECTURE] = architecture
-        return [option for option in _options_of(architecture) if not taken.intersection(option.opts)]
+        return [option for option in _setting_options(architecture) if not taken.intersection(option.opts)]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own: list[tuple[str, str]] = []
@@ -92,7 +94,7 @@ class _Command(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_paragraph()
-        names = ", ".join(recipes.trainable()) or "none, see 'nncodec plugins'"
+        names = ", ".join(trainable_architectures()) or "none, see 'nncodec plugins'"
         formatter.write_text(f"Architectures that can be trained here: {names}.")
 
 
@@ -100,16 +102,14 @@ def _setting(name: str, kind: type, help_text: str) -> Callable[[_F], _F]:
     return click.option(f"--{name.replace('_', '-')}", name, type=kind, metavar="N", help=help_text)
 
 
-def _options_of(architecture: str) -> list[_SettingOption]:
-    from nncodec.training.settings import settings_of
-
+def _setting_options(architecture: str) -> list[_SettingOption]:
     return [
         _SettingOption(
-            [f"--{one.name.replace('_', '-')}", f"{_SETTING}{one.name}"],
-            metavar="true|false" if one.kind is bool else "TEXT" if one.kind is str else "N",
-            help=one.help + ("" if one.default in (None, "") else f"  [default: {_shown(one.default)}]"),
+            [f"--{setting.name.replace('_', '-')}", f"{_SETTING}{setting.name}"],
+            metavar="true|false" if setting.kind is bool else "TEXT" if setting.kind is str else "N",
+            help=setting.help + ("" if setting.default in (None, "") else f"  [default: {_shown(setting.default)}]"),
         )
-        for one in settings_of(recipes.recipe_of(architecture)).values()
+        for setting in settings_of(find_recipe(architecture)).values()
     ]
 
 
@@ -119,37 +119,37 @@ _OWN_OPTIONS = ("epochs", "steps", "minutes", "batch_size", "learning_rate", "cr
 @click.command("train", cls=_Command)
 @click.argument("what", nargs=-1, metavar="ARCHITECTURE [FOLDER_OR_IDX]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Model file, .safetensors.")
-@click.option("--name", metavar="NAME", help="What the model is called.  [default: the file's name]")
+@click.option("--name", metavar="NAME", help="Name of the model.  [default: the file's name]")
 @click.option("--low", type=click.Path(path_type=Path), metavar="FOLDER", help="For enhancers: worse pictures, ...")
 @click.option(
     "--high",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="... and good ones by the same names. Alone, it is the FOLDER_OR_IDX.",
+    help="... and good ones with the same names. Without --low, the same as FOLDER_OR_IDX.",
 )
 @click.option(
     "--from",
     "--pretrained",
     "base",
     metavar="MODEL",
-    help="Go on from this model: a name, an alias or a .safetensors file.",
+    help="Continue from this model: a name, an alias or a .safetensors file.",
 )
 @click.option(
     "-c",
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Settings in TOML, one 'key = value' a line.",
+    help="Settings in TOML, one 'key = value' per line.",
 )
-@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="One setting; --key value does the same.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Set one setting; --key value does the same.")
 @click.option("--list-settings", is_flag=True, help="Show every setting of the architecture, with its default.")
-@_setting("epochs", int, "How long: passes over the pictures, ...")
+@_setting("epochs", int, "Length: passes over the pictures, ...")
 @_setting("steps", int, "... batches, ...")
 @_setting("minutes", float, "... or minutes.")
-@_setting("batch_size", int, "Pictures or crops a step.")
-@_setting("learning_rate", float, "At its highest.")
+@_setting("batch_size", int, "Pictures or crops per step.")
+@_setting("learning_rate", float, "Peak learning rate.")
 @_setting("crop", int, "Edge of crops, pixels.")
-@_setting("seed", int, "Of all randomness.")
+@_setting("seed", int, "Seed of all randomness.")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, ...")
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Processor threads.  [default: all]")
 @click.option(
@@ -157,14 +157,14 @@ _OWN_OPTIONS = ("epochs", "steps", "minutes", "batch_size", "learning_rate", "cr
     "folder",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="For checkpoints, logs, plot and samples.  [default: the output with .run]",
+    help="Folder for checkpoints, logs, plot and samples.  [default: the output with .run]",
 )
-@click.option("--resume", is_flag=True, help="Go on with the run in that folder.")
+@click.option("--resume", is_flag=True, help="Continue the run in that folder.")
 @click.option("--licence", metavar="TEXT", default="", help="For the model's card.")
 @force_option
 @click.pass_context
 def train_command(ctx: click.Context, /, **options: Any) -> None:
-    """Train a model on your own pictures: a folder (and those below it), or an IDX file.
+    """Train a model on your own pictures: a folder (with its subfolders), or an IDX file.
 
     \b
     nncodec train hyperprior photos -o mine.safetensors
@@ -173,26 +173,26 @@ def train_command(ctx: click.Context, /, **options: Any) -> None:
     nncodec train srgan --low small --high large -o x4.safetensors
     nncodec train srgan --help
 
-    Every setting of the architecture is an option, too: 'train ARCHITECTURE --help' shows them. Ctrl-C saves and says
-    how to go on. With several processes:
+    Every setting of the architecture is also an option: 'train ARCHITECTURE --help' shows them. Ctrl-C saves the run
+    and prints the command that resumes it. With several processes:
 
     \b
-    torchrun --nproc-per-node 2 -m nncodec.training hyperprior photos -o mine.safetensors
+    torchrun --nproc-per-node 2 -m nncodec train hyperprior photos -o mine.safetensors
     """
     if options["threads"]:
         use_threads(options["threads"])
-    base = _base_of(options["base"])
-    architecture, data = _what(options["what"], base)
-    data = _good_pictures(data, options)
+    base = _read_base(options["base"])
+    architecture, data = _architecture_and_data(options["what"], base)
+    data = _high_or_data(data, options)
     if options["list_settings"]:
         _list_settings(architecture)
         return
-    run = _run_of(architecture, data, base, options)
+    run = _make_run(architecture, data, base, options)
     _train(ctx, run)
 
 
-def _what(what: tuple[str, ...], base: ModelFile | None) -> tuple[str, Path | None]:
-    """Tell architecture and data apart: with --from the architecture may be left out."""
+def _architecture_and_data(what: tuple[str, ...], base: ModelFile | None) -> tuple[str, Path | None]:
+    """Tell architecture and data apart; with --from the architecture may be left out."""
     known = registry.catalog().architectures
     if len(what) > 2:
         raise click.UsageError(f"{len(what)} arguments are given; give an architecture and one folder or IDX file")
@@ -201,7 +201,7 @@ def _what(what: tuple[str, ...], base: ModelFile | None) -> tuple[str, Path | No
     if base is not None and not what:
         return base.architecture, None
     if not what:
-        names = ", ".join(recipes.trainable()) or "none"
+        names = ", ".join(trainable_architectures()) or "none"
         raise click.UsageError(f"give an architecture ({names}) and a folder of pictures or an IDX file")
     if what[0] not in known:
         raise click.UsageError(_no_architecture(what[0]))
@@ -209,8 +209,8 @@ def _what(what: tuple[str, ...], base: ModelFile | None) -> tuple[str, Path | No
 
 
 def _no_architecture(name: str) -> str:
-    names = recipes.trainable()
-    close = [one for one in names if one.startswith(name)] or difflib.get_close_matches(name, names)
+    names = trainable_architectures()
+    close = [candidate for candidate in names if candidate.startswith(name)] or difflib.get_close_matches(name, names)
     if len(close) == 1:
         return f"there is no architecture {name!r}; did you mean {close[0]!r}?"
     if close:
@@ -218,16 +218,16 @@ def _no_architecture(name: str) -> str:
     return f"there is no architecture {name!r}; these can be trained: {', '.join(names) or 'none'}"
 
 
-def _good_pictures(data: Path | None, options: dict[str, Any]) -> Path | None:
+def _high_or_data(data: Path | None, options: dict[str, Any]) -> Path | None:
     high: Path | None = options["high"]
     if high is not None and data is not None:
         raise click.UsageError(f"the pictures are given twice, {data} and --high {high}; leave one of them out")
     if options["low"] is not None and high is None and data is None:
-        raise click.UsageError("--low names the worse pictures; give the good ones with --high")
+        raise click.UsageError("--low gives the worse pictures; give the good ones with --high")
     return high or data
 
 
-def _base_of(name: str | None) -> ModelFile | None:
+def _read_base(name: str | None) -> ModelFile | None:
     if name is None:
         return None
     if name.endswith(".safetensors"):
@@ -236,10 +236,10 @@ def _base_of(name: str | None) -> ModelFile | None:
 
 
 def _list_settings(architecture: str) -> None:
-    from nncodec.training.settings import settings_of
-
-    settings = settings_of(recipes.recipe_of(architecture)).values()
-    rows = [[one.name, "" if one.default is None else _shown(one.default), one.help] for one in settings]
+    settings = settings_of(find_recipe(architecture)).values()
+    rows = [
+        [setting.name, "" if setting.default is None else _shown(setting.default), setting.help] for setting in settings
+    ]
     click.echo(table(["SETTING", "DEFAULT", "MEANING"], rows))
 
 
@@ -247,21 +247,20 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _run_of(architecture: str, data: Path | None, base: ModelFile | None, options: dict[str, Any]) -> Run:
+def _make_run(architecture: str, data: Path | None, base: ModelFile | None, options: dict[str, Any]) -> Run:
     from nncodec.training.engine import Run
-    from nncodec.training.settings import combine
 
     if data is None:
         raise click.UsageError("give a folder of pictures or an IDX file after the architecture")
     output = options["output"]
     if output is None:
-        raise click.UsageError("say with -o which model file to write, such as -o mine.safetensors")
+        raise click.UsageError("give the model file to write with -o, such as -o mine.safetensors")
     name = options["name"] or output.stem.lower()
     if options["name"] is None and not is_model_name(name):
         raise click.UsageError(f"{output.stem!r} cannot name a model; give a name with --name")
     sources = _sources(options)
     try:
-        combine(recipes.recipe_of(architecture), *sources)
+        combine(find_recipe(architecture), *sources)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     return Run(
@@ -280,9 +279,7 @@ def _run_of(architecture: str, data: Path | None, base: ModelFile | None, option
 
 
 def _sources(options: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return settings from the file, from --set and from options, in this order of precedence."""
-    from nncodec.training.settings import Text, read_toml
-
+    """Return settings from the file, from --set and from options; later ones win."""
     sources = []
     if options["config"]:
         try:
@@ -303,53 +300,50 @@ def _sources(options: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _train(ctx: click.Context, run: Run) -> None:
-    from nncodec.training.display import Display
-    from nncodec.training.distributed import Peers
+    from nncodec.training.distributed import ProcessGroup
     from nncodec.training.engine import train
     from nncodec.training.loop import TrainingDiverged
 
-    peers = Peers.of_environment()
+    processes = ProcessGroup.from_environment()
     try:
         with Display() as display:
-            result = train(run, display, peers=peers)
+            result = train(run, display, processes=processes)
     except (ValueError, TrainingDiverged, NncError) as error:
-        _fail(ctx, peers, str(error))
+        _fail(ctx, processes, str(error))
     except KeyboardInterrupt:
-        _fail(ctx, peers, f"interrupted{_how_to_go_on(ctx, run, peers)}", _INTERRUPTED)
+        _fail(ctx, processes, f"interrupted{_how_to_resume(ctx, run, processes)}", _INTERRUPTED)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _fail(ctx, peers, f"{where}{describe(error)}{_how_to_go_on(ctx, run, peers)}")
+        _fail(ctx, processes, f"{where}{describe(error)}{_how_to_resume(ctx, run, processes)}")
     except (MemoryError, RuntimeError) as error:
         if _is_memory(error):
-            _fail(ctx, peers, "out of memory; lower --batch-size or --crop")
-        if not _is_connection(error, peers):
+            _fail(ctx, processes, "out of memory; lower --batch-size or --crop")
+        if not _is_connection(error, processes):
             raise
-        _fail(ctx, peers, f"another process of this run has ended{_how_to_go_on(ctx, run, peers)}")
+        _fail(ctx, processes, f"another process of this run has ended{_how_to_resume(ctx, run, processes)}")
     if result is not None:
         _report(run, result)
 
 
-def _fail(ctx: click.Context, peers: Peers, message: str, status: int = 1) -> NoReturn:
-    if peers.is_first:
+def _fail(ctx: click.Context, processes: ProcessGroup, message: str, status: int = 1) -> NoReturn:
+    if processes.is_first:
         complain(message)
     ctx.exit(status)
 
 
-def _how_to_go_on(ctx: click.Context, run: Run, peers: Peers) -> str:
-    return f"; go on with: {_resuming(ctx, peers.world)}" if run.facts.exists() else ""
+def _how_to_resume(ctx: click.Context, run: Run, processes: ProcessGroup) -> str:
+    return f"; resume with: {_resume_command(ctx, processes.world_size)}" if run.record_path.exists() else ""
 
 
-def _resuming(ctx: click.Context, world: int) -> str:
+def _resume_command(ctx: click.Context, processes: int) -> str:
     arguments = list(ctx.meta[_ARGUMENTS])
     if "--resume" not in arguments:
         arguments.append("--resume")
-    command = "nncodec train" if world == 1 else f"torchrun --nproc-per-node {world} -m nncodec.training"
+    command = "nncodec train" if processes == 1 else f"torchrun --nproc-per-node {processes} -m nncodec train"
     return f"{command} {shlex.join(arguments)}"
 
 
-def _report(run: Run, result: Result) -> None:
-    from nncodec.training.display import duration, figures_text
-
+def _report(run: Run, result: TrainingResult) -> None:
     time = duration(result.report.elapsed_s)
     click.echo(f"{run.output}: {result.model.name}, {count_of(result.report.steps, 'step')} in {time}")
     click.echo(f"held-back pictures: {figures_text(result.figures)}")
@@ -362,5 +356,5 @@ def _is_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
-def _is_connection(error: BaseException, peers: Peers) -> bool:
-    return peers.world > 1 and any(word in str(error).lower() for word in ("gloo", "nccl", "connection"))
+def _is_connection(error: BaseException, processes: ProcessGroup) -> bool:
+    return processes.world_size > 1 and any(word in str(error).lower() for word in ("gloo", "nccl", "connection"))

@@ -1,19 +1,15 @@
-"""Jobs done one after another or in several processes, each result written when it is there.
+"""Run the jobs of a command, in this process or in several, and write each result as soon as it is there.
 
-Workers compute and return bytes; this process alone writes. So workers can be ended at any moment, and nothing is
-left of what was not finished.
+Workers only compute and return bytes; this process does all the writing. So workers can be terminated at any moment
+without leaving half-written files.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import functools
-import itertools
-import multiprocessing
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,24 +17,22 @@ import click
 
 from nncodec._support.files import write_file
 from nncodec._support.text import count_of, describe, line_of
-from nncodec._support.workers import interrupts_held, start_worker, use_threads
+from nncodec._support.workers import each
 from nncodec.cli.files import Job, is_taken, place, write_stdout
 from nncodec.cli.options import Manner
 from nncodec.cli.text import complain
 from nncodec.errors import NncError
 
-_MOST_WORKERS = 61  # more than Windows can wait for
-
 
 @dataclass(frozen=True)
-class Result:
-    """What became of a job.
+class JobResult:
+    """JobResult of one job.
 
     Args:
-        parts: bytes to write, each with what is put into the target's name before its suffix.
-        notes: what the user should know.
+        parts: files to write: what goes into the target's name before its suffix, and the bytes.
+        notes: lines for the user.
         report: the result in a few words.
-        error: why there is none.
+        error: why the job failed; empty if it did not.
     """
 
     parts: tuple[tuple[str, bytes], ...] = ()
@@ -47,14 +41,14 @@ class Result:
     error: str = ""
 
 
-Work = Callable[[Job], Result]
+Work = Callable[[Job], JobResult]
 
 
 def perform(jobs: Sequence[Job], work: Work, manner: Manner) -> None:
-    """Do the jobs and write their results; what fails is said in one line each, and the rest goes on.
+    """Run the jobs and write their results; each failure is one line on stderr, and the rest goes on.
 
     Args:
-        work: picklable, called in this process or in others.
+        work: picklable; called in this process or in workers.
 
     Raises:
         SystemExit: with status 1 if a job failed.
@@ -64,7 +58,7 @@ def perform(jobs: Sequence[Job], work: Work, manner: Manner) -> None:
     written: set[str] = set()
     with _progress(len(jobs) if terminal and len(jobs) > 1 else 0) as (say, advance):
 
-        def finish(job: Job, result: Result) -> None:
+        def finish(job: Job, result: JobResult) -> None:
             nonlocal failed
             error = result.error
             if not error:
@@ -74,7 +68,7 @@ def perform(jobs: Sequence[Job], work: Work, manner: Manner) -> None:
                     error = str(problem)
                 except OSError as problem:
                     if job.target is None:
-                        raise  # stdout is closed: there is nobody left to write for
+                        raise  # stdout is closed: nobody reads on
                     error = f"cannot write {job.target}: {describe(problem)}"
             for note in result.notes:
                 say(line_of(note, job.name))
@@ -88,68 +82,29 @@ def perform(jobs: Sequence[Job], work: Work, manner: Manner) -> None:
         def due() -> Iterator[Job]:
             for job in jobs:
                 if job.target is not None and is_taken(job.target) and not manner.force:
-                    finish(job, Result(error=taken(job.target)))
+                    finish(job, JobResult(error=taken(job.target)))
                 else:
                     yield job
 
-        run(work, due(), manner, finish)
+        attempt = functools.partial(_attempt, work)
+        with contextlib.closing(each(attempt, due(), manner.jobs, threads=manner.threads)) as results:
+            for job, result in results:
+                finish(job, result)
     if failed:
         if len(jobs) > 1:
             complain(f"{failed:,} of {count_of(len(jobs), 'file')} failed")
         sys.exit(1)
 
 
-def run(work: Work, jobs: Iterable[Job], manner: Manner, finish: Callable[[Job, Result], None]) -> None:
-    """Call `finish` in this process with every job and its result, in the order in which they are done."""
-    if manner.jobs == 1:
-        if manner.threads:
-            use_threads(manner.threads)
-        for job in jobs:
-            finish(job, _attempt(work, job))
-        return
-    threads = manner.threads or max(1, (os.cpu_count() or 1) // manner.jobs)
-    context = multiprocessing.get_context("spawn")  # a forked torch can hang
-    workers = min(manner.jobs, _MOST_WORKERS)
-    pool = concurrent.futures.ProcessPoolExecutor(workers, context, start_worker, (threads,))
-    attempt = functools.partial(_attempt, work)
-    pending: dict[concurrent.futures.Future[Result], Job] = {}
-    waiting = iter(jobs)
-
-    def submit() -> None:
-        for job in itertools.islice(waiting, 2 * workers - len(pending)):
-            with interrupts_held():
-                pending[pool.submit(attempt, job)] = job
-
-    try:
-        submit()
-        if pending:  # a pool watches the workers it had at the last call, and that call may have started one more
-            with interrupts_held():
-                pool.submit(int)
-        while pending:
-            done, _ = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
-            for future in done:
-                finish(pending.pop(future), future.result())
-            submit()
-        pool.shutdown()
-    except concurrent.futures.process.BrokenProcessPool:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise NncError(detail="a worker process died, most likely for lack of memory; use a smaller -j") from None
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise
-
-
-def _attempt(work: Work, job: Job) -> Result:
+def _attempt(work: Work, job: Job) -> JobResult:
     try:
         return work(job)
     except Exception as error:  # one file must not stop the others, whatever is wrong with it
-        return Result(error=describe(error))
+        return JobResult(error=describe(error))
 
 
 def _write(job: Job, parts: Sequence[tuple[str, bytes]], force: bool, written: set[str]) -> str:
-    """Write the parts of a result and return how to call them."""
+    """Write the parts of a result and return the names of the files for a message."""
     if job.target is None:
         write_stdout(parts[0][1])
         return "stdout"
@@ -166,13 +121,13 @@ def _write(job: Job, parts: Sequence[tuple[str, bytes]], force: bool, written: s
 
 
 def taken(target: Path) -> str:
-    """Return why nothing is written to `target`."""
+    """Return why a file that is there keeps `target` from being written."""
     return f"{target} is a folder" if target.is_dir() else f"{target} is already there; use -f to overwrite it"
 
 
 @contextlib.contextmanager
 def _progress(total: int) -> Iterator[tuple[Callable[[str], None], Callable[[], None]]]:
-    """Yield how to say a line and how to count a job, with a bar on the terminal unless `total` is 0."""
+    """Yield functions that write a line and count a job, with a progress bar unless `total` is 0."""
     if not total:
         yield lambda line: click.echo(line, err=True), lambda: None
         return

@@ -1,9 +1,10 @@
-"""Decoding: a file's blocks to latents to pictures."""
+"""Decoding: a file's blocks to latents to images."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from nncodec.coding.enhancing import Enhancement
 from nncodec.coding.grid import TILE_EDGE, Cell, Grid
 from nncodec.coding.inspection import image_info, model_name
 from nncodec.coding.patches import Patch, patches
-from nncodec.errors import Corrupt, PluginError
+from nncodec.errors import Corrupt
 from nncodec.format.alpha import unpack_alpha
 from nncodec.format.container import ChunkType, ColourMode, Container, Header
 from nncodec.format.entropy import coder_by_id, decode_block
@@ -22,11 +23,12 @@ from nncodec.picture.pixels import Canvas, from_model
 from nncodec.picture.region import Box, Region
 from nncodec.plugin import registry
 from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
-from nncodec.plugin.guard import run_plugin
+from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Latents, Pixels
+from nncodec.plugin.model_file import ModelInfo
 
 
-def frames_of(
+def decode_frames(
     container: Container, wanted: range, box: Box | None = None, enhancement: Enhancement | None = None
 ) -> Iterator[Image.Image]:
     """Yield the wanted frames of an open file in their order, one group of frames in memory at a time.
@@ -34,106 +36,132 @@ def frames_of(
     Args:
         container: the file.
         wanted: numbers of frames, all of them in the file.
-        box: of each frame, a sound one (see `region.checked_box`); None for all of it.
-        enhancement: what the frames go through before they are shown, see `recommendation.enhancement_for`.
+        box: of each frame, checked (see `region.checked_box`); None for the whole frame.
+        enhancement: the enhancer that the frames pass through, see `recommendation.enhancement_for`.
     """
-    model = model_of(container)
+    codec = _FileCodec.of(container)
     header = container.header
-    grid = Grid.of(header, model.traits)
     view = _View(header, box, enhancement)
     alpha = _alpha_of(container)
     info = image_info(container)
     for group, numbers in itertools.groupby(wanted, lambda number: number // header.frames_per_block):
         chosen = list(numbers)
-        images = _images_of(container, model, grid, group, chosen, view.seen)[::-1]
-        for number in chosen:  # and what is yielded is kept no longer
+        images = _images_of(container, codec, group, chosen, view.source)[::-1]
+        for number in chosen:  # popped, so that an image is not kept once it is yielded
             yield _finish(images.pop(), view, None if alpha is None else alpha[number], info)
 
 
-def alike_of(
-    containers: Sequence[Container],
-    header: Header,
-    model: CodecModel,
-    enhancements: Sequence[Enhancement | None],
+def decode_together(
+    containers: Sequence[Container], enhancements: Sequence[Enhancement | None]
 ) -> Iterator[Image.Image]:
-    """Decode files of one frame and one block that share a header, with one synthesis, and enhance each as told."""
-    grid = Grid.of(header, model.traits)
-    cell = grid.cell(0, 0, 0)
-    latents = [_decode_cell(container, model, grid, cell) for container in containers]
-    stacked = {name: np.concatenate([one[name] for one in latents]) for name in latents[0]}
+    """Decode files of one frame and one block that share a header, in one synthesis; yields one image for each file.
+
+    Args:
+        containers: the files, at least one.
+        enhancements: the enhancer for each, or None.
+    """
+    codec = _FileCodec.of(containers[0])
+    header = containers[0].header
+    cell = codec.grid.cell(0, 0, 0)
+    latents = [_decode_cell(container, codec, cell) for container in containers]
+    stacked = {name: np.concatenate([of_file[name] for of_file in latents]) for name in latents[0]}
     canvas = Canvas(header.mode, _picture_of(header), len(containers))
-    _restore(model, grid, Patch(cell.area, stacked, model.traits.latents), cell.area, canvas)
+    _restore(codec, Patch(cell.area, stacked, codec.model.traits.latents), cell.area, canvas)
     for image, container, enhancement in zip(canvas.images, containers, enhancements, strict=True):
         alpha = _alpha_of(container)
         view = _View(header, None, enhancement)
         yield _finish(image, view, None if alpha is None else alpha[0], image_info(container))
 
 
+def block_latents(container: Container, model: CodecModel, index: int) -> Latents:
+    """Return the latents of one block by its number in the file; raises Corrupt or Truncated."""
+    guard = registry.catalog().guard_of(_model_info_of(container))
+    grid = Grid.of(container.header, model.traits)
+    return _decode_cell(container, _FileCodec(model, guard, grid), list(grid.cells())[index])
+
+
+@dataclass(frozen=True)
+class _FileCodec:
+    """A file's model and its blocks.
+
+    Args:
+        model: open, and suitable for the file's header.
+        guard: runs the model's code.
+        grid: the blocks.
+    """
+
+    model: CodecModel
+    guard: PluginGuard
+    grid: Grid
+
+    @classmethod
+    def of(cls, container: Container) -> _FileCodec:
+        model = open_file_model(container)
+        guard = registry.catalog().guard_of(_model_info_of(container))
+        return cls(model, guard, Grid.of(container.header, model.traits))
+
+
 def _images_of(
-    container: Container, model: CodecModel, grid: Grid, group: int, chosen: Sequence[int], area: Area
+    container: Container, codec: _FileCodec, group: int, chosen: Sequence[int], area: Area
 ) -> list[Image.Image]:
-    """Return an area of the chosen frames, which are all in one group."""
+    """Return an area of the chosen frames, all in one group."""
+    grid, specs = codec.grid, codec.model.traits.latents
     first = grid.cell(group, 0, 0).frames.start
     places = [number - first for number in chosen]
 
     def decode(cell: Cell) -> Latents:
-        return {name: array[places] for name, array in _decode_cell(container, model, grid, cell).items()}
+        return {name: array[places] for name, array in _decode_cell(container, codec, cell).items()}
 
     canvas = Canvas(grid.header.mode, area, len(chosen))
-    for part, patch in patches(grid, group, len(chosen), grid.aligned(area), model.traits.latents, decode):
-        _restore(model, grid, patch, part, canvas)
+    for part, patch in patches(grid, group, len(chosen), grid.aligned(area), specs, decode):
+        _restore(codec, patch, part, canvas)
     return canvas.images
 
 
-def _restore(model: CodecModel, grid: Grid, patch: Patch, area: Area, canvas: Canvas) -> None:
-    """Put an area on a canvas tile by tile, from a patch that holds the windows around its tiles."""
-    for tile in grid.tiles(area):
-        window = grid.window(tile)
-        # Nothing holds a tile's pixels when the next is made: what they leave free is in one piece, and used again.
-        canvas.put(tile, _synthesize(model, patch.cut(window), grid.header, window)[:, *tile.slices(1, window)])
+def _restore(codec: _FileCodec, patch: Patch, area: Area, canvas: Canvas) -> None:
+    """Synthesize an area tile by tile onto a canvas, from a patch that holds the windows around its tiles."""
+    for tile in codec.grid.tiles(area):
+        window = codec.grid.window(tile)
+        # No name holds a tile's pixels when the next is made, so its memory is free in one piece and used again.
+        canvas.put(tile, _synthesize(codec, patch.cut(window), window)[:, *tile.slices(1, window)])
 
 
-def block_latents(container: Container, model: CodecModel, index: int) -> Latents:
-    """Return the latents of one block by its number in the file; raises Corrupt or Truncated."""
-    grid = Grid.of(container.header, model.traits)
-    return _decode_cell(container, model, grid, list(grid.cells())[index])
+def _decode_cell(container: Container, codec: _FileCodec, cell: Cell) -> Latents:
+    specs = codec.model.traits.latents
+    shapes = {spec.name: spec.shape(cell.frames.size, cell.rows.size, cell.columns.size) for spec in specs}
+    entropy = codec.guard.run(codec.model.entropy, container.header.quality or 0)
+    payload = container.block(codec.grid.index(cell))
+    return decode_block(coder_by_id(container.header.coder), payload, entropy, specs, shapes, codec.guard)
 
 
-def _decode_cell(container: Container, model: CodecModel, grid: Grid, cell: Cell) -> Latents:
-    shapes = {s.name: s.shape(cell.frames.size, cell.rows.size, cell.columns.size) for s in model.traits.latents}
-    entropy = run_plugin(type(model).__name__, model.entropy, container.header.quality or 0)
-    payload = container.block(grid.index(cell))
-    return decode_block(coder_by_id(container.header.coder), payload, entropy, model.traits.latents, shapes)
-
-
-def _synthesize(model: CodecModel, latents: Latents, header: Header, window: Area) -> Pixels:
-    """Run the synthesis a few frames at a time and check what it returns."""
+def _synthesize(codec: _FileCodec, latents: Latents, window: Area) -> Pixels:
+    """Run the synthesis on a few frames at a time and check what it returns."""
+    header, guard = codec.grid.header, codec.guard
     frames = len(next(iter(latents.values())))
     at_once = max(1, TILE_EDGE**2 // window.pixels)
+    planes = ((3,),) if header.mode is ColourMode.RGB else ((1,), (3,))
     parts = []
     for start in range(0, frames, at_once):
         some = {name: array[start : start + at_once] for name, array in latents.items()}
-        head = type(model).__name__
-        pixels = run_plugin(head, model.synthesis, some, header.quality or 0)
+        pixels = guard.run(codec.model.synthesis, some, header.quality or 0)
         expected = (min(at_once, frames - start), window.rows.size, window.columns.size)
-        planes = ((3,),) if header.mode is ColourMode.RGB else ((1,), (3,))
-        found = run_plugin(head, lambda array: (array.dtype, array.shape), pixels)
-        if found[0] != np.uint8 or found[1][:3] != expected or found[1][3:] not in planes:
-            raise PluginError(plugin=head, reason=f"its synthesis returned {found[0]} {found[1]}")
+        kind, shape = guard.run(lambda array: (array.dtype, array.shape), pixels)
+        if kind != np.uint8 or shape[:3] != expected or shape[3:] not in planes:
+            raise guard.error(f"its synthesis returned {kind} {shape}")
         parts.append(from_model(pixels, header.mode))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 class _View:
-    """What of a coded picture is decoded, and how that becomes what is shown.
+    """The part of a picture to return, and the way to it from the coded picture.
 
     Args:
         header: the file's.
-        box: what is wanted; None for all.
-        enhancement: what the coded picture goes through on the way.
+        box: the part to return; None for all.
+        enhancement: the enhancer that the coded picture passes through.
 
     Attributes:
-        seen: what of the coded picture it takes.
+        source: the area of the coded picture that is needed.
     """
 
     def __init__(self, header: Header, box: Box | None, enhancement: Enhancement | None) -> None:
@@ -141,12 +169,12 @@ class _View:
         self._enhancement = enhancement
         self.region = Region.of(header, box, enhancement.factor if enhancement else 1)
         wanted = self.region.coded
-        self.seen = enhancement.source(wanted, self._picture) if enhancement else wanted
+        self.source = enhancement.source(wanted, self._picture) if enhancement else wanted
 
     def shown(self, image: Image.Image) -> Image.Image:
-        """Return the picture or its box, without alpha, from what `seen` says."""
+        """Return the picture or its box, without alpha, from the area `source` of the coded picture."""
         if self._enhancement:
-            image = self._enhancement.apply(image, self.seen, self.region.coded, self._picture)
+            image = self._enhancement.apply(image, self.source, self.region.coded, self._picture)
         return self.region.shown(image)
 
 
@@ -162,27 +190,30 @@ def _finish(image: Image.Image, view: _View, alpha: Pixels | None, info: Mapping
     return image
 
 
-def model_of(container: Container) -> CodecModel:
+def open_file_model(container: Container) -> CodecModel:
     """Return the model of an open file, ready for use.
 
     Raises:
-        Corrupt: the header does not suit the model.
+        Corrupt: the header does not fit the model.
         UnknownModel, BadModelFile, WeightsMismatch, PluginError: see `registry.open_model`.
     """
-    head = registry.catalog().find_by_id(container.header.model_id, model_name(container))
-    model = registry.open_model(head)
+    model_info = _model_info_of(container)
+    model = registry.open_model(model_info)
     size = model.traits.size
     header = container.header
     if header.mode.name not in model.traits.modes and "RGB" not in model.traits.modes:
-        raise Corrupt(detail=f"{head.name} codes grey pictures only, the header says otherwise")
+        raise Corrupt(detail=f"{model_info.name} codes grey pictures only, but the header says otherwise")
     if (header.quality is not None) != model.traits.qualities:
         raise Corrupt(
-            detail=f"{head.name} {'has' if model.traits.qualities else 'has no'} qualities, the header says otherwise"
+            detail=f"{model_info.name} {'has' if model.traits.qualities else 'has no'} qualities, but the header "
+            "says otherwise"
         )
     if isinstance(size, FixedSize) and (header.width, header.height) != (size.width, size.height):
-        raise Corrupt(detail=f"{head.name} codes {size.width} x {size.height} pixels, the header says otherwise")
+        raise Corrupt(
+            detail=f"{model_info.name} codes {size.width} x {size.height} pixels, but the header says otherwise"
+        )
     if isinstance(size, FixedSize) and header.block_edge_log2:
-        raise Corrupt(detail="a picture of fixed size is divided")
+        raise Corrupt(detail="a picture of fixed size is divided into blocks")
     if header.block_edge_log2 and isinstance(size, AnySize) and (1 << header.block_edge_log2) % size.multiple:
         raise Corrupt(detail="its blocks do not fit the model's latents")
     if header.block_edge_log2 and isinstance(size, AnySize) and 1 << header.block_edge_log2 < size.halo:
@@ -192,6 +223,10 @@ def model_of(container: Container) -> CodecModel:
     first = Grid.of(header, model.traits).cell(0, 0, 0)
     container.limits.check("block_pixels", first.frames.size * first.rows.size * first.columns.size)
     return model
+
+
+def _model_info_of(container: Container) -> ModelInfo:
+    return registry.catalog().find_by_id(container.header.model_id, model_name(container))
 
 
 def _alpha_of(container: Container) -> Pixels | None:

@@ -1,4 +1,4 @@
-"""Encoding: pictures to blocks of latents to a file."""
+"""Encoding: images to blocks of latents to a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 from nncodec._version import __version__
 from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid
 from nncodec.coding.recommendation import Recommendation, enhancement_to_recommend
-from nncodec.errors import InvalidOption, PluginError, UnsupportedImage
+from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.format.alpha import pack_alpha
 from nncodec.format.container import ChunkType, CoderId, Header, write
 from nncodec.format.entropy import available_coders, coder_by_id, encode_block
@@ -29,22 +29,22 @@ from nncodec.picture.pixels import Frames, from_images, to_model
 from nncodec.plugin import registry
 from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
 from nncodec.plugin.entropy import EntropyModel
-from nncodec.plugin.guard import run_plugin
+from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import CODEC
 from nncodec.plugin.latents import Latents, problem_with, problem_with_analysis
-from nncodec.plugin.model_file import LONG_ID_BYTES, SHORT_ID_BYTES, ModelHead
+from nncodec.plugin.model_file import LONG_ID_BYTES, SHORT_ID_BYTES, ModelInfo
 
 _FRAMES_PER_GROUP = 1 << 13
-# Below this payload a file carries the short model id and no model name.
+# A file with a smaller payload carries the short model id and no model name.
 _SMALL_PAYLOAD_BYTES = 4096
-# A payload may be this much larger than the samples it stands for; together with a small header that is 64 bytes.
+# A payload may exceed the samples it codes by this much; together with a small header that is 64 bytes.
 _MARGIN_BYTES = 32
-# With more symbols Zstandard's frame is never what costs; the stored coder is not tried.
+# With more symbols the overhead of a Zstandard frame does not matter, and the stored coder is not tried.
 _STORED_SYMBOLS = 1 << 16
 
 
 class Encoder:
-    """How pictures are to be encoded: options checked, model open.
+    """Encodes images with one model: options are checked and the model is open.
 
     Args, Raises: see `nncodec.encode`.
     """
@@ -61,8 +61,9 @@ class Encoder:
         preview = options.get("preview", False)
         if not isinstance(preview, bool):
             _require_range("preview", preview, 16, 256)
-        self.head: ModelHead = registry.catalog().find(model, CODEC)
-        self.model: CodecModel = registry.open_model(self.head)
+        self.model_info: ModelInfo = registry.catalog().find(model, CODEC)
+        self.model: CodecModel = registry.open_model(self.model_info)
+        self._guard: PluginGuard = registry.catalog().guard_of(self.model_info)
         self.enhancement = enhancement_to_recommend(
             options.get("enhancer"), options.get("enhancer_strength"), self.downscale
         )
@@ -71,24 +72,30 @@ class Encoder:
         self.quality = quality if traits.qualities else None
         self.coder = _coder_id(options.get("coder", traits.coder))
         if self.coder is CoderId.STORED and self._entropy().tables is not None:
-            raise InvalidOption(option="coder", reason=f"{self.head.name} has probability tables; choose 'zstd'")
+            raise InvalidOption(option="coder", reason=f"{self.model_info.name} has probability tables; choose 'zstd'")
         if self.coder is CoderId.RANS and self._entropy().tables is None:
             raise InvalidOption(
-                option="coder", reason=f"{self.head.name} has no probability tables for 'rans'; choose 'zstd'"
+                option="coder", reason=f"{self.model_info.name} has no probability tables for 'rans'; choose 'zstd'"
             )
 
+    def at_quality(self, quality: int) -> Encoder:
+        """Return an encoder that differs in its quality, 0..100, only."""
+        other = copy.copy(self)
+        other.quality = quality if self.model.traits.qualities else None
+        return other
+
     def prepare(self, images: Sequence[Image.Image]) -> Frames:
-        """Take pictures apart and check that they suit the model."""
+        """Check that the model takes images, and return them as frames."""
         frames = from_images(images)
         _, height, width, _ = frames.shape
         size = self.model.traits.size
         if isinstance(size, FixedSize) and (width, height) != (size.width, size.height):
             raise UnsupportedImage(
-                detail=f"{self.head.name} takes pictures of {size.width} x {size.height} pixels, this one has "
+                detail=f"{self.model_info.name} takes pictures of {size.width} x {size.height} pixels, this one has "
                 f"{width} x {height}; resize it or choose another model"
             )
         if self.downscale > 1 and isinstance(size, FixedSize):
-            raise InvalidOption(option="downscale", reason=f"{self.head.name} takes one size only")
+            raise InvalidOption(option="downscale", reason=f"{self.model_info.name} takes one size only")
         return frames
 
     def write(self, frames: Frames, info: Mapping[Any, Any]) -> bytes:
@@ -99,37 +106,34 @@ class Encoder:
         blocks = (self._latents(coded, grid, cell) for cell in grid.cells())
         header, payloads = self._payloads(header, blocks)
         if self._is_wasteful(payloads, coded):
-            return self._lower().write(frames, info)
+            return self._at_lower_quality().write(frames, info)
         return self._file(header, payloads, frames, info)
 
     def write_each(self, frames: Frames, infos: Sequence[Mapping[Any, Any]]) -> Iterator[bytes]:
-        """Encode every frame into a file of its own, with one pass of the model over all where they are small."""
+        """Encode each frame into its own file; small frames share one pass of the model."""
         coded = self._reduced(frames)
         header = self._header(frames, coded.frame(0))
         together = replace(header, frames=len(infos), frames_per_block=len(infos))
         grid = Grid.of(together, self.model.traits)
         cells = [self._latents(coded, grid, cell) for cell in grid.cells()]
         for number, info in enumerate(infos):
-            one = slice(number, number + 1)
-            blocks = [{name: array[one] for name, array in latents.items()} for latents in cells]
+            frame = slice(number, number + 1)
+            blocks = [{name: array[frame] for name, array in latents.items()} for latents in cells]
             own_header, payloads = self._payloads(header, blocks)
             if self._is_wasteful(payloads, coded.frame(number)):
-                yield self._lower().write(frames.frame(number), info)
+                yield self._at_lower_quality().write(frames.frame(number), info)
             else:
                 yield self._file(own_header, payloads, frames.frame(number), info)
 
     def _is_wasteful(self, payloads: Sequence[bytes], coded: Frames) -> bool:
-        """Return whether the samples themselves would take fewer bytes, and a lower quality may help.
+        """Return whether the raw samples would take fewer bytes, and a lower quality may help.
 
-        Padding makes it possible: a single pixel costs what a whole cell of the model's grid does.
+        Padding makes this possible: a single pixel costs as much as a whole cell of the model's grid.
         """
         return bool(self.quality) and sum(map(len, payloads)) > math.prod(coded.shape) + _MARGIN_BYTES
 
-    def _lower(self) -> Encoder:
-        """Return the same encoder at three quarters of the quality."""
-        lower = copy.copy(self)
-        lower.quality = (self.quality or 0) * 3 // 4
-        return lower
+    def _at_lower_quality(self) -> Encoder:
+        return self.at_quality((self.quality or 0) * 3 // 4)
 
     def _reduced(self, frames: Frames) -> Frames:
         if self.downscale == 1:
@@ -149,14 +153,14 @@ class Encoder:
             mode=frames.mode,
             coder=self.coder,
             quality=self.quality,
-            model_id=self.head.id_bytes[:LONG_ID_BYTES],
+            model_id=self.model_info.id_bytes[:LONG_ID_BYTES],
             width=width,
             height=height,
             display_size=frames.images[0].size,
             frames=count,
             block_edge_log2=BLOCK_EDGE_LOG2 if divide else 0,
         )
-        # Padding counts: decoders hold a block's padded size against their limit.
+        # Padding counts: decoders compare a block's padded size with their limit.
         grid = Grid.of(header, self.model.traits)
         padded = grid.padded_width * grid.padded_height
         fit = max(1, min(PIXELS_AT_ONCE // padded, _FRAMES_PER_GROUP))
@@ -165,19 +169,19 @@ class Encoder:
         return replace(header, frames_per_block=min(per_block, count))
 
     def _latents(self, coded: Frames, grid: Grid, cell: Cell) -> Latents:
-        """Analyse a block and quantize what comes out."""
-        plugin, traits = self.head.architecture, self.model.traits
+        """Return the quantized latents of a block."""
+        traits = self.model.traits
         arrays = self._analysed(coded, grid, cell)
         pixels = to_model(coded.window(cell.frames, cell.area), traits.modes)
-        latents = run_plugin(plugin, self.model.quantize, arrays, pixels, self.quality or 0, self.effort)
-        problem = run_plugin(plugin, problem_with, latents, traits.latents, pixels.shape[:3])
+        latents = self._guard.run(self.model.quantize, arrays, pixels, self.quality or 0, self.effort)
+        problem = self._guard.run(problem_with, latents, traits.latents, pixels.shape[:3])
         if problem:
-            raise PluginError(plugin=plugin, reason=problem)
+            raise self._guard.error(problem)
         return latents
 
     def _analysed(self, coded: Frames, grid: Grid, cell: Cell) -> dict[str, NDArray[Any]]:
-        """Run the analysis tile by tile, a few frames at a time, and put a block's arrays together."""
-        plugin, specs = self.head.architecture, self.model.traits.latents
+        """Return the arrays of a block: the analysis runs tile by tile, a few frames at a time."""
+        specs = self.model.traits.latents
         whole: dict[str, NDArray[Any]] = {}
         shapes = {s.name: s.shape(cell.frames.size, cell.rows.size, cell.columns.size) for s in specs}
         for tile in grid.tiles(cell):
@@ -186,14 +190,14 @@ class Encoder:
             for start in range(cell.frames.start, cell.frames.stop, at_once):
                 frames = Span(start, min(start + at_once, cell.frames.stop))
                 pixels = to_model(coded.window(frames, window), self.model.traits.modes)
-                arrays = run_plugin(plugin, self.model.analysis, pixels, self.quality or 0, self.effort)
-                problem = run_plugin(plugin, problem_with_analysis, arrays, specs, pixels.shape[:3])
+                arrays = self._guard.run(self.model.analysis, pixels, self.quality or 0, self.effort)
+                problem = self._guard.run(problem_with_analysis, arrays, specs, pixels.shape[:3])
                 if problem:
-                    raise PluginError(plugin=plugin, reason=problem)
+                    raise self._guard.error(problem)
                 if not whole:
                     whole = {name: np.empty(shapes[name], array.dtype) for name, array in arrays.items()}
                 if {name: array.dtype for name, array in arrays.items()} != {n: a.dtype for n, a in whole.items()}:
-                    raise PluginError(plugin=plugin, reason="its analysis gives other arrays for other tiles")
+                    raise self._guard.error("its analysis gives other arrays for other tiles")
                 for spec in specs:
                     if spec.name in whole:
                         target = frames.slice(1, cell.frames.start), slice(None), *tile.slices(spec.stride, cell.area)
@@ -201,29 +205,29 @@ class Encoder:
         return whole
 
     def _entropy(self) -> EntropyModel:
-        return run_plugin(self.head.architecture, self.model.entropy, self.quality or 0)
+        return self._guard.run(self.model.entropy, self.quality or 0)
 
     def _payloads(self, header: Header, blocks: Iterable[Latents]) -> tuple[Header, list[bytes]]:
-        """Code the blocks one after another, and choose the stored coder where it is free to and smaller."""
+        """Encode the blocks; the stored coder is used if no coder was asked for and it is smaller."""
         entropy, specs = self._entropy(), self.model.traits.latents
         candidates = [header.coder]
         symbols = sum(math.prod(spec.shape(header.frames, header.height, header.width)) for spec in specs)
-        free = "coder" not in self.options and entropy.tables is None
-        if free and header.coder is CoderId.ZSTD and symbols <= _STORED_SYMBOLS:
+        may_store = "coder" not in self.options and entropy.tables is None
+        if may_store and header.coder is CoderId.ZSTD and symbols <= _STORED_SYMBOLS:
             candidates.insert(0, CoderId.STORED)
         payloads: dict[CoderId, list[bytes]] = {coder: [] for coder in candidates}
         for latents in blocks:
             for coder in candidates:
-                payloads[coder].append(encode_block(coder_by_id(coder), latents, entropy, specs))
+                payloads[coder].append(encode_block(coder_by_id(coder), latents, entropy, specs, self._guard))
         best = min(candidates, key=lambda coder: sum(map(len, payloads[coder])))
         return replace(header, coder=best), payloads[best]
 
     def _file(self, header: Header, payloads: Sequence[bytes], frames: Frames, info: Mapping[Any, Any]) -> bytes:
         chunks = metadata_chunks(self.options, info)
         if sum(map(len, payloads)) < _SMALL_PAYLOAD_BYTES:
-            header = replace(header, model_id=self.head.id_bytes[:SHORT_ID_BYTES])
+            header = replace(header, model_id=self.model_info.id_bytes[:SHORT_ID_BYTES])
         else:
-            chunks[ChunkType.MODEL_NAME] = self.head.name.encode()
+            chunks[ChunkType.MODEL_NAME] = self.model_info.name.encode()
         if frames.alpha is not None:
             chunks[ChunkType.ALPHA] = pack_alpha(frames.alpha)
         if preview := self.options.get("preview"):
@@ -232,7 +236,7 @@ class Encoder:
         if self.options.get("record_settings"):
             settings = {"effort": self.effort, "coder": header.coder.name.lower(), "nncodec": __version__}
             chunks[ChunkType.SETTINGS] = json.dumps(settings, separators=(",", ":")).encode()
-        # A picture of a pixel or two is not stored reduced, whatever was asked for: then there is nothing to enlarge.
+        # An image of one or two pixels may not become smaller; an enhancer that enlarges is then of no use.
         if self.enhancement and (self.enhancement.factor == 1 or header.is_reduced):
             chunks[ChunkType.ENHANCER] = Recommendation.by(self.enhancement).to_bytes()
         return write(header, chunks, payloads)

@@ -1,8 +1,8 @@
-"""Pictures made better or larger by an enhancer, tile by tile: on their own here, after decoding in `decoder.py`.
+"""Enhancing images tile by tile; `decoder.py` uses it after decoding.
 
-An enhancer sees in every tile what it would see in the whole picture: windows reach its halo beyond a tile and end
-where the picture does, filled up to the multiple of pixels that the enhancer takes. So there are no seams, and memory
-is that of the picture, its result and one window.
+In each tile an enhancer sees what it would see in the whole image: a window extends one halo beyond the tile and ends
+at the image's edge, padded to the multiple of pixels that the enhancer takes. So there are no seams, and memory holds
+the image, the result and one window.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from nncodec.errors import InvalidOption, PluginError, UnsupportedImage
+from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.format.container import ColourMode
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.picture.area import Area, Span, aligned, pieces
@@ -21,31 +21,30 @@ from nncodec.picture.conversion import convert
 from nncodec.picture.pixels import Canvas, Frames, from_model, to_model
 from nncodec.plugin import registry
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
-from nncodec.plugin.guard import run_plugin
+from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import ENHANCER
 from nncodec.plugin.latents import Pixels
-from nncodec.plugin.model_file import ModelHead
+from nncodec.plugin.model_file import ModelInfo
 
 DEFAULT_SCALE = 4
 
 WINDOW_EDGE = 1 << 10
-"""Enhancers run on windows, halo included, of at most this many pixels of their result along each axis.
+"""Enhancers run on windows of at most this many pixels of their result along each axis, halo included.
 
-Only where the halo leaves less room for a tile than it is wide itself, windows are larger: three halos.
-Networks that enlarge hold some 700 bytes for each pixel of the result while they run, 700 MiB at this edge. Halos are
-computed and thrown away: with 19 pixels around, enlarged fourfold, 38% more than the tile itself.
+If that leaves a tile smaller than the halo, windows are larger: three halos. Networks that enlarge take about 700 bytes
+for each pixel of the result while they run, 700 MiB at this edge. What they compute for the halo is discarded: a halo
+of 19 pixels, enlarged fourfold, adds 38% to the tile.
 """
 
 Progress = Callable[[int, int], object]
-"""Called with tiles done and tiles in all. An exception that it raises stops the work."""
+"""Called with the number of tiles done and of all tiles. An exception that it raises stops the work."""
 
 
 def default_enhancer(scale: int) -> str:
-    """Return the alias of the enhancer that is used where none is named.
+    """Return the alias of the default enhancer for a scale.
 
-    Core names no enhancer. A plugin declares one as the default for a scale by giving its model this alias, just as
-    "photo" is the alias of the default photo model: "restore" for pictures that keep their size, and "x2", "x4" and so
-    on for those that become so many times larger along each edge.
+    Core names no enhancer. A plugin makes its model the default for a scale by giving it this alias, as "photo" is the
+    alias of the default photo model: "restore" for scale 1, "x2", "x4" and so on for enlarging along each edge.
     """
     return "restore" if scale == 1 else f"x{scale}"
 
@@ -59,26 +58,26 @@ def enhance(
     limits: Limits = DEFAULT_LIMITS,
     on_progress: Progress | None = None,
 ) -> Image.Image:
-    """Make a picture better or larger.
+    """Restore or enlarge an image.
 
     Args:
-        image: a Pillow image, which is left as it is. Grey stays grey and alpha stays, enlarged by Lanczos. Other modes
-            become L, LA, RGB or RGBA first: palettes, black and white, CMYK, YCbCr, Lab, HSV and 16-bit grey, see
+        image: a Pillow image; it is not changed. Grey stays grey; alpha is enlarged by Lanczos. Palettes, black and
+            white, CMYK, YCbCr, Lab, HSV and 16-bit grey are converted to L, LA, RGB or RGBA first, see
             `conversion.convert`.
         enhancer: name or alias of an installed enhancer; by default the one for the scale, see `default_enhancer`.
-        scale: how many times larger the result is along each edge; by default what the enhancer does, and 4 if none is
+        scale: how many times larger the result is along each edge; by default the enhancer's own, or 4 if none is
             named.
-        strength: 0 (faithful: the least error, the default) to 1 (the most detail, some of it invented). An enhancer
-            without strengths ignores it.
-        limits: how many pixels picture and result may have.
+        strength: 0 (faithful: the least error, the default) to 1 (the most detail, some of it invented). Enhancers
+            without strengths ignore it.
+        limits: bounds the pixels of the result.
         on_progress: see `Progress`.
 
     Returns:
-        A Pillow image of mode L, LA, RGB or RGBA with the picture's `info`; without its colour profile where its
-        colours are of another kind now.
+        A Pillow image of mode L, LA, RGB or RGBA with the image's `info`, but without a colour profile if the colours
+        were converted.
 
     Raises:
-        UnsupportedImage: the picture is empty or too large, or has a mode without a fixed range of values.
+        UnsupportedImage: the image is empty or too large, or its mode has no fixed range of values.
         InvalidOption: a value is out of range, or the enhancer has another scale.
         UnknownModel, ModelError, BadModelFile, WeightsMismatch, PluginError: the enhancer cannot be used.
 
@@ -93,10 +92,10 @@ def enhance(
     enhancement = Enhancement.of(name, strength)
     factor = enhancement.factor
     if scale not in (None, factor):
-        reason = f"{enhancement.head.name} makes pictures {factor} times as large, not {scale}"
+        reason = f"{enhancement.model_info.name} makes pictures {factor} times as large, not {scale}"
         raise InvalidOption(option="scale", reason=reason)
     _check_size(image, enhancement, limits)
-    image.load()  # a damaged picture is refused here
+    image.load()  # raises here if the file is damaged
     source = convert(image).image
     whole = Area(Span(0, source.height), Span(0, source.width))
     result = enhancement.apply(source, whole, whole.scaled(factor), whole, on_progress)
@@ -109,65 +108,70 @@ def enhance(
 
 @dataclass(frozen=True)
 class Enhancement:
-    """An enhancer ready for use, and how strongly it is used.
+    """An enhancer ready for use, with its strength.
 
     Args:
-        head: which it is.
-        model: the same, open.
+        model_info: the enhancer's model file.
+        model: the open enhancer.
+        guard: runs the enhancer's code.
         strength: 0..1; 0 for an enhancer without strengths.
+        window_edge: see `WINDOW_EDGE`.
     """
 
-    head: ModelHead
+    model_info: ModelInfo
     model: EnhancerModel
+    guard: PluginGuard
     strength: float
+    window_edge: int
 
     @classmethod
-    def of(cls, enhancer: str | ModelHead, strength: float | None = None, option: str = "strength") -> Enhancement:
+    def of(cls, enhancer: str | ModelInfo, strength: float | None = None, option: str = "strength") -> Enhancement:
         """Open an enhancer.
 
         Args:
-            enhancer: name, alias or head.
+            enhancer: name, alias or model info.
             strength: 0..1; None for 0.
-            option: what messages call the strength.
+            option: name of the strength in messages.
 
         Raises:
-            InvalidOption: the name is none, or the strength out of range.
+            InvalidOption: the name is not a text, or the strength is out of range.
             UnknownModel, ModelError, BadModelFile, WeightsMismatch, PluginError: it cannot be used.
         """
-        if not isinstance(enhancer, str | ModelHead):
+        if not isinstance(enhancer, str | ModelInfo):
             reason = f"expected the name of an enhancer, got {type(enhancer).__name__}"
             raise InvalidOption(option="enhancer", reason=reason)
         strength = checked_strength(0 if strength is None else strength, option)
-        head = registry.catalog().find(enhancer, ENHANCER) if isinstance(enhancer, str) else enhancer
-        model = registry.open_enhancer(head)
+        model_info = registry.catalog().find(enhancer, ENHANCER) if isinstance(enhancer, str) else enhancer
+        model = registry.open_enhancer(model_info)
+        guard = registry.catalog().guard_of(model_info)
         if not _is_sound(model.traits):
-            raise PluginError(plugin=head.architecture, reason=f"its traits contradict themselves: {model.traits}")
-        return cls(head, model, strength if model.traits.strengths else 0.0)
+            raise guard.error(f"its traits contradict themselves: {model.traits}")
+        return cls(model_info, model, guard, strength if model.traits.strengths else 0.0, WINDOW_EDGE)
 
     @property
     def factor(self) -> int:
-        """How many times larger its results are along each edge."""
+        """How many times larger the result is along each edge."""
         return self.model.traits.factor
 
     def source(self, wanted: Area, picture: Area) -> Area:
-        """Return what of a picture has to be at hand for an area of its result.
+        """Return the area of a picture that an area of the result needs.
 
         Args:
             wanted: in pixels of the result.
-            picture: all of the picture, from 0 on.
+            picture: the whole picture, from 0 on.
         """
         return self._window(self._restored(wanted), picture).within(picture)
 
     def apply(
-        self, image: Image.Image, seen: Area, wanted: Area, picture: Area, on_progress: Progress | None = None
+        self, image: Image.Image, given: Area, wanted: Area, picture: Area, on_progress: Progress | None = None
     ) -> Image.Image:
         """Return an area of the enhanced picture, without alpha.
 
         Args:
-            image: of mode L, LA, RGB or RGBA; at least what `source` says.
-            seen: what of the picture that is.
+            image: an area of the picture, of mode L, LA, RGB or RGBA.
+            given: that area, at least the one that `source` returns.
             wanted: in pixels of the result.
-            picture: all of the picture, from 0 on.
+            picture: the whole picture, from 0 on.
             on_progress: see `Progress`.
         """
         frames = Frames((image,), None)
@@ -175,7 +179,7 @@ class Enhancement:
         tiles = list(self._tiles(self._restored(wanted)))
         for number, tile in enumerate(tiles, 1):
             window = self._window(tile, picture)
-            colour = frames.window(Span(0, 1), window.relative_to(seen))
+            colour = frames.window(Span(0, 1), window.relative_to(given))
             place = tile.scaled(self.factor)
             canvas.put(place, self._enhanced(colour, frames.mode)[:, *place.slices(1, window.scaled(self.factor))])
             if on_progress:
@@ -183,7 +187,7 @@ class Enhancement:
         return canvas.images[0]
 
     def _restored(self, wanted: Area) -> Area:
-        """Return what of the picture an area of the result is made from, but for the halo around."""
+        """Return the area of the picture that an area of the result is made from, without the halo."""
         return aligned(wanted.reduced(self.factor), self.model.traits.multiple)
 
     def _window(self, area: Area, picture: Area) -> Area:
@@ -192,21 +196,20 @@ class Enhancement:
 
     def _tiles(self, area: Area) -> Iterator[Area]:
         traits = self.model.traits
-        room = (WINDOW_EDGE // traits.factor - 2 * traits.halo) // traits.multiple * traits.multiple
+        room = (self.window_edge // traits.factor - 2 * traits.halo) // traits.multiple * traits.multiple
         edge = max(room, traits.halo, traits.multiple)  # a tile smaller than its halo would be mostly waste
         for rows in pieces(area.rows, edge, traits.halo):
             for columns in pieces(area.columns, edge, traits.halo):
                 yield Area(rows, columns)
 
     def _enhanced(self, colour: Pixels, mode: ColourMode) -> Pixels:
-        """Run the enhancer on a window (1, h, w, 1 or 3), and check what it returns."""
-        plugin = self.head.architecture
+        """Run the enhancer on a window (1, h, w, 1 or 3) and check what it returns."""
         pixels = to_model(colour, ("RGB",))
         expected = (1, self.factor * pixels.shape[1], self.factor * pixels.shape[2], 3)
-        result = run_plugin(plugin, self.model.enhance, pixels, self.strength)
-        kind, shape = run_plugin(plugin, lambda array: (array.dtype, array.shape), result)
+        result = self.guard.run(self.model.enhance, pixels, self.strength)
+        kind, shape = self.guard.run(lambda array: (array.dtype, array.shape), result)
         if kind != np.uint8 or shape != expected:
-            raise PluginError(plugin=plugin, reason=f"it returned {kind} {shape} in place of uint8 {expected}")
+            raise self.guard.error(f"it returned {kind} {shape} instead of uint8 {expected}")
         return from_model(result, mode)
 
 
@@ -231,8 +234,8 @@ def _check_size(image: Image.Image, enhancement: Enhancement, limits: Limits) ->
         raise UnsupportedImage(detail=f"cannot enhance a picture of {image.width} x {image.height} pixels")
     if width * height > limits.pixels:
         raise UnsupportedImage(
-            detail=f"{enhancement.head.name} would make {width} x {height} pixels of it, and {limits.pixels:,} are "
-            "allowed; enhance parts of it, or raise the limit"
+            detail=f"{enhancement.model_info.name} would make {width} x {height} pixels of it, over the limit "
+            f"of {limits.pixels:,}; enhance parts of it, or raise the limit"
         )
     if enhancement.factor > 1 and max(width, height) > limits.resampled_edge:
         raise UnsupportedImage(detail=f"pictures longer than {limits.resampled_edge:,} pixels are not resampled")

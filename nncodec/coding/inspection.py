@@ -16,7 +16,7 @@ from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import MAX_NAME
 
-Source = bytes | bytearray | memoryview | BinaryIO
+NncSource = bytes | bytearray | memoryview | BinaryIO
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class FileInfo:
     enhancer: RecommendedEnhancer | None = None
 
 
-def inspect(data: Source, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
+def inspect(data: NncSource, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
     """Return what a file says of itself, without decoding it and without torch.
 
     Raises:
@@ -84,7 +84,7 @@ def inspect(data: Source, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
     return _info_of(Container(data, limits))
 
 
-def check(data: Source, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
+def check(data: NncSource, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
     """Compare every checksum of a file, without the model; returns what `inspect` does.
 
     Raises:
@@ -99,11 +99,11 @@ def _info_of(container: Container) -> FileInfo:
     header = container.header
     name = model_name(container)
     try:
-        head = registry.catalog().find_by_id(header.model_id)
+        model_info = registry.catalog().find_by_id(header.model_id)
     except UnknownModel:
-        head = None
-    if name is None and head is not None:
-        name = head.name
+        model_info = None
+    if name is None and model_info is not None:
+        name = model_info.name
     stored = {entry.type: entry.size_bytes for entry in container.chunk_table}
     names = {int(kind): kind.name.lower() for kind in ChunkType}
     return FileInfo(
@@ -113,7 +113,7 @@ def _info_of(container: Container) -> FileInfo:
         quality=header.quality,
         model=name,
         model_id=header.model_id.hex(),
-        installed=head is not None,
+        installed=model_info is not None,
         coder=header.coder.name.lower(),
         coded_size=(header.width, header.height),
         blocks=header.grid,

@@ -9,7 +9,7 @@ from nncodec.errors import Corrupt, InvalidOption, UnknownModel
 from nncodec.format.container import ChunkType, Container, Header
 from nncodec.plugin import registry
 from nncodec.plugin.hooks import ENHANCER
-from nncodec.plugin.model_file import LONG_ID_BYTES, MAX_NAME, ModelHead
+from nncodec.plugin.model_file import LONG_ID_BYTES, MAX_NAME, ModelInfo
 
 RECOMMENDED = "recommended"
 """In place of an enhancer's name: the one that the file recommends."""
@@ -36,7 +36,7 @@ class Recommendation:
     @classmethod
     def by(cls, enhancement: Enhancement) -> Recommendation:
         """Return the recommendation to use an enhancer just so."""
-        return cls(enhancement.head.name, enhancement.head.id_bytes[:LONG_ID_BYTES], enhancement.strength)
+        return cls(enhancement.model_info.name, enhancement.model_info.id_bytes[:LONG_ID_BYTES], enhancement.strength)
 
     @classmethod
     def of(cls, container: Container) -> Recommendation | None:
@@ -55,7 +55,7 @@ class Recommendation:
         """Return the chunk's data."""
         return bytes((round(self.strength * _HUNDREDTHS),)) + self.model_id + self.name.encode()
 
-    def find(self) -> ModelHead | None:
+    def find(self) -> ModelInfo | None:
         """Return the enhancer where it is installed, else None."""
         try:
             return registry.catalog().find_by_id(self.model_id, self.name, ENHANCER)
@@ -126,15 +126,15 @@ def _recommended(container: Container, strength: float | None) -> Enhancement | 
     if recommendation is None:
         return None
     try:
-        head = registry.catalog().find_by_id(recommendation.model_id, recommendation.name, ENHANCER)
+        model_info = registry.catalog().find_by_id(recommendation.model_id, recommendation.name, ENHANCER)
     except UnknownModel as error:
         plain = "; the file can be decoded without it, give no enhancer"
         raise UnknownModel(
             wanted=error.wanted, installed=error.installed, failures=f"{error.failures}{plain}", kind=error.kind
         ) from None
-    enhancement = Enhancement.of(head, recommendation.strength if strength is None else strength)
+    enhancement = Enhancement.of(model_info, recommendation.strength if strength is None else strength)
     if enhancement.factor > 1 and not container.header.is_reduced:
-        raise Corrupt(detail=f"it recommends {head.name}, which enlarges, and is not stored reduced")
+        raise Corrupt(detail=f"it recommends {model_info.name}, which enlarges, and is not stored reduced")
     return enhancement
 
 
@@ -146,4 +146,4 @@ def _check_size(container: Container, header: Header, factor: int) -> None:
 
 
 def _enlarging(enhancement: Enhancement) -> str:
-    return f"{enhancement.head.name} makes pictures {enhancement.factor} times as large"
+    return f"{enhancement.model_info.name} makes pictures {enhancement.factor} times as large"

@@ -1,8 +1,7 @@
-"""Encoding to a size, a rate or a fidelity: the quality is searched for, by encoding.
+"""Encoding to a size, a rate or a PSNR: a binary search for the quality, which encodes up to seven times.
 
-Size and PSNR are taken to grow with quality, so the search is binary: at most seven of the 101 files there are. Where
-they dip on the way, a quality next to the one that is found may do as well; but the bound is held against the very file
-that is returned, so it always holds.
+The search assumes that size and PSNR grow with quality. Where they dip, a neighbouring quality may be slightly better;
+but the bound is checked on the file that is returned, so it always holds.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from nncodec.coding.decoder import frames_of
+from nncodec.coding.decoder import decode_frames
 from nncodec.coding.encoder import Encoder
 from nncodec.errors import InvalidOption
 from nncodec.format.container import Container
@@ -28,11 +27,11 @@ _ROWS_AT_ONCE = 256
 
 
 class _Kind(NamedTuple):
-    """What a target bounds.
+    """How a target is checked.
 
     Args:
-        at_most: whether the value is the most allowed, of what grows with quality, or the least.
-        unmet: says that the bound is beyond every quality, from it and the nearest that was reached.
+        at_most: whether the bound is an upper one; a lower one otherwise.
+        unmet: message for a bound that no quality keeps, with places for the bound and the nearest value reached.
     """
 
     at_most: bool
@@ -49,16 +48,16 @@ _KINDS = {
     ),
 }
 TARGETS = tuple(_KINDS)
-"""Names of the options that stand for a quality."""
+"""Options that replace a quality."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a file is to keep to.
+    """A bound that a file must keep.
 
     Args:
         option: one of `TARGETS`.
-        bound: bytes of the whole file, or its bits per pixel of all frames, at most; or PSNR in dB, at least.
+        bound: the most bytes of the file, or the most bits per pixel of all frames, or the least PSNR in dB.
     """
 
     option: str
@@ -66,11 +65,11 @@ class Target:
 
     @property
     def at_most(self) -> bool:
-        """Whether the bound is one from above."""
+        """Whether the bound is an upper one."""
         return _KINDS[self.option].at_most
 
     def measure(self, data: bytes, frames: Frames) -> float:
-        """Return what the bound is held against, of a file with these frames."""
+        """Return the value of a file with these frames that the bound applies to."""
         if self.option == "target_size":
             return len(data)
         if self.option == "target_bpp":
@@ -78,7 +77,7 @@ class Target:
         return _psnr_db(data, frames)
 
     def unmet(self, reached: float) -> InvalidOption:
-        """Return the error that says that this is as near as any quality comes."""
+        """Return the error for a bound that no quality keeps; `reached` is the nearest value."""
         reason = _KINDS[self.option].unmet.format(bound=self.bound, reached=reached)
         return InvalidOption(option=self.option, reason=reason, reached=reached)
 
@@ -86,16 +85,16 @@ class Target:
 def target_of(
     quality: int | None, target_size: int | None, target_bpp: float | None, target_psnr: float | None
 ) -> Target | None:
-    """Return the one target that is given, or None.
+    """Return the target that is given, or None.
 
     Raises:
-        InvalidOption: several of the arguments are given, or a bound is not a number above 0 (a whole one for a size).
+        InvalidOption: more than one argument is given, or a bound is not a number above 0 (a whole one for a size).
     """
     bounds = (target_size, target_bpp, target_psnr)
     given = [(name, bound) for name, bound in zip(TARGETS, bounds, strict=True) if bound is not None]
     names = [name for name, _ in given] + (["quality"] if quality is not None else [])
     if len(names) > 1:
-        raise InvalidOption(option=names[0], reason=f"it and {names[1]!r} are given; a file can keep to one only")
+        raise InvalidOption(option=names[0], reason=f"it and {names[1]!r} are both given; choose one")
     if not given:
         return None
     ((name, bound),) = given
@@ -107,31 +106,31 @@ def target_of(
 
 
 def encode_to(target: Target, images: Sequence[Image.Image], model: str, options: EncodeOptions) -> bytes:
-    """Return the file of the highest quality that keeps a size or rate, or of the lowest that reaches a PSNR.
+    """Return the file of the highest quality within a size or rate, or of the lowest that reaches a PSNR.
 
     Args:
-        target: see there.
+        target: the bound.
         images, model, options: see `nncodec.encode`.
 
     Raises:
-        InvalidOption: no quality does, or the model has none.
+        InvalidOption: no quality keeps the bound, or the model has no qualities.
         UnsupportedImage, UnknownModel, ...: see `nncodec.encode`.
     """
     plan = Encoder(model, 0, options)
     if not plan.model.traits.qualities:
-        raise InvalidOption(option=target.option, reason=f"{plan.head.name} has no qualities to choose from")
+        raise InvalidOption(option=target.option, reason=f"{plan.model_info.name} has no qualities to choose from")
     frames = plan.prepare(images)
     best: bytes | None = None
     nearest = math.inf if target.at_most else -math.inf
     low, high = 0, _BEST_QUALITY
     while low <= high:
         quality = (low + high) // 2
-        data = Encoder(model, quality, options).write(frames, images[0].info)
+        data = plan.at_quality(quality).write(frames, images[0].info)
         reached = target.measure(data, frames)
         kept = reached <= target.bound if target.at_most else reached >= target.bound
         nearest = min(nearest, reached) if target.at_most else max(nearest, reached)
         if kept:
-            best = data  # better than any before it: the search has gone on from those towards the bound
+            best = data  # the search moves towards the bound, so this is better than those before
         if kept == target.at_most:
             low = quality + 1
         else:
@@ -142,11 +141,13 @@ def encode_to(target: Target, images: Sequence[Image.Image], model: str, options
 
 
 def _psnr_db(data: bytes, frames: Frames) -> float:
-    """Return the PSNR of a file over all colour samples of all frames, as decoders return them; alpha is exact."""
+    """Return the PSNR of a decoded file over all colour samples of all frames; alpha is lossless."""
     squares = 0
     count, _, width, planes = frames.shape
-    for number, image in enumerate(frames_of(Container(data), range(count))):
-        for top in range(0, image.height, _ROWS_AT_ONCE):  # arrays of a large picture would be many times its size
+    for number, image in enumerate(decode_frames(Container(data), range(count))):
+        for top in range(
+            0, image.height, _ROWS_AT_ONCE
+        ):  # arrays of a whole large image would take many times its size
             rows = Span(top, min(top + _ROWS_AT_ONCE, image.height))
             original = frames.window(Span(number, number + 1), Area(rows, Span(0, width)))[0]
             restored = np.asarray(image.crop((0, rows.start, width, rows.stop)))

@@ -10,10 +10,10 @@ published curves, `matching` pictures at equal bytes or quality, and `report` th
 from nncodec.compare.anchors import read_anchors
 from nncodec.compare.codecs import Codec, default_codecs, open_codec
 from nncodec.compare.curves import METRICS, BdDelta, CurvePoint, bd_delta, bd_psnr, bd_rate
-from nncodec.compare.matching import MATCHED, Coded, code_at_bytes, code_at_psnr, code_at_ssim
+from nncodec.compare.matching import Coded, code_at_bytes, code_at_psnr, code_at_ssim
 from nncodec.compare.measure import Matching
 from nncodec.compare.peers import PEERS, Peer
-from nncodec.compare.results import CodecInfo, Comparison, Match, MeanPoint, Measurement, PictureInfo, Skipped
+from nncodec.compare.results import MATCHED, CodecInfo, Comparison, Match, MeanPoint, Measurement, PictureInfo, Skipped
 from nncodec.compare.study import compare
 
 __all__ = [

@@ -25,7 +25,7 @@ from nncodec.compare.results import CodecInfo
 from nncodec.errors import InvalidOption, UnknownModel
 from nncodec.options import EncodeOptions
 from nncodec.plugin import registry
-from nncodec.plugin.model_file import ModelHead
+from nncodec.plugin.model_file import ModelInfo
 
 _PILLOW = "pillow:"
 _MODEL_LADDER = tuple(range(0, 101, 10))
@@ -118,14 +118,14 @@ class _ModelCodec:
     """A model of this package."""
 
     name: str
-    head: ModelHead
+    model_info: ModelInfo
     options: EncodeOptions
 
     @property
     def info(self) -> CodecInfo:
         chosen = [f"{key} {value}" for key, value in self.options.items()]
-        label = ", ".join([self.head.name, *chosen])
-        return CodecInfo(self.name, label, ", ".join([f"id {self.head.digest[:8]}", *chosen]), learned=True)
+        label = ", ".join([self.model_info.name, *chosen])
+        return CodecInfo(self.name, label, ", ".join([f"id {self.model_info.digest[:8]}", *chosen]), learned=True)
 
     @property
     def qualities(self) -> range:
@@ -136,20 +136,20 @@ class _ModelCodec:
         return _MODEL_LADDER if self._has_qualities else self.qualities
 
     def encode(self, image: Image.Image, quality: int) -> bytes:
-        return encode(image, self.head.name, quality, **self.options)
+        return encode(image, self.model_info.name, quality, **self.options)
 
     def decode(self, data: bytes) -> Image.Image:
         return decode(data)
 
     @property
     def _has_qualities(self) -> bool:
-        return registry.open_model(self.head).traits.qualities
+        return registry.open_model(self.model_info).traits.qualities
 
 
 def _model_codec(name: str, effort: int | None) -> Codec:
     model, *settings = name.split(":")
     try:
-        head = registry.catalog().find(model)
+        model_info = registry.catalog().find(model)
     except UnknownModel as error:
         models = f"{error.installed}{error.failures}"
         reason = f"no codec is called {name!r}; peers are {', '.join(PEERS)}, {_PILLOW}FORMAT; models are {models}"
@@ -166,7 +166,7 @@ def _model_codec(name: str, effort: int | None) -> Codec:
             raise InvalidOption(option="codecs", reason=reason)
     if effort is not None:
         options.setdefault("effort", effort)
-    return _ModelCodec(name, head, options)
+    return _ModelCodec(name, model_info, options)
 
 
 @functools.cache

@@ -69,6 +69,11 @@ class BdDelta:
     dropped: int
     reason: str = ""
 
+    @property
+    def shared(self) -> tuple[float, float] | None:
+        """The values that both curves reach, from `low` to `high`; None without a shared range."""
+        return (self.low, self.high) if self.overlap > 0 else None
+
 
 def bd_rate(reference: Sequence[RatePoint], test: Sequence[RatePoint], metric: str = "psnr_db") -> float | None:
     """Return how many percent more bits `test` takes than `reference` at equal value; None without a shared range.

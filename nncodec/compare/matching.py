@@ -9,10 +9,8 @@ from PIL import Image
 
 from nncodec import metrics
 from nncodec.compare.codecs import Codec, open_codec
+from nncodec.compare.results import MATCHED
 from nncodec.errors import InvalidOption
-
-MATCHED = ("psnr", "ssim", "bytes")
-"""What can be made equal."""
 
 
 class Coded(NamedTuple):

@@ -12,7 +12,7 @@ from nncodec import metrics
 from nncodec._support.text import describe
 from nncodec.compare.codecs import Codec, open_codec
 from nncodec.compare.matching import alike, matched_quality
-from nncodec.compare.pictures import Original, Source, load
+from nncodec.compare.pictures import Original, PictureSource, load
 from nncodec.compare.results import Measurement, PictureInfo, Skipped
 from nncodec.errors import InvalidOption
 
@@ -50,14 +50,14 @@ class Plan:
 
 
 @dataclass
-class Found:
-    """What became of a picture.
+class PictureResult:
+    """All measurements of one picture.
 
     Args:
-        info: None where it could not be read.
+        info: None if the picture could not be read.
         measurements: by codec, then quality.
-        matched: a list for each of the plan's matchings.
-        notes: what was done to the picture, for people.
+        matched: one list for each of the plan's matchings.
+        notes: conversions of the picture, for people.
     """
 
     info: PictureInfo | None = None
@@ -67,22 +67,24 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-def measure_picture(source: Source, plan: Plan, advance: Callable[[], None] = lambda: None) -> Found:
-    """Measure a picture with every codec of a plan; what fails is left out and told.
+def measure_picture(source: PictureSource, plan: Plan, advance: Callable[[], None] = lambda: None) -> PictureResult:
+    """Measure a picture with every codec of a plan; failures are listed in `skipped`.
 
     Args:
-        advance: called after each codec.
+        advance: called once for each codec.
     """
-    found = Found(matched=[[] for _ in plan.matchings])
+    result = PictureResult(matched=[[] for _ in plan.matchings])
     try:
         original = load(source, max_pixels=plan.max_pixels)
     except Exception as error:  # one picture must not stop the others, whatever is wrong with it
-        found.skipped.append(Skipped(source.name, None, describe(error)))
-        return found
-    found.info = original.info
-    found.notes += original.notes
+        result.skipped.append(Skipped(source.name, None, describe(error)))
+        for _ in plan.codecs:
+            advance()
+        return result
+    result.info = original.info
+    result.notes += original.notes
     if min(original.image.size) < metrics.MS_SSIM_EDGE:
-        found.notes.append(f"an edge is below {metrics.MS_SSIM_EDGE} pixels, so there is no MS-SSIM")
+        result.notes.append(f"an edge is below {metrics.MS_SSIM_EDGE} pixels, so there is no MS-SSIM")
     targets: list[Measurement | Exception] = []
     for matching in plan.matchings:
         try:
@@ -92,11 +94,11 @@ def measure_picture(source: Source, plan: Plan, advance: Callable[[], None] = la
             targets.append(error)
     for name in plan.codecs:
         try:
-            _measure_codec(original, open_codec(name, effort=plan.effort), plan, targets, found)
+            _measure_codec(original, open_codec(name, effort=plan.effort), plan, targets, result)
         except Exception as error:  # a codec may be anyone's code
-            found.skipped.append(Skipped(source.name, name, describe(error)))
+            result.skipped.append(Skipped(source.name, name, describe(error)))
         advance()
-    return found
+    return result
 
 
 def measure(original: Original, codec: Codec, quality: int, *, timings: bool = False) -> Measurement:
@@ -132,7 +134,7 @@ def value_of(measurement: Measurement, by: str) -> float:
 
 
 def _measure_codec(
-    original: Original, codec: Codec, plan: Plan, targets: Sequence[Measurement | Exception], found: Found
+    original: Original, codec: Codec, plan: Plan, targets: Sequence[Measurement | Exception], result: PictureResult
 ) -> None:
     """Add a codec's measurements, all or none."""
     name = codec.info.name
@@ -151,8 +153,8 @@ def _measure_codec(
         wanted = value_of(target, matching.by)
         quality = matched_quality(codec, original.image, matching.by, wanted, known)
         matched.append(own.get(quality) or measure(original, codec, quality, timings=plan.timings))
-    found.measurements += own.values()
-    for group, one in zip(found.matched, matched, strict=True):
+    result.measurements += own.values()
+    for group, one in zip(result.matched, matched, strict=True):
         if one is not None:
             group.append(one)
 

@@ -13,13 +13,13 @@ from nncodec.compare.results import PictureInfo
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.metrics import SSIM_EDGE
-from nncodec.picture.reading import read_pictures
+from nncodec.picture.reading import read_picture_file
 
 _BACKGROUND = "white"
 
 
 @dataclass(frozen=True)
-class Source:
+class PictureSource:
     """Where a picture comes from.
 
     Args:
@@ -45,24 +45,24 @@ class Original:
     notes: tuple[str, ...]
 
 
-def sources_of(pictures: Mapping[str, Image.Image | Path] | Iterable[Path | str]) -> list[Source]:
+def sources_of(pictures: Mapping[str, Image.Image | Path] | Iterable[Path | str]) -> list[PictureSource]:
     """Return pictures under the names they are given, or files under theirs, longer where two would be the same.
 
     Raises:
         InvalidOption: a file is given twice.
     """
     if isinstance(pictures, Mapping):
-        return [Source(name, data) for name, data in pictures.items()]
+        return [PictureSource(name, data) for name, data in pictures.items()]
     paths = [Path(picture) for picture in pictures]
     names = [path.name for path in paths]
-    named = [Source(str(path) if names.count(path.name) > 1 else path.name, path) for path in paths]
+    named = [PictureSource(str(path) if names.count(path.name) > 1 else path.name, path) for path in paths]
     twice = next((one.name for n, one in enumerate(named) if one.name in {other.name for other in named[:n]}), None)
     if twice is not None:
         raise InvalidOption(option="pictures", reason=f"{twice} is given twice")
     return named
 
 
-def load(source: Source, *, max_pixels: int = DEFAULT_LIMITS.pixels) -> Original:
+def load(source: PictureSource, *, max_pixels: int = DEFAULT_LIMITS.pixels) -> Original:
     """Read a picture, of several frames the first, and convert it as `nncodec encode` does.
 
     It is turned upright as its EXIF says, and transparency is flattened onto white, since not every codec has it.
@@ -75,7 +75,7 @@ def load(source: Source, *, max_pixels: int = DEFAULT_LIMITS.pixels) -> Original
         image, notes = source.data.copy(), []
     else:
         with source.data.open("rb") as stream:
-            found = read_pictures(stream, frame=0, max_pixels=max_pixels, strip=True)
+            found = read_picture_file(stream, frame=0, max_pixels=max_pixels, strip=True)
         image, notes = found.frames[0], list(found.notes)
     if image.mode in ("LA", "RGBA"):
         image = _flattened(image, notes)

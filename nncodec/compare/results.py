@@ -14,6 +14,9 @@ from nncodec.errors import NncError
 SCHEMA = 1
 """Version of the stored form; a reader refuses any other."""
 
+MATCHED = ("psnr", "ssim", "bytes")
+"""What codecs can be matched by."""
+
 _T = TypeVar("_T")
 
 _UNREADABLE = "not a stored comparison: {}; store one with 'nncodec compare ... -o FILE'"
@@ -235,6 +238,8 @@ def _check(found: Comparison) -> None:
     groups = [("measurements", found.measurements)]
     for number, match in enumerate(found.matches):
         groups.append((f"matches[{number}].measurements", match.measurements))
+        if match.by not in MATCHED:
+            raise UnreadableError(f"matches[{number}] is by {match.by!r}, expected one of {', '.join(MATCHED)}")
         if match.reference not in codecs:
             raise UnreadableError(f"matches[{number}] has a reference that is not listed")
     for place, measurements in groups:

@@ -1,20 +1,20 @@
-"""Pictures through codecs: the whole comparison, in one process or several."""
+"""Run a whole comparison: every picture through every codec, in one process or several."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from nncodec._support import extras
+from nncodec._support.workers import each
 from nncodec.compare.codecs import default_codecs, open_codec
 from nncodec.compare.matching import check_matched
-from nncodec.compare.measure import Found, Matching, Plan, measure_picture
-from nncodec.compare.pictures import Source, sources_of
-from nncodec.compare.pool import each
+from nncodec.compare.measure import Matching, PictureResult, Plan, measure_picture
+from nncodec.compare.pictures import PictureSource, sources_of
 from nncodec.compare.results import Comparison, Match, Skipped
 from nncodec.compare.versions import versions
 from nncodec.errors import InvalidOption
@@ -39,24 +39,24 @@ def compare(
 ) -> Comparison:
     """Measure codecs on pictures.
 
-    Every picture is taken as `pictures.load` says, so all codecs get the same samples and no metadata. A picture or
-    codec that fails is among `Comparison.skipped`, and the rest goes on.
+    `pictures.load` prepares every picture, so all codecs get the same samples without metadata. A picture or codec
+    that fails is listed in `Comparison.skipped`, and the rest goes on.
 
     Args:
         pictures: files, or images and files by name.
-        codecs: names as `codecs.open_codec` takes them; by default the photo model and the installed peers.
-        qualities: for every codec, or by codec; where none are given, each codec's own ladder.
-        effort: of models, 0..9, where their name does not give one.
-        match: what to make equal in addition.
-        timings: measure encoding and decoding times, see `measure.TIMED_RUNS`. Takes that much longer.
-        jobs: pictures at once, each in a process; times need 1.
+        codecs: names for `codecs.open_codec`; by default the photo model and the installed peers.
+        qualities: for every codec, or by codec; by default each codec's own ladder.
+        effort: effort of models, 0..9, unless their name gives one.
+        match: also match the codecs in these ways.
+        timings: measure encoding and decoding times; takes `measure.TIMED_RUNS` + 1 times as long.
+        jobs: pictures at once, each in a worker process; timings need 1.
         max_pixels: refuse pictures with more.
-        command: how to make this comparison again, kept with it.
-        on_progress: called with steps done and steps in all. An exception that it raises stops the work.
-        on_note: called with a picture's name and a line of what was done to it, or why something is skipped.
+        command: command line that repeats this comparison, stored with it.
+        on_progress: called with steps done and steps in total. An exception that it raises stops the work.
+        on_note: called with a picture's name and a line: a conversion, or why something is skipped.
 
     Raises:
-        InvalidOption: a codec, quality or other option that does not exist.
+        InvalidOption: an unknown codec or quality, or another invalid option.
         NncError: the extra `compare` is not installed.
 
     Example:
@@ -84,19 +84,24 @@ def compare(
         if on_progress:
             on_progress(done, total)
 
-    by_number: dict[int, Found] = {}
-    with contextlib.closing(_results(sources, plan, jobs, advance)) as results:
-        for number, one in results:
-            by_number[number] = one
+    work: Callable[[PictureSource], PictureResult] = functools.partial(measure_picture, plan=plan)
+    if jobs == 1:
+        work = functools.partial(measure_picture, plan=plan, advance=lambda: advance(1))
+    by_name: dict[str, PictureResult] = {}
+    with contextlib.closing(each(work, sources, jobs)) as results:
+        for source, result in results:
+            by_name[source.name] = result
+            if jobs > 1:  # workers cannot report single steps
+                advance(len(plan.codecs))
             if on_note:
-                for note in (*one.notes, *(_told(skipped) for skipped in one.skipped)):
-                    on_note(sources[number].name, note)
-    complete = [one for _, one in sorted(by_number.items())]
+                for note in (*result.notes, *(_skip_note(skipped) for skipped in result.skipped)):
+                    on_note(source.name, note)
+    ordered = [by_name[source.name] for source in sources]
     return Comparison(
-        pictures=tuple(one.info for one in complete if one.info is not None),
+        pictures=tuple(result.info for result in ordered if result.info is not None),
         codecs=tuple(open_codec(name, effort=effort).info for name in plan.codecs),
-        measurements=tuple(measurement for one in complete for measurement in one.measurements),
-        skipped=tuple(skipped for one in complete for skipped in one.skipped),
+        measurements=tuple(measurement for result in ordered for measurement in result.measurements),
+        skipped=tuple(skipped for result in ordered for skipped in result.skipped),
         command=command,
         versions=versions(),
         matches=tuple(
@@ -104,38 +109,15 @@ def compare(
                 matching.by,
                 matching.reference,
                 matching.quality,
-                tuple(measurement for one in complete for measurement in one.matched[number]),
+                tuple(measurement for result in ordered for measurement in result.matched[number]),
             )
             for number, matching in enumerate(plan.matchings)
         ),
     )
 
 
-def _told(skipped: Skipped) -> str:
+def _skip_note(skipped: Skipped) -> str:
     return f"{skipped.codec}: {skipped.reason}" if skipped.codec else skipped.reason
-
-
-def _results(
-    sources: Sequence[Source], plan: Plan, jobs: int, advance: Callable[[int], None]
-) -> Generator[tuple[int, Found]]:
-    if jobs == 1:
-        for number, source in enumerate(sources):
-            steps = len(plan.codecs)
-
-            def step() -> None:
-                nonlocal steps
-                steps -= 1
-                advance(1)
-
-            found = measure_picture(source, plan, step)
-            if steps:
-                advance(steps)  # an unreadable picture goes through no codec
-            yield number, found
-        return
-    with contextlib.closing(each(functools.partial(measure_picture, plan=plan), sources, jobs)) as results:
-        for number, found in results:
-            advance(len(plan.codecs))
-            yield number, found
 
 
 def _plan(
@@ -146,7 +128,7 @@ def _plan(
     timings: bool,
     max_pixels: int,
 ) -> Plan:
-    """Check everything that can be wrong before the first picture is read."""
+    """Check all options before the first picture is read."""
     names = tuple(default_codecs() if codecs is None else codecs)
     if not names or len(set(names)) < len(names):
         raise InvalidOption(option="codecs", reason="give each codec once, and one at least")

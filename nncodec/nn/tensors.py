@@ -16,9 +16,9 @@ _M = TypeVar("_M", bound=nn.Module)
 _ROWS_AT_ONCE = 128
 
 
-def to_tensor(pixels: Pixels) -> Tensor:
-    """Return pixels (N, H, W, C) uint8 as float32 (N, C, H, W) in 0..1, channels last in memory."""
-    batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))  # copies views and read-only arrays
+def to_tensor(pixels: Pixels, device: torch.device | None = None) -> Tensor:
+    """Return pixels (N, H, W, C) uint8 as float32 (N, C, H, W) in 0..1, channels last in memory, on a device."""
+    batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(device)  # copies views, read-only arrays
     return batch.permute(0, 3, 1, 2).float().div_(255)
 
 

@@ -41,7 +41,7 @@ _TIFF_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PictureFile:
     """What was read from one file.
 
     Args:
@@ -62,7 +62,7 @@ def is_picture(path: Path) -> bool:
     return kind in Image.OPEN and kind not in _STUBS
 
 
-def read_pictures(stream: BinaryIO, *, frame: int | None, max_pixels: int, strip: bool) -> Pictures:
+def read_picture_file(stream: BinaryIO, *, frame: int | None, max_pixels: int, strip: bool) -> PictureFile:
     """Read the frames of a picture file.
 
     Args:
@@ -92,7 +92,7 @@ def read_pictures(stream: BinaryIO, *, frame: int | None, max_pixels: int, strip
                 notes.append("16 bits a sample are reduced to 8")
             frames, metadata = _read(image, chosen, strip, notes)
     notes += [str(one.message) for one in caught]
-    return Pictures(_alike(frames), metadata, tuple(dict.fromkeys(notes)))
+    return PictureFile(_alike(frames), metadata, tuple(dict.fromkeys(notes)))
 
 
 def upright(image: Image.Image) -> Image.Image:

@@ -1,27 +1,28 @@
-"""What is installed: plugins, architectures, models and their aliases, looked up by name or by digest."""
+"""What is installed: plugins, architectures, models and their aliases. Models are found by name or by digest."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from nncodec.errors import BadModelFile, ModelError, UnknownModel
+from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import CODEC, ENHANCER, ArchitectureSpec
-from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelHead
+from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelInfo
 
 _WITH_ARTICLE = {CODEC: "a codec", ENHANCER: "an enhancer"}
 
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """A plugin as `nncodec plugins` shows it.
+    """A plugin as `nncodec plugins` lists it.
 
     Args:
         name: its entry point.
         distribution: name and version of the package it came with.
         status: "ok", "disabled" or "failed".
         reason: why it failed.
-        architectures, models: names it contributed.
-        kinds: of each of the architectures, "codec" or "enhancer".
+        architectures, models: names it provides.
+        kinds: kind of each architecture, "codec" or "enhancer".
     """
 
     name: str
@@ -35,35 +36,35 @@ class PluginInfo:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Everything installed, as found when it was built."""
+    """Everything that was installed when the catalog was built."""
 
     plugins: tuple[PluginInfo, ...] = ()
     architectures: dict[str, ArchitectureSpec] = field(default_factory=dict)
-    models: dict[str, ModelHead] = field(default_factory=dict)
+    models: dict[str, ModelInfo] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
 
-    def find(self, name: str, kind: str | None = None) -> ModelHead:
-        """Return the model of a name or alias.
+    def find(self, name: str, kind: str | None = None) -> ModelInfo:
+        """Return the model with a name or alias.
 
         Args:
             name: or alias.
-            kind: what it must be, "codec" or "enhancer"; None for either.
+            kind: the kind it must have, "codec" or "enhancer"; None for either.
 
         Raises:
             UnknownModel: none is installed.
-            ModelError: it is of the other kind.
+            ModelError: it has the other kind.
         """
-        head = self.models.get(self.aliases.get(name, name))
-        if head is None:
+        model_info = self.models.get(self.aliases.get(name, name))
+        if model_info is None:
             raise self._unknown(name, kind)
-        return head if kind is None else self.checked(head, kind)
+        return model_info if kind is None else self.checked(model_info, kind)
 
-    def find_by_id(self, model_id: bytes, name: str | None = None, kind: str | None = CODEC) -> ModelHead:
+    def find_by_id(self, model_id: bytes, name: str | None = None, kind: str | None = CODEC) -> ModelInfo:
         """Return the model of a kind whose digest begins with `model_id`.
 
-        A file names one model to decode with and perhaps one to enhance with, and whoever made it may have named
-        either in the place of the other; so one that is of the other kind is not there.
+        A hostile file may name an enhancer as its model, or a codec as its enhancer. A model of the other kind counts
+        as not installed.
 
         Args:
             model_id: 4 to 32 bytes.
@@ -73,40 +74,53 @@ class Catalog:
         Raises:
             UnknownModel: none is installed.
         """
-        for head in self.models.values():
-            if head.id_bytes.startswith(model_id) and kind in (None, self.kind_of(head)):
-                return head
+        for model_info in self.models.values():
+            if model_info.id_bytes.startswith(model_id) and kind in (None, self.kind_of(model_info)):
+                return model_info
         raise self._unknown(f"{name} ({model_id.hex()})" if name else model_id.hex(), kind)
 
-    def kind_of(self, head: ModelHead) -> str:
+    def kind_of(self, model_info: ModelInfo) -> str:
         """Return "codec" or "enhancer"; a model whose architecture is not installed counts as a codec."""
-        spec = self.architectures.get(head.architecture)
+        spec = self.architectures.get(model_info.architecture)
         return spec.kind if spec else CODEC
 
-    def checked(self, head: ModelHead, kind: str) -> ModelHead:
-        """Return a model unless it is known to be of the other kind; raises ModelError then."""
-        if self.kind_of(head) == kind or head.architecture not in self.architectures:
-            return head
+    def guard_of(self, model_info: ModelInfo) -> PluginGuard:
+        """Return the guard for calls into the plugin that provides a model's architecture."""
+        return self.guard_of_architecture(model_info.architecture, model_info.name)
+
+    def guard_of_architecture(self, architecture: str, model: str = "") -> PluginGuard:
+        """Return the guard for calls into the plugin that provides an architecture, for a model if one is named."""
+        for plugin in self.plugins:
+            if architecture in plugin.architectures:
+                return PluginGuard(plugin.name, plugin.distribution, model)
+        return PluginGuard(architecture, "", model)
+
+    def checked(self, model_info: ModelInfo, kind: str) -> ModelInfo:
+        """Return a model unless it is known to have the other kind; raises ModelError then."""
+        if self.kind_of(model_info) == kind or model_info.architecture not in self.architectures:
+            return model_info
         of_kind = [name for name in sorted(self.models) if self.kind_of(self.models[name]) == kind]
         aliases = [alias for alias in sorted(self.aliases) if self.aliases[alias] in of_kind]
-        what = "enhances pictures and codes none" if kind == CODEC else "is a codec and enhances no pictures"
-        such = "".join(f" such as {name}" for name in [*aliases, *of_kind][:1])
-        raise ModelError(detail=f"{head.name} {what}; choose {_WITH_ARTICLE[kind]}{such}")
+        is_other = "is an enhancer, not a codec" if kind == CODEC else "is a codec, not an enhancer"
+        example = "".join(f" such as {name}" for name in [*aliases, *of_kind][:1])
+        raise ModelError(detail=f"{model_info.name} {is_other}; choose {_WITH_ARTICLE[kind]}{example}")
 
     def _unknown(self, wanted: str, kind: str | None) -> UnknownModel:
-        off = [f"plugin {plugin.name!r} (switched off)" for plugin in self.plugins if plugin.status == "disabled"]
-        missing = "; ".join([*self.failures, *off])
+        disabled = [f"plugin {plugin.name!r} (disabled)" for plugin in self.plugins if plugin.status == "disabled"]
+        missing = "; ".join([*self.failures, *disabled])
         failures = f"; not available: {missing}" if missing else ""
-        listed = [name for name, head in sorted(self.models.items()) if kind is None or self.kind_of(head) == kind]
-        what = ENHANCER if kind == ENHANCER else "model"
-        return UnknownModel(wanted=wanted, installed=", ".join(listed) or "none", failures=failures, kind=what)
+        of_kind = [name for name in sorted(self.models) if kind is None or self.kind_of(self.models[name]) == kind]
+        noun = ENHANCER if kind == ENHANCER else "model"
+        return UnknownModel(wanted=wanted, installed=", ".join(of_kind) or "none", failures=failures, kind=noun)
 
 
-def refuse_clash(head: ModelHead, installed: Catalog) -> None:
+def refuse_clash(model_info: ModelInfo, installed: Catalog) -> None:
+    """Raise BadModelFile if a model's digest, the beginning of it, or its name is taken."""
+    path = model_info.path
     for other in installed.models.values():
-        if other.digest == head.digest:
-            raise BadModelFile(path=head.path, reason=f"it is already installed as {other.name!r}")
-        if other.id_bytes[:SHORT_ID_BYTES] == head.id_bytes[:SHORT_ID_BYTES]:
-            raise BadModelFile(path=head.path, reason=f"its digest begins like that of {other.name!r}; train it again")
-        if other.name == head.name or head.name in installed.aliases:
-            raise BadModelFile(path=head.path, reason=f"a model named {head.name!r} is already installed")
+        if other.digest == model_info.digest:
+            raise BadModelFile(path=path, reason=f"it is already installed as {other.name!r}")
+        if other.id_bytes[:SHORT_ID_BYTES] == model_info.id_bytes[:SHORT_ID_BYTES]:
+            raise BadModelFile(path=path, reason=f"its digest begins like that of {other.name!r}; train it again")
+        if other.name == model_info.name or model_info.name in installed.aliases:
+            raise BadModelFile(path=path, reason=f"a model named {model_info.name!r} is already installed")

@@ -1,4 +1,4 @@
-"""Finds plugins by their entry points and the user's own models, each by itself: a faulty one never breaks the rest."""
+"""Finds plugins by their entry points, and the user's own models. One that fails never breaks the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nncodec.errors import NncError, PluginError, first_line
 from nncodec.plugin import hooks
 from nncodec.plugin.catalog import Catalog, PluginInfo, refuse_clash
 from nncodec.plugin.hooks import KINDS, ArchitectureSpec, ModelSpec
-from nncodec.plugin.model_file import read_head
+from nncodec.plugin.model_file import read_model_info
 
 ENTRY_POINT_GROUP = "nncodec"
 MODELS_VARIABLE = "NNCODEC_MODELS"
@@ -22,16 +22,16 @@ DISABLED_VARIABLE = "NNCODEC_DISABLED_PLUGINS"
 
 
 def models_folder() -> Path:
-    """Return where the user's own models live: $NNCODEC_MODELS, or the platform's data directory."""
+    """Return the folder of the user's own models: $NNCODEC_MODELS, or one in the platform's data directory."""
     chosen = os.environ.get(MODELS_VARIABLE)
     return Path(chosen) if chosen else Path(platformdirs.user_data_dir("nncodec", appauthor=False)) / "models"
 
 
 def build_catalog(entry_points: Iterable[importlib.metadata.EntryPoint]) -> Catalog:
-    """Load every plugin by itself and return what all of them and the user's folder provide.
+    """Load each plugin separately and return what all of them and the user's folder provide.
 
     Args:
-        entry_points: of the group `nncodec`; names in $NNCODEC_DISABLED_PLUGINS (comma-separated) are skipped.
+        entry_points: of the group `nncodec`; those named in $NNCODEC_DISABLED_PLUGINS (comma-separated) are skipped.
     """
     disabled = {name.strip() for name in os.environ.get(DISABLED_VARIABLE, "").split(",")}
     draft = Catalog()
@@ -43,7 +43,7 @@ def build_catalog(entry_points: Iterable[importlib.metadata.EntryPoint]) -> Cata
             continue
         try:
             addition = _load_plugin(entry_point, draft)
-        except (Exception, SystemExit) as error:  # a third party's code: anything can happen
+        except (Exception, SystemExit) as error:  # third-party code: anything can happen
             plugins.append(PluginInfo(entry_point.name, origin, "failed", _describe(error)))
             continue
         draft.architectures.update(addition.architectures)
@@ -58,7 +58,7 @@ def build_catalog(entry_points: Iterable[importlib.metadata.EntryPoint]) -> Cata
 
 
 def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> Catalog:
-    """Ask one plugin for everything, and check it against what is there; nothing is changed unless all is well."""
+    """Return all that one plugin provides, checked against the draft, which stays unchanged; raise if it is unsound."""
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
     plugin = entry_point.load()
@@ -73,7 +73,7 @@ def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> 
                 raise PluginError(plugin=entry_point.name, reason=f"{spec!r:.80} is not an ArchitectureSpec of names")
             if spec.kind not in KINDS:
                 kinds = " or ".join(map(repr, KINDS))
-                reason = f"architecture {spec.name!r} is of the kind {spec.kind!r:.40}; a kind is {kinds}"
+                reason = f"architecture {spec.name!r} has the kind {spec.kind!r:.40}; a kind is {kinds}"
                 raise PluginError(plugin=entry_point.name, reason=reason)
             if spec.name in draft.architectures or spec.name in addition.architectures:
                 raise PluginError(plugin=entry_point.name, reason=f"architecture {spec.name!r} is already provided")
@@ -84,12 +84,13 @@ def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> 
                 raise PluginError(
                     plugin=entry_point.name, reason=f"{spec!r:.80} is not a ModelSpec with a tuple of aliases"
                 )
-            head = read_head(Path(spec.path))
-            if head.name != spec.name:
-                raise PluginError(plugin=entry_point.name, reason=f"{spec.path} holds {head.name!r}, not {spec.name!r}")
+            model_info = read_model_info(Path(spec.path))
+            if model_info.name != spec.name:
+                reason = f"{spec.path} holds {model_info.name!r}, not {spec.name!r}"
+                raise PluginError(plugin=entry_point.name, reason=reason)
             for known in (draft, addition):
-                refuse_clash(head, known)
-            addition.models[spec.name] = head
+                refuse_clash(model_info, known)
+            addition.models[spec.name] = model_info
             for alias in spec.aliases:
                 if any(alias in known.aliases or alias in known.models for known in (draft, addition)):
                     raise PluginError(plugin=entry_point.name, reason=f"the name {alias!r} is already taken")
@@ -98,17 +99,17 @@ def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> 
 
 
 def _add_user_models(draft: Catalog) -> list[str]:
-    """Add the models of the user's folder to the draft and return what could not be added."""
+    """Add the models of the user's folder to the draft and return a message for each that cannot be added."""
     failures = []
     folder = models_folder()
     for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else []:
         try:
-            head = read_head(path)
-            refuse_clash(head, draft)
+            model_info = read_model_info(path)
+            refuse_clash(model_info, draft)
         except NncError as error:
             failures.append(f"model file {path.name} ({error})")
             continue
-        draft.models[head.name] = head
+        draft.models[model_info.name] = model_info
     return failures
 
 

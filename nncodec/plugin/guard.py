@@ -1,8 +1,9 @@
-"""Calls into a plugin's own code, which may raise anything."""
+"""Calls into a plugin's own code, which may raise anything; errors name the plugin and the model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from nncodec.errors import NncError, PluginError, first_line
@@ -11,11 +12,33 @@ _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
 
-def run_plugin(plugin: str, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Return `call(...)`, with whatever a plugin's own code raises turned into PluginError."""
-    try:
-        return call(*args, **kwargs)
-    except (NncError, MemoryError):
-        raise
-    except Exception as error:  # a third party's code: anything can happen
-        raise PluginError(plugin=plugin, reason=f"{type(error).__name__}: {first_line(error)}") from error
+@dataclass(frozen=True)
+class PluginGuard:
+    """Runs the code of one plugin, for one model.
+
+    Args:
+        plugin: its entry point, as `nncodec plugins` lists it.
+        distribution: name and version of the package it came with; may be empty.
+        model: the model that the code is called for; may be empty.
+    """
+
+    plugin: str
+    distribution: str = ""
+    model: str = ""
+
+    def run(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Return `call(...)`; an exception of the plugin's own becomes PluginError."""
+        try:
+            return call(*args, **kwargs)
+        except (NncError, MemoryError):
+            raise
+        except Exception as error:  # third-party code: anything can happen
+            raise self.error(f"{type(error).__name__}: {first_line(error)}") from error
+
+    def error(self, reason: str) -> PluginError:
+        """Return the error that says what this plugin did wrong."""
+        return PluginError(plugin=self.plugin, distribution=self.distribution, model=self.model, reason=reason)
+
+
+UNKNOWN_PLUGIN = PluginGuard("unknown")
+"""For code that runs outside any installed model, such as an entropy model in a test."""

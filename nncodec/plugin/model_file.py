@@ -42,16 +42,16 @@ _NUMPY_TYPES = {f"{kind[0].lower()}{size}" for kind, size in _DTYPE_BYTES.items(
 
 
 @dataclass(frozen=True)
-class ModelHead:
-    """What a model file says of itself: read without its tensors.
+class ModelInfo:
+    """What a model file says about itself, without its tensors.
 
     Args:
         architecture: name of the architecture that builds it.
-        config: that architecture's own settings.
+        config: parameters of the architecture.
         name: `plugin/model`, or a bare name for a user's own.
-        card: provenance, licence, training data, measured quality; free form.
+        card: provenance, licence, training data, measured quality; in free form.
         digest: SHA-256, hex, over architecture, config and tensors.
-        path: where it was read, for messages.
+        path: where it was read.
     """
 
     architecture: str
@@ -63,26 +63,26 @@ class ModelHead:
 
     @property
     def id_bytes(self) -> bytes:
-        """The digest as bytes; files carry its beginning."""
+        """The digest as bytes; `.nnc` files carry the first few."""
         return bytes.fromhex(self.digest)
 
 
 @dataclass(frozen=True)
-class ModelFile(ModelHead):
-    """A model file in memory: what it says, and its tensors as NumPy arrays."""
+class ModelFile(ModelInfo):
+    """A model file in memory, with its tensors as NumPy arrays."""
 
     tensors: Tensors = field(default_factory=dict, repr=False, compare=False)
 
 
 def is_model_name(name: str) -> bool:
-    """Whether a model can be called this: lower-case `plugin/model` or a bare name."""
+    """Return whether a text is a model name: lower-case `plugin/model` or a bare name."""
     return bool(_NAME_PATTERN.fullmatch(name)) and len(name) <= MAX_NAME
 
 
 def digest_of(architecture: str, config: Mapping[str, Any], tensors: Tensors) -> str:
     """Return the identity of a model: SHA-256 over architecture, config and the tensors in name order.
 
-    The card is left out, so it can be mended without making old files undecodable.
+    The card is left out, so it can be corrected while old files stay decodable.
     """
     state = hashlib.sha256()
     state.update(_canonical_json({"architecture": architecture, "config": config}).encode())
@@ -120,53 +120,53 @@ def write_model(
     return ModelFile(architecture, config, name, card, digest, path, contiguous)
 
 
-def read_head(path: Path) -> ModelHead:
-    """Read what a model file says of itself; a few kilobytes, no tensors.
+def read_model_info(path: Path) -> ModelInfo:
+    """Read a model file without its tensors, a few kilobytes.
 
     Raises:
-        BadModelFile: the file cannot be read, or breaks a bound of this module.
+        BadModelFile: the file cannot be read, or exceeds a bound of this module.
     """
     header = _read_safetensors_header(path)
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict):
         raise BadModelFile(path=path, reason="it carries no nncodec metadata")
-    facts = {}
+    entries = {}
     for key in _METADATA_KEYS:
         value = metadata.get(f"nncodec.{key}")
         if not isinstance(value, str):
             raise BadModelFile(path=path, reason=f"its metadata lacks nncodec.{key}")
-        facts[key] = value
-    config, card = (_json_object(path, key, facts[key]) for key in ("config", "card"))
-    if not is_model_name(facts["name"]):
+        entries[key] = value
+    config, card = (_json_object(path, key, entries[key]) for key in ("config", "card"))
+    if not is_model_name(entries["name"]):
         raise BadModelFile(path=path, reason="its name is not lower-case 'plugin/model' or 'model'")
-    if not re.fullmatch(rf"[0-9a-f]{{{DIGEST_HEX}}}", facts["digest"]):
+    if not re.fullmatch(rf"[0-9a-f]{{{DIGEST_HEX}}}", entries["digest"]):
         raise BadModelFile(path=path, reason="its digest is not 64 hexadecimal digits")
-    if not _NAME_PATTERN.fullmatch(facts["architecture"]) or len(facts["architecture"]) > MAX_NAME:
+    if not _NAME_PATTERN.fullmatch(entries["architecture"]) or len(entries["architecture"]) > MAX_NAME:
         raise BadModelFile(path=path, reason="its architecture is not a lower-case name")
-    return ModelHead(facts["architecture"], config, facts["name"], card, facts["digest"], path)
+    return ModelInfo(entries["architecture"], config, entries["name"], card, entries["digest"], path)
 
 
 def read_model(path: Path) -> ModelFile:
     """Read a whole model file and verify its digest.
 
     Raises:
-        BadModelFile: see `read_head`.
-        WeightsMismatch: the tensors are not those the digest was made of.
+        BadModelFile: see `read_model_info`.
+        WeightsMismatch: the tensors do not match the digest.
     """
-    head = read_head(path)
+    info = read_model_info(path)
     try:
         tensors = load_safetensors(path.read_bytes())
-        found = digest_of(head.architecture, head.config, tensors)
+        digest = digest_of(info.architecture, info.config, tensors)
     except (OSError, SafetensorError, ValueError, KeyError, RecursionError) as error:
         raise BadModelFile(path=path, reason=first_line(error)) from error
-    if found != head.digest:
-        raise WeightsMismatch(name=head.name, expected=head.digest[:16], found=found[:16])
-    return ModelFile(head.architecture, head.config, head.name, head.card, head.digest, path, tensors)
+    if digest != info.digest:
+        raise WeightsMismatch(name=info.name, expected=info.digest[:16], found=digest[:16])
+    return ModelFile(info.architecture, info.config, info.name, info.card, info.digest, path, tensors)
 
 
 def _read_safetensors_header(path: Path) -> dict[str, Any]:
-    # The safetensors library checks offsets and overlaps when the tensors are loaded. What is checked here comes
-    # first and bounds what that may cost: file size, header size, number, type and size of tensors.
+    # The safetensors library checks offsets and overlaps when it loads the tensors. These checks come first and bound
+    # what loading may cost: file size, header size, number, type and size of tensors.
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:

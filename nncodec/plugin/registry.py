@@ -1,23 +1,22 @@
-"""The installed models of this process: looked up in a catalog that is built once, opened, installed and removed."""
+"""Opens, installs and removes models. The catalog of what is installed is built once per process."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import importlib.metadata
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TypeVar
 
-from nncodec.errors import BadModelFile, ModelError, NncError, PluginError, WeightsMismatch, first_line
+from nncodec._support.files import replacing
+from nncodec.errors import BadModelFile, ModelError, NncError, WeightsMismatch, first_line
 from nncodec.plugin.catalog import Catalog, refuse_clash
 from nncodec.plugin.codec import CodecModel
 from nncodec.plugin.discovery import ENTRY_POINT_GROUP, build_catalog, models_folder
 from nncodec.plugin.enhancer import EnhancerModel
 from nncodec.plugin.hooks import CODEC, ENHANCER, ArchitectureSpec
-from nncodec.plugin.model_file import ModelFile, ModelHead, read_head, read_model
+from nncodec.plugin.model_file import ModelFile, ModelInfo, read_model, read_model_info
 
 _OPEN_MODELS = 4
 _T = TypeVar("_T")
@@ -30,50 +29,51 @@ def catalog() -> Catalog:
 
 
 def refresh() -> None:
-    """Forget the catalog and all open models: the next look-up sees what was installed since."""
+    """Forget the catalog and all open models; the next look-up finds what was installed since."""
     catalog.cache_clear()
     _open_by_digest.cache_clear()
 
 
-def open_model(name_or_head: str | ModelHead) -> CodecModel:
-    """Return a codec's model ready for use, loading its weights on first use and keeping the last few open.
+def open_model(name_or_info: str | ModelInfo) -> CodecModel:
+    """Return a codec ready for use. Its weights are loaded on first use; the last few models stay open.
 
     Raises:
         UnknownModel, BadModelFile, WeightsMismatch, PluginError: see errors.py.
-        ModelError: it is an enhancer.
+        ModelError: the model is an enhancer.
     """
-    return _open(name_or_head, CODEC, CodecModel)  # type: ignore[type-abstract]
+    return _open(name_or_info, CODEC, CodecModel)  # type: ignore[type-abstract]
 
 
-def open_enhancer(name_or_head: str | ModelHead) -> EnhancerModel:
+def open_enhancer(name_or_info: str | ModelInfo) -> EnhancerModel:
     """Return an enhancer ready for use; see `open_model`.
 
     Raises:
         UnknownModel, BadModelFile, WeightsMismatch, PluginError: see errors.py.
-        ModelError: it is a codec.
+        ModelError: the model is a codec.
     """
-    return _open(name_or_head, ENHANCER, EnhancerModel)  # type: ignore[type-abstract]
+    return _open(name_or_info, ENHANCER, EnhancerModel)  # type: ignore[type-abstract]
 
 
-def _open(name_or_head: str | ModelHead, kind: str, base: type[_T]) -> _T:
+def _open(name_or_info: str | ModelInfo, kind: str, base: type[_T]) -> _T:
     installed = catalog()
-    if isinstance(name_or_head, str):
-        head = installed.find(name_or_head, kind)
+    if isinstance(name_or_info, str):
+        model_info = installed.find(name_or_info, kind)
     else:
-        head = installed.checked(name_or_head, kind)
-    model = _open_by_digest(head.digest)
+        model_info = installed.checked(name_or_info, kind)
+    model = _open_by_digest(model_info.digest)
     if not isinstance(model, base):
-        raise PluginError(plugin=head.architecture, reason=f"it made a {type(model).__name__} of {head.name}")
+        reason = f"{type(model).__name__}, which it returned, is not a {base.__name__} subclass"
+        raise installed.guard_of(model_info).error(reason)
     return model
 
 
 @functools.lru_cache(maxsize=_OPEN_MODELS)
 def _open_by_digest(digest: str) -> CodecModel | EnhancerModel:
     installed = catalog()
-    head = installed.find_by_id(bytes.fromhex(digest), kind=None)
-    model_file = read_model(head.path)
+    model_info = installed.find_by_id(bytes.fromhex(digest), kind=None)
+    model_file = read_model(model_info.path)
     if model_file.digest != digest:  # the file was replaced since the catalog was built
-        raise WeightsMismatch(name=head.name, expected=digest[:16], found=model_file.digest[:16])
+        raise WeightsMismatch(name=model_info.name, expected=digest[:16], found=model_file.digest[:16])
     return build_model(model_file)
 
 
@@ -88,61 +88,67 @@ def build_model(model_file: ModelFile) -> CodecModel | EnhancerModel:
         reason = f"no installed plugin provides architecture {model_file.architecture!r}"
         raise BadModelFile(path=model_file.path, reason=reason)
     base: type[CodecModel | EnhancerModel] = EnhancerModel if spec.kind == ENHANCER else CodecModel
-    architecture = resolve(spec, spec.reference, base)
+    architecture = resolve(spec, spec.reference, base, model_file.name)
     try:
         return architecture.from_file(model_file)
     except NncError:
         raise
-    except Exception as error:  # a third party's code on an untrusted file: anything can happen
+    except Exception as error:  # third-party code on an untrusted file: anything can happen
         raise BadModelFile(path=model_file.path, reason=f"{type(error).__name__}: {first_line(error)}") from error
 
 
-def resolve(spec: ArchitectureSpec, reference: str, base: type[_T]) -> type[_T]:
+def resolve(spec: ArchitectureSpec, reference: str, base: type[_T], model: str = "") -> type[_T]:
+    """Import what a reference of an architecture points to.
+
+    Args:
+        spec: the architecture.
+        reference: `"module:attribute"`, one of the spec's.
+        base: the class that it must be a subclass of.
+        model: the model it is needed for, for messages.
+
+    Raises:
+        PluginError: it cannot be imported, or is something else.
+    """
+    guard = catalog().guard_of_architecture(spec.name, model)
     module, _, attribute = reference.partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # a third party's code: anything can happen
-        raise PluginError(plugin=spec.name, reason=f"{type(error).__name__}: {first_line(error)}") from error
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise PluginError(plugin=spec.name, reason=f"{reference} is not a {base.__name__} subclass")
-    return found
+        target = getattr(importlib.import_module(module), attribute)
+    except (Exception, SystemExit) as error:  # third-party code: anything can happen
+        raise guard.error(f"{reference}: {type(error).__name__}: {first_line(error)}") from error
+    if not (isinstance(target, type) and issubclass(target, base)):
+        raise guard.error(f"{reference} is not a {base.__name__} subclass")
+    return target
 
 
-def install_model(path: Path) -> ModelHead:
-    """Copy a model file into the user's model folder, so that its name and its files resolve.
+def install_model(path: Path) -> ModelInfo:
+    """Copy a model file into the user's model folder, so that its name and the files made with it resolve.
 
     Raises:
         BadModelFile: the file is unusable, or its name or the first four bytes of its digest are taken.
         WeightsMismatch: its tensors are not those of its digest.
     """
-    head: ModelHead = read_model(path)
+    model_info: ModelInfo = read_model(path)
     installed = catalog()
-    refuse_clash(head, installed)
-    folder = models_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{head.name.replace('/', '+')}.safetensors"  # no name has a plus, so no two share a file
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".partial")
-    os.close(handle)
-    try:
+    refuse_clash(model_info, installed)
+    target = (
+        models_folder() / f"{model_info.name.replace('/', '+')}.safetensors"
+    )  # no name holds a plus, so no two share a file
+    with replacing(target) as temporary:
         shutil.copyfile(path, temporary)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
     refresh()
-    return read_head(target)
+    return read_model_info(target)
 
 
 def remove_model(name: str) -> Path:
-    """Delete one of the user's own models and return where it was.
+    """Delete one of the user's own models and return its former path.
 
     Raises:
         UnknownModel: no model has this name.
         ModelError: it ships with a plugin.
     """
-    head = catalog().find(name)
-    if head.path.parent != models_folder():
-        raise ModelError(detail=f"{head.name} ships with a plugin; uninstall that package instead")
-    head.path.unlink()
+    model_info = catalog().find(name)
+    if model_info.path.parent != models_folder():
+        raise ModelError(detail=f"{model_info.name} ships with a plugin; uninstall that package instead")
+    model_info.path.unlink()
     refresh()
-    return head.path
+    return model_info.path

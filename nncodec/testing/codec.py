@@ -224,13 +224,13 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
     def test_files_of_a_batch_decode_to_what_synthesis_gives(self) -> None:
         """Pictures of a batch are analysed and quantized together, and coded apart."""
         pixels = self._pixels(3)
-        files = nncodec.encode_batch(images_of(pixels), self.head.name, 50)
+        files = nncodec.encode_batch(images_of(pixels), self.model_info.name, 50)
         restored = self._restored(pixels)
         for data, expected in zip(files, restored, strict=True):
             assert_close(arrays([nncodec.decode(data)])[0], expected, "a file of a batch and the model")
 
     def test_a_file_names_the_model(self) -> None:
-        assert nncodec.inspect(self._encode(self._pixels(1))).model == self.head.name
+        assert nncodec.inspect(self._encode(self._pixels(1))).model == self.model_info.name
 
     def test_encoding_twice_gives_the_same_bytes(self) -> None:
         pixels = self._pixels(2)

@@ -1,18 +1,20 @@
-"""The contract tests that the author of an enhancer inherits; `nncodec.testing` says how."""
+"""The contract tests that the author of an enhancer inherits; see `nncodec.testing`."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 from PIL import Image
 
 import nncodec
-from nncodec.coding import enhancing
+from nncodec.coding.enhancing import WINDOW_EDGE, Enhancement
+from nncodec.picture.area import Area, Span
 from nncodec.plugin import registry
 from nncodec.plugin.enhancer import EnhancerModel
 from nncodec.plugin.latents import Pixels
-from nncodec.plugin.model_file import ModelHead
+from nncodec.plugin.model_file import ModelInfo
 from nncodec.testing.model_file import ModelFileContract
 from nncodec.testing.support import assert_close, images_of, pictures
 
@@ -22,15 +24,15 @@ _MOST_FACTOR = 16
 
 
 class EnhancerContract(ModelFileContract):
-    """What core relies on in every enhancer; subclass it and name one, see `FileUnderTest`."""
+    """What core relies on in every enhancer; subclass it and name a model, see `FileUnderTest`."""
 
     model: ClassVar[EnhancerModel]
 
     @classmethod
-    def _open(cls, name_or_head: str | ModelHead) -> EnhancerModel:
-        return registry.open_enhancer(name_or_head)
+    def _open(cls, name_or_info: str | ModelInfo) -> EnhancerModel:
+        return registry.open_enhancer(name_or_info)
 
-    # --- what it says of itself -----------------------------------------------------------------------------------
+    # --- traits -----------------------------------------------------------------------------------------------
 
     def test_traits_are_consistent(self) -> None:
         traits = self.model.traits
@@ -38,14 +40,14 @@ class EnhancerContract(ModelFileContract):
         assert traits.multiple >= 1, "multiple is not positive"
         assert traits.halo >= 0, "halo is negative"
         assert traits.halo % traits.multiple == 0, f"halo {traits.halo} is not a multiple of {traits.multiple}"
-        edge = enhancing.WINDOW_EDGE
-        assert traits.factor * max(traits.halo, traits.multiple) <= edge, f"multiple or halo exceeds {edge} pixels"
+        window = traits.factor * max(traits.halo, traits.multiple)
+        assert window <= WINDOW_EDGE, f"multiple or halo exceeds {WINDOW_EDGE} pixels"
 
     def test_strength_means_what_the_traits_say(self) -> None:
         pixels = self._noise(1)
         faithful, detailed = (self.model.enhance(pixels, strength) for strength in (0.0, 1.0))
         if self.model.traits.strengths:
-            assert not np.array_equal(faithful, detailed), "it declares strengths, and has none"
+            assert not np.array_equal(faithful, detailed), "it declares strengths, but has none"
         else:
             assert np.array_equal(faithful, detailed), "it declares no strengths, but has them"
 
@@ -54,9 +56,9 @@ class EnhancerContract(ModelFileContract):
     def test_it_returns_pixels_of_the_declared_size(self) -> None:
         for pixels in (self._pixels(1), self._pixels(3), np.zeros_like(self._pixels(1)), self._noise(2)):
             for strength in _STRENGTHS:
-                found = self.model.enhance(pixels, strength)
-                assert found.dtype == np.uint8, f"it returned {found.dtype}"
-                assert found.shape == self._larger(pixels), f"it returned {found.shape} for {pixels.shape}"
+                result = self.model.enhance(pixels, strength)
+                assert result.dtype == np.uint8, f"it returned {result.dtype}"
+                assert result.shape == self._larger(pixels), f"it returned {result.shape} for {pixels.shape}"
 
     def test_a_picture_does_not_depend_on_its_batch(self) -> None:
         pixels = self._pixels(3)
@@ -78,19 +80,19 @@ class EnhancerContract(ModelFileContract):
         view = np.repeat(pixels, 2, axis=2)[:, :, ::2]
         assert_close(self.model.enhance(view, 0.5), expected, "views and arrays")
         assert np.array_equal(view, pixels), "it writes into the caller's pixels"
-        # Grey pictures come as three times the same plane, which nobody may write to.
+        # Core passes a grey image as a read-only view, three times the same plane.
         grey = np.broadcast_to(pixels[..., :1], pixels.shape)
         assert_close(self.model.enhance(grey, 0.5), self.model.enhance(grey.copy(), 0.5), "grey views and arrays")
 
     # --- tiles ----------------------------------------------------------------------------------------------------
 
     def test_tiles_and_whole_agree(self) -> None:
-        """The declared halo is as large as what a tile depends on."""
+        """A tile depends on nothing beyond the declared halo."""
         traits = self.model.traits
         edge = max(16, traits.halo, traits.multiple)
         long, short = 3 * edge + 2 * traits.halo + 5, max(17, traits.multiple + 1)
         for height, width in ((long, short), (short, long)):
-            # Noise, so that whatever reaches too far shows.
+            # In noise, every pixel that reaches too far shows.
             (image,) = images_of(np.random.default_rng(1).integers(0, 256, (1, height, width, 3), np.uint8))
             for strength in (0.0, 1.0):
                 whole, windows = self._in_windows(image, strength, 1 << 20)
@@ -99,14 +101,13 @@ class EnhancerContract(ModelFileContract):
                 assert_close(tiled, whole, f"tiles and the whole at strength {strength}")
 
     def _in_windows(self, image: Image.Image, strength: float, edge: int) -> tuple[Pixels, int]:
-        """Return a picture enhanced in windows of no more than this edge, where that is possible, and their number."""
-        seen: list[int] = []
-        usual, enhancing.WINDOW_EDGE = enhancing.WINDOW_EDGE, edge
-        try:
-            found = nncodec.enhance(image, self.head.name, strength=strength, on_progress=lambda _, n: seen.append(n))
-        finally:
-            enhancing.WINDOW_EDGE = usual
-        return np.asarray(found)[None], len(seen)
+        """Return a picture enhanced in windows of at most this edge, if possible, and the number of windows."""
+        windows: list[int] = []
+        enhancement = replace(Enhancement.of(self.model_info, strength), window_edge=edge)
+        whole = Area(Span(0, image.height), Span(0, image.width))
+        wanted = whole.scaled(enhancement.factor)
+        enhanced = enhancement.apply(image, whole, wanted, whole, lambda done, _: windows.append(done))
+        return np.asarray(enhanced)[None], len(windows)
 
     # --- pictures -------------------------------------------------------------------------------------------------
 
@@ -115,16 +116,16 @@ class EnhancerContract(ModelFileContract):
         for height, width in (*_ODD_SIZES, self._size()):
             for mode in ("L", "LA", "RGB", "RGBA"):
                 image = images_of(pictures(1, height, width, 3))[0].convert(mode)
-                larger = nncodec.enhance(image, self.head.name)
+                larger = nncodec.enhance(image, self.model_info.name)
                 assert (larger.mode, larger.size) == (mode, (factor * width, factor * height))
 
     def test_a_picture_goes_through_as_the_model_has_it(self) -> None:
         pixels = self._pixels(1)
         for strength in _STRENGTHS if self.model.traits.strengths else (0.0,):
-            larger = nncodec.enhance(images_of(pixels)[0], self.head.name, strength=strength)
+            larger = nncodec.enhance(images_of(pixels)[0], self.model_info.name, strength=strength)
             assert_close(np.asarray(larger)[None], self.model.enhance(pixels, strength), "picture and model")
 
-    # --- what to test with ----------------------------------------------------------------------------------------
+    # --- test pictures --------------------------------------------------------------------------------------------
 
     def _size(self) -> tuple[int, int]:
         multiple = self.model.traits.multiple

@@ -14,26 +14,26 @@ class ModelFileContract(FileUnderTest):
 
     def test_the_model_is_found_by_the_beginning_of_its_digest(self) -> None:
         catalog = registry.catalog()
-        found = catalog.find_by_id(self.head.id_bytes[:SHORT_ID_BYTES], kind=catalog.kind_of(self.head))
-        assert found == self.head
-        assert read_model(found.path).digest == self.head.digest
+        found = catalog.find_by_id(self.model_info.id_bytes[:SHORT_ID_BYTES], kind=catalog.kind_of(self.model_info))
+        assert found == self.model_info
+        assert read_model(found.path).digest == self.model_info.digest
 
     def test_a_model_file_that_lacks_a_tensor_is_refused(self) -> None:
-        tensors = read_model(self.head.path).tensors
+        tensors = read_model(self.model_info.path).tensors
         for name in some(sorted(tensors)):
             altered = {other: value for other, value in tensors.items() if other != name}
-            assert not self._opens(self.head.config, altered), f"it opens without tensor {name!r}"
+            assert not self._opens(self.model_info.config, altered), f"it opens without tensor {name!r}"
 
     def test_a_model_file_with_a_tensor_of_another_shape_is_refused(self) -> None:
-        tensors = read_model(self.head.path).tensors
+        tensors = read_model(self.model_info.path).tensors
         for name in some(sorted(tensors)):
             altered = {**tensors, name: tensors[name][None]}
-            assert not self._opens(self.head.config, altered), f"it opens with another shape of tensor {name!r}"
+            assert not self._opens(self.model_info.config, altered), f"it opens with another shape of tensor {name!r}"
 
     def test_a_hostile_config_opens_or_is_refused(self) -> None:
         """Whatever the config says, the model opens or BadModelFile is raised: nothing else, and no endless work."""
-        tensors = read_model(self.head.path).tensors
-        config = dict(self.head.config)
+        tensors = read_model(self.model_info.path).tensors
+        config = dict(self.model_info.config)
         self._opens({}, tensors)
         self._opens({**config, "unheard_of": 1}, tensors)
         for key in config:

@@ -24,7 +24,7 @@ from nncodec.plugin import discovery, registry
 from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
 from nncodec.plugin.entropy import NOT_CODED, EntropyModel
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
-from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelHead, Tensors, read_head, write_model
+from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelInfo, Tensors, read_model_info, write_model
 
 _P = ParamSpec("_P")
 
@@ -42,14 +42,14 @@ class FileUnderTest:
 
     model_name: ClassVar[str] = ""
 
-    head: ClassVar[ModelHead]
+    model_info: ClassVar[ModelInfo]
     model: ClassVar[Any]
     _opened: ClassVar[contextlib.ExitStack]
 
     @classmethod
-    def _open(cls, name_or_head: str | ModelHead) -> Any:
+    def _open(cls, name_or_info: str | ModelInfo) -> Any:
         """Return it ready for use; a codec's model, unless a subclass is for another kind."""
-        return registry.open_model(name_or_head)
+        return registry.open_model(name_or_info)
 
     @classmethod
     def write_model(cls, folder: Path) -> None:
@@ -64,9 +64,9 @@ class FileUnderTest:
             written = next(iter(folder.glob("*.safetensors")), None)
             if written is not None:
                 opened.enter_context(models_folder(folder))
-            name = cls.model_name or (read_head(written).name if written else "")
-            cls.head = registry.catalog().find(name)
-            cls.model = cls._open(cls.head)
+            name = cls.model_name or (read_model_info(written).name if written else "")
+            cls.model_info = registry.catalog().find(name)
+            cls.model = cls._open(cls.model_info)
             cls._opened = opened.pop_all()
 
     @classmethod
@@ -79,7 +79,7 @@ class FileUnderTest:
         with tempfile.TemporaryDirectory() as folder:
             write_model(
                 Path(folder) / "altered.safetensors",
-                architecture=self.head.architecture,
+                architecture=self.model_info.architecture,
                 config=config,
                 name="contract/altered",
                 card={},
@@ -177,7 +177,7 @@ class ModelUnderTest(FileUnderTest):
         return self.model.synthesis(latents, quality)[:, : pixels.shape[1], : pixels.shape[2]]
 
     def _encode(self, pixels: Pixels, quality: int = 50, effort: int = 0) -> bytes:
-        return nncodec.encode(images_of(pixels), self.head.name, quality, effort=effort)
+        return nncodec.encode(images_of(pixels), self.model_info.name, quality, effort=effort)
 
     def _tile(self, cell: Cell, grid: Grid, whole: Latents, restored: Pixels, quality: int) -> tuple[Pixels, Pixels]:
         """Return a tile as restored from its window's latents, and as cut out of the whole."""

@@ -1,1 +1,1 @@
-"""Training: data, losses, the loop and its checkpoints. Importing this package imports torch."""
+"""Training: from pictures to a model file. Importing `events`, `options`, `recipe` and `settings` needs no torch."""

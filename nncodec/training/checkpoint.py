@@ -1,18 +1,17 @@
-"""Checkpoints: everything a training needs to go on, written so that an interruption can never lose the last one."""
+"""Checkpoints: everything a training needs to resume, written so that an interruption never loses the last one."""
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
 import pickle
-import secrets
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from nncodec._support.files import replacing
 
 _KEYS = frozenset({"format", "step", "elapsed_s", "model", "optimizer"})
 _FORMAT = 1
@@ -21,45 +20,35 @@ _FORMAT = 1
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint, keeping the previous one beside it as `<name>.previous`.
 
-    The new file is complete on disk before it takes the name, so a kill at any moment leaves a readable one.
+    The new file is complete on disk before it takes the name, so a kill at any moment leaves a readable checkpoint.
 
     Args:
-        path: where the newest checkpoint lives.
-        state: step, elapsed_s, model and optimizer (state dicts), and whatever else a run keeps; tensors, numbers,
+        path: of the newest checkpoint.
+        state: step, elapsed_s, model and optimizer (state dicts), and whatever else a run keeps: tensors, numbers,
             texts, lists and dicts of them.
 
     Raises:
-        OSError: it cannot be written; those that were there are as they were.
+        OSError: it cannot be written; existing checkpoints are unchanged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Serialized in memory first: a full disk is then an OSError, and not whatever the serializer makes of it.
+    # Serialized in memory first, so that a full disk raises OSError rather than whatever the serializer raises.
     serialized = io.BytesIO()
     torch.save({"format": _FORMAT, **state}, serialized)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with temporary.open("xb") as stream:
-            stream.write(serialized.getbuffer())
-            stream.flush()
-            os.fsync(stream.fileno())
-        if path.exists():
-            path.replace(previous_of(path))
-        temporary.replace(path)
+        with replacing(path, fsync=True, previous=previous_of(path)) as temporary:
+            temporary.write_bytes(serialized.getbuffer())
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, on_problem: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """Read a checkpoint, or the one before it where the newest is damaged or missing.
+    """Read the newest checkpoint, or the one before it if the newest is damaged or missing.
 
     Args:
-        path: where the newest checkpoint lives.
-        on_problem: called with a sentence if it is the one before that is returned.
+        path: of the newest checkpoint.
+        on_problem: called with a sentence if the one before is returned.
 
     Returns:
-        The state that `save_checkpoint` was given.
+        The state passed to `save_checkpoint`.
 
     Raises:
         ValueError: neither can be read; the message says why.
@@ -77,19 +66,19 @@ def load_checkpoint(path: Path, on_problem: Callable[[str], None] | None = None)
             pickle.UnpicklingError,
             zipfile.BadZipFile,
         ) as error:
-            reason = "there is none" if isinstance(error, FileNotFoundError) else _first_line(error)
+            reason = "it is missing" if isinstance(error, FileNotFoundError) else _first_line(error)
             problems.append(f"{candidate.name}: {reason}")
             continue
         if isinstance(state, dict) and state.keys() >= _KEYS and state["format"] == _FORMAT:
             if problems and on_problem:
-                on_problem(f"{path} cannot be used ({problems[0]}); going on from the checkpoint before it")
+                on_problem(f"{path} cannot be used ({problems[0]}); resuming from the checkpoint before it")
             return state
         problems.append(f"{candidate.name}: not a checkpoint of this version")
     raise ValueError(f"no usable checkpoint ({'; '.join(problems)})")
 
 
 def has_checkpoint(path: Path) -> bool:
-    """Whether there is a checkpoint or one before it, readable or not."""
+    """Return whether the newest checkpoint or the one before it exists, readable or not."""
     return path.exists() or previous_of(path).exists()
 
 
@@ -99,7 +88,7 @@ def previous_of(path: Path) -> Path:
 
 
 def _read(path: Path) -> Any:
-    # torch does not compare the checksums it writes; a flipped bit would become a weight.
+    # torch does not verify the checksums it writes; a flipped bit would end up in a weight.
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged:

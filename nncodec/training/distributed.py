@@ -1,7 +1,7 @@
-"""The processes of a data-parallel run: what each sees of a batch, and how they agree.
+"""Data-parallel training: how processes share a batch and agree on what they do.
 
-Started by `torchrun`, every process runs the same program with its own rank. A single process is the same thing with
-a world of one, and communicates with nobody.
+`torchrun` starts several processes of the same program, each with its own rank. A single process is a group of one and
+communicates with nobody.
 
 References:
     Li et al., "PyTorch Distributed: Experiences on Accelerating Data Parallel Training", VLDB 2020.
@@ -13,7 +13,6 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,62 +21,63 @@ from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
 from nncodec.plugin.latents import Pixels
+from nncodec.training.tasks import TrainingTask
 
 
 @dataclass(frozen=True)
-class Peers:
-    """One process of a run and its peers.
+class ProcessGroup:
+    """The processes of a run, seen from one of them.
 
     Args:
-        rank: of this process, 0 is the first.
-        world: how many there are.
-        restarts: how often torchrun has started them anew.
+        rank: of this process; 0 is the first.
+        world_size: number of processes.
+        restarts: how often torchrun has restarted them.
     """
 
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
     restarts: int = 0
 
     @classmethod
-    def of_environment(cls) -> Peers:
-        """Return what torchrun says in the environment; one process where it says nothing."""
-        said = os.environ.get
-        return cls(int(said("RANK", "0")), int(said("WORLD_SIZE", "1")), int(said("TORCHELASTIC_RESTART_COUNT", "0")))
+    def from_environment(cls) -> ProcessGroup:
+        """Return the group that torchrun describes in the environment; a single process without torchrun."""
+        get = os.environ.get
+        return cls(int(get("RANK", "0")), int(get("WORLD_SIZE", "1")), int(get("TORCHELASTIC_RESTART_COUNT", "0")))
 
     @property
     def is_first(self) -> bool:
-        """Whether this process is the one that writes."""
+        """Whether this is the process that writes files and reports events."""
         return self.rank == 0
 
     def share(self, batch: Pixels) -> Pixels:
-        """Return this process's part of a batch, the first axis; parts differ by at most one.
+        """Return this process's share of a batch, along the first axis; sizes of shares differ by at most one.
 
         Raises:
-            ValueError: the batch is too small for every process to have something.
+            ValueError: the batch has fewer pictures than there are processes.
         """
-        if len(batch) < self.world:
-            raise ValueError(f"a batch of {len(batch)} cannot be shared among {self.world} processes; enlarge it")
-        return np.array_split(batch, self.world)[self.rank]
+        if len(batch) < self.world_size:
+            raise ValueError(f"a batch of {len(batch)} cannot be shared among {self.world_size} processes; enlarge it")
+        return np.array_split(batch, self.world_size)[self.rank]
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether the flag is set in any process; all must ask."""
-        if self.world == 1:
+        """Return whether the flag is set in any process; every process must call this."""
+        if self.world_size == 1:
             return flag
         value = torch.tensor(float(flag), device=device)
         dist.all_reduce(value, dist.ReduceOp.MAX)
         return bool(value.item())
 
     def from_first(self, value: float, device: torch.device) -> float:
-        """Return the first process's value; all must ask."""
-        if self.world == 1:
+        """Return the first process's value; every process must call this."""
+        if self.world_size == 1:
             return value
         shared = torch.tensor(value, dtype=torch.float64, device=device)
         dist.broadcast(shared, 0)
         return float(shared.item())
 
     def sums(self, values: Mapping[str, float], device: torch.device) -> dict[str, float]:
-        """Return the sums over all processes of values by the same names; all must ask."""
-        if self.world == 1 or not values:
+        """Return the sums of values by name over all processes; every process must call this."""
+        if self.world_size == 1 or not values:
             return dict(values)
         names = sorted(values)
         shared = torch.tensor([values[name] for name in names], dtype=torch.float64, device=device)
@@ -85,20 +85,20 @@ class Peers:
         return dict(zip(names, shared.tolist(), strict=True))
 
     def wait(self) -> None:
-        """Return when all processes have come here."""
-        if self.world > 1:
+        """Wait until every process has called this."""
+        if self.world_size > 1:
             dist.barrier()
 
 
-ALONE = Peers()
+SINGLE_PROCESS = ProcessGroup()
 """A single process."""
 
 
 def local_device(name: str) -> torch.device:
-    """Return the device of this process: of several GPUs the one that torchrun's local rank says.
+    """Return the device of this process; of several GPUs, the one of torchrun's local rank.
 
     Raises:
-        ValueError: there is no such device here.
+        ValueError: there is no such device.
     """
     try:
         device = torch.device(name)
@@ -117,18 +117,18 @@ def local_device(name: str) -> torch.device:
 
 
 @contextlib.contextmanager
-def joined(peers: Peers, device: torch.device) -> Iterator[None]:
-    """Connect the processes for the length of the block: gloo between CPUs, NCCL between GPUs."""
-    if peers.world == 1 or dist.is_initialized():
+def connected(processes: ProcessGroup, device: torch.device) -> Iterator[None]:
+    """Connect the processes within the block: by gloo between CPUs, by NCCL between GPUs."""
+    if processes.world_size == 1 or dist.is_initialized():
         yield
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    store, _, _ = next(rendezvous("env://", peers.rank, peers.world))
-    # torchrun keeps one store over all restarts, and what processes that died have left in it must not be met.
-    store = dist.PrefixStore(f"attempt-{peers.restarts}", store)  # type: ignore[attr-defined]
+    store, _, _ = next(rendezvous("env://", processes.rank, processes.world_size))
+    # torchrun keeps one store over all restarts; entries that dead processes left in it must not be found.
+    store = dist.PrefixStore(f"attempt-{processes.restarts}", store)  # type: ignore[attr-defined]
     backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=store, rank=peers.rank, world_size=peers.world)
+    dist.init_process_group(backend, store=store, rank=processes.rank, world_size=processes.world_size)
     try:
         yield
     finally:
@@ -136,24 +136,23 @@ def joined(peers: Peers, device: torch.device) -> Iterator[None]:
 
 
 class _Forward(nn.Module):
-    """Makes the loss of a task its forward pass, which is what DistributedDataParallel calls."""
+    """Exposes the loss of a task as a forward pass, which DistributedDataParallel calls."""
 
-    def __init__(self, task: Any) -> None:
+    def __init__(self, task: TrainingTask) -> None:
         super().__init__()
         self.task = task
 
     def forward(
         self, turn: int, pixels: Tensor, progress: float, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        loss: tuple[Tensor, dict[str, float]] = self.task.turn_loss(turn, pixels, progress, generator)
-        return loss
+        return self.task.turn_loss(turn, pixels, progress, generator)
 
 
-def parallel(task: nn.Module, peers: Peers, device: torch.device) -> nn.Module:
+def parallel(task: TrainingTask, processes: ProcessGroup, device: torch.device) -> nn.Module:
     """Return a module whose forward is `task.turn_loss` and whose gradients are the mean over all processes."""
     wrapped = _Forward(task)
-    if peers.world == 1:
+    if processes.world_size == 1:
         return wrapped
-    # Unused parameters are looked for because a task may train different parts at different times.
+    # A task may train different parts at different times, so some parameters are unused in a step.
     ids = [device] if device.type == "cuda" else None
     return nn.parallel.DistributedDataParallel(wrapped, device_ids=ids, find_unused_parameters=True)

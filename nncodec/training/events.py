@@ -1,4 +1,4 @@
-"""What a run tells whoever started it: the command line prints it, another program may draw it."""
+"""Events of a training run. Whoever starts it receives them through one callback, to print or to draw them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What is being done now, in a few words."""
+class Phase:
+    """The run has entered another phase, described in a few words."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How many pictures are read or prepared, of how many.
+    """Pictures are being read or prepared.
 
     Args:
         done, total: pictures.
-        what: is being done with them, in a few words.
+        what: the activity, in a few words.
     """
 
     done: int
@@ -36,15 +36,15 @@ class Reading:
 
 @dataclass(frozen=True)
 class Advanced:
-    """A step was taken.
+    """A training step was taken.
 
     Args:
-        step: steps taken, those before a resumption included.
+        step: steps taken, including those before the run was resumed.
         progress: how much of the run is done, 0..1.
-        elapsed_s: seconds of training, likewise.
-        left_s: seconds that are likely left.
+        elapsed_s: seconds of training, including those before the run was resumed.
+        left_s: estimated seconds left.
         figures: latest means, "loss" among them; empty before the first.
-        fresh: whether they are new with this step.
+        fresh: whether this step completed new means.
     """
 
     step: int
@@ -72,5 +72,16 @@ class Validated:
     is_best: bool
 
 
-Event = Note | Stage | Reading | Advanced | Validated
+@dataclass(frozen=True)
+class SamplesDue:
+    """A grid of samples is due after this epoch; the engine draws it."""
+
+    epoch: int
+
+
+Event = Note | Phase | Reading | Advanced | Validated | SamplesDue
 OnEvent = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """Receive an event and do nothing."""

@@ -7,19 +7,21 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
+from nncodec._support.files import write_file
+
 
 class CsvLog:
     """Rows of figures by step, appended as they come.
 
     Args:
-        path: the file; it is made with the first row. Figures that come later than the head get a column too.
+        path: the file; the first row creates it. A figure that first appears later gets a column too.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def append(self, row: Mapping[str, float]) -> None:
-        """Write a row; raises OSError where that is not possible."""
+        """Append a row; raises OSError if it cannot be written."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         columns = self._columns()
         further = [name for name in row if name not in columns]
@@ -30,20 +32,20 @@ class CsvLog:
             stream.write(_line([_text(row[name]) if name in row else "" for name in columns]))
 
     def rows(self) -> list[dict[str, float]]:
-        """Return the rows; one that was cut off is left out."""
+        """Return the rows, without one that was cut off."""
         if not self.path.exists():
             return []
-        found = []
+        rows = []
         whole, _, _ = self.path.read_text(encoding="utf-8").rpartition("\n")
         for row in csv.DictReader(io.StringIO(whole)):
             try:
-                found.append({name: float(value) for name, value in row.items() if value not in ("", None)})
+                rows.append({name: float(value) for name, value in row.items() if value not in ("", None)})
             except (TypeError, ValueError):
                 continue
-        return [row for row in found if "step" in row]
+        return [row for row in rows if "step" in row]
 
     def cut(self, step: int) -> None:
-        """Forget the rows after a step: a run that goes on from a checkpoint writes them again."""
+        """Remove the rows after a step: a run that resumes from a checkpoint writes them again."""
         if self.path.exists():
             self._write(self._columns(), [row for row in self.rows() if row["step"] <= step])
 
@@ -57,12 +59,7 @@ class CsvLog:
         text = _line(columns) + "".join(
             _line([_text(row[name]) if name in row else "" for name in columns]) for row in rows
         )
-        temporary = self.path.with_name(f".{self.path.name}.part")
-        try:
-            temporary.write_text(text, encoding="utf-8", newline="")
-            temporary.replace(self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_file(self.path, text.encode())
 
 
 def _line(values: list[str]) -> str:

@@ -6,139 +6,64 @@ import contextlib
 import math
 import signal
 import threading
-from abc import ABC, abstractmethod
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nncodec.nn.tensors import to_tensor
 from nncodec.plugin.latents import Pixels
-from nncodec.training.course import Course, TrainingReport
-from nncodec.training.data import Sampler
-from nncodec.training.distributed import ALONE, Peers, parallel
-from nncodec.training.optimizers import ADAM, Optimizer, optimizer_for
+from nncodec.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from nncodec.training.distributed import SINGLE_PROCESS, ProcessGroup, parallel
+from nncodec.training.events import Advanced, Note, OnEvent, ignore
+from nncodec.training.log import CsvLog
+from nncodec.training.optimizers import Optimizer, optimizer_for
+from nncodec.training.options import LoopOptions, Schedule
+from nncodec.training.sampling import Sampler
+from nncodec.training.tasks import TrainingTask
 
-_RANK_STRIDE = 1 << 40  # keeps the seeds of processes apart, whatever the step
-
-
-class TrainingTask(nn.Module, ABC):
-    """What is being trained: a network with its loss."""
-
-    @abstractmethod
-    def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of a batch and figures for the log.
-
-        Args:
-            pixels: (N, C, H, W) float32 in 0..1.
-            progress: how much of the training is done, 0..1.
-            generator: source of all randomness, seeded by the step.
-        """
-
-    @property
-    def turns(self) -> int:
-        """How many updates a step has, one after the other on the same batch: more than one where parts of the task
-        are trained against each other. It is read after the first of them."""
-        return 1
-
-    def turn_loss(
-        self, turn: int, pixels: Tensor, progress: float, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        """Return what update number `turn` of a step makes smaller; see `loss`, which number 0 is.
-
-        Only what the loss depends on is changed: parameters that get no gradient stay as they are.
-        """
-        return self.loss(pixels, progress, generator)
-
-    def rate_progress(self, progress: float) -> float:
-        """Return how far down its cosine the learning rate is, 0..1; override where a training has several parts."""
-        return progress
-
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Return optimizer groups; override to train some parameters at another rate.
-
-        A group with `tables` true holds numbers in rows and columns that multiply nothing: see `optimizers.Muon`.
-        """
-        return [{"params": list(self.parameters()), "lr": learning_rate}]
+_RANK_STRIDE = 1 << 40  # keeps the seeds of processes apart at every step
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long to train and how the learning rate moves.
+class TrainingDiverged(ArithmeticError):
+    """The loss became NaN or infinite; the last checkpoint is from before that."""
 
-    The end is a number of steps or of minutes (summed over resumed sessions), whichever is given; progress along it
-    drives a linear warm-up over `warmup_steps` and a cosine from `learning_rate` down to `final_share` of it.
+
+@dataclass
+class TrainingReport:
+    """Totals of a run.
+
+    Args:
+        steps: taken, including those before the run was resumed.
+        elapsed_s: seconds of training, likewise.
+        figures: the last averages.
+        cancelled: whether `cancel` ended the run, in any process.
     """
 
-    learning_rate: float
-    steps: int | None = None
-    minutes: float | None = None
-    warmup_steps: int = 200
-    final_share: float = 0.01
-
-    def progress(self, step: int, elapsed_s: float) -> float:
-        """Return how much of the training is done, 0..1."""
-        if self.steps is not None:
-            return min(1.0, step / self.steps)
-        if self.minutes is not None:
-            return min(1.0, elapsed_s / (60 * self.minutes))
-        raise ValueError("a schedule needs steps or minutes")
-
-    def rate_factor(self, step: int, progress: float) -> float:
-        """Return the factor on every group's learning rate."""
-        cosine = self.final_share + (1 - self.final_share) * 0.5 * (1 + math.cos(math.pi * progress))
-        return cosine * min(1.0, (step + 1) / max(1, self.warmup_steps))
+    steps: int
+    elapsed_s: float
+    figures: dict[str, float] = field(default_factory=dict)
+    cancelled: bool = False
 
 
-class Watcher(Protocol):
-    """What goes along with a run, such as validation; its state travels in the checkpoints."""
+class Validator(Protocol):
+    """Looks at a run after its steps; checkpoints keep its state."""
 
     @property
     def ended(self) -> bool:
-        """Whether the run shall end here, alike in every process."""
+        """Whether the run should end here; the same in every process."""
 
-    def after_step(self, step: int, progress: float) -> None:
-        """Look at the run after a step; called in every process."""
+    def after_step(self, step: int) -> None:
+        """Look at the run after a step; every process calls this."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs: tensors, numbers, texts, lists and dicts of them."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` returned."""
-
-
-@dataclass(frozen=True)
-class LoopOptions:
-    """Everything else about a training run.
-
-    Args:
-        seed: start of all randomness.
-        clip_norm: bound on the gradient's norm.
-        bfloat16: run the network under autocast; losses stay float32.
-        checkpoint: file to save to and resume from; None keeps nothing.
-        checkpoint_minutes: how often.
-        log: CSV file to append to; None writes none.
-        log_steps: average figures over this many steps.
-        device: where to train, as torch names it.
-        optimizer: one of `nncodec.training.optimizers.KINDS`.
-    """
-
-    seed: int = 0
-    clip_norm: float = 1.0
-    bfloat16: bool = False
-    checkpoint: Path | None = None
-    checkpoint_minutes: float = 4.0
-    log: Path | None = None
-    log_steps: int = 100
-    device: str = "cpu"
-    optimizer: str = ADAM
-
-
-class TrainingDiverged(ArithmeticError):
-    """The loss is not a finite number; the last checkpoint is from before that."""
+        """Restore what `state_dict` returned."""
 
 
 def fit(
@@ -147,94 +72,228 @@ def fit(
     schedule: Schedule,
     options: LoopOptions,
     *,
-    on_progress: Callable[[int, float, Mapping[str, float]], bool | None] | None = None,
-    on_step: Callable[[int, float, float], bool | None] | None = None,
-    on_note: Callable[[str], None] | None = None,
-    watcher: Watcher | None = None,
-    peers: Peers = ALONE,
+    on_event: OnEvent = ignore,
+    cancel: Callable[[], bool] = lambda: False,
+    validator: Validator | None = None,
+    processes: ProcessGroup = SINGLE_PROCESS,
 ) -> TrainingReport:
-    """Train a task in place, resuming from the checkpoint where there is one.
+    """Train a task in place, resuming from the checkpoint if there is one.
 
-    Ctrl-C in the main thread ends the run after the step that is being taken; a second one at once.
+    Ctrl-C in the main thread ends the run after the current step; a second one ends it at once.
 
     Args:
         task: network and loss; its parameters are changed.
-        sampler: batches by step number, so that a resumed run sees what an unbroken one would have seen.
+        sampler: batches by step number, so that a resumed run sees the same batches as an uninterrupted one.
         schedule: length and learning rate.
         options: the rest.
-        on_progress: called at every logged interval with (step, progress, figures); returning False stops the run
-            as if interrupted, after a checkpoint.
-        on_step: called after every step with (step, progress, elapsed_s); returning False likewise stops the run.
-        on_note: called with a sentence where the run goes on from a checkpoint, and if the newest one was damaged.
-        watcher: validation or the like.
-        peers: the processes that share every batch; the first of them writes. They must be connected, see `joined`.
+        on_event: receives `Advanced` after every step, and a `Note` if the run resumes from a checkpoint or the newest
+            one is damaged.
+        cancel: asked after every step; True ends the run after a checkpoint.
+        validator: validation or the like.
+        processes: those that share every batch; the first of them writes. They must be connected, see `connected`.
 
     Returns:
         The totals and the last logged figures.
 
     Raises:
         TrainingDiverged: a loss was NaN or infinite.
-        ValueError: the checkpoint cannot be read, or is of another network; or a batch is smaller than the number of
-            processes.
+        ValueError: the checkpoint cannot be read or belongs to another network; or a batch has fewer pictures than
+            there are processes.
         OSError: checkpoint or log cannot be written.
-        KeyboardInterrupt: passed on, after a checkpoint was written.
+        KeyboardInterrupt: passed on after a checkpoint was written.
     """
     device = torch.device(options.device)
     task.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = optimizer_for(options.optimizer, task.parameter_groups(schedule.learning_rate))
     base_rates = [float(group["lr"]) for group in optimizer.param_groups]
-    course = Course(task, optimizer, schedule, options, peers, watcher, on_progress, on_step)
-    course.resume(on_note)
-    peers.wait()  # nobody may still be reading the checkpoint when the first process writes the next
-    update = _Update(task, optimizer, options, peers)
+    state = _State(task, optimizer, schedule, options, processes, validator, on_event)
+    state.resume()
+    processes.wait()  # no process may still be reading the checkpoint when the first writes the next one
+    update = _Update(task, optimizer, options, processes)
     task.train()
+    cancelled = False
     with _interrupts_noted() as interrupted, torch.random.fork_rng(_cuda_devices(device)):
-        while (progress := course.progress()) < 1 and not (watcher is not None and watcher.ended):
-            factor = schedule.rate_factor(course.step, task.rate_progress(progress))
+        while (progress := state.progress()) < 1 and not (validator is not None and validator.ended):
+            factor = schedule.rate_factor(state.step, task.rate_progress(progress))
             for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                 group["lr"] = rate * factor
-            course.count(*update(sampler.batch(course.step), course.step, progress))
-            going_on = True
+            state.count(*update(sampler.batch(state.step), state.step, progress))
             try:
-                going_on = course.after_step(progress)
+                state.after_step()
+                cancelled = cancel()
             except KeyboardInterrupt:
                 interrupted.append(True)
-            if peers.any(bool(interrupted), device):
-                course.save()
+            if processes.any(bool(interrupted), device):
+                state.save()
                 raise KeyboardInterrupt
-            if peers.any(not going_on, device):
+            cancelled = processes.any(cancelled, device)
+            if cancelled:
                 break
-            course.save_if_time()
-    course.save()
+            state.save_if_time()
+    state.save()
     task.eval()
-    return course.report()
+    return state.report(cancelled)
+
+
+class _State:
+    """Steps, seconds and averages of a run so far: reported and logged after each step, kept in checkpoints."""
+
+    def __init__(
+        self,
+        task: nn.Module,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        options: LoopOptions,
+        processes: ProcessGroup,
+        validator: Validator | None,
+        on_event: OnEvent,
+    ) -> None:
+        self.step = 0
+        self._task = task
+        self._optimizer = optimizer
+        self._schedule = schedule
+        self._options = options
+        self._device = torch.device(options.device)
+        self._processes = processes
+        self._validator = validator
+        self._on_event = on_event
+        self._log = CsvLog(options.log) if options.log and processes.is_first else None
+        self._averages = _Averages()
+        self._figures: dict[str, float] = {}
+        self._elapsed_before_s = 0.0
+        self._started = self._saved = time.monotonic()
+
+    def resume(self) -> None:
+        """Restore the checkpoint if there is one, cut the log to its step, and start the clock."""
+        path = self._options.checkpoint
+        if path is not None and has_checkpoint(path):
+            state = load_checkpoint(path, lambda text: self._on_event(Note(text)))
+            try:
+                self._task.load_state_dict(state["model"])
+                self._optimizer.load_state_dict(state["optimizer"])
+            except (RuntimeError, ValueError) as error:
+                raise ValueError(f"{path} belongs to another network: {str(error).splitlines()[0]}") from error
+            except KeyError as error:  # torch's optimizers look for their own entries
+                raise ValueError(f"{path} belongs to another optimizer: it has no {error}") from error
+            if "averages" in state:
+                self._averages.load_state_dict(state["averages"])
+            if self._validator is not None and "watcher" in state:
+                self._validator.load_state_dict(state["watcher"])
+            self.step, self._elapsed_before_s = int(state["step"]), float(state["elapsed_s"])
+            self._on_event(Note(f"resuming after step {self.step:,}"))
+        if self._log:
+            self._log.cut(self.step)
+        self._started = self._saved = time.monotonic()
+
+    def progress(self) -> float:
+        """Return how much of the run is done, the same in every process."""
+        return self._schedule.progress(self.step, self._processes.from_first(self._elapsed_s(), self._device))
+
+    def count(self, figures: Mapping[str, float], pictures: int) -> None:
+        """Count a step with its figures for so many pictures."""
+        self._averages.add(figures, pictures)
+        self.step += 1
+
+    def after_step(self) -> None:
+        """Log the step if it is time, validate, and report the step."""
+        fresh = self.step % self._options.log_steps == 0
+        if fresh:
+            self._figures = self._averages.take(self._processes, self._device)
+            if self._log:
+                self._log.append({"step": self.step, "elapsed_s": round(self._elapsed_s(), 1), **self._figures})
+        if self._validator is not None:
+            self._validator.after_step(self.step)
+        elapsed_s = self._elapsed_s()
+        progress = self._schedule.progress(self.step, elapsed_s)
+        left_s = elapsed_s * (1 - progress) / progress if progress > 0 else math.inf
+        self._on_event(Advanced(self.step, progress, elapsed_s, left_s, self._figures, fresh))
+
+    def save_if_time(self) -> None:
+        """Write a checkpoint if the last one is old enough."""
+        if time.monotonic() - self._saved > 60 * self._options.checkpoint_minutes:
+            self.save()
+            self._saved = time.monotonic()
+
+    def save(self) -> None:
+        """Write a checkpoint, in the first process."""
+        if self._options.checkpoint is None or not self._processes.is_first:
+            return
+        state = {
+            "step": self.step,
+            "elapsed_s": self._elapsed_s(),
+            "model": self._task.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "averages": self._averages.state_dict(),
+        }
+        if self._validator is not None:
+            state["watcher"] = self._validator.state_dict()  # an older name, kept so that old runs can be resumed
+        save_checkpoint(self._options.checkpoint, state)
+
+    def report(self, cancelled: bool) -> TrainingReport:
+        """Return the totals and the latest figures."""
+        figures = self._figures or self._averages.take(self._processes, self._device)
+        return TrainingReport(self.step, self._elapsed_s(), figures, cancelled)
+
+    def _elapsed_s(self) -> float:
+        return self._elapsed_before_s + time.monotonic() - self._started
+
+
+class _Averages:
+    """Means of figures over the pictures of several steps."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, float] = {}
+
+    def add(self, figures: Mapping[str, float], count: int) -> None:
+        """Count a step's figures for so many pictures."""
+        for name, value in figures.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value * count
+            self._counts[name] = self._counts.get(name, 0) + count
+
+    def take(self, processes: ProcessGroup, device: torch.device) -> dict[str, float]:
+        """Return the means over all processes since the last call."""
+        sums, counts = processes.sums(self._sums, device), processes.sums(self._counts, device)
+        means = {name: sums[name] / counts[name] for name in self._sums}
+        self._sums, self._counts = {}, {}
+        return means
+
+    def state_dict(self) -> dict[str, dict[str, float]]:
+        return {"sums": dict(self._sums), "counts": dict(self._counts)}
+
+    def load_state_dict(self, state: Mapping[str, Mapping[str, float]]) -> None:
+        self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
 
 
 class _Update:
-    """Takes one step and returns its figures; parameters stay as they were if it would make them useless."""
+    """Takes a training step and returns its figures; raises before an update that is not finite."""
 
-    def __init__(self, task: TrainingTask, optimizer: Optimizer, options: LoopOptions, peers: Peers) -> None:
+    def __init__(self, task: TrainingTask, optimizer: Optimizer, options: LoopOptions, processes: ProcessGroup) -> None:
         self._task = task
         self._parameters = list(task.parameters())
         self._optimizer = optimizer
         self._options = options
         self._device = torch.device(options.device)
-        self._peers = peers
-        self._loss = parallel(task, peers, self._device)
+        self._processes = processes
+        self._loss = parallel(task, processes, self._device)
 
     def __call__(self, batch: Pixels, step: int, progress: float) -> tuple[dict[str, float], int]:
         """Return the figures of this process's share and the number of pictures in it."""
-        share = self._peers.share(batch)
-        seed = self._options.seed * 1_000_003 + step
+        share = self._processes.share(batch)
+        seed = self._options.seed * 1_000_003 + step + _RANK_STRIDE * self._processes.rank
         # What a task draws without the generator, such as dropout, must not depend on how often a run was resumed.
-        torch.manual_seed(seed + _RANK_STRIDE * self._peers.rank)
-        generator = torch.Generator(self._device).manual_seed(seed + _RANK_STRIDE * self._peers.rank)
-        pixels, weight = to_batch(share, self._device), len(share) * self._peers.world / len(batch)
+        torch.manual_seed(seed)
+        generator = torch.Generator(self._device).manual_seed(seed)
+        # Gradients are averaged over processes with equal weights, so larger shares need a larger weight.
+        weight = len(share) * self._processes.world_size / len(batch)
+        pixels = to_tensor(share, self._device)
+        self._task.begin_step(progress)
         figures = self._turn(0, pixels, weight, step, progress, generator)
         for turn in range(1, self._task.turns):
-            later = self._turn(turn, pixels, weight, step, progress, generator)
-            del later["loss"]  # the step's loss is that of its first turn; a task names what else is to be seen
-            figures |= later
+            turn_figures = self._turn(turn, pixels, weight, step, progress, generator)
+            del turn_figures["loss"]  # the step's loss is that of its first turn
+            figures |= turn_figures
+        self._task.end_step()
         return figures, len(share)
 
     def _turn(
@@ -244,7 +303,6 @@ class _Update:
             loss, figures = self._loss(turn, pixels, progress, generator)
         self._require_finite("the loss", loss.item(), step)
         self._optimizer.zero_grad(set_to_none=True)
-        # Gradients are averaged over processes, each counting alike: shares that are larger weigh more.
         (loss * weight).backward()
         norm = nn.utils.clip_grad_norm_(self._parameters, self._options.clip_norm)
         self._require_finite("a gradient", norm.item(), step)
@@ -253,20 +311,14 @@ class _Update:
 
     def _require_finite(self, what: str, value: float, step: int) -> None:
         # All processes stop together: one that waited for the gradients of another would wait forever.
-        if self._peers.any(not math.isfinite(value), self._device):
-            shown = "infinite or not a number" if math.isfinite(value) else str(value)
+        if self._processes.any(not math.isfinite(value), self._device):
+            shown = "NaN or infinite" if math.isfinite(value) else str(value)
             raise TrainingDiverged(f"{what} became {shown} at step {step}; lower the learning rate and resume")
-
-
-def to_batch(pixels: Pixels, device: torch.device) -> Tensor:
-    """Return pixels (N, H, W, C) as a task takes them, (N, C, H, W) float32 in 0..1, channels last."""
-    batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(0, 3, 1, 2)
-    return batch.float() / 255
 
 
 @contextlib.contextmanager
 def _interrupts_noted() -> Iterator[list[bool]]:
-    """Collect Ctrl-C in the list that is yielded, the first one; at the second the usual handler is back."""
+    """Collect the first Ctrl-C in the list that is yielded, and restore the usual handler for the second."""
     noted: list[bool] = []
     if threading.current_thread() is not threading.main_thread():
         yield noted
@@ -277,7 +329,7 @@ def _interrupts_noted() -> Iterator[list[bool]]:
         noted.append(True)
         signal.signal(signal.SIGINT, before)
 
-    if callable(before):  # and not ignored, as in workers whose parent decides
+    if callable(before):  # a worker whose parent handles Ctrl-C ignores it
         signal.signal(signal.SIGINT, note)
     try:
         yield noted

@@ -1,4 +1,4 @@
-"""What moves the parameters of a task."""
+"""Optimizers: Adam, and Muon for the kernels of convolutions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-ADAM, MUON = "adam", "muon"
-KINDS = (ADAM, MUON)
+from nncodec.training.options import MUON
 
 
 class Optimizer(Protocol):
@@ -16,7 +15,7 @@ class Optimizer(Protocol):
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
-        """Groups of parameters, each with its learning rate `lr`, which may be changed."""
+        """Groups of parameters, each with its learning rate `lr`, which callers may change."""
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients."""
@@ -28,15 +27,15 @@ class Optimizer(Protocol):
         """Return what a resumed run needs."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what `state_dict` returned; raises ValueError or KeyError where it is of something else."""
+        """Restore what `state_dict` returned; raises ValueError or KeyError if it belongs to another optimizer."""
 
 
 def optimizer_for(kind: str, groups: list[dict[str, Any]]) -> Optimizer:
     """Return an optimizer.
 
     Args:
-        kind: one of `KINDS`.
-        groups: parameters `params`, on the device where they shall be trained, each group with its `lr`.
+        kind: one of `nncodec.training.options.OPTIMIZERS`.
+        groups: parameters `params`, on the device of the training, each group with its `lr`.
     """
     if kind == MUON:
         return Muon(groups)
@@ -46,9 +45,9 @@ def optimizer_for(kind: str, groups: list[dict[str, Any]]) -> Optimizer:
 class Muon:
     """Muon for the kernels of convolutions and the weights of linear layers, Adam for the rest.
 
-    A kernel (out, in, h, w) is a matrix (out, in * h * w). The rest are depthwise kernels, which are no matrices since
-    their rows never meet, groups that say they hold `tables`, and whatever has other axes. Steps are scaled to the size
-    that Adam's have, so that one learning rate serves both.
+    A kernel (out, in, h, w) is a matrix (out, in * h * w). The rest are depthwise kernels, which are not matrices since
+    their rows never meet, groups marked as `tables`, and parameters with other axes. Steps are scaled to the size of
+    Adam's, so that one learning rate serves both.
 
     References:
         Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
@@ -56,12 +55,14 @@ class Muon:
     """
 
     def __init__(self, groups: list[dict[str, Any]]) -> None:
-        # torch's Muon takes nothing but matrices. What moves a view of a kernel as one moves the kernel.
+        # torch's Muon takes only matrices. Moving a view of a kernel moves the kernel.
         self._kernels: list[tuple[nn.Parameter, nn.Parameter]] = []
         matrices: list[dict[str, Any]] = []
         others: list[dict[str, Any]] = []
         for group in groups:
-            kernels = [] if group.get("tables") else [one for one in group["params"] if _is_matrix(one)]
+            kernels = (
+                [] if group.get("tables") else [parameter for parameter in group["params"] if _is_matrix(parameter)]
+            )
             views = [nn.Parameter(_as_matrix(kernel.detach(), kernel)) for kernel in kernels]
             self._kernels += zip(kernels, views, strict=True)
             chosen = set(map(id, kernels))
@@ -77,31 +78,31 @@ class Muon:
     @property
     def param_groups(self) -> list[dict[str, Any]]:
         """See `Optimizer`."""
-        return [group for one in self._optimizers for group in one.param_groups]
+        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """See `Optimizer`."""
         for parameter, _ in self._kernels:
             parameter.grad = None
-        for one in self._optimizers:
-            one.zero_grad(set_to_none)
+        for optimizer in self._optimizers:
+            optimizer.zero_grad(set_to_none)
 
     def step(self) -> None:
         """See `Optimizer`."""
         for parameter, view in self._kernels:
             view.grad = None if parameter.grad is None else _as_matrix(parameter.grad, parameter)
-        for one in self._optimizers:
-            one.step()
+        for optimizer in self._optimizers:
+            optimizer.step()
 
     def state_dict(self) -> dict[str, Any]:
         """See `Optimizer`."""
-        return {"parts": [one.state_dict() for one in self._optimizers]}
+        return {"parts": [optimizer.state_dict() for optimizer in self._optimizers]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """See `Optimizer`."""
         parts = state_dict["parts"]
-        for one, part in zip(self._optimizers, parts, strict=True):
-            one.load_state_dict(part)
+        for optimizer, part in zip(self._optimizers, parts, strict=True):
+            optimizer.load_state_dict(part)
 
 
 def _is_matrix(parameter: Tensor) -> bool:
@@ -109,8 +110,8 @@ def _is_matrix(parameter: Tensor) -> bool:
 
 
 def _as_matrix(values: Tensor, kernel: Tensor) -> Tensor:
-    """Return the values of a kernel, or of its gradient, as a matrix, in the order in which the kernel lies in memory:
-    of the kernel itself that is a view."""
+    """Return the values of a kernel, or of its gradient, as a matrix in the kernel's memory order, so that the matrix
+    of the kernel itself is a view."""
     if values.ndim == 4 and not kernel.is_contiguous():
         values = values.permute(0, 2, 3, 1)
     return values.flatten(1)

@@ -1,8 +1,7 @@
-"""Pairs of pictures from two folders: good ones, and worse ones by the same names."""
+"""Pairs of pictures from two folders: good ones, and worse ones with the same names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,26 +9,27 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from nncodec.plugin.latents import Pixels
-from nncodec.training.data import list_pictures
-from nncodec.training.pictures import Pictures, Room, in_mode, read_picture, reason_of, split
+from nncodec.training.data import in_mode, list_pictures, read_picture, reason_of
+from nncodec.training.events import Note, OnEvent, Reading, ignore
+from nncodec.training.training_set import MemoryBudget, TrainingSet, split
 
 FACTORS = (1, 2, 4)
 """How many times larger along each edge the good pictures may be."""
 
 PLANES = 6
-"""Of a pair as one picture, see `paired`."""
+"""Planes of a pair as one picture, see `paired`."""
 
-_TURNED = (5, 6, 7, 8)  # orientations of EXIF that swap width and height
+_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two files.
+    """The files of a pair.
 
     Args:
-        name: what both are called, below their folders and without extension.
+        name: of both, relative to their folders and without extension.
         high, low: the good and the worse picture.
-        size: of the good picture, (width, height); (0, 0) where a file is no picture.
+        size: of the good picture, (width, height); (0, 0) if a file is not a picture.
     """
 
     name: str
@@ -43,7 +43,7 @@ def paired(high: Pixels, low: Pixels, factor: int) -> Pixels:
 
     Args:
         high: the good picture, (factor * h, factor * w, 3).
-        low: the worse one, (h, w, 3); each of its pixels is repeated to fill the place of `factor` x `factor` others.
+        low: the worse one, (h, w, 3); each of its pixels is repeated `factor` x `factor` times.
         factor: of the pair.
 
     Returns:
@@ -60,57 +60,56 @@ def read_pairs(
     held_back: float,
     crop: int,
     memory_bytes: int,
-    on_note: Callable[[str], None],
-    on_read: Callable[[int, int], None] = lambda done, total: None,
-) -> Pictures:
-    """Read the pictures of two folders and the folders below, which must pair.
+    on_event: OnEvent = ignore,
+) -> TrainingSet:
+    """Read pairs of pictures from two folders and the folders below.
 
-    Pictures pair if they lie at the same place below their folders and have one name, but perhaps for the extension;
-    every picture must have its partner. The good ones must be exactly 1, 2 or 4 times as large along each edge, all by
+    Pictures pair if they lie at the same place below their folders and have the same name except for the extension;
+    every picture must have a partner. The good ones must be exactly 1, 2 or 4 times as large along each edge, all by
     the same factor. Names and sizes are compared before anything is decoded.
 
     Args:
         low: folder of the worse pictures.
         high: folder of the good ones.
-        held_back, crop, memory_bytes, on_note, on_read: see `read_data`; a pair in which a file cannot be read is
-            skipped. A pixel of the good pictures takes six bytes.
+        held_back, crop, memory_bytes, on_event: see `read_data`; a pair with an unreadable file is skipped. A pixel of
+            the good pictures takes six bytes.
 
     Returns:
         The pairs, in colour, as `paired` makes them.
 
     Raises:
-        ValueError: the folders do not pair, and the first place where they do not; or there is nothing to train on.
+        ValueError: the folders do not pair, with the first mismatch; or there is nothing to train on.
         OSError: a folder cannot be read.
     """
     pairs, factor = _measured(_matched(low, high))
     areas = [pair.size[0] * pair.size[1] for pair in pairs]
-    room = Room.of(areas, crop, memory_bytes // PLANES)
-    pairs = room.chosen(pairs, lambda pair: Path(pair.name).name, on_note)
+    budget = MemoryBudget.of(areas, crop, memory_bytes // PLANES)
+    pairs = budget.chosen(pairs, lambda pair: Path(pair.name).name, on_event)
     pictures, keys = [], []
     for done, pair in enumerate(pairs):
-        on_read(done, len(pairs))
+        on_event(Reading(done, len(pairs)))
         path = pair.high
         try:
             good = in_mode(read_picture(path), "RGB")
             path = pair.low
             worse = in_mode(read_picture(path), "RGB")
         except Exception as error:  # Pillow's decoders raise anything, and one picture must not stop the rest
-            on_note(f"{path} is skipped, and its partner: {reason_of(error)}")
+            on_event(Note(f"{path} is skipped, and its partner: {reason_of(error)}"))
             continue
         _require_factor(pair, good.shape[1::-1], worse.shape[1::-1], factor)
-        window = room.window(good.shape[0], good.shape[1], Path(pair.name).name, factor)
+        window = budget.window(good.shape[0], good.shape[1], Path(pair.name).name, factor)
         if window is not None:
             good, worse = good[window], worse[tuple(slice(s.start // factor, s.stop // factor) for s in window)]
         pictures.append(paired(good, worse, factor))
         keys.append(pair.high.name)
-    on_read(len(pairs), len(pairs))
+    on_event(Reading(len(pairs), len(pairs)))
     skipped = len(pairs) - len(pictures)
     if not pictures:
         raise ValueError(f"none of the {len(pairs):,} pairs of pictures below {low} and {high} can be read")
     if skipped:
-        on_note(f"{skipped:,} of {len(pairs):,} pairs cannot be read and are skipped")
-    found = split(pictures, keys, held_back, skipped, high.resolve().name or "pictures", on_note)
-    return replace(found, factor=factor)
+        on_event(Note(f"{skipped:,} of {len(pairs):,} pairs cannot be read and are skipped"))
+    pairs_in_memory = split(pictures, keys, held_back, skipped, high.resolve().name or "pictures", on_event)
+    return replace(pairs_in_memory, factor=factor)
 
 
 def _matched(low: Path, high: Path) -> list[_Pair]:
@@ -126,17 +125,19 @@ def _files(folder: Path) -> dict[str, Path]:
     """Return the pictures below a folder by their names there without extension."""
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder; pairs come from two folders of pictures with the same names")
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in list_pictures(folder):
         name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in found:
-            raise ValueError(f"the folders do not pair: {found[name]} and {path} have one name; leave one of them out")
-        found[name] = path
-    return found
+        if name in files:
+            raise ValueError(
+                f"the folders do not pair: {files[name]} and {path} have the same name; remove one of them"
+            )
+        files[name] = path
+    return files
 
 
 def _measured(pairs: list[_Pair]) -> tuple[list[_Pair], int]:
-    """Return the pairs with their sizes, and their factor; what is no picture is left to the reading."""
+    """Return the pairs with their sizes, and their factor; files that are not pictures are left to the reading."""
     factor, measured = 0, []
     for pair in pairs:
         high, low = _size(pair.high), _size(pair.low)
@@ -144,7 +145,7 @@ def _measured(pairs: list[_Pair]) -> tuple[list[_Pair], int]:
             measured.append(pair)
             continue
         if not factor:
-            factor = next((one for one in FACTORS if _fits(high, low, one)), 0)
+            factor = next((candidate for candidate in FACTORS if _fits(high, low, candidate)), 0)
         _require_factor(pair, high, low, factor)
         measured.append(replace(pair, size=high))
     return measured, factor or FACTORS[0]
@@ -163,11 +164,11 @@ def _fits(high: tuple[int, ...], low: tuple[int, ...], factor: int) -> bool:
 
 
 def _size(path: Path) -> tuple[int, int] | None:
-    """Return width and height of a picture as it stands upright, from its header; None where it has none."""
+    """Return width and height of a picture turned upright, from its header; None if it cannot be read."""
     try:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
-    except Exception:  # it will be said when it is read
+    except Exception:  # reading it will report the problem
         return None
     return (height, width) if turned else (width, height)

@@ -1,4 +1,4 @@
-"""What to train, on what, and where the results go: and whether it can begin, or be gone on with."""
+"""Describes a run, and checks whether it can start or resume."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 from nncodec._support.files import write_file
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import ModelFile, is_model_name
-from nncodec.training import recipes
 from nncodec.training.checkpoint import has_checkpoint
-from nncodec.training.distributed import Peers
+from nncodec.training.distributed import ProcessGroup
 from nncodec.training.events import Note, OnEvent
 from nncodec.training.log import CsvLog
-from nncodec.training.pictures import Pictures
-from nncodec.training.settings import Settings, settings_of
+from nncodec.training.recipe import find_recipe
+from nncodec.training.settings import RunSettings, settings_of
+from nncodec.training.training_set import TrainingSet
 
-# What may differ between the parts of a run: how long it is, how it is watched, and where it computes.
+# What may change when a run is resumed: its length, how it is monitored, and where it computes.
 _MAY_CHANGE = {
     "epochs", "steps", "minutes", "learning_rate", "patience", "sample_epochs", "checkpoint_minutes", "device",
 }  # fmt: skip
@@ -30,15 +30,15 @@ class Run:
     """What to train, on what, and where the results go.
 
     Args:
-        architecture: an installed one that has a recipe.
+        architecture: name of an installed one that has a recipe.
         data: folder of pictures, IDX file or picture.
-        low: folder of worse pictures by the same names, for a recipe that takes pairs; None where it makes its own.
+        low: folder of worse pictures with the same names, for a recipe that takes pairs; None if it makes its own.
         output: the model file to write, `.safetensors`.
-        name: what the model is called.
+        name: of the model.
         folder: for checkpoints, logs, plot and samples.
-        settings: by name, in order of precedence, see `nncodec.training.settings.combine`.
-        base: the model to go on from; None starts anew.
-        resume: go on with the run in `folder`.
+        settings: by name, later ones win, see `nncodec.training.settings.combine`.
+        base: the model to continue from; None starts from scratch.
+        resume: continue the run in `folder`.
         overwrite: replace `output`.
         licence: for the model card.
     """
@@ -57,21 +57,21 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """Where the newest checkpoint lies."""
+        """Where the newest checkpoint is kept."""
         return self.folder / "checkpoint.pt"
 
     @property
-    def facts(self) -> Path:
-        """Where the run's own settings lie; there from its first moment."""
+    def record_path(self) -> Path:
+        """Where the run's own settings are kept; the file exists from its start."""
         return self.folder / "run.json"
 
 
-def check_targets(run: Run, settings: Settings) -> None:
-    """Refuse what would only come out at the end."""
+def check_targets(run: Run, settings: RunSettings) -> None:
+    """Refuse early what would otherwise fail at the end."""
     if run.output.suffix != ".safetensors":
         raise ValueError(f"{run.output} does not end in .safetensors, as model files do")
     if run.output.is_dir() or (run.output.exists() and not run.overwrite):
-        raise ValueError(f"{run.output} is already there; choose another, or overwrite it with -f")
+        raise ValueError(f"{run.output} already exists; choose another, or overwrite it with -f")
     if not is_model_name(run.name):
         raise ValueError(f"{run.name!r} cannot name a model; use lower-case letters, digits, '.', '_' and '-'")
     installed = registry.catalog()
@@ -81,64 +81,71 @@ def check_targets(run: Run, settings: Settings) -> None:
         _check_base(run, run.base, settings)
 
 
-def _check_base(run: Run, base: ModelFile, settings: Settings) -> None:
+def _check_base(run: Run, base: ModelFile, settings: RunSettings) -> None:
     """Refuse a base of another architecture, and settings that would give it another shape."""
     if base.architecture != run.architecture:
         raise ValueError(f"{base.name} is a model of {base.architecture}, not of {run.architecture}")
     for name in sorted(settings.given & base.config.keys()):
         kept = base.config[name]
         if getattr(settings.model, name, kept) != kept:
-            raise ValueError(f"{base.name} has {name} = {kept!r} and keeps it; leave {name} out, or train anew")
+            raise ValueError(f"{base.name} has {name} = {kept!r} and keeps it; leave {name} out, or train from scratch")
 
 
-def check_folder(run: Run, settings: Settings, peers: Peers) -> bool:
-    """Return whether a run in the folder is gone on with; refuse one that is there, not there, or another."""
-    there = run.facts.exists() or has_checkpoint(run.checkpoint)
-    if not there and run.resume and not peers.restarts:
+def check_folder(run: Run, settings: RunSettings, processes: ProcessGroup) -> bool:
+    """Return whether the run resumes the one in its folder.
+
+    Raises:
+        ValueError: the folder holds a run that should not be resumed, none that could be, or one with other settings.
+    """
+    exists = run.record_path.exists() or has_checkpoint(run.checkpoint)
+    if not exists and run.resume and not processes.restarts:
         raise ValueError(f"there is no run to resume in {run.folder}")
-    if not there:
+    if not exists:
         return False
-    if not run.resume and not peers.restarts:
-        raise ValueError(f"a run is in {run.folder} already; go on with --resume, or choose another folder with --run")
+    if not run.resume and not processes.restarts:
+        raise ValueError(
+            f"{run.folder} already holds a run; continue it with --resume, or choose another folder with --run"
+        )
     try:
-        before = json.loads(run.facts.read_text(encoding="utf-8"))
+        before = json.loads(run.record_path.read_text(encoding="utf-8"))
         settings_before = dict(before["settings"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{run.facts} cannot be read; begin anew in another folder (--run)") from error
-    now, known = _facts(run, settings), settings_of(recipes.recipe_of(run.architecture))
+        raise ValueError(f"{run.record_path} cannot be read; start again in another folder (--run)") from error
+    now, known = _record(run, settings), settings_of(find_recipe(run.architecture))
     for key in ("architecture", "base"):
         if before.get(key) != now[key]:
             raise ValueError(f"the run in {run.folder} has {key} {before.get(key)!r}, not {now[key]!r}")
     if bool(before.get("pairs")) != (run.low is not None):
-        began = "with" if run.low is None else "without"
-        raise ValueError(f"the run in {run.folder} was begun {began} a folder of worse pictures (--low); resume it so")
-    # What a run of an older version does not know was as it is by default.
-    settings_before = {name: one.default for name, one in known.items() if one.default is not None} | settings_before
+        started = "with" if run.low is None else "without"
+        raise ValueError(f"the run in {run.folder} started {started} a folder of worse pictures (--low); resume it so")
+    # A run of an older version lacks newer settings: it ran with their defaults.
+    defaults = {name: setting.default for name, setting in known.items() if setting.default is not None}
+    settings_before = defaults | settings_before
     for name in sorted(known.keys() - _MAY_CHANGE):
         if settings_before.get(name) != now["settings"].get(name):
             raise ValueError(
                 f"the run in {run.folder} has {name} = {settings_before.get(name)!r}, not "
-                f"{now['settings'].get(name)!r}; resume it with that, or begin anew in another folder (--run)"
+                f"{now['settings'].get(name)!r}; resume it with that, or start again in another folder (--run)"
             )
     return True
 
 
-def begin(run: Run, settings: Settings, pictures: Pictures, resuming: bool, on_event: OnEvent) -> None:
-    """Make the run's folder, write down its settings, and say what a run that is gone on with should know."""
-    facts = _facts(run, settings) | {"pictures": [len(pictures.training), len(pictures.validation)]}
+def begin(run: Run, settings: RunSettings, pictures: TrainingSet, resuming: bool, on_event: OnEvent) -> None:
+    """Create the run's folder, record its settings, and note what has changed since a run that resumes."""
+    record = _record(run, settings) | {"pictures": [len(pictures.training), len(pictures.validation)]}
     if resuming:
-        before = json.loads(run.facts.read_text(encoding="utf-8"))
-        if before.get("pictures") != facts["pictures"]:
-            on_event(Note("the pictures are not those that the run began with; it goes on with what there is"))
+        before = json.loads(run.record_path.read_text(encoding="utf-8"))
+        if before.get("pictures") != record["pictures"]:
+            on_event(Note("the pictures have changed since the run started; it continues with the current ones"))
         if not has_checkpoint(run.checkpoint):
             on_event(Note("the run has no checkpoint yet; it starts from the beginning"))
     if not has_checkpoint(run.checkpoint):
         CsvLog(run.folder / "validation.csv").cut(0)
     run.folder.mkdir(parents=True, exist_ok=True)
-    write_file(run.facts, (json.dumps(facts, indent=2) + "\n").encode())
+    write_file(run.record_path, (json.dumps(record, indent=2) + "\n").encode())
 
 
-def _facts(run: Run, settings: Settings) -> dict[str, Any]:
+def _record(run: Run, settings: RunSettings) -> dict[str, Any]:
     base = run.base.digest if run.base else None
-    facts = {"architecture": run.architecture, "base": base, "settings": settings.as_dict()}
-    return facts | {"pairs": True} if run.low is not None else facts
+    record = {"architecture": run.architecture, "base": base, "settings": settings.as_dict()}
+    return record | {"pairs": True} if run.low is not None else record

@@ -14,7 +14,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nncodec.training.recipe import LENGTHS, Recipe, RunOptions
+from nncodec.training.options import LENGTHS, RunOptions
+from nncodec.training.recipe import Recipe
 
 _KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -22,14 +23,14 @@ _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "
 
 @dataclass(frozen=True)
 class Setting:
-    """One thing that can be set.
+    """A setting that a user can choose.
 
     Args:
         name: its key.
         kind: int, float, str or bool.
-        default: what holds if it is not set; None where nothing is.
+        default: value if it is not set; may be None.
         help: one line.
-        of_run: whether it is one of `RunOptions`, and not the architecture's own.
+        of_run: whether it belongs to `RunOptions` rather than to the architecture.
     """
 
     name: str
@@ -39,10 +40,10 @@ class Setting:
     of_run: bool
 
     def checked(self, value: Any) -> Any:
-        """Return a value as this setting has it; whole numbers serve as numbers.
+        """Return a value converted to this setting's type; whole numbers serve as numbers.
 
         Raises:
-            ValueError: it is of another type.
+            ValueError: it has another type.
         """
         if self.kind is float and type(value) is int:
             return float(value)
@@ -51,7 +52,7 @@ class Setting:
         return value
 
     def parsed(self, text: str) -> Any:
-        """Return the value of a text such as the command line gives; raises ValueError likewise."""
+        """Return the value of a text from the command line; raises ValueError likewise."""
         try:
             return _BOOLEANS[text.lower()] if self.kind is bool else self.kind(text)
         except (ValueError, KeyError):
@@ -59,12 +60,12 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a run was told: options of the engine and settings of the architecture.
+class RunSettings:
+    """The settings of a run: options of the engine and settings of the architecture.
 
     Args:
         run, model: both, with defaults.
-        given: names of what is not left to defaults.
+        given: names of the settings that are not left to their defaults.
     """
 
     run: RunOptions
@@ -72,27 +73,27 @@ class Settings:
     given: frozenset[str] = frozenset()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all by name, without what is None."""
-        both = [(part, one.name) for part in (self.run, self.model) for one in fields(part)]
-        return {name: getattr(part, name) for part, name in both if getattr(part, name) is not None}
+        """Return all values by name, without those that are None."""
+        names = [(part, field.name) for part in (self.run, self.model) for field in fields(part)]
+        return {name: getattr(part, name) for part, name in names if getattr(part, name) is not None}
 
 
 def settings_of(recipe: type[Recipe]) -> dict[str, Setting]:
-    """Return everything that can be set for a recipe, the architecture's own first.
+    """Return the settings of a recipe by name, the architecture's own first.
 
     Raises:
-        TypeError: the recipe's settings are not as `Recipe` describes; that is a fault of the plugin.
+        TypeError: the recipe's settings are not as `Recipe` requires; that is a fault of the plugin.
     """
-    found: dict[str, Setting] = {}
+    settings: dict[str, Setting] = {}
     for cls, defaults, of_run in ((recipe.settings, recipe.settings(), False), (RunOptions, recipe.run, True)):
         kinds = typing.get_type_hints(cls)
-        for one in fields(cls):
-            kind = _kind_of(kinds[one.name])
-            if kind is None or one.name in found:
-                raise TypeError(f"the setting {one.name!r} has a type or name that settings cannot have")
-            help_text = str(one.metadata.get("help", ""))
-            found[one.name] = Setting(one.name, kind, getattr(defaults, one.name), help_text, of_run)
-    return found
+        for field in fields(cls):
+            kind = _kind_of(kinds[field.name])
+            if kind is None or field.name in settings:
+                raise TypeError(f"the setting {field.name!r} has a type or name that settings cannot have")
+            help_text = str(field.metadata.get("help", ""))
+            settings[field.name] = Setting(field.name, kind, getattr(defaults, field.name), help_text, of_run)
+    return settings
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -108,16 +109,16 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not TOML: {error}") from error
 
 
-def combine(recipe: type[Recipe], *sources: Mapping[str, Any]) -> Settings:
+def combine(recipe: type[Recipe], *sources: Mapping[str, Any]) -> RunSettings:
     """Return a recipe's defaults with what each source sets; later sources win.
 
     Args:
-        recipe: whose defaults hold.
-        sources: values by name. A `Text` is parsed, anything else must have the right type. A length (epochs, steps
-            or minutes) puts the others out of force.
+        recipe: gives the defaults.
+        sources: values by name. A `Text` is parsed, anything else must have the right type. Setting one length
+            (epochs, steps or minutes) overrides the others.
 
     Raises:
-        ValueError: an unknown name, a wrong type, a value out of range; one line that says what there is.
+        ValueError: an unknown name, a wrong type or a value out of range; one line that lists what is possible.
     """
     known = settings_of(recipe)
     chosen: dict[str, Any] = {}
@@ -135,12 +136,12 @@ def combine(recipe: type[Recipe], *sources: Mapping[str, Any]) -> Settings:
     of_run = {name: value for name, value in chosen.items() if known[name].of_run}
     of_model = {name: value for name, value in chosen.items() if not known[name].of_run}
     run = replace(recipe.run, **of_run)
-    run.length  # noqa: B018 - raises unless there is one
-    return Settings(run, recipe.settings(**of_model), frozenset(chosen))
+    run.length  # noqa: B018 - raises unless exactly one is set
+    return RunSettings(run, recipe.settings(**of_model), frozenset(chosen))
 
 
 class Text(str):
-    """A value that still has to be parsed."""
+    """A value still to be parsed."""
 
     __slots__ = ()
 

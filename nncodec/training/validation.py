@@ -1,105 +1,101 @@
-"""Validation beside a run: figures of held-back pictures, the best weights, the end by early stopping."""
+"""Validation during a run: figures of held-back pictures, the best weights, early stopping."""
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nncodec.training.distributed import Peers
-from nncodec.training.events import OnEvent, Validated
+from nncodec.nn.tensors import to_tensor
+from nncodec.training.distributed import ProcessGroup
+from nncodec.training.events import OnEvent, SamplesDue, Validated
 from nncodec.training.log import CsvLog
-from nncodec.training.loop import to_batch
-from nncodec.training.recipe import ModelTask, RunOptions
+from nncodec.training.options import RunOptions
 from nncodec.training.sampling import Batches
+from nncodec.training.tasks import ModelTask, evaluating
 
 
 class Validation:
-    """A `Watcher` that validates every few epochs and keeps the weights with the lowest loss.
+    """A `Validator` that validates every few epochs and keeps the weights with the lowest loss.
 
-    The loss is that of a training at its end (progress 1), without gradients and in evaluation mode, on the same
-    batches every time, with the same random numbers. While the task's losses are not comparable the latest weights
-    are kept, and no validation is in vain.
+    The loss is that at the end of a training (progress 1), without gradients and in evaluation mode, on the same
+    batches every time, with the same random numbers. While the task's losses are not comparable, the latest weights
+    are kept and patience does not run out.
 
     Args:
-        task: what is trained.
+        task: in training.
         batches: to train and to validate on; without the latter nothing is measured and nothing is kept.
-        run: `patience`, `bfloat16`.
+        options: `patience` and `bfloat16`.
         device: where the task is.
         log: CSV file of the figures; None writes none.
-        peers: the processes that share every batch.
-        on_event: told of every validation.
-        on_samples: called with the epoch when a grid of samples is due.
+        processes: those that share every batch.
+        on_event: receives `Validated`, and `SamplesDue` when a grid of samples is due.
     """
 
     def __init__(
         self,
         task: ModelTask,
         batches: Batches,
-        run: RunOptions,
+        options: RunOptions,
         device: torch.device,
         *,
         log: CsvLog | None,
-        peers: Peers,
+        processes: ProcessGroup,
         on_event: OnEvent,
-        on_samples: Callable[[int], None],
     ) -> None:
         self._task = task
         self._batches = batches
-        self._run = run
+        self._options = options
         self._device = device
         self._log = log
-        self._peers = peers
+        self._processes = processes
         self._on_event = on_event
-        self._on_samples = on_samples
         self._best_weights: dict[str, Tensor] | None = None
         self._best_loss = math.inf
-        self._in_vain = 0
+        self._without_gain = 0
         self._last_step = 0
         self.best_figures: dict[str, float] = {}
         self.best_step = 0
 
     @property
     def ended(self) -> bool:
-        """Whether `patience` validations in a row were in vain."""
-        return bool(self._run.patience) and self._in_vain >= self._run.patience
+        """Whether `patience` validations in a row brought no better loss."""
+        return bool(self._options.patience) and self._without_gain >= self._options.patience
 
-    def after_step(self, step: int, progress: float) -> None:
-        """Validate, and ask for samples, if it is time."""
+    def after_step(self, step: int) -> None:
+        """Validate and ask for samples, if it is time."""
         if self._batches.sample_steps and step % self._batches.sample_steps == 0:
-            self._on_samples(step // self._batches.steps_per_epoch)
+            self._on_event(SamplesDue(step // self._batches.steps_per_epoch))
         if self._batches.validation and step % self._batches.validation_steps == 0:
             self._validate(step)
 
     def finish(self, step: int) -> None:
-        """Validate the last step, if it was not, and put the best weights into the task."""
+        """Validate the last step if that has not been done, and load the best weights into the task."""
         if self._batches.validation and step != self._last_step:
             self._validate(step)
         if self._best_weights is not None:
             self._task.load_state_dict(self._best_weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """See `Watcher`."""
+        """See `Validator`."""
         return {
             "best_weights": self._best_weights,
             "best_loss": self._best_loss,
             "best_figures": self.best_figures,
             "best_step": self.best_step,
-            "in_vain": self._in_vain,
+            "in_vain": self._without_gain,
             "last_step": self._last_step,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See `Watcher`."""
+        """See `Validator`."""
         self._best_weights = state["best_weights"]
         self._best_loss = state["best_loss"]
         self.best_figures = state["best_figures"]
         self.best_step = state["best_step"]
-        self._in_vain = state["in_vain"]
+        self._without_gain = state["in_vain"]
         self._last_step = state["last_step"]
         if self._log:
             self._log.cut(self._last_step)
@@ -109,12 +105,12 @@ class Validation:
         self._last_step = step
         is_best = self._task.comparable and figures["loss"] < self._best_loss
         if is_best or not self._task.comparable:
-            self._best_loss, self.best_figures, self.best_step, self._in_vain = figures["loss"], figures, step, 0
+            self._best_loss, self.best_figures, self.best_step, self._without_gain = figures["loss"], figures, step, 0
             self._best_weights = {
                 name: value.detach().to("cpu", copy=True) for name, value in self._task.state_dict().items()
             }
         else:
-            self._in_vain += 1
+            self._without_gain += 1
         if self._log:
             self._log.append({"step": step, "epoch": round(step / self._batches.steps_per_epoch, 3), **figures})
         self._on_event(Validated(step, step / self._batches.steps_per_epoch, figures, is_best))
@@ -124,27 +120,16 @@ class Validation:
         sums: dict[str, float] = {"pictures": 0.0}
         with evaluating(self._task):
             for number, batch in enumerate(self._batches.validation):
-                # What is too small to be shared counts in the first process only.
-                share = self._peers.share(batch) if len(batch) >= self._peers.world else batch
-                weight = len(share) if len(batch) >= self._peers.world or self._peers.is_first else 0
-                generator = torch.Generator(self._device).manual_seed((self._peers.rank << 32) + number)
-                with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._run.bfloat16):
-                    loss, figures = self._task.loss(to_batch(share, self._device), 1.0, generator)
+                # A batch too small to be shared counts in the first process only.
+                share = self._processes.share(batch) if len(batch) >= self._processes.world_size else batch
+                weight = len(share) if len(batch) >= self._processes.world_size or self._processes.is_first else 0
+                generator = torch.Generator(self._device).manual_seed((self._processes.rank << 32) + number)
+                with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._options.bfloat16):
+                    loss, figures = self._task.loss(to_tensor(share, self._device), 1.0, generator)
                 sums["pictures"] += weight
                 for name, value in {"loss": loss.item(), **figures}.items():
                     sums[name] = sums.get(name, 0.0) + value * weight
-        sums = self._peers.sums(sums, self._device)
+        sums = self._processes.sums(sums, self._device)
         pictures = sums.pop("pictures")
         means = {name: value / pictures for name, value in sums.items()}
         return {"loss": means.pop("loss"), **means}
-
-
-@contextlib.contextmanager
-def evaluating(task: torch.nn.Module) -> Iterator[None]:
-    """Put a task into evaluation mode for the length of the block."""
-    before = task.training
-    task.eval()
-    try:
-        yield
-    finally:
-        task.train(before)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from nncodec.nn.tensors import to_tensor
 from nncodec.plugin.latents import IntArray, Pixels
-from nncodec.training.fitting import padded
 from nncodec.training.recipe import TrainedModel
+from nncodec.training.sampling import padded_to_multiple
 from nncodec_conv.fitting import fit_contexts
 from nncodec_conv.photo import photo_tensors
 from nncodec_conv.photo_network import STRIDE, PhotoNetwork
@@ -39,7 +39,7 @@ def packed_photo(
         groups: see `ContextTables`; they add up to the latent channels.
         dead_zone: see `PhotoCodec`.
     """
-    latents = [_analysis(network, padded(picture, STRIDE)) for picture in pictures]
+    latents = [_analysis(network, padded_to_multiple(picture, STRIDE)) for picture in pictures]
     flat = np.concatenate([values.reshape(values.shape[1], -1) for values in latents], axis=1)
     centre = np.median(flat, axis=1).astype(np.float32)
     size = np.abs(np.round((flat - centre[:, None]) * _gain(network, _RANKING_QUALITY)[:, None])).mean(axis=1)

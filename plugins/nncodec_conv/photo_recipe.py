@@ -12,10 +12,11 @@ import torch
 from nncodec.nn.tensors import with_file_precision
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
-from nncodec.training.autoencoder import start_from
-from nncodec.training.data import DataFacts
-from nncodec.training.fitting import sample_of
-from nncodec.training.recipe import ModelTask, Recipe, RunOptions, TrainedModel
+from nncodec.training.options import RunOptions
+from nncodec.training.recipe import Recipe, TrainedModel
+from nncodec.training.sampling import draw_pictures
+from nncodec.training.tasks import ModelTask, start_from
+from nncodec.training.training_set import DataSummary
 from nncodec_conv.packing import DEAD_ZONE, GROUPS, packed_photo
 from nncodec_conv.photo_network import STRIDE, PhotoConfig, PhotoNetwork
 from nncodec_conv.training import PhotoTask
@@ -47,7 +48,7 @@ class PhotoRecipe(Recipe):
     settings = PhotoSettings
     run = RunOptions(minutes=60, batch_size=8, crop=192, learning_rate=8e-4, bfloat16=True)
 
-    def __init__(self, settings: PhotoSettings, facts: DataFacts, base: ModelFile | None = None) -> None:
+    def __init__(self, settings: PhotoSettings, summary: DataSummary, base: ModelFile | None = None) -> None:
         self._settings = settings
         self._base = base
         self._groups, self._dead_zone = GROUPS, DEAD_ZONE
@@ -84,6 +85,6 @@ class PhotoRecipe(Recipe):
     def export(self, task: ModelTask, pictures: Sequence[Pixels], on_progress: Callable[[str], None]) -> TrainedModel:
         """See `Recipe.export`; contexts are fitted to a part of the pictures."""
         network = with_file_precision(copy.deepcopy(cast(PhotoNetwork, task.network)))
-        chosen = sample_of(pictures, round(1e6 * self._settings.table_megapixels))
+        chosen = draw_pictures(pictures, round(1e6 * self._settings.table_megapixels))
         in_place = network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         return packed_photo(in_place, chosen, on_progress, self._groups, self._dead_zone)

@@ -11,10 +11,11 @@ from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.tensors import weights_of
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
-from nncodec.training.autoencoder import AutoencoderTask, start_from
-from nncodec.training.data import DataFacts
 from nncodec.training.losses import loss_from, parts_of
-from nncodec.training.recipe import ModelTask, Recipe, RunOptions, TrainedModel
+from nncodec.training.options import RunOptions
+from nncodec.training.recipe import Recipe, TrainedModel
+from nncodec.training.tasks import AutoencoderTask, ModelTask, start_from
+from nncodec.training.training_set import DataSummary
 from nncodec_conv.networks import DIGIT_EDGE, DigitsConfig, StackConfig, build_digits, build_stack
 from nncodec_conv.starting import start_stack
 
@@ -41,14 +42,14 @@ class DigitsRecipe(Recipe):
     settings = DigitsSettings
     run = RunOptions(epochs=20, batch_size=128, learning_rate=4e-3)
 
-    def __init__(self, settings: DigitsSettings, facts: DataFacts, base: ModelFile | None = None) -> None:
-        if (facts.width, facts.height) != (DIGIT_EDGE, DIGIT_EDGE):
-            found = f"{facts.width} x {facts.height}" if facts.width else "different sizes"
+    def __init__(self, settings: DigitsSettings, summary: DataSummary, base: ModelFile | None = None) -> None:
+        if (summary.width, summary.height) != (DIGIT_EDGE, DIGIT_EDGE):
+            found = f"{summary.width} x {summary.height}" if summary.width else "different sizes"
             raise ValueError(
                 f"the digit model takes pictures of {DIGIT_EDGE} x {DIGIT_EDGE} pixels, these have {found}; resize "
                 "them, or choose an architecture for other sizes"
             )
-        if not facts.grey:
+        if not summary.grey:
             raise ValueError(
                 "the digit model codes grey pictures and some of these have colour; convert them, or choose an "
                 "architecture for colour"
@@ -107,7 +108,7 @@ class StackRecipe(Recipe):
     settings = StackSettings
     run = RunOptions(minutes=20, batch_size=16, crop=96, learning_rate=1e-3)
 
-    def __init__(self, settings: StackSettings, facts: DataFacts, base: ModelFile | None = None) -> None:
+    def __init__(self, settings: StackSettings, summary: DataSummary, base: ModelFile | None = None) -> None:
         self._settings = settings
         self._base = base
         if base:

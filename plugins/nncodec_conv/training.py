@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nncodec.nn.quantize import add_uniform_noise, round_straight_through
-from nncodec.training.recipe import ModelTask
+from nncodec.training.tasks import ModelTask
 from nncodec_conv.photo_network import PhotoNetwork
 
 # Gains and densities are few and start far from their optimum: they learn this much faster than the transforms.

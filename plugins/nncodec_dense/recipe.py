@@ -10,10 +10,11 @@ from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.tensors import weights_of
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
-from nncodec.training.autoencoder import AutoencoderTask, start_from
-from nncodec.training.data import DataFacts
 from nncodec.training.losses import loss_from, parts_of
-from nncodec.training.recipe import ModelTask, Recipe, RunOptions, TrainedModel
+from nncodec.training.options import RunOptions
+from nncodec.training.recipe import Recipe, TrainedModel
+from nncodec.training.tasks import AutoencoderTask, ModelTask, start_from
+from nncodec.training.training_set import DataSummary
 from nncodec_dense.network import DenseConfig, build
 
 
@@ -43,24 +44,24 @@ class DenseRecipe(Recipe):
     settings = DenseSettings
     run = RunOptions(epochs=60, batch_size=128, learning_rate=1.5e-3)
 
-    def __init__(self, settings: DenseSettings, facts: DataFacts, base: ModelFile | None = None) -> None:
-        if facts.width is None or facts.height is None:
+    def __init__(self, settings: DenseSettings, summary: DataSummary, base: ModelFile | None = None) -> None:
+        if summary.width is None or summary.height is None:
             raise ValueError(
                 "dense models take pictures of one size and these differ; resize them, or choose an architecture "
                 "that takes any size"
             )
-        if not facts.grey:
+        if not summary.grey:
             raise ValueError(
                 "dense models code grey pictures and some of these have colour; convert them, or choose an "
                 "architecture for colour"
             )
         self._settings = settings
         self._base = base
-        self._config = DenseConfig(**base.config) if base else _config(settings, facts.width, facts.height)
-        if (self._config.width, self._config.height) != (facts.width, facts.height):
+        self._config = DenseConfig(**base.config) if base else _config(settings, summary.width, summary.height)
+        if (self._config.width, self._config.height) != (summary.width, summary.height):
             raise ValueError(
                 f"the model to go on from takes pictures of {self._config.width} x {self._config.height} pixels, "
-                f"these have {facts.width} x {facts.height}; resize them, or train anew"
+                f"these have {summary.width} x {summary.height}; resize them, or train anew"
             )
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 
 from nncodec.plugin.latents import Latents, Pixels
 from nncodec.plugin.model_file import ModelFile, Tensors
-from nncodec.training.fitting import padded
+from nncodec.training.sampling import padded_to_multiple
 from nncodec_hyperprior.codec import HYPER_STRIDE, HyperpriorCodec, model_config, model_tensors
 from nncodec_hyperprior.entropy import PriorTables
 from nncodec_hyperprior.fitting import normal_tables
@@ -30,7 +30,7 @@ def packed_tensors(
 
     Args:
         network: trained; left unchanged.
-        pictures: uint8 (H, W, 3) of any size, padded here as core pads them.
+        pictures: uint8 (H, W, 3) of any size, padded_to_multiple here as core pads them.
         on_progress: called with a line of text for each quality.
         qualities: where the tables are fitted; see `fit_tables`.
     """
@@ -59,10 +59,10 @@ def _codec(network: HyperpriorNetwork, tables: PriorTables) -> HyperpriorCodec:
 
 
 def _batches(pictures: Sequence[Pixels]) -> Iterator[Pixels]:
-    """Yield stacks (N, H, W, 3) of pictures that have one size once they are padded."""
+    """Yield stacks (N, H, W, 3) of pictures that have one size once they are padded_to_multiple."""
     waiting: dict[tuple[int, ...], list[Pixels]] = {}
     for picture in pictures:
-        whole = padded(picture, HYPER_STRIDE)
+        whole = padded_to_multiple(picture, HYPER_STRIDE)
         stack = waiting.setdefault(whole.shape, [])
         stack.append(whole)
         if len(stack) * whole.shape[0] * whole.shape[1] >= _PIXELS_AT_ONCE:

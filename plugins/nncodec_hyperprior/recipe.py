@@ -9,9 +9,11 @@ from typing import cast
 from nncodec.nn.transforms import TransformConfig
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
-from nncodec.training.data import DataFacts
-from nncodec.training.fitting import sample_of
-from nncodec.training.recipe import ModelTask, Recipe, RunOptions, TrainedModel
+from nncodec.training.options import RunOptions
+from nncodec.training.recipe import Recipe, TrainedModel
+from nncodec.training.sampling import draw_pictures
+from nncodec.training.tasks import ModelTask
+from nncodec.training.training_set import DataSummary
 from nncodec_hyperprior.codec import HYPER_STRIDE, model_config, network_config
 from nncodec_hyperprior.network import HyperpriorNetwork, NetworkConfig
 from nncodec_hyperprior.objective import LOOKS, Distortion
@@ -59,20 +61,20 @@ class HyperpriorRecipe(Recipe):
     settings = HyperpriorSettings
     run = RunOptions(minutes=60, batch_size=8, crop=192, learning_rate=6e-4, bfloat16=True)
 
-    def __init__(self, settings: HyperpriorSettings, facts: DataFacts, base: ModelFile | None = None) -> None:
+    def __init__(self, settings: HyperpriorSettings, summary: DataSummary, base: ModelFile | None = None) -> None:
         self._settings = settings
-        self._facts = facts
+        self._summary = summary
         self._base = base
 
     @property
     def mode(self) -> str:
         """See `Recipe.mode`; grey pictures become three equal planes in the task."""
-        return "L" if self._facts.grey else "RGB"
+        return "L" if self._summary.grey else "RGB"
 
     @property
     def size(self) -> tuple[int, int] | int:
         """See `Recipe.size`; small pictures of one size stay whole."""
-        width, height = self._facts.width, self._facts.height
+        width, height = self._summary.width, self._summary.height
         if width is not None and height is not None and max(width, height) <= _WHOLE_EDGE:
             return width, height
         return HYPER_STRIDE
@@ -86,7 +88,7 @@ class HyperpriorRecipe(Recipe):
     def export(self, task: ModelTask, pictures: Sequence[Pixels], on_progress: Callable[[str], None]) -> TrainedModel:
         """See `Recipe.export`; tables are fitted to a part of the pictures."""
         network = cast(HyperpriorNetwork, task.network)
-        chosen = sample_of(pictures, round(1e6 * self._settings.table_megapixels))
+        chosen = draw_pictures(pictures, round(1e6 * self._settings.table_megapixels))
         tensors = packed_tensors(network, chosen, on_progress)
         return TrainedModel("hyperprior", model_config(network.config), tensors)
 

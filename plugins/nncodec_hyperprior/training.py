@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nncodec.nn.quantize import add_uniform_noise, round_straight_through
-from nncodec.training.recipe import ModelTask
+from nncodec.training.tasks import ModelTask
 from nncodec_hyperprior.codec import HYPER_STRIDE
 from nncodec_hyperprior.coding import Rounding, code_latents, hard_rounding
 from nncodec_hyperprior.network import HyperpriorNetwork

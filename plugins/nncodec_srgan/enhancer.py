@@ -10,7 +10,7 @@ import torch
 from nncodec.nn.tensors import load_weights, to_pixels, to_tensor
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
 from nncodec.plugin.latents import Pixels
-from nncodec.plugin.model_file import ModelFile, ModelHead
+from nncodec.plugin.model_file import ModelFile, ModelInfo
 from nncodec_srgan.generator import Generator, GeneratorConfig, folded
 
 CONTENT, DETAIL = "content.", "gan."
@@ -26,9 +26,9 @@ def model_config(shape: GeneratorConfig, *, detail: bool) -> dict[str, Any]:
     return shape.as_dict() | {_HAS_DETAIL: detail}
 
 
-def shape_of(head: ModelHead) -> GeneratorConfig:
+def shape_of(model_info: ModelInfo) -> GeneratorConfig:
     """Return the shape of a model file's generators; raises ValueError where its config is none."""
-    config = dict(head.config)
+    config = dict(model_info.config)
     if type(config.pop(_HAS_DETAIL, None)) is not bool:
         raise ValueError(f"{_HAS_DETAIL!r} is missing, or not true or false")
     return GeneratorConfig.of(config)

@@ -12,13 +12,13 @@ from nncodec.nn.tensors import weights_of
 from nncodec.plugin import registry
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
-from nncodec.training.autoencoder import start_from
-from nncodec.training.data import DataFacts
 from nncodec.training.losses import loss_from, parts_of
 from nncodec.training.losses.perceptual import perceptual_loss
+from nncodec.training.options import RunOptions
 from nncodec.training.pairs import PLANES
-from nncodec.training.pictures import Pictures
-from nncodec.training.recipe import ModelTask, OnPrepared, Recipe, RunOptions, TrainedModel
+from nncodec.training.recipe import OnPrepared, Recipe, TrainedModel
+from nncodec.training.tasks import ModelTask, start_from
+from nncodec.training.training_set import DataSummary, TrainingSet
 from nncodec_srgan.decoded import decoded_pairs
 from nncodec_srgan.discriminator import Discriminator
 from nncodec_srgan.enhancer import CONTENT, DETAIL, model_config, shape_of
@@ -85,7 +85,7 @@ class EnhancerSettings:
 
 
 class EnhancerRecipe(Recipe):
-    """Pictures of any size in colour; see `Recipe`.
+    """TrainingSet of any size in colour; see `Recipe`.
 
     The worse pictures are those of a folder, or the good ones reduced (factors 2 and 4), or what a codec makes of them
     (factor 1).
@@ -97,18 +97,18 @@ class EnhancerRecipe(Recipe):
     )
     takes_pairs = True
 
-    def __init__(self, settings: EnhancerSettings, facts: DataFacts, base: ModelFile | None = None) -> None:
+    def __init__(self, settings: EnhancerSettings, summary: DataSummary, base: ModelFile | None = None) -> None:
         self._settings = settings
         self._base = base
         self._shape = shape_of(base) if base else _shape(settings)
         factor = self._shape.factor
-        if facts.factor not in (None, factor):
+        if summary.factor not in (None, factor):
             whose = f"{base.name} is for" if base else "factor is"
             raise ValueError(
-                f"the good pictures are {facts.factor} times as large as the worse ones, and {whose} {factor}; "
-                + ("give it others, or train anew" if base else f"set factor={facts.factor}")
+                f"the good pictures are {summary.factor} times as large as the worse ones, and {whose} {factor}; "
+                + ("give it others, or train anew" if base else f"set factor={summary.factor}")
             )
-        self._by_codec = factor == 1 and facts.factor is None
+        self._by_codec = factor == 1 and summary.factor is None
         if self._by_codec:
             registry.catalog().find(settings.codec)  # an unknown one is refused before anything is encoded
 
@@ -147,7 +147,7 @@ class EnhancerRecipe(Recipe):
         """See `Recipe.size`."""
         return self._shape.factor * self._shape.multiple
 
-    def prepare(self, pictures: Pictures, seed: int, on_progress: OnPrepared) -> Pictures:
+    def prepare(self, pictures: TrainingSet, seed: int, on_progress: OnPrepared) -> TrainingSet:
         """See `Recipe.prepare`: for factor 1 a codec makes the worse pictures, unless there are some."""
         if not self._by_codec:
             return pictures

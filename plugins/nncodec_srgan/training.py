@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+from torch.func import functional_call
 
 from nncodec.training.losses import Loss, l1, mse
-from nncodec.training.recipe import ModelTask
-from nncodec_srgan.discriminator import SMALLEST_EDGE, Discriminator
+from nncodec.training.tasks import ModelTask
+from nncodec_srgan.discriminator import SMALLEST_EDGE, Discriminator, Judgement
 from nncodec_srgan.generator import Generator, enlarged, reduced
 
 _COLOURS = 3
@@ -102,6 +101,18 @@ class EnhancerTask(ModelTask):
         discriminator."""
         return not self.is_adversarial
 
+    def begin_step(self, progress: float) -> None:
+        """See `TrainingTask.begin_step`: the second part begins at its share of the training."""
+        if not self.is_adversarial and progress >= self._objective.content_share:
+            self._begin_second_part()
+        if self.is_adversarial:
+            self.generator.fix_all_but_filters()
+
+    def end_step(self) -> None:
+        """See `TrainingTask.end_step`: the second part keeps alternation out of the generator's last kernel."""
+        if self.is_adversarial:
+            self.generator.remove_alternation()
+
     @property
     def turns(self) -> int:
         """Generator and discriminator, once there are both."""
@@ -117,10 +128,6 @@ class EnhancerTask(ModelTask):
 
     def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Return the generator's loss."""
-        if self.training and not self.is_adversarial and progress >= self._objective.content_share:
-            self._begin_second_part()
-        if self.is_adversarial:
-            self.generator.fix_all_but_filters()
         low, high = self.pair(pixels)
         restored = self.generator(low)
         plain = enlarged(low, self.generator.config.factor)
@@ -153,11 +160,8 @@ class EnhancerTask(ModelTask):
         self, turn: int, pixels: Tensor, progress: float, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """Return the generator's loss, or the discriminator's on what the generator made in its turn."""
-        if self.is_adversarial:
-            self.generator.remove_alternation()  # which its last turn may have brought
         if turn == 0 or self.discriminator is None or self._made is None:
             return self.loss(pixels, progress, generator)
-        self.discriminator.requires_grad_(True)
         # Apart, so that batch normalisation cannot tell one kind by the other.
         restored, plain = self._made
         real = _distance(self.discriminator(pixels[:, :_COLOURS], plain).verdicts, _REAL)
@@ -208,14 +212,21 @@ class EnhancerTask(ModelTask):
     ) -> tuple[Tensor, Tensor | None]:
         """Return how far made pictures are from passing for real, and how far features of theirs are from those of the
         good ones, None where that does not matter."""
-        discriminator.requires_grad_(False)  # which passes gradients on, and takes none
-        with _statistics_kept(discriminator):
-            judged = discriminator(restored, plain)
-            verdict = _distance(judged.verdicts, _REAL)
-            if not self._objective.matching:
-                return verdict, None
-            with torch.no_grad():
-                real = discriminator(high, plain)
+        # Copies without gradients: this turn trains the generator alone, and keeps the running statistics, which come
+        # from the discriminator's own turns.
+        fixed = {name: parameter.detach() for name, parameter in discriminator.named_parameters()}
+        fixed |= {name: buffer.clone() for name, buffer in discriminator.named_buffers()}
+
+        def judge(pixels: Tensor) -> Judgement:
+            judgement: Judgement = functional_call(discriminator, fixed, (pixels, plain))
+            return judgement
+
+        judged = judge(restored)
+        verdict = _distance(judged.verdicts, _REAL)
+        if not self._objective.matching:
+            return verdict, None
+        with torch.no_grad():
+            real = judge(high)
         pairs = zip(judged.features, real.features, strict=True)
         return verdict, torch.stack([l1(made.float(), good.float()) for made, good in pairs]).mean()
 
@@ -234,18 +245,3 @@ def _distance(verdicts: Tensor, label: float) -> Tensor:
 def _psnr_db(restored: Tensor, original: Tensor) -> float:
     error = (restored.clamp(0, 1) - original).square().mean(dim=(1, 2, 3))
     return (-10 * error.clamp(min=1e-10).log10()).mean().item()
-
-
-@contextlib.contextmanager
-def _statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Keep running statistics as they are for the length of the block: they come of the discriminator's own turns,
-    real and made pictures alike."""
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum

@@ -1,17 +1,20 @@
-"""The whole way of a picture through the Python API, with what may come between."""
+"""Images through the Python API: encoded, decoded, and refused for good reasons."""
 
 from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import nncodec
+from nncodec.coding import decoder
 from nncodec.coding.encoder import Encoder
 from nncodec.format.container import ChunkType, Container, Header, write
 from nncodec.limits import DEFAULT_LIMITS
@@ -74,6 +77,25 @@ def test_a_batch_is_what_one_after_another_would_be() -> None:
     for data, found, picture in zip(files, nncodec.decode_batch(files), pictures, strict=True):
         assert apart(found, nncodec.decode(data)) == 0
         assert apart(found, picture) <= 5
+
+
+def test_a_batch_has_an_image_for_every_file_whatever_the_decoder_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = nncodec.encode_batch([ramp(16, 16, "RGB"), ramp(24, 16, "RGB")])
+    decode_together = decoder.decode_together
+
+    def lose_wide(containers: Sequence[Container], *args: Any) -> Iterator[Image.Image | None]:
+        lost = containers[0].header.width == 24
+        return iter([None]) if lost else decode_together(containers, *args)
+
+    monkeypatch.setattr(decoder, "decode_together", lose_wide)
+    images = nncodec.decode_batch(files)
+    assert [image is None for image in images] == [False, True]
+
+
+def test_a_batch_from_which_the_decoder_drops_an_image_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder, "decode_together", lambda *_: iter([]))
+    with pytest.raises(ValueError, match="shorter"):
+        nncodec.decode_batch(nncodec.encode_batch([ramp(16, 16, "RGB")]))
 
 
 @pytest.mark.parametrize("wanted", [range(5), range(4, -1, -1), range(0, 5, 3), range(3, 0, -2), range(0)])
@@ -193,8 +215,28 @@ def opened() -> Iterator[pytest.MonkeyPatch]:
         yield patches
 
 
+NAMED = r"the plugin 'hyperprior' \(nncodec-image \S+\) failed with the model 'hyperprior/photo': "
+
+
 def failing(*_: object) -> object:
     raise ZeroDivisionError("one\ntwo")
+
+
+def test_the_error_names_a_plugin_as_the_list_of_plugins_does() -> None:
+    listed = next(plugin for plugin in registry.catalog().plugins if plugin.name == "hyperprior")
+    guard = registry.catalog().guard_of(registry.catalog().find("photo"))
+    assert (guard.plugin, guard.distribution, guard.model) == (listed.name, listed.distribution, "hyperprior/photo")
+
+
+def test_an_entropy_model_that_fails_is_the_plugins_fault(opened: pytest.MonkeyPatch) -> None:
+    picture = ramp(16, 16, "RGB")
+    data = nncodec.encode(picture, coder="zstd")
+    model = registry.open_model("photo")
+    broken = SimpleNamespace(tables=model.entropy(50).tables, stages=failing)
+    opened.setattr(model, "entropy", lambda _: broken)
+    for call in (lambda: nncodec.encode(picture, coder="zstd"), lambda: nncodec.decode(data)):
+        with pytest.raises(nncodec.PluginError, match=f"{NAMED}ZeroDivisionError: one;"):
+            call()
 
 
 def test_an_entropy_model_that_cannot_be_had_is_the_plugins_fault(opened: pytest.MonkeyPatch) -> None:
@@ -202,7 +244,7 @@ def test_an_entropy_model_that_cannot_be_had_is_the_plugins_fault(opened: pytest
     data = nncodec.encode(picture)
     opened.setattr(registry.open_model("photo"), "entropy", failing)
     for call in (lambda: nncodec.encode(picture), lambda: nncodec.decode(data)):
-        with pytest.raises(nncodec.PluginError, match="ZeroDivisionError: one;"):
+        with pytest.raises(nncodec.PluginError, match=f"{NAMED}ZeroDivisionError: one;"):
             call()
 
 
@@ -212,7 +254,7 @@ def test_a_synthesis_that_returns_something_else_is_the_plugins_fault(
 ) -> None:
     data = nncodec.encode(ramp(16, 16, "RGB"))
     opened.setattr(registry.open_model("photo"), "synthesis", lambda *_: pixels)
-    with pytest.raises(nncodec.PluginError):
+    with pytest.raises(nncodec.PluginError, match=f"{NAMED}its synthesis returned|{NAMED}AttributeError"):
         nncodec.decode(data)
 
 

@@ -51,10 +51,11 @@ def test_means_and_differences_are_shown_as_tables(run: Run, photo_png: Path, ph
     assert result.exit_code == 0
     assert result.stdout.startswith("2 pictures. Means:\n\nCODEC ")
     heads = re.split(r"\s{2,}", result.stdout.splitlines()[2])
-    assert heads == ["CODEC", "QUALITY", "BITS/PIXEL", "RATIO", "RATIO TO PNG", "PSNR", "SSIM", "SSIMULACRA2"]
+    ratios = ["BITS PER PIXEL", "RATIO TO RAW", "RATIO TO PNG"]
+    assert heads == ["CODEC", "QUALITY", "BYTES", *ratios, "PSNR", "SSIM", "SSIMULACRA2"]
     cells = row(result.stdout, "jpeg", "50")
     assert len(cells) == len(heads)
-    assert cells[5].endswith(" dB")
+    assert cells[6].endswith(" dB")
     assert [row(result.stdout, "tiny/rgb", q)[1] for q in ("0", "50", "100")] == ["0", "50", "100"]
     assert re.fullmatch(r"-\d+\.\d%", row(result.stdout, "webp", "jpeg")[2])
     assert row(result.stdout, "tiny/rgb", "jpeg")[1] == "jpeg"
@@ -120,7 +121,7 @@ def test_published_curves_need_no_pictures(run: Run, anchors: Path) -> None:
     result = run("compare", "--anchors", anchors, "--bd", "new", "old", "--bd", "far", "old")
     assert result.exit_code == 0
     assert row(result.stdout, "new", "old") == ["new", "old", "-20.0%", "+1.29 dB", "24.0 to 36.0 dB", "100%", "-20.0%"]
-    assert row(result.stdout, "far", "old")[2:] == ["-", "-", "none", "0%", "-"]
+    assert row(result.stdout, "far", "old")[2:] == ["-", "-", "-", "0%", "-"]
     assert "far against old: no shared range of PSNR (24 to 36 and 50 to 60); no shared range of bits" in result.stdout
     document = json.loads(run("compare", "--anchors", anchors, "--bd", "new", "old", "--json").stdout)
     assert document["bd"][0]["bd_rate_percent"] == pytest.approx(-20)

@@ -270,7 +270,7 @@ def test_a_reduced_picture_comes_back_in_its_size(run, photo):
     ("options", "status", "says"),
     [
         (("--enhancer", "nope"), 2, "no installed enhancer is 'nope'"),
-        (("--enhancer", "tiny/rgb"), 2, "tiny/rgb is a codec and enhances no pictures; choose an enhancer such as"),
+        (("--enhancer", "tiny/rgb"), 2, "tiny/rgb is a codec, not an enhancer; choose an enhancer such as"),
         (("--strength", "0.5"), 2, "give --enhancer, too"),
         (("--enhancer", "recommended", "--strength", "-1"), 2, "-1.0 is not a number from 0"),
         (("--enhancer", "x3"), 1, "this file is not stored reduced"),

@@ -192,11 +192,11 @@ def test_an_enhancer_is_recommended(run, photo_png):
             ("--enhancer", "nope"),
             "no installed enhancer is 'nope'; installed: srgan/restore, srgan/x4, tiny/keep, tiny/triple",
         ),
-        (("--enhancer", "tiny/rgb"), "tiny/rgb is a codec and enhances no pictures"),
+        (("--enhancer", "tiny/rgb"), "tiny/rgb is a codec, not an enhancer"),
         (("--enhancer-strength", "0.5"), "give --enhancer, too"),
         (("--enhancer", "tiny/keep", "--enhancer-strength", "2"), "2.0 is not a number from 0"),
         (("--enhancer", "tiny/keep", "--enhancer-strength", "nan"), "nan is not a number from 0"),
-        (("-m", "tiny/keep"), "tiny/keep enhances pictures and codes none"),
+        (("-m", "tiny/keep"), "tiny/keep is an enhancer, not a codec"),
         (("--downscale", "9"), "9 is not in the range"),
     ],
 )

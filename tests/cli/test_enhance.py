@@ -227,7 +227,7 @@ def test_frames(run, photo):
     ("options", "says"),
     [
         (("-m", "nope"), "no installed enhancer is 'nope'"),
-        (("-m", "tiny/rgb"), "tiny/rgb is a codec and enhances no pictures"),
+        (("-m", "tiny/rgb"), "tiny/rgb is a codec, not an enhancer"),
         ((*TRIPLE, "--strength", "nan"), "nan is not a number from 0"),
         ((*TRIPLE, "--strength", "1.1"), "1.1 is not a number from 0"),
         ((*TRIPLE, "--scale", "0"), "0 is not in the range"),

@@ -48,7 +48,7 @@ def test_a_folder_without_pictures(run):
     Path("empty").mkdir()
     result = run("encode", "-r", "empty", *TINY)
     assert result.exit_code == 2
-    assert "nothing to do in empty" in result.stderr
+    assert "there is no suitable file in empty" in result.stderr
 
 
 def test_several_inputs_go_into_a_folder_that_is_made(run, photo):

@@ -154,7 +154,7 @@ def test_a_worker_that_dies_is_an_error_and_no_hang(start, photo, tmp_path):
     os.kill(int(next(marks.iterdir()).name), signal.SIGKILL)
     status, _, err = wait(process)
     assert status == 1
-    assert err == "nncodec: a worker process died, most likely for lack of memory; use a smaller -j\n"
+    assert err == "nncodec: a worker process died, most likely for lack of memory; use fewer jobs (-j)\n"
 
 
 def test_a_progress_bar_on_a_terminal_only(photo, watched):

@@ -19,7 +19,7 @@ from click.testing import Result
 from PIL import Image
 
 import nncodec
-from nncodec.plugin.model_file import read_head
+from nncodec.plugin.model_file import read_model_info
 from nncodec.training.log import CsvLog
 
 Run = Callable[..., Result]
@@ -53,7 +53,7 @@ def test_from_a_file_of_pictures_to_an_installed_model(run: Run, digits: Path) -
     lines = done.stdout.splitlines()
     assert lines[0].startswith("mine.safetensors: mine, 18 steps in ")
     assert lines[-1] == "install it with: nncodec models add mine.safetensors"
-    assert read_head(Path("mine.safetensors")).card["licence"] == "CC0 1.0"
+    assert read_model_info(Path("mine.safetensors")).card["licence"] == "CC0 1.0"
     assert run(*shlex.split(lines[-1].partition(": nncodec ")[2])).exit_code == 0
     picture = Image.fromarray(skimage.data.camera()[:12, 200:212])
     picture.save("one.png")
@@ -65,7 +65,7 @@ def test_from_a_file_of_pictures_to_an_installed_model(run: Run, digits: Path) -
     for number, base in enumerate(("mine", "mine.safetensors")):
         output = f"more{number}.safetensors"
         assert run("train", digits, "--from", base, "-o", output, "--steps", 2).exit_code == 0
-        assert read_head(Path(output)).card["base"]["name"] == "mine"
+        assert read_model_info(Path(output)).card["base"]["name"] == "mine"
 
 
 def test_settings_come_from_the_file_then_from_set_then_from_options(run: Run, digits: Path) -> None:
@@ -75,7 +75,7 @@ def test_settings_come_from_the_file_then_from_set_then_from_options(run: Run, d
         "--set", "levels=8", "--set", "seed = 5", "--steps", 2, "--seed", 6,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    head = read_head(Path("x.safetensors"))
+    head = read_model_info(Path("x.safetensors"))
     assert head.config["latents"] == 5
     assert head.config["levels"] == 8
     assert {name: head.card["training"]["settings"][name] for name in ("steps", "seed")} == {"steps": 2, "seed": 6}
@@ -152,7 +152,7 @@ def test_a_full_disk_is_one_line_that_says_how_to_go_on(
         line = one_line(run(*arguments), 1)
     assert "No space left on device" in line
     assert not Path("x.safetensors").exists()
-    resumed = run(*shlex.split(line.partition("go on with: nncodec ")[2]))
+    resumed = run(*shlex.split(line.partition("resume with: nncodec ")[2]))
     assert resumed.exit_code == 0, resumed.output
 
 
@@ -188,11 +188,11 @@ def test_an_ended_run_goes_on_and_comes_to_the_same_model(
     assert not Path("broken.safetensors").exists()
     if end == signal.SIGINT:
         assert process.returncode == 130
-        assert told.decode().splitlines()[-1] == f"nncodec: interrupted; go on with: {command}"
+        assert told.decode().splitlines()[-1] == f"nncodec: interrupted; resume with: {command}"
     resumed = run(*shlex.split(command)[1:])
     assert resumed.exit_code == 0, resumed.output
-    assert "going on after step" in resumed.stderr
-    heads = [read_head(Path(f"{name}.safetensors")) for name in ("unbroken", "broken")]
+    assert "resuming after step" in resumed.stderr
+    heads = [read_model_info(Path(f"{name}.safetensors")) for name in ("unbroken", "broken")]
     assert heads[0].digest == heads[1].digest
     assert heads[0].card["measured"] == heads[1].card["measured"]
     for name in ("log.csv", "validation.csv"):

@@ -16,7 +16,7 @@ from PIL import Image
 from nncodec.cli.train import train_command
 from nncodec.plugin import registry
 from nncodec.plugin.enhancer import EnhancerModel
-from nncodec.plugin.model_file import read_head, read_model
+from nncodec.plugin.model_file import read_model, read_model_info
 
 Run = Callable[..., Result]
 
@@ -54,9 +54,9 @@ def test_from_a_folder_to_an_installed_enhancer(run: Run, crops: Path) -> None:
     done = run(*command, "--steps", 60, "--content-share", 0.5)
     assert done.exit_code == 0, done.output
     assert "6 pictures in colour" in done.stderr
-    head = read_head(Path("mine4.safetensors"))
-    assert (head.config["factor"], head.config["gan"]) == (4, True)
-    assert head.card["training"]["settings"]["crop"] == 32
+    model_info = read_model_info(Path("mine4.safetensors"))
+    assert (model_info.config["factor"], model_info.config["gan"]) == (4, True)
+    assert model_info.card["training"]["settings"]["crop"] == 32
     assert sorted(Path("mine4.run/samples").iterdir())
     enhancer = registry.build_model(read_model(Path("mine4.safetensors")))
     assert isinstance(enhancer, EnhancerModel)
@@ -72,7 +72,7 @@ def test_from_a_folder_to_an_installed_enhancer(run: Run, crops: Path) -> None:
     further = ["train", crops, "--pretrained", "mine4", "-o", "more.safetensors", "--steps", 2, "--gan-weight", 0.1]
     done = run(*further, "--content-share", 0, "--crop", 32, "--discriminator-width", 2)
     assert done.exit_code == 0, done.output
-    assert read_head(Path("more.safetensors")).card["training"]["settings"]["gan_weight"] == 0.1
+    assert read_model_info(Path("more.safetensors")).card["training"]["settings"]["gan_weight"] == 0.1
 
 
 def test_two_folders_that_pair_or_do_not(run: Run, crops: Path) -> None:
@@ -95,7 +95,7 @@ def test_an_interrupted_run_is_gone_on_with_by_the_same_options(run: Run, crops:
     assert "has width = 4, not 8; resume it with that" in one_line(run(*changed, "--resume", "-f"), 1)
     longer = run(*command, "--steps", 5, "--resume", "-f")
     assert longer.exit_code == 0, longer.output
-    assert "going on after step 3" in longer.stderr
+    assert "resuming after step 3" in longer.stderr
 
 
 def test_every_setting_is_an_option_and_wins_over_set(run: Run) -> None:
@@ -106,9 +106,9 @@ def test_every_setting_is_an_option_and_wins_over_set(run: Run) -> None:
         output = f"x{number}.safetensors"
         done = run("train", *options, "dense", "pictures", "-o", output, "--steps", 1, "--held-back", 0.3)
         assert done.exit_code == 0, done.output
-        head = read_head(Path(output))
-        assert head.config["latents"] == 5
-        assert head.card["training"]["settings"]["held_back"] == 0.3
+        model_info = read_model_info(Path(output))
+        assert model_info.config["latents"] == 5
+        assert model_info.card["training"]["settings"]["held_back"] == 0.3
     assert not [one.name for one in train_command.params if one.name == "setting_latents"]  # of that run only
 
 
@@ -162,6 +162,6 @@ def test_the_command_to_go_on_with_keeps_the_options(run: Run, crops: Path, monk
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
         line = one_line(run(*arguments), 1)
-    command = line.partition("go on with: nncodec ")[2]
+    command = line.partition("resume with: nncodec ")[2]
     assert command == f"{shlex.join(map(str, arguments))} --resume"
     assert run(*shlex.split(command)).exit_code == 0

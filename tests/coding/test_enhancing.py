@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nncodec.limits import Limits
 from nncodec.picture.area import Area, Span
 from nncodec.plugin import discovery, registry
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
+from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Pixels
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -166,7 +168,7 @@ class Coordinates(EnhancerModel):
 
 @pytest.fixture
 def coordinates() -> Enhancement:
-    return Enhancement(registry.catalog().find("x2"), Coordinates(), 0)
+    return Enhancement(registry.catalog().find("x2"), Coordinates(), PluginGuard("tiny"), 0, enhancing.WINDOW_EDGE)
 
 
 def _whole(image: Image.Image) -> Area:
@@ -174,12 +176,12 @@ def _whole(image: Image.Image) -> Area:
 
 
 def test_windows_end_where_the_picture_does_and_are_filled_up_by_its_edge(
-    coordinates: Enhancement, monkeypatch: pytest.MonkeyPatch
+    coordinates: Enhancement,
 ) -> None:
     y, x = np.mgrid[:61, :90]
     image = Image.fromarray(np.stack([x, y, x + y], axis=2).astype(np.uint8))
     padded = np.pad(np.asarray(image), ((0, 3), (0, 6), (0, 0)), mode="edge")
-    monkeypatch.setattr(enhancing, "WINDOW_EDGE", 96)  # of the result: 48 pixels, 16 of them a tile
+    coordinates = replace(coordinates, window_edge=96)  # of the result: 48 pixels, 16 of them a tile
     whole = _whole(image)
     found = coordinates.apply(image, whole, whole.scaled(2), whole)
     assert np.array_equal(np.asarray(found), np.asarray(image).repeat(2, axis=0).repeat(2, axis=1))
@@ -291,7 +293,7 @@ def test_a_result_of_too_many_pixels_is_refused_before_anything_is_done(monkeypa
     with pytest.raises(nncodec.UnsupportedImage) as caught:
         nncodec.enhance(image, "x4", limits=Limits(pixels=1599))
     assert str(caught.value) == (
-        "sharp/four would make 40 x 40 pixels of it, and 1,599 are allowed; enhance parts of it, or raise the limit"
+        "sharp/four would make 40 x 40 pixels of it, over the limit of 1,599; enhance parts of it, or raise the limit"
     )
     huge = Image.new("L", (1, 1))
     monkeypatch.setattr(Image.Image, "size", (20_000, 20_000))
@@ -308,14 +310,14 @@ def test_a_result_longer_than_what_is_resampled_is_refused() -> None:
 def test_a_codec_enhances_nothing() -> None:
     with pytest.raises(nncodec.ModelError) as caught:
         nncodec.enhance(photo(), "conv/photo")
-    expected = "conv/photo is a codec and enhances no pictures; choose an enhancer such as restore"
+    expected = "conv/photo is a codec, not an enhancer; choose an enhancer such as restore"
     assert str(caught.value) == expected
 
 
 def test_an_enhancer_codes_nothing() -> None:
     with pytest.raises(nncodec.ModelError) as caught:
         nncodec.encode(photo(), "x4")
-    assert str(caught.value) == "sharp/four enhances pictures and codes none; choose a codec such as photo"
+    assert str(caught.value) == "sharp/four is an enhancer, not a codec; choose a codec such as photo"
 
 
 def test_an_unknown_enhancer_is_refused_with_those_there_are(enhancers: Callable[[], None]) -> None:
@@ -342,7 +344,7 @@ def test_a_name_that_is_none_is_refused() -> None:
 )
 def test_a_result_of_another_kind_is_the_plugins_fault(monkeypatch: pytest.MonkeyPatch, result: object) -> None:
     monkeypatch.setattr(registry.open_enhancer("restore"), "enhance", lambda *_: result)
-    with pytest.raises(nncodec.PluginError, match="'sharpen'"):
+    with pytest.raises(nncodec.PluginError, match=r"'enhancer_plugin' .* failed with the model 'sharp/keep': "):
         nncodec.enhance(photo(), "restore")
 
 

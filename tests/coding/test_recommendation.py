@@ -116,8 +116,8 @@ def test_an_enhancer_without_strengths_is_recommended_with_none(monkeypatch: pyt
 
 def test_the_file_says_what_it_recommends_whether_that_is_installed_or_not(enhancers: Callable[[], None]) -> None:
     data = encode(photo(), enhancer="restore", enhancer_strength=0.4)
-    head = registry.catalog().find("sharp/keep")
-    expected = nncodec.coding.inspection.RecommendedEnhancer("sharp/keep", head.digest[:16], 0.4, True)
+    model_info = registry.catalog().find("sharp/keep")
+    expected = nncodec.coding.inspection.RecommendedEnhancer("sharp/keep", model_info.digest[:16], 0.4, True)
     assert nncodec.inspect(data).enhancer == nncodec.check(data).enhancer == expected
     enhancers()
     assert nncodec.inspect(data).enhancer == replace(expected, installed=False)

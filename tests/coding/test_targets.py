@@ -82,6 +82,19 @@ def test_the_fidelity_of_frames_is_that_of_all_their_samples_together() -> None:
     assert psnr_db(nncodec.encode(pictures, MODEL, quality_of(data) - 1), pictures) < 35
 
 
+def test_a_search_builds_one_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[int] = []
+    build = Encoder.__init__
+
+    def count(self: Encoder, model: str, quality: int, options: Any) -> None:
+        built.append(quality)
+        build(self, model, quality, options)
+
+    monkeypatch.setattr(Encoder, "__init__", count)
+    assert quality_of(nncodec.encode(photo(), MODEL, target_size=400)) > 0
+    assert len(built) == 1
+
+
 def test_every_picture_of_a_batch_has_a_quality_of_its_own() -> None:
     pictures = [photo(), Image.new("RGB", (64, 32), (90, 120, 60)), photo(left=100)]
     files = nncodec.encode_batch(pictures, MODEL, target_size=400)

@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from nncodec.compare.pictures import Source, load, sources_of
+from nncodec.compare.pictures import PictureSource, load, sources_of
 from nncodec.errors import InvalidOption, UnsupportedImage
 
 
@@ -20,9 +20,9 @@ def photo() -> Image.Image:
     return Image.fromarray(skimage.data.chelsea()[80:112, 100:148])
 
 
-def saved(image: Image.Image, path: Path, **settings: object) -> Source:
+def saved(image: Image.Image, path: Path, **settings: object) -> PictureSource:
     image.save(path, **settings)
-    return Source(path.name, path)
+    return PictureSource(path.name, path)
 
 
 def test_what_is_known_of_a_picture(photo: Image.Image, tmp_path: Path) -> None:
@@ -86,10 +86,10 @@ def test_of_several_frames_the_first_is_taken(photo: Image.Image, tmp_path: Path
 def test_an_image_can_be_given_itself_and_is_left_alone(photo: Image.Image) -> None:
     mine = photo.copy()
     mine.info["comment"] = "mine"
-    assert np.array_equal(load(Source("a", mine)).image, photo)
+    assert np.array_equal(load(PictureSource("a", mine)).image, photo)
     assert mine.info == {"comment": "mine"}
     with pytest.raises(UnsupportedImage, match="mode CMYK cannot be compared"):
-        load(Source("a", photo.convert("CMYK")))
+        load(PictureSource("a", photo.convert("CMYK")))
 
 
 def test_pictures_that_are_refused(photo: Image.Image, tmp_path: Path) -> None:

@@ -152,6 +152,7 @@ def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         (_set("measurements/1/picture", "a"), r"measurements has \('a', 'jpeg', 10\) twice"),
         (_set("measurements/0", 5), r"measurements\[0\] is no object"),
         (_set("measurements/0/colour", 5), r"measurements\[0\] has the unknown entry 'colour'"),
+        (_set("matches/0/by", "vmaf"), r"matches\[0\] is by 'vmaf', expected one of psnr, ssim, bytes"),
         (_set("matches/0/measurements/0/picture", "z"), r"matches\[0\].measurements\[0\] is of a picture"),
         (_set("pictures/0/name", "b"), "pictures has 'b' twice"),
     ],

@@ -45,7 +45,7 @@ def test_pixels_are_those_of_decode(photo: Image.Image) -> None:
 def test_loading_twice_decodes_once(small: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     with Image.open(io.BytesIO(small)) as image:
         image.load()
-        monkeypatch.setattr(frames, "frames_of", lambda *_: pytest.fail("decoded again"))
+        monkeypatch.setattr(frames, "decode_frames", lambda *_: pytest.fail("decoded again"))
         image.load()
         assert not image.readonly
         image.putpixel((0, 0), 7)
@@ -106,13 +106,13 @@ def test_an_iterator_yields_every_frame_and_decodes_none_twice(
     stack: bytes, expected: list[Pixels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[range] = []
-    decode = frames.frames_of
+    decode = frames.decode_frames
 
     def record(container: object, wanted: range, *rest: object) -> Iterator[Image.Image]:
         asked.append(wanted)
         return decode(container, wanted, *rest)
 
-    monkeypatch.setattr(frames, "frames_of", record)
+    monkeypatch.setattr(frames, "decode_frames", record)
     with Image.open(io.BytesIO(stack)) as image:
         assert [_frame_in(frame, expected) for frame in ImageSequence.Iterator(image)] == [0, 1, 2, 3, 4]
     assert asked == [range(1), range(1, 5)]
@@ -202,7 +202,7 @@ def test_a_faulty_plugin_is_an_oserror(small: bytes, monkeypatch: pytest.MonkeyP
         raise PluginError(plugin="dense", reason="no luck")
         yield
 
-    monkeypatch.setattr(frames, "frames_of", fail)
+    monkeypatch.setattr(frames, "decode_frames", fail)
     with Image.open(io.BytesIO(small)) as image, pytest.raises(OSError, match="no luck"):
         image.load()
 
@@ -229,7 +229,7 @@ def test_what_is_decoded_together_is_limited_before_anything_is_decoded(
     file = forged(chunks, frames=1 << 19, frames_per_block=per_block)
     with Image.open(file) as image:
         with monkeypatch.context() as patched:
-            patched.setattr(frames, "frames_of", lambda *_: pytest.fail("decoded"))
+            patched.setattr(frames, "decode_frames", lambda *_: pytest.fail("decoded"))
             with pytest.raises(LimitExceeded, match="411041792 pixels"):
                 image.load()
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)

@@ -19,7 +19,7 @@ def _file(image: Image.Image, **options: object) -> io.BytesIO:
 
 @pytest.fixture
 def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "frames_of", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(frames, "decode_frames", lambda *_: pytest.fail("decoded"))
 
 
 @pytest.fixture

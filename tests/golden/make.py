@@ -13,7 +13,7 @@ import skimage.data
 from PIL import Image
 
 import nncodec
-from nncodec.coding.decoder import block_latents, model_of
+from nncodec.coding.decoder import block_latents, open_file_model
 from nncodec.format.container import Container
 
 FOLDER = Path(__file__).parent / "v1"
@@ -73,7 +73,7 @@ def pictures() -> dict[str, bytes]:
 def latents_digest(data: bytes) -> str:
     """Return the SHA-256 of all latents of a file, block after block, arrays in name order, as little-endian int32."""
     container = Container(data)
-    model = model_of(container)
+    model = open_file_model(container)
     state = hashlib.sha256()
     for index in range(container.block_count):
         for _, array in sorted(block_latents(container, model, index).items()):

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nncodec.errors import BadModelFile, ModelError, WeightsMismatch
-from nncodec.plugin.model_file import Tensors, digest_of, read_head, read_model, write_model
+from nncodec.plugin.model_file import Tensors, digest_of, read_model, read_model_info, write_model
 
 CONFIG = {"width": 8, "layers": [3, 4]}
 CARD = {"licence": "Apache-2.0", "measured": {"psnr_db": 30.5}}
@@ -82,9 +82,9 @@ def test_the_head_is_read_without_the_tensors(path: Path) -> None:
     data = write(path)
     whole = read_model(path)
     path.write_bytes(data[:-1] + b"\x7f")  # another last weight
-    head = read_head(path)
-    assert [getattr(head, f.name) for f in dataclasses.fields(head)] == [
-        getattr(whole, f.name) for f in dataclasses.fields(head)
+    model_info = read_model_info(path)
+    assert [getattr(model_info, f.name) for f in dataclasses.fields(model_info)] == [
+        getattr(whole, f.name) for f in dataclasses.fields(model_info)
     ]
 
 
@@ -118,8 +118,8 @@ def test_the_digest_is_this_sha256(path: Path) -> None:
         b'{"architecture":"demo","config":{"layers":[3,4],"width":8}}'
         b'["a","<f4",[1,2]]' + struct.pack("<2f", 1.5, -2.0) + b'["b","|i1",[3]]' + bytes([0, 1, 2])
     ).hexdigest()
-    assert read_head(path).digest == told
-    assert read_head(path).id_bytes.hex() == told
+    assert read_model_info(path).digest == told
+    assert read_model_info(path).id_bytes.hex() == told
 
 
 def test_the_digest_does_not_depend_on_order_layout_or_byte_order() -> None:
@@ -133,7 +133,7 @@ def test_the_digest_does_not_depend_on_order_layout_or_byte_order() -> None:
 
 def test_the_card_and_the_name_are_no_part_of_the_digest(path: Path) -> None:
     write(path)
-    digest = read_head(path).digest
+    digest = read_model_info(path).digest
     write(path, card={}, name="other/y")
     assert read_model(path).digest == digest
 
@@ -243,7 +243,7 @@ def test_a_file_that_is_huge_is_refused_unread(path: Path) -> None:
         stream.truncate(2**30 + 1)  # sparse: takes no room
     assert path.stat().st_size > len(data)
     with pytest.raises(BadModelFile, match="size"):
-        read_head(path)
+        read_model_info(path)
 
 
 def test_too_many_tensors_are_refused(path: Path) -> None:
@@ -312,7 +312,7 @@ def test_a_tensor_of_more_than_2_to_the_28_numbers_is_refused_before_any_is_read
     size = 2**28 + 1
     rewrite(path, lambda header: header.update(b={"dtype": "I8", "shape": [size], "data_offsets": [8, 8 + size]}))
     with pytest.raises(BadModelFile, match="'b' has a type, shape or size"):
-        read_head(path)
+        read_model_info(path)
 
 
 @pytest.mark.parametrize("entry", [None, [], 5, "I8", {}])
@@ -359,7 +359,7 @@ def test_a_damaged_file_is_the_same_model_or_a_model_error(path: Path, data: st.
     changed = bytearray(write(path))
     for place in data.draw(st.lists(st.integers(0, len(changed) - 1), min_size=1, max_size=4)):
         changed[place] = data.draw(st.integers(0, 255))
-    digest = read_head(path).digest
+    digest = read_model_info(path).digest
     path.write_bytes(changed)
     try:
         read = read_model(path)

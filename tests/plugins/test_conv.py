@@ -19,8 +19,8 @@ from nncodec.nn.tensors import to_tensor, weights_of
 from nncodec.plugin import registry
 from nncodec.plugin.codec import AnySize
 from nncodec.plugin.model_file import ModelFile, read_model
-from nncodec.training.autoencoder import AutoencoderTask
 from nncodec.training.losses import loss_by_name
+from nncodec.training.tasks import AutoencoderTask
 from nncodec_conv.codec import StackCodec
 from nncodec_conv.contexts import LEVELS, QUALITIES, ContextEntropy, ContextTables, smooth_stages
 from nncodec_conv.fitting import fit_contexts

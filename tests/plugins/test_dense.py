@@ -12,10 +12,11 @@ from PIL import Image
 import nncodec
 from nncodec.plugin.model_file import write_model
 from nncodec.testing.support import models_folder
-from nncodec.training.autoencoder import AutoencoderTask
-from nncodec.training.data import ArraySampler
-from nncodec.training.loop import LoopOptions, Schedule, fit
+from nncodec.training.loop import fit
 from nncodec.training.losses import loss_by_name
+from nncodec.training.options import LoopOptions, Schedule
+from nncodec.training.sampling import ArraySampler
+from nncodec.training.tasks import AutoencoderTask
 from nncodec_dense.network import DenseConfig, build
 
 

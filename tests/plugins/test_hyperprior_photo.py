@@ -15,7 +15,7 @@ from rans_reference import PageDecoder
 
 import nncodec
 from nncodec import metrics
-from nncodec.coding.decoder import block_latents, model_of
+from nncodec.coding.decoder import block_latents, open_file_model
 from nncodec.format.container import CoderId, Container
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import read_model
@@ -96,9 +96,9 @@ def test_half_precision_changes_pixels_a_little_and_latents_not_at_all() -> None
     for quality in (30, 80):
         data = nncodec.encode(picture, MODEL, quality)
         container = Container(data)
-        plain, latents = nncodec.decode(data), block_latents(container, model_of(container), 0)
+        plain, latents = nncodec.decode(data), block_latents(container, open_file_model(container), 0)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            reduced, again = nncodec.decode(data), block_latents(container, model_of(container), 0)
+            reduced, again = nncodec.decode(data), block_latents(container, open_file_model(container), 0)
         assert all(np.array_equal(latents[name], again[name]) for name in latents)
         assert metrics.psnr(picture, plain) - metrics.psnr(picture, reduced) < 0.05
 

@@ -21,14 +21,15 @@ from nncodec.nn.tensors import to_tensor
 from nncodec.plugin import discovery, registry
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile, read_model, write_model
-from nncodec.training import recipes
-from nncodec.training.autoencoder import AutoencoderTask
-from nncodec.training.data import ArraySampler, DataFacts
-from nncodec.training.fitting import padded, sample_of
-from nncodec.training.loop import LoopOptions, Schedule, fit
+from nncodec.training.events import Advanced, Event
+from nncodec.training.loop import fit
 from nncodec.training.losses import mse
-from nncodec.training.recipe import ModelTask, Recipe
+from nncodec.training.options import LoopOptions, Schedule
+from nncodec.training.recipe import Recipe, find_recipe
+from nncodec.training.sampling import ArraySampler, draw_pictures, padded_to_multiple
 from nncodec.training.settings import settings_of
+from nncodec.training.tasks import AutoencoderTask, ModelTask
+from nncodec.training.training_set import DataSummary
 from nncodec_conv.networks import StackConfig, build_stack
 from nncodec_conv.starting import start_stack
 from nncodec_hyperprior.codec import HyperpriorCodec, model_tensors
@@ -37,8 +38,8 @@ from nncodec_hyperprior.packing import packed_tensors
 from nncodec_hyperprior.starting import network_from
 from nncodec_hyperprior.training import HyperpriorTask
 
-GREY = DataFacts(64, 20, 12, grey=True)
-MIXED = DataFacts(8, None, None, grey=False)
+GREY = DataSummary(64, 20, 12, grey=True)
+MIXED = DataSummary(8, None, None, grey=False)
 SMALL_HYPERPRIOR = {"latent_channels": 16, "fine_blocks": 1, "coarse_blocks": 0, "hyper_channels": 4, "width": 8}
 SMALL_HYPERPRIOR |= {"hidden": 8, "table_megapixels": 0.01}
 
@@ -49,21 +50,26 @@ def photograph(edge: int) -> Pixels:
     return np.ascontiguousarray(picture[100 : 100 + edge, 200 : 200 + edge])
 
 
-def recipe(architecture: str, facts: DataFacts, base: ModelFile | None = None, **settings: Any) -> Recipe:
+def recipe(architecture: str, summary: DataSummary, base: ModelFile | None = None, **settings: Any) -> Recipe:
     """Return a recipe with some settings."""
-    kind = recipes.recipe_of(architecture)
-    return kind(kind.settings(**settings), facts, base)
+    kind = find_recipe(architecture)
+    return kind(kind.settings(**settings), summary, base)
 
 
 def train(task: ModelTask, pictures: Pixels, steps: int, learning_rate: float = 1e-3) -> list[float]:
     """Train on whole pictures; return the mean losses of ten stretches."""
     losses: list[float] = []
+
+    def note_loss(event: Event) -> None:
+        if isinstance(event, Advanced) and event.fresh:
+            losses.append(event.figures["loss"])
+
     fit(
         task,
         ArraySampler(pictures, 8, seed=0),
         Schedule(learning_rate, steps=steps, warmup_steps=2),
         LoopOptions(log_steps=max(1, steps // 10)),
-        on_progress=lambda step, progress, figures: losses.append(figures["loss"]),
+        on_event=note_loss,
     )
     return losses
 
@@ -88,23 +94,23 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 @pytest.mark.parametrize("architecture", ["dense", "conv-digits", "conv-stack", "conv-photo", "hyperprior"])
 def test_every_bundled_architecture_can_be_trained_and_explains_its_settings(architecture: str) -> None:
-    settings = settings_of(recipes.recipe_of(architecture))
+    settings = settings_of(find_recipe(architecture))
     assert all(one.help for one in settings.values())
-    assert recipes.recipe_of(architecture).run.length in ("epochs", "minutes")
+    assert find_recipe(architecture).run.length in ("epochs", "minutes")
 
 
 @pytest.mark.parametrize(
-    ("architecture", "facts", "settings", "said"),
+    ("architecture", "summary", "settings", "said"),
     [
-        ("dense", DataFacts(9, None, None, grey=True), {}, "one size"),
-        ("dense", DataFacts(9, 20, 12, grey=False), {}, "colour"),
-        ("dense", DataFacts(9, 300, 12, grey=True), {}, "width is 300"),
+        ("dense", DataSummary(9, None, None, grey=True), {}, "one size"),
+        ("dense", DataSummary(9, 20, 12, grey=False), {}, "colour"),
+        ("dense", DataSummary(9, 300, 12, grey=True), {}, "width is 300"),
         ("dense", GREY, {"latents": 0}, "latents is 0"),
         ("dense", GREY, {"loss": "lpips"}, "there is no loss 'lpips'"),
         ("dense", GREY, {"plain_share": 1.5}, "plain_share is 1.5"),
         ("conv-digits", GREY, {}, "28 x 28 pixels, these have 20 x 12"),
-        ("conv-digits", DataFacts(9, 28, 28, grey=False), {}, "colour"),
-        ("conv-digits", DataFacts(9, 28, 28, grey=True), {"levels": 1}, "levels is 1"),
+        ("conv-digits", DataSummary(9, 28, 28, grey=False), {}, "colour"),
+        ("conv-digits", DataSummary(9, 28, 28, grey=True), {"levels": 1}, "levels is 1"),
         ("conv-stack", MIXED, {"layers": 4}, "layers is 4"),
         ("conv-stack", MIXED, {"loss": "0.5*ssim + 0.6*mse"}, "1.1, not 1"),
         ("conv-stack", MIXED, {"rate": -1.0}, "rate is -1.0"),
@@ -116,10 +122,10 @@ def test_every_bundled_architecture_can_be_trained_and_explains_its_settings(arc
     ],
 )
 def test_what_does_not_suit_is_refused_in_one_line(
-    architecture: str, facts: DataFacts, settings: dict[str, Any], said: str
+    architecture: str, summary: DataSummary, settings: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(said)) as caught:
-        recipe(architecture, facts, **settings)
+        recipe(architecture, summary, **settings)
     assert "\n" not in str(caught.value)
 
 
@@ -141,13 +147,13 @@ def test_a_dense_model_is_trained_for_the_size_at_hand_and_gone_on_with(installe
     assert second.loss(to_tensor(pictures), 0.0, torch.Generator())[0].item() < 1.1 * losses[-1]
     assert all(parameter.requires_grad for parameter in second.parameters())
     with pytest.raises(ValueError, match="takes pictures of 20 x 12 pixels, these have 12 x 20"):
-        recipe("dense", DataFacts(9, 12, 20, grey=True), model)
+        recipe("dense", DataSummary(9, 12, 20, grey=True), model)
 
 
 def test_the_digit_model_goes_on_from_the_bundled_one() -> None:
-    facts = DataFacts(8, 28, 28, grey=True)
+    summary = DataSummary(8, 28, 28, grey=True)
     base = read_model(registry.catalog().find("conv/digits").path)
-    fresh, tuned = (recipe("conv-digits", facts, start).task() for start in (None, base))
+    fresh, tuned = (recipe("conv-digits", summary, start).task() for start in (None, base))
     picture = np.zeros((1, 28, 28, 1), np.uint8)
     picture[:, 4:24, 12:16] = 255
     before, after = (task.loss(to_tensor(picture), 0.0, torch.Generator())[0].item() for task in (fresh, tuned))
@@ -283,9 +289,9 @@ def test_fitted_tables_suit_the_pictures_better_than_normal_densities() -> None:
 
 
 def test_small_grey_pictures_are_trained_on_as_their_files_hold_them() -> None:
-    """A picture of 28 x 28 is replicated and padded as the encoder does it."""
+    """A picture of 28 x 28 is replicated and padded_to_multiple as the encoder does it."""
     base = read_model(registry.catalog().find("photo").path)
-    kind = recipe("hyperprior", DataFacts(9, 28, 28, grey=True), base)
+    kind = recipe("hyperprior", DataSummary(9, 28, 28, grey=True), base)
     assert (kind.size, kind.mode) == ((28, 28), "L")
     grey = Image.fromarray(photograph(28)).convert("L")
     task = kind.task()
@@ -322,13 +328,13 @@ def test_a_base_that_is_not_one_is_refused_in_one_line() -> None:
 def test_a_sample_takes_windows_of_large_pictures_and_all_of_few() -> None:
     large = np.zeros((600, 700, 3), np.uint8)
     small = [np.full((10, 12, 1), value, np.uint8) for value in range(5)]
-    taken = sample_of([large, *small], 10**9, edge=512)
+    taken = draw_pictures([large, *small], 10**9, edge=512)
     assert sorted(one.shape for one in taken) == sorted([(512, 512, 3), *[(10, 12, 3)] * 5])
-    assert len(sample_of(small, 200)) == 2
-    assert len(sample_of(small, 1)) == 1
+    assert len(draw_pictures(small, 200)) == 2
+    assert len(draw_pictures(small, 1)) == 1
 
 
 def test_padding_repeats_the_lower_and_right_edges() -> None:
     picture = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
-    assert padded(picture, 4)[:, :, 0].tolist() == [[0, 1, 2, 2], [3, 4, 5, 5], [3, 4, 5, 5], [3, 4, 5, 5]]
-    assert padded(picture, 1).shape == picture.shape
+    assert padded_to_multiple(picture, 4)[:, :, 0].tolist() == [[0, 1, 2, 2], [3, 4, 5, 5], [3, 4, 5, 5], [3, 4, 5, 5]]
+    assert padded_to_multiple(picture, 1).shape == picture.shape

@@ -27,14 +27,13 @@ from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile, read_model, write_model
 from nncodec.training import engine
 from nncodec.training.checkpoint import load_checkpoint
-from nncodec.training.data import DataFacts
 from nncodec.training.engine import Run, TrainingStopped, train
 from nncodec.training.events import Advanced, Event, Reading, Validated
 from nncodec.training.log import CsvLog
 from nncodec.training.losses import mse
 from nncodec.training.pairs import paired
-from nncodec.training.pictures import Pictures
 from nncodec.training.settings import combine
+from nncodec.training.training_set import DataSummary, TrainingSet
 from nncodec_srgan.discriminator import Discriminator
 from nncodec_srgan.enhancer import CONTENT, DETAIL, model_config
 from nncodec_srgan.generator import Generator, GeneratorConfig
@@ -42,7 +41,7 @@ from nncodec_srgan.recipe import EnhancerRecipe, EnhancerSettings
 from nncodec_srgan.training import EnhancerTask, Objective
 
 SHAPE = GeneratorConfig(factor=2, width=4, blocks=1)
-FACTS = DataFacts(4, None, None, grey=False)
+SUMMARY = DataSummary(4, None, None, grey=False)
 ASTRONAUT = skimage.data.astronaut()
 MakeRun = Callable[..., Run]
 SMALL = {"factor": 2, "width": 4, "blocks": 1, "discriminator_width": 2, "crop": 32, "batch_size": 3}
@@ -67,14 +66,10 @@ def batch() -> Tensor:
 
 
 def turn(task: EnhancerTask, number: int, progress: float) -> tuple[set[str], dict[str, float]]:
-    """Take one update; return which parts of the state it changed, and the figures.
-
-    Alternation that the generator's turn brought goes at the beginning of the next, which is not counted.
-    """
-    if task.is_adversarial:
-        task.generator.remove_alternation()  # once more, it changes roundings
+    """Take one update; return which parts of the state it changed, and the figures."""
     before = {name: value.clone() for name, value in task.state_dict().items()}
     optimizer = torch.optim.Adam(task.parameter_groups(1e-2), fused=True)
+    task.begin_step(progress)
     loss, figures = task.turn_loss(number, batch(), progress, torch.Generator())
     optimizer.zero_grad()
     loss.backward()
@@ -129,6 +124,8 @@ def test_in_the_second_part_the_turns_change_one_network_each() -> None:
 
 def test_features_of_the_discriminator_are_matched_by_the_generator_alone() -> None:
     without, task = task_of(), task_of(matching=0.5)
+    for started in (without, task):
+        started.begin_step(0.5)
     expected, _ = without.turn_loss(0, batch(), 0.5, torch.Generator())
     found, figures = task.turn_loss(0, batch(), 0.5, torch.Generator())
     assert figures["matching"] > 0
@@ -136,11 +133,11 @@ def test_features_of_the_discriminator_are_matched_by_the_generator_alone() -> N
     assert turn(task_of(matching=0.5), 0, 0.5)[0] == {"generator", "adversarial"}
 
 
-def test_no_alternation_is_left_once_the_generator_had_its_turn() -> None:
+def test_no_alternation_is_left_after_a_step() -> None:
     task = task_of()
     turn(task, 0, 0.5)
     before = task.generator.tail.weight.clone()
-    task.turn_loss(1, batch(), 0.5, torch.Generator())
+    task.end_step()
     left = task.generator.tail.weight.clone()
     task.generator.remove_alternation()
     assert torch.allclose(left, task.generator.tail.weight, atol=1e-7)
@@ -158,6 +155,7 @@ def test_a_restorer_with_filters_learns_only_these_in_the_second_part() -> None:
     def changed_by_a_step(progress: float) -> set[str]:
         before = {name: value.detach().clone() for name, value in task.generator.named_parameters()}
         optimizer = torch.optim.Adam(task.parameter_groups(1e-2), fused=True)
+        task.begin_step(progress)
         for number in (0, 1):
             loss, _ = task.turn_loss(number, planes, progress, torch.Generator())
             optimizer.zero_grad()
@@ -182,13 +180,21 @@ def test_the_weights_for_fidelity_are_those_that_the_second_part_begins_with() -
     assert not any(torch.equal(one, parameters[name]) for name, one in task.generator.named_parameters())
 
 
-def test_validation_begins_no_second_part_and_leaves_all_as_it_is() -> None:
-    task = task_of().eval()
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("adversarial", [True, False])
+def test_a_loss_starts_no_second_part_and_changes_nothing(training: bool, adversarial: bool) -> None:
+    torch.manual_seed(0)
+    shape = GeneratorConfig(factor=1, width=4, blocks=1, unshuffle=4, normalise=False, filters=2)
+    task = EnhancerTask(Generator(shape), Discriminator(2), Objective(0.5, adversarial=0.5, matching=0.5))
+    if adversarial:
+        task.begin_step(0.5)
+    task.train(training)
     before = {name: value.clone() for name, value in task.state_dict().items()}
-    with torch.no_grad():
-        task.loss(batch(), 1.0, torch.Generator())
-    assert not task.is_adversarial
+    learning = [parameter.requires_grad for parameter in task.parameters()]
+    task.loss(batch(), 1.0, torch.Generator())
+    assert task.is_adversarial == adversarial
     assert all(torch.equal(value, before[name]) for name, value in task.state_dict().items())
+    assert [parameter.requires_grad for parameter in task.parameters()] == learning
 
 
 def test_with_a_perceptual_loss_alone_there_is_a_second_part_of_one_turn() -> None:
@@ -268,7 +274,7 @@ def same(generator: Generator, base: ModelFile, prefix: str) -> bool:
 )
 def test_a_base_gives_the_weights_to_begin_with(detail: bool, content_share: float, start: str) -> None:
     base = model(detail)
-    recipe = EnhancerRecipe(EnhancerSettings(content_share=content_share, discriminator_width=2), FACTS, base)
+    recipe = EnhancerRecipe(EnhancerSettings(content_share=content_share, discriminator_width=2), SUMMARY, base)
     task = recipe.task()
     assert recipe.size == 2  # of the base, not of the settings
     assert same(task.generator, base, start)
@@ -321,7 +327,7 @@ def test_sizes_of_crops_are_another_spelling_of_factor_and_crop() -> None:
 
 
 def test_pairs_of_another_factor_are_refused() -> None:
-    twice = replace(FACTS, factor=2)
+    twice = replace(SUMMARY, factor=2)
     with pytest.raises(ValueError, match="2 times as large as the worse ones, and factor is 4; set factor=2"):
         EnhancerRecipe(EnhancerSettings(), twice)
     four = model(False, replace(SHAPE, factor=4))
@@ -334,7 +340,7 @@ def test_a_perceptual_loss_without_features_is_one_line(monkeypatch: pytest.Monk
     monkeypatch.delenv("NNCODEC_VGG16", raising=False)
     monkeypatch.chdir(tmp_path)
     for settings in ({}, {"features": "nowhere.pth"}):
-        recipe = EnhancerRecipe(EnhancerSettings(perceptual_weight=0.1, width=4, **settings), FACTS)
+        recipe = EnhancerRecipe(EnhancerSettings(perceptual_weight=0.1, width=4, **settings), SUMMARY)
         with pytest.raises(ValueError, match=r"VGG16|nowhere") as caught:
             recipe.task()
         assert "\n" not in str(caught.value)
@@ -346,8 +352,9 @@ def test_a_perceptual_loss_without_features_is_one_line(monkeypatch: pytest.Monk
 def by_codec(pictures: list[Pixels], seed: int = 0, **settings: Any) -> tuple[list[Pixels], list[tuple[str, int, int]]]:
     """Return what the recipe makes of pictures, and what it told."""
     told: list[tuple[str, int, int]] = []
-    recipe = EnhancerRecipe(EnhancerSettings(factor=1, **settings), FACTS)
-    found = recipe.prepare(Pictures(pictures, [], len(pictures), 0, "mine"), seed, lambda *facts: told.append(facts))
+    recipe = EnhancerRecipe(EnhancerSettings(factor=1, **settings), SUMMARY)
+    given = TrainingSet(pictures, [], len(pictures), 0, "mine")
+    found = recipe.prepare(given, seed, lambda *progress: told.append(progress))
     assert found.factor == 1
     assert found.validation == []
     return found.training, told
@@ -387,13 +394,13 @@ def test_grey_pictures_are_coded_as_grey_ones() -> None:
 
 def test_only_factor_1_without_worse_pictures_needs_the_codec() -> None:
     with pytest.raises(UnknownModel, match="nothing"):
-        EnhancerRecipe(EnhancerSettings(factor=1, codec="nothing"), FACTS)
-    there = Pictures([ASTRONAUT], [], 1, 0, "mine")
-    for settings, facts in (
-        (EnhancerSettings(factor=2, codec="nothing"), FACTS),
-        (EnhancerSettings(factor=1, codec="nothing"), replace(FACTS, factor=1)),
+        EnhancerRecipe(EnhancerSettings(factor=1, codec="nothing"), SUMMARY)
+    there = TrainingSet([ASTRONAUT], [], 1, 0, "mine")
+    for settings, summary in (
+        (EnhancerSettings(factor=2, codec="nothing"), SUMMARY),
+        (EnhancerSettings(factor=1, codec="nothing"), replace(SUMMARY, factor=1)),
     ):
-        assert EnhancerRecipe(settings, facts).prepare(there, 0, lambda *facts: None) is there
+        assert EnhancerRecipe(settings, summary).prepare(there, 0, lambda *progress: None) is there
 
 
 def test_memory_is_asked_for_what_the_codec_makes() -> None:
@@ -413,10 +420,10 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
     for number in range(8):
         Image.fromarray(ASTRONAUT[60 * number :][:48, 180:236]).save(tmp_path / "high" / f"{number}.png")
 
-    def make(name: str = "mine", **facts: Any) -> Run:
+    def make(name: str = "mine", **changes: Any) -> Run:
         run = Run("srgan", tmp_path / "high", tmp_path / f"{name}.safetensors", "mine", tmp_path / f"{name}.run")
-        own = SMALL | {key: facts.pop(key) for key in list(facts) if key not in Run.__dataclass_fields__}
-        return replace(run, **facts, settings=[own])
+        own = SMALL | {key: changes.pop(key) for key in list(changes) if key not in Run.__dataclass_fields__}
+        return replace(run, **changes, settings=[own])
 
     return make
 
@@ -497,7 +504,7 @@ def test_a_run_on_pairs_is_not_gone_on_with_without_them(make_run: MakeRun, tmp_
     settings = {"factor": 1, "steps": 10, "content_share": 1.0}
     with pytest.raises(TrainingStopped):
         train(make_run(low=tmp_path / "low", **settings), *stop_after(3))
-    with pytest.raises(ValueError, match=r"begun with a folder of worse pictures \(--low\); resume it so"):
+    with pytest.raises(ValueError, match=r"started with a folder of worse pictures \(--low\); resume it so"):
         train(make_run(resume=True, **settings))
     (tmp_path / "low" / "3.png").unlink()
     with pytest.raises(ValueError, match=r"the folders do not pair: .*3\.png has no partner"):
@@ -540,8 +547,9 @@ def test_two_processes_train_both_parts_and_the_first_like_one(make_run: MakeRun
     for name, processes in (("alone", 1), ("both", 2)):
         run = make_run(name)
         torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
-        command = [sys.executable, "-m", *(torchrun if processes > 1 else []), "nncodec.training"]
-        command += ["srgan", "--high", str(run.data), "-o", str(run.output), "--name", "mine", "--batch-size", "5"]
+        command = [sys.executable, "-m", *(torchrun if processes > 1 else []), "nncodec"]
+        command += ["train", "srgan", "--high", str(run.data), "-o", str(run.output), "--name", "mine"]
+        command += ["--batch-size", "5"]
         for key, value in settings.items():
             command += ["--set", f"{key}={value}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

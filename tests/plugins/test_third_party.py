@@ -84,7 +84,7 @@ def test_a_file_of_a_switched_off_plugin_says_what_is_missing(with_plugin: Any, 
     )
     assert decoded.returncode == 1
     assert "no installed model is" in decoded.stderr
-    assert "plugin 'blockmean' (switched off)" in decoded.stderr
+    assert "plugin 'blockmean' (disabled)" in decoded.stderr
     assert not (folder / "z.png").exists()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nncodec.coding import enhancing
 from nncodec.errors import NncError
 from nncodec.plugin import registry
 from nncodec.plugin.enhancer import EnhancerTraits
@@ -51,6 +52,21 @@ def sharpener(enhancers: object) -> type[Any]:
 @pytest.mark.parametrize("test", TESTS)
 def test_a_sound_enhancer_passes(contract: Callable[[str], None], test: str) -> None:
     contract(test)
+
+
+def test_tiles_are_tested_without_changing_core(
+    contract: Callable[[str], None], sharpener: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound, edges = sharpener.enhance, set()
+
+    def enhance(self: Any, pixels: Pixels, strength: float) -> Pixels:
+        edges.add(enhancing.WINDOW_EDGE)
+        result: Pixels = sound(self, pixels, strength)
+        return result
+
+    monkeypatch.setattr(sharpener, "enhance", enhance)
+    contract("test_tiles_and_whole_agree")
+    assert edges == {enhancing.WINDOW_EDGE}
 
 
 def _enhance(change: Callable[[Pixels, float, Pixels], Any]) -> dict[str, Any]:

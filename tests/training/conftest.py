@@ -21,8 +21,10 @@ from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
 from nncodec.plugin.hooks import ArchitectureSpec
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile
-from nncodec.training.data import DataFacts
-from nncodec.training.recipe import ModelTask, Recipe, RunOptions, TrainedModel
+from nncodec.training.options import RunOptions
+from nncodec.training.recipe import Recipe, TrainedModel
+from nncodec.training.tasks import ModelTask
+from nncodec.training.training_set import DataSummary
 
 MULTIPLE = 8
 
@@ -82,9 +84,9 @@ class TinyRecipe(Recipe):
     settings = TinySettings
     run = RunOptions(epochs=10, batch_size=4, crop=32, learning_rate=0.05)
 
-    def __init__(self, settings: TinySettings, facts: DataFacts, base: ModelFile | None = None) -> None:
+    def __init__(self, settings: TinySettings, summary: DataSummary, base: ModelFile | None = None) -> None:
         self._settings = settings
-        self._facts = facts
+        self._summary = summary
         self._base = base
 
     @property

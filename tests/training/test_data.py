@@ -11,7 +11,8 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from nncodec.training.data import ArraySampler, CropSampler, list_pictures, load_pictures, read_idx, split_by_name
+from nncodec.training.data import list_pictures, load_pictures, read_idx, split_by_name
+from nncodec.training.sampling import ArraySampler, CropSampler
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -34,8 +35,8 @@ def test_an_idx_file_is_read_whole(tmp_path: Path, compress: type[bytes]) -> Non
         (b"\x89PNG\r\n\x1a\n", "not an IDX file"),
         (struct.pack(">HBBI", 0, 0x0D, 1, 1) + b"abcd", "not an IDX file"),
         (struct.pack(">HBBI", 0, 8, 3, 1), "ends inside"),
-        (gzip.compress(idx(np.zeros(100, np.uint8)))[:-9], "not whole"),
-        (gzip.compress(b"")[:10] + b"\xff\xff", "not whole"),
+        (gzip.compress(idx(np.zeros(100, np.uint8)))[:-9], "incomplete"),
+        (gzip.compress(b"")[:10] + b"\xff\xff", "incomplete"),
         (struct.pack(">HBBI", 0, 8, 1, 9) + b"short", "declares"),
         (struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 4), "declares"),
     ],

@@ -15,34 +15,34 @@ import numpy as np
 import pytest
 import torch
 
-from nncodec.plugin.model_file import read_head
+from nncodec.plugin.model_file import read_model_info
 from nncodec.training.checkpoint import load_checkpoint
-from nncodec.training.distributed import ALONE, Peers, local_device
+from nncodec.training.distributed import SINGLE_PROCESS, ProcessGroup, local_device
 from nncodec.training.log import CsvLog
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-ALONE_COMMAND = [sys.executable, "-m", "nncodec.training"]
+ALONE_COMMAND = [sys.executable, "-m", "nncodec"]
 
 
 def test_shares_of_a_batch_differ_by_at_most_one_and_make_it_up() -> None:
     batch = np.arange(7, dtype=np.uint8)[:, None, None, None]
-    shares = [Peers(rank, 3).share(batch) for rank in range(3)]
+    shares = [ProcessGroup(rank, 3).share(batch) for rank in range(3)]
     assert [len(share) for share in shares] == [3, 2, 2]
     assert np.array_equal(np.concatenate(shares), batch)
-    assert ALONE.share(batch) is not None
+    assert SINGLE_PROCESS.share(batch) is not None
     with pytest.raises(ValueError, match="a batch of 2 cannot be shared among 3 processes"):
-        Peers(0, 3).share(batch[:2])
+        ProcessGroup(0, 3).share(batch[:2])
 
 
 def test_a_process_knows_its_place_from_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT"):
         monkeypatch.delenv(name, raising=False)
-    assert Peers.of_environment() == ALONE
+    assert ProcessGroup.from_environment() == SINGLE_PROCESS
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "2")
-    assert Peers.of_environment() == Peers(1, 4, 2)
-    assert not Peers.of_environment().is_first
+    assert ProcessGroup.from_environment() == ProcessGroup(1, 4, 2)
+    assert not ProcessGroup.from_environment().is_first
 
 
 def test_a_device_that_is_not_there_is_one_line() -> None:
@@ -67,7 +67,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def options(data: Path, output: Path, *further: object) -> list[str]:
     """Return the options of a small run of a model without batch normalisation."""
     fixed = ["--name", "digits", "--set", "latents=4", "--set", "loss=mse", "--batch-size", 15, "--learning-rate", 0.01]
-    return [str(part) for part in ("dense", data, "-o", output, *fixed, *further)]
+    return [str(part) for part in ("train", "dense", data, "-o", output, *fixed, *further)]
 
 
 def finished(command: list[str]) -> str:
@@ -82,7 +82,7 @@ def test_two_processes_give_the_loss_curve_of_one(digits: Path, tmp_path: Path) 
     # 15 pictures a batch: shares of 8 and 7, which must weigh as many pictures as they hold.
     alone, both = tmp_path / "alone.safetensors", tmp_path / "both.safetensors"
     finished([*ALONE_COMMAND, *options(digits, alone, "--steps", 50)])
-    finished([*TORCHRUN, "-m", "nncodec.training", *options(digits, both, "--steps", 50)])
+    finished([*TORCHRUN, "-m", "nncodec", *options(digits, both, "--steps", 50)])
     for name in ("log.csv", "validation.csv"):
         curves = [CsvLog(path.with_suffix(".run") / name).rows() for path in (alone, both)]
         steps = [[row["step"] for row in curve] for curve in curves]
@@ -122,7 +122,7 @@ def test_a_killed_worker_is_started_again_and_goes_on_from_the_last_checkpoint(
 ) -> None:
     output = tmp_path / "killed.safetensors"
     further = ["--steps", 300, "--set", "checkpoint_minutes=0.005"]
-    command = [*TORCHRUN, "--max-restarts", "1", "-m", "nncodec.training", *options(digits, output, *further)]
+    command = [*TORCHRUN, "--max-restarts", "1", "-m", "nncodec", *options(digits, output, *further)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     started.append(process)
     checkpoint = output.with_suffix(".run") / "checkpoint.pt"
@@ -136,9 +136,9 @@ def test_a_killed_worker_is_started_again_and_goes_on_from_the_last_checkpoint(
     with process.stderr:
         told = process.stderr.read()
     assert process.wait(300) == 0, told
-    resumed = [line for line in told.splitlines() if "going on after step" in line]
+    resumed = [line for line in told.splitlines() if "resuming after step" in line]
     assert len(resumed) == 1
-    assert read_head(output).card["training"]["steps"] == 300
+    assert read_model_info(output).card["training"]["steps"] == 300
     steps = [row["step"] for row in CsvLog(output.with_suffix(".run") / "log.csv").rows()]
     assert steps == sorted(set(steps))
 
@@ -146,7 +146,7 @@ def test_a_killed_worker_is_started_again_and_goes_on_from_the_last_checkpoint(
 @pytest.mark.slow
 def test_a_batch_that_cannot_be_shared_is_one_line(digits: Path, tmp_path: Path) -> None:
     further = ["--steps", 5, "--batch-size", 1]
-    command = [*TORCHRUN, "-m", "nncodec.training", *options(digits, tmp_path / "x.safetensors", *further)]
+    command = [*TORCHRUN, "-m", "nncodec", *options(digits, tmp_path / "x.safetensors", *further)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
     told = [line for line in done.stderr.splitlines() if line.startswith("nncodec: a batch of 1 cannot be shared")]

@@ -17,8 +17,8 @@ from PIL import Image
 
 from nncodec.errors import ModelError, NncError, PluginError
 from nncodec.plugin import registry
-from nncodec.plugin.model_file import read_head, read_model
-from nncodec.training import engine, plots
+from nncodec.plugin.model_file import read_model, read_model_info
+from nncodec.training import drawing, engine
 from nncodec.training.checkpoint import load_checkpoint, previous_of
 from nncodec.training.engine import Run, TrainingStopped, train
 from nncodec.training.events import Advanced, Event, Note, Validated
@@ -33,10 +33,10 @@ def make_run(tiny: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.Monk
     """Return a run of the tiny architecture, without a plot; keywords that are no fields are settings."""
     monkeypatch.setattr(engine, "can_plot", lambda: False)
 
-    def make(name: str = "mine", **facts: Any) -> Run:
+    def make(name: str = "mine", **changes: Any) -> Run:
         run = Run(tiny, pictures, tmp_path / f"{name}.safetensors", "mine", tmp_path / f"{name}.run")
-        own = {key: facts.pop(key) for key in list(facts) if key not in Run.__dataclass_fields__}
-        return replace(run, **facts, settings=[own])
+        own = {key: changes.pop(key) for key in list(changes) if key not in Run.__dataclass_fields__}
+        return replace(run, **changes, settings=[own])
 
     return make
 
@@ -46,7 +46,7 @@ def test_a_run_leaves_a_model_that_can_be_opened_and_the_record_of_how_it_came_a
     events: list[Event] = []
     result = train(run, events.append)
     assert result is not None
-    assert read_head(run.output) == result.model
+    assert read_model_info(run.output) == result.model
     model = read_model(run.output)
     assert model.name == "mine"
     assert model.tensors["weight"] > 0.8  # it began at 0.5; the original is at 1
@@ -84,7 +84,7 @@ def test_samples_show_originals_above_their_reconstructions(make_run: MakeRun) -
 def test_the_plot_of_the_loss_is_drawn_where_matplotlib_is(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
     run = make_run(steps=10)
-    monkeypatch.setattr(engine, "can_plot", plots.can_plot)
+    monkeypatch.setattr(engine, "can_plot", drawing.can_plot)
     train(run)
     drawn = Image.open(run.folder / "loss.png")
     width, height = drawn.size
@@ -116,7 +116,7 @@ def test_a_resumed_run_ends_exactly_where_an_unbroken_one_does(make_run: MakeRun
     notes: list[Event] = []
     broken = train(make_run("broken", resume=True, **settings), notes.append)
     assert broken is not None
-    assert Note("going on after step 29") in notes
+    assert Note("resuming after step 29") in notes
     assert broken.report.steps == unbroken.report.steps
     assert broken.model.digest == unbroken.model.digest
     assert broken.figures == unbroken.figures
@@ -137,7 +137,7 @@ def test_early_stopping_keeps_the_best_weights(make_run: MakeRun) -> None:
     best = min(rows, key=lambda row: row["loss"])
     assert rows[-3] == best
     assert result.figures["loss"] == pytest.approx(best["loss"], rel=1e-5)
-    assert read_head(run.output).card["measured"]["step"] == best["step"]
+    assert read_model_info(run.output).card["measured"]["step"] == best["step"]
     last = load_checkpoint(run.checkpoint)["model"]["weight"].item()
     assert float(read_model(run.output).tensors["weight"]) != last
 
@@ -156,7 +156,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(make_run: M
     train(make_run(resume=True, **settings), notes.append)
     texts = [note.text for note in notes if isinstance(note, Note)]
     assert any("checkpoint.pt" in text and "damaged" in text and "\n" not in text for text in texts)
-    assert f"going on after step {before}" in texts
+    assert f"resuming after step {before}" in texts
 
 
 def test_two_damaged_checkpoints_are_refused(make_run: MakeRun) -> None:
@@ -195,10 +195,10 @@ def test_a_longer_run_goes_on_from_a_finished_one(make_run: MakeRun) -> None:
 def test_a_run_of_an_older_version_that_knew_fewer_settings_is_gone_on_with(make_run: MakeRun) -> None:
     with pytest.raises(TrainingStopped):
         train(make_run(), *stop_after(5))
-    facts = make_run().facts
-    written = json.loads(facts.read_text())
+    record = make_run().record_path
+    written = json.loads(record.read_text())
     del written["settings"]["label"]
-    facts.write_text(json.dumps(written))
+    record.write_text(json.dumps(written))
     with pytest.raises(ValueError, match="has label = '', not 'x'"):  # only as it would have been then
         train(make_run(resume=True, label="x"))
     assert train(make_run(resume=True)) is not None
@@ -240,9 +240,9 @@ def test_neither_a_model_nor_a_run_is_written_over(make_run: MakeRun) -> None:
     run = make_run(steps=2)
     train(run)
     written = run.output.read_bytes()
-    with pytest.raises(ValueError, match="already there"):
+    with pytest.raises(ValueError, match="already exists"):
         train(run)
-    with pytest.raises(ValueError, match="go on with --resume"):
+    with pytest.raises(ValueError, match="continue it with --resume"):
         train(replace(run, overwrite=True))
     assert run.output.read_bytes() == written
 
@@ -360,4 +360,4 @@ def test_pictures_that_came_since_are_mentioned(make_run: MakeRun, pictures: Pat
     Image.new("L", (40, 40)).save(pictures / "new.png")
     notes: list[Event] = []
     train(make_run(resume=True), notes.append)
-    assert any(isinstance(note, Note) and "not those" in note.text for note in notes)
+    assert any(isinstance(note, Note) and "have changed" in note.text for note in notes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from nncodec.training.checkpoint import load_checkpoint, previous_of, save_checkpoint
-from nncodec.training.data import ArraySampler
-from nncodec.training.loop import LoopOptions, Schedule, TrainingDiverged, TrainingTask, fit
+from nncodec.training.events import Advanced, Event
+from nncodec.training.loop import TrainingDiverged, fit
+from nncodec.training.options import LoopOptions, Schedule
+from nncodec.training.sampling import ArraySampler
+from nncodec.training.tasks import TrainingTask
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (32, 4, 4, 1), np.uint8)
 
@@ -34,15 +36,29 @@ class Mean(TrainingTask):
         return loss, {"progress": progress}
 
 
+class StepReached:
+    """Whether a run has taken so many steps, as `cancel` asks; `watch` receives its events."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._step = 0
+
+    def watch(self, event: Event) -> None:
+        if isinstance(event, Advanced):
+            self._step = event.step
+
+    def __call__(self) -> bool:
+        return self._step >= self._steps
+
+
 def run(checkpoint: Path | None, steps: int, total: int, log: Path | None = None) -> Mean:
     """Train until `steps` of a schedule of `total` steps and return the task."""
     task = Mean()
     options = LoopOptions(checkpoint=checkpoint, log=log, log_steps=1)
 
-    def stop(step: int, progress: float, figures: Mapping[str, float]) -> bool:
-        return step < steps
-
-    fit(task, ArraySampler(PICTURES, 8, seed=1), Schedule(0.05, steps=total, warmup_steps=1), options, on_progress=stop)
+    reached = StepReached(steps)
+    schedule = Schedule(0.05, steps=total, warmup_steps=1)
+    fit(task, ArraySampler(PICTURES, 8, seed=1), schedule, options, on_event=reached.watch, cancel=reached)
     return task
 
 
@@ -126,8 +142,8 @@ def test_a_gradient_that_is_not_a_number_stops_the_run_before_it_reaches_the_wei
 def test_an_interrupt_saves_before_it_is_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "h.pt"
 
-    def interrupt(step: int, progress: float, figures: Mapping[str, float]) -> None:
-        if step == 7:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Advanced) and event.step == 7:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -136,7 +152,7 @@ def test_an_interrupt_saves_before_it_is_passed_on(tmp_path: Path) -> None:
             ArraySampler(PICTURES, 8, seed=1),
             Schedule(0.05, steps=100),
             LoopOptions(checkpoint=path, log_steps=1),
-            on_progress=interrupt,
+            on_event=interrupt,
         )
     assert load_checkpoint(path)["step"] == 7
 
@@ -179,10 +195,17 @@ class Rivals(TrainingTask):
         super().__init__()
         self.first, self.second = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
         self.seen: list[tuple[int, float]] = []
+        self.calls: list[str] = []
 
     @property
     def turns(self) -> int:
         return 2
+
+    def begin_step(self, progress: float) -> None:
+        self.calls.append("begin")
+
+    def end_step(self) -> None:
+        self.calls.append("end")
 
     def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         return (self.first - 1).square().sum(), {"first": 1.0}
@@ -191,24 +214,27 @@ class Rivals(TrainingTask):
         self, turn: int, pixels: Tensor, progress: float, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         self.seen.append((turn, self.first.item()))
+        self.calls.append(f"turn {turn}")
         if turn == 0:
             return self.loss(pixels, progress, generator)
         return (self.second - self.first.detach()).square().sum(), {"second": 2.0}
 
 
 def test_turns_follow_each_other_on_one_batch_and_change_what_gets_gradients_only() -> None:
-    task, told = Rivals(), []
+    task = Rivals()
+    events: list[Event] = []
     fit(
         task,
         ArraySampler(PICTURES, 8, seed=1),
         Schedule(0.1, steps=2, warmup_steps=0, final_share=1.0),
         LoopOptions(log_steps=1),
-        on_progress=lambda step, progress, figures: told.append(dict(figures)),
+        on_event=events.append,
     )
-    assert [turn for turn, _ in task.seen] == [0, 1, 0, 1]
+    assert task.calls == 2 * ["begin", "turn 0", "turn 1", "end"]
     values = [value for _, value in task.seen]
     assert values == pytest.approx([0, 0.1, 0.1, 0.2], abs=0.01)  # Adam's first steps are as long as its rate
-    assert told[0] == {"loss": 1.0, "first": 1.0, "second": 2.0}
+    assert isinstance(events[0], Advanced)
+    assert events[0].figures == {"loss": 1.0, "first": 1.0, "second": 2.0}
 
 
 def test_the_log_has_a_row_an_interval_and_one_head_across_sessions(tmp_path: Path) -> None:

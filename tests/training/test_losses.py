@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nncodec.nn.vgg16 import LAYERS, VGG16, normalised, write_recogniser
 from nncodec.training.losses import (
+    Loss,
     PerceptualLoss,
     bce,
     dissimilarity,
@@ -28,7 +29,6 @@ from nncodec.training.losses import (
     multiscale_dissimilarity,
     parts_of,
 )
-from nncodec.training.losses import perceptual as perceptual_module
 
 
 def pair(step: int = 4) -> tuple[Tensor, Tensor]:
@@ -46,12 +46,10 @@ def vgg16() -> VGG16:
 
 @pytest.fixture
 def own_weights(vgg16: VGG16, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Leave weights where the recogniser's script does, below the current folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("NNCODEC_VGG16", raising=False)
-    path = tmp_path / perceptual_module.OWN_WEIGHTS
-    path.parent.mkdir(parents=True)
+    """Write weights of a digit recogniser, and name them in the environment."""
+    path = tmp_path / "vgg16_digits.safetensors"
     write_recogniser(path, vgg16, "MNIST")
+    monkeypatch.setenv("NNCODEC_VGG16", str(path))
     return path
 
 
@@ -105,7 +103,7 @@ def test_ms_ssim_of_opposites_has_a_gradient() -> None:
 
 
 @pytest.mark.parametrize("loss", [dissimilarity, multiscale_dissimilarity])
-def test_autocast_does_not_round_variances(loss: perceptual_module.Loss) -> None:
+def test_autocast_does_not_round_variances(loss: Loss) -> None:
     restored, original = (one.float() * 0.01 + 0.9 for one in pair())  # variances far below bfloat16's steps
     with torch.autocast("cpu", dtype=torch.bfloat16):
         inside = loss(restored, original).item()
@@ -113,7 +111,7 @@ def test_autocast_does_not_round_variances(loss: perceptual_module.Loss) -> None
 
 
 @pytest.mark.parametrize("loss", [mse, l1, dissimilarity, multiscale_dissimilarity])
-def test_equal_pictures_have_no_error(loss: perceptual_module.Loss) -> None:
+def test_equal_pictures_have_no_error(loss: Loss) -> None:
     _, original = pair()
     assert loss(original, original).item() == pytest.approx(0, abs=1e-9)
 
@@ -146,7 +144,7 @@ def test_bce_of_certain_pixels_is_their_code_length() -> None:
 
 
 @pytest.mark.parametrize("loss", [dissimilarity, multiscale_dissimilarity])
-def test_pictures_below_the_ssim_window_are_refused(loss: perceptual_module.Loss) -> None:
+def test_pictures_below_the_ssim_window_are_refused(loss: Loss) -> None:
     with pytest.raises(ValueError, match="11 x 11"):
         loss(torch.zeros(1, 1, 10, 20), torch.zeros(1, 1, 10, 20))
 
@@ -182,7 +180,7 @@ def test_own_features_are_found_and_say_once_what_they_are_not(
         loss = loss_from("perceptual")
         assert loss_from("0.0*mse + 1*perceptual") is loss
     assert isinstance(loss, PerceptualLoss)
-    assert loss.note == "VGG16 features trained on MNIST: no perceptual measure of photographs"
+    assert loss.note == "VGG16 features trained on MNIST: not a perceptual measure of photographs"
     assert [record.getMessage() for record in caplog.records] == [f"{loss.note} ({own_weights})"]
 
 
@@ -195,10 +193,9 @@ def test_features_come_from_the_file_named_then_from_the_variable(
     assert isinstance(loss_from("perceptual", features=own_weights), PerceptualLoss)
 
 
-def test_without_features_the_perceptual_loss_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_without_features_the_perceptual_loss_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NNCODEC_VGG16", raising=False)
-    with pytest.raises(ValueError, match=r"NNCODEC_VGG16.*d_recogniser\.py"):
+    with pytest.raises(ValueError, match=r"name a file .* with features=FILE or in \$NNCODEC_VGG16"):
         loss_from("0.5*perceptual + 0.5*mse")
     assert loss_from("0*perceptual + mse") is mse
 

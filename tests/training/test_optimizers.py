@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from nncodec.training.checkpoint import load_checkpoint
-from nncodec.training.data import ArraySampler
-from nncodec.training.loop import LoopOptions, Schedule, TrainingTask, fit
-from nncodec.training.optimizers import MUON, Muon, optimizer_for
-from nncodec.training.recipe import RunOptions
+from nncodec.training.events import Event
+from nncodec.training.loop import fit
+from nncodec.training.optimizers import Muon, optimizer_for
+from nncodec.training.options import MUON, LoopOptions, RunOptions, Schedule
+from nncodec.training.sampling import ArraySampler
+from nncodec.training.tasks import TrainingTask
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (16, 6, 6, 3), np.uint8)
 
@@ -35,13 +37,15 @@ class Blur(TrainingTask):
 def trained(steps: int, total: int, checkpoint: Path | None = None, kind: str = MUON) -> tuple[Blur, float]:
     """Train until `steps` of a schedule of `total` steps; return the task and its last loss."""
     task = Blur()
+    events: list[Event] = []
     options = LoopOptions(checkpoint=checkpoint, log_steps=1, optimizer=kind)
     report = fit(
         task,
         ArraySampler(PICTURES, 8, seed=1),
         Schedule(0.01, steps=total, warmup_steps=1),
         options,
-        on_progress=lambda step, progress, figures: step < steps,
+        on_event=events.append,
+        cancel=lambda: len(events) >= steps,
     )
     return task, report.figures["loss"]
 

@@ -11,10 +11,11 @@ import skimage.data
 from PIL import Image
 
 from nncodec.plugin.latents import Pixels
+from nncodec.training.events import Event, Note
+from nncodec.training.options import RunOptions
 from nncodec.training.pairs import paired, read_pairs
-from nncodec.training.pictures import Pictures
-from nncodec.training.recipe import RunOptions
-from nncodec.training.sampling import batches_for
+from nncodec.training.sampling import make_batches
+from nncodec.training.training_set import TrainingSet
 
 ASTRONAUT = skimage.data.astronaut()
 
@@ -40,11 +41,12 @@ def save(tmp_path: Path) -> Save:
 
 def read(
     folder: Path, *, held_back: float = 0.0, crop: int = 8, memory_bytes: int = 1 << 30
-) -> tuple[Pictures, list[str]]:
+) -> tuple[TrainingSet, list[str]]:
     """Return the pairs and the notes."""
-    notes: list[str] = []
+    events: list[Event] = []
     low, high = folder / "low", folder / "high"
-    found = read_pairs(low, high, held_back=held_back, crop=crop, memory_bytes=memory_bytes, on_note=notes.append)
+    found = read_pairs(low, high, held_back=held_back, crop=crop, memory_bytes=memory_bytes, on_event=events.append)
+    notes = [event.text for event in events if isinstance(event, Note)]
     assert not [note for note in notes if "\n" in note]
     return found, notes
 
@@ -64,7 +66,7 @@ def test_pictures_pair_by_their_place_and_name_whatever_the_extension(save: Save
     found, notes = read(tmp_path)
     assert notes == []
     assert found.factor == factor
-    assert found.facts.factor == factor
+    assert found.summary.factor == factor
     assert found.converted("RGB") is found
     assert found.name == "high"
     assert {one.shape for one in found.training} == {(32, 48, 6)}
@@ -124,7 +126,7 @@ def test_two_pictures_of_one_name_are_refused(save: Save, tmp_path: Path) -> Non
     text = refused(tmp_path)
     assert "a.bmp" in text
     assert "a.png" in text
-    assert "have one name" in text
+    assert "have the same name" in text
 
 
 def test_sizes_that_are_no_whole_factor_apart_are_refused_with_both(save: Save, tmp_path: Path) -> None:
@@ -193,7 +195,7 @@ def test_crops_of_pairs_are_aligned_mirrored_together_and_never_reduced(
         save(f"{number}.png", f"{number}.png", factor=4, top=50 * number)
     found, _ = read(tmp_path, held_back=0.2)
     run = RunOptions(epochs=1, batch_size=64, crop=16, augment=augment)
-    made = batches_for(4, found, run, lambda text: None)
+    made = make_batches(4, found, run, lambda text: None)
     crops = [*made.sampler.batch(0), *made.validation[0]]
     assert len({crop.tobytes() for crop in crops}) > 20
     for crop in crops:

@@ -11,20 +11,23 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from nncodec.training.pictures import Pictures, in_mode, read_data
+from nncodec.training.data import in_mode
+from nncodec.training.events import Event, Note
+from nncodec.training.training_set import TrainingSet, read_data
 
 ASTRONAUT = skimage.data.astronaut()[:60, 200:280]  # (60, 80, 3)
 CAMERA = skimage.data.camera()[:60, 200:280]  # (60, 80)
 
-Read = Callable[..., tuple[Pictures, list[str]]]
+Read = Callable[..., tuple[TrainingSet, list[str]]]
 
 
 def read(
     source: Path, *, held_back: float = 0.0, crop: int = 16, memory_bytes: int = 1 << 30
-) -> tuple[Pictures, list[str]]:
+) -> tuple[TrainingSet, list[str]]:
     """Return the pictures and the notes."""
-    notes: list[str] = []
-    found = read_data(source, held_back=held_back, crop=crop, memory_bytes=memory_bytes, on_note=notes.append)
+    events: list[Event] = []
+    found = read_data(source, held_back=held_back, crop=crop, memory_bytes=memory_bytes, on_event=events.append)
+    notes = [event.text for event in events if isinstance(event, Note)]
     assert not [note for note in notes if "\n" in note]
     return found, notes
 
@@ -53,8 +56,8 @@ def test_modes_formats_and_folders_may_be_mixed(tmp_path: Path) -> None:
     assert np.array_equal(found.training[1], ASTRONAUT)
     for grey_one in (3, 4, 5):  # equal channels are grey, and 16 bits are scaled to 8
         assert np.array_equal(found.training[grey_one][:, :, 0], CAMERA)
-    facts = found.facts
-    assert (facts.count, facts.width, facts.height, facts.grey) == (7, 80, 60, False)
+    summary = found.summary
+    assert (summary.count, summary.width, summary.height, summary.grey) == (7, 80, 60, False)
     assert {one.shape for one in found.converted("L").training} == {(60, 80, 1)}
     assert {one.shape for one in found.converted("RGB").training} == {(60, 80, 3)}
 
@@ -119,8 +122,8 @@ def test_idx_files_hold_grey_or_colour_pictures(tmp_path: Path) -> None:
     path = tmp_path / "pictures"
     path.write_bytes(idx(np.stack([CAMERA] * 40)))
     found, _ = read(path, held_back=0.25)
-    assert found.facts.grey
-    assert (found.facts.width, found.facts.height) == (80, 60)
+    assert found.summary.grey
+    assert (found.summary.width, found.summary.height) == (80, 60)
     assert len(found.training) + len(found.validation) == found.count == 40
     assert 4 < len(found.validation) < 17
     path.write_bytes(idx(np.stack([ASTRONAUT] * 3)))
@@ -161,7 +164,7 @@ def folder_of(folder: Path, count: int, edge: int) -> Path:
     return folder
 
 
-def held_bytes(found: Pictures) -> int:
+def held_bytes(found: TrainingSet) -> int:
     """Return what the arrays keep alive, which is more than they show where they are views."""
     return sum((one if one.base is None else np.asarray(one.base)).nbytes for one in found.training)
 

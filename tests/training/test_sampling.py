@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 
 from nncodec.plugin.latents import Pixels
-from nncodec.training.data import CropSampler
-from nncodec.training.pictures import Pictures
-from nncodec.training.recipe import RunOptions
-from nncodec.training.sampling import Batches, batches_for
+from nncodec.training.events import Event, Note
+from nncodec.training.options import RunOptions
+from nncodec.training.sampling import Batches, CropSampler, make_batches
+from nncodec.training.training_set import TrainingSet
 
 
-def pictures(*sizes: tuple[int, int], channels: int = 1, held_back: int = 1) -> Pictures:
+def pictures(*sizes: tuple[int, int], channels: int = 1, held_back: int = 1) -> TrainingSet:
     """Return noise pictures (height, width), the last of them held back."""
     rng = np.random.default_rng(0)
     every: list[Pixels] = [rng.integers(0, 256, (*size, channels), np.uint8) for size in sizes]
     cut = len(every) - held_back
-    return Pictures(every[:cut], every[cut:], len(every), 0, "noise")
+    return TrainingSet(every[:cut], every[cut:], len(every), 0, "noise")
 
 
-def batches(size: tuple[int, int] | int, found: Pictures, **options: object) -> tuple[Batches, list[str]]:
-    notes: list[str] = []
+def batches(size: tuple[int, int] | int, found: TrainingSet, **options: object) -> tuple[Batches, list[str]]:
+    notes: list[Event] = []
     run = RunOptions(epochs=1, **options)  # type: ignore[arg-type]
-    return batches_for(size, found, run, notes.append), notes
+    return make_batches(size, found, run, notes.append), [note.text for note in notes if isinstance(note, Note)]
 
 
 def test_pictures_of_the_one_size_are_taken_whole_and_each_once_an_epoch() -> None:
@@ -75,7 +75,7 @@ def test_crops_reach_as_far_as_the_padding_and_no_further() -> None:
 
 def test_crops_are_not_mirrored_unless_it_is_asked_for() -> None:
     ramp = np.tile(np.arange(100, dtype=np.uint8)[None, :, None], (100, 1, 1))
-    found = Pictures([ramp], [ramp], 1, 0, "ramp")
+    found = TrainingSet([ramp], [ramp], 1, 0, "ramp")
 
     def rising(augment: bool) -> set[bool]:
         made, _ = batches(8, found, batch_size=32, crop=32, augment=augment)
@@ -113,7 +113,7 @@ def test_pairs_of_one_size_stay_in_their_squares_and_are_not_mirrored(size: tupl
     # Each plane of a picture tells of every pixel where in a square it is.
     rows, columns = np.mgrid[: size[0], : size[1]] % 16
     picture = np.stack([rows, columns] * 3, axis=2).astype(np.uint8)
-    found = Pictures([picture] * 8, [picture], 9, 0, "squares", factor=1)
+    found = TrainingSet([picture] * 8, [picture], 9, 0, "squares", factor=1)
     made, _ = batches(16, found, batch_size=4, crop=32, augment=True)
     edge = min(32, *size)
     for batch in (*(made.sampler.batch(step) for step in range(6)), *made.validation):

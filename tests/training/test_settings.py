@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from nncodec.training.recipe import Recipe, RunOptions
+from nncodec.training.options import RunOptions
+from nncodec.training.recipe import Recipe
 from nncodec.training.settings import Text, combine, read_toml, settings_of
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from nncodec.compare import tables
 from nncodec.compare.curves import CurvePoint
-from nncodec.compare.report import tables
-from nncodec.compare.report.differences import differences, listed, matrices
+from nncodec.compare.differences import all_differences, listed, matrices
 from nncodec.compare.report.embed import embed
 from nncodec.compare.report.folder import PAGE
 from nncodec.compare.report.page import Drawing, Parts, PointPart, render
@@ -55,7 +55,7 @@ def contents(
     embedded = embed([[sample.original, *(one.decoded for one in sample.coded)] for sample in samples])
     advance(steps - 1)
     ranking = rank_pictures(comparison, reference)
-    found = differences(comparison, anchors)
+    differences = all_differences(comparison, anchors)
     shown = {
         "means": tables.means(comparison),
         "samples": samples_table(comparison, samples),
@@ -73,14 +73,14 @@ def contents(
             samples,
             embedded,
             ranking,
-            list(matrices(comparison, found, published=False)),
-            list(matrices(comparison, found, published=True)),
+            list(matrices(comparison, differences, published=False)),
+            list(matrices(comparison, differences, published=True)),
             shown,
         )
     )
     beside = [
         *shown.values(),
-        listed(found),
+        listed(differences),
         tables.codecs(comparison),
         tables.measurements(comparison),
         *(part.means for part in point_parts),

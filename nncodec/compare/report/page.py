@@ -22,8 +22,8 @@ from nncodec.compare.report.points import Point
 from nncodec.compare.report.ranking import Ranking
 from nncodec.compare.report.samples import CodedPicture, Sample
 from nncodec.compare.report.style import DARK, LIGHT, strokes
-from nncodec.compare.report.tables import Table, decimals
 from nncodec.compare.results import Comparison, PictureInfo
+from nncodec.compare.tables import Table, decimals
 
 ORIGINAL = "original"
 """What the slider calls the picture before any codec."""

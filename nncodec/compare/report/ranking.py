@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from nncodec.compare.curves import bd_rate
 from nncodec.compare.report.points import nearest_in_bytes
-from nncodec.compare.report.tables import Column, Table, decimals
 from nncodec.compare.results import Comparison, Measurement
+from nncodec.compare.tables import Column, Table, decimals
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,11 @@ def ranking_table(comparison: Comparison, ranking: Ranking | None) -> Table:
     """Return all pictures that have a score, the worst first."""
     numbers = {one.name: number for number, one in enumerate(comparison.pictures, 1)}
     signed = ranking is not None and ranking.reference is not None
+    measure, unit = (ranking.measure, ranking.unit) if ranking else ("Score", "")
     columns = (
         Column("number", "Number"),
         Column("picture", "Picture", right=False),
-        Column("score", f"{ranking.measure}, {ranking.unit}" if ranking else "Score", decimals(2, signed=signed)),
+        Column("score", measure, decimals(2, signed=signed), unit),
         Column("measure", "Measure", right=False),
         Column("codec", "Codec", right=False, codec=True),
         Column("reference", "Against", right=False, codec=True),

@@ -13,8 +13,8 @@ from nncodec.compare.codecs import open_codec
 from nncodec.compare.matching import code_at_bytes
 from nncodec.compare.pictures import load, sources_of
 from nncodec.compare.report.ranking import rank_pictures
-from nncodec.compare.report.tables import Column, Table, decimals
 from nncodec.compare.results import Comparison
+from nncodec.compare.tables import Column, Table, decimals
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.metrics import psnr
 
@@ -113,7 +113,7 @@ def samples_table(comparison: Comparison, samples: Sequence[Sample]) -> Table:
         Column("quality", "Quality"),
         Column("bytes", "Bytes", "{:,}".format),
         Column("bpp", "Bits per pixel", decimals(3)),
-        Column("psnr_db", "PSNR, dB", decimals(2)),
+        Column("psnr_db", "PSNR", decimals(2), "dB"),
     )
     rows = [
         (sample.name, one.codec, one.quality, one.bytes, 8 * one.bytes / pixels[sample.name], one.psnr_db)

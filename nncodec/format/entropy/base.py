@@ -1,4 +1,4 @@
-"""Coding a block stage by stage, the same way in encoder and decoder, whatever the coder."""
+"""Codes a block stage by stage, in the same way in encoder and decoder and for every coder."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.errors import Corrupt, PluginError
+from nncodec.errors import Corrupt
 from nncodec.format.container import CoderId
 from nncodec.plugin.entropy import NOT_CODED, EntropyModel, Stage, Tables
-from nncodec.plugin.guard import run_plugin
+from nncodec.plugin.guard import UNKNOWN_PLUGIN, PluginGuard
 from nncodec.plugin.latents import VALUE_LIMIT, IntArray, Latents, LatentSpec
 
-# Without tables the indices only say which symbols are alike.
+# Without tables the indices only group similar symbols.
 _MOST_GROUPS = 1 << 31
 
 
 class StageSymbols(NamedTuple):
-    """The coded symbols of one stage and the table of each, both flat, in C order of the stage's array."""
+    """The coded symbols of one stage and the table of each: flat arrays, in C order of the stage's array."""
 
     symbols: IntArray
     tables: NDArray[np.integer[Any]]
 
 
 class Alphabet(NamedTuple):
-    """What both sides know of a block's symbols before the first one.
+    """What encoder and decoder know about a block's symbols before the first one.
 
     Args:
-        tables: the probability tables, or None for a model without.
-        minimum, maximum: without tables, symbols lie in this range, inclusive.
-        symbols: how many there are in the block; with tables at most, because some may not be coded.
+        tables: the probability tables, or None for a model without them.
+        minimum, maximum: range of symbols without tables, inclusive.
+        symbols: number of symbols in the block; with tables an upper bound, since some may not be coded.
     """
 
     tables: Tables | None
@@ -42,15 +42,15 @@ class Alphabet(NamedTuple):
 
 
 class SymbolReader(ABC):
-    """Gives back the symbols of a block, stage by stage."""
+    """Returns the symbols of a block, stage by stage."""
 
     @abstractmethod
     def take(self, tables: NDArray[np.integer[Any]]) -> IntArray:
-        """Return as many symbols as there are tables, at least one; raises Corrupt if the payload has no more."""
+        """Return one symbol for each of `tables`, at least one; raises Corrupt if the payload has too few."""
 
     @abstractmethod
     def finish(self) -> None:
-        """Raise Corrupt if anything of the payload was left over."""
+        """Raise Corrupt if some of the payload is left over."""
 
 
 class Coder(ABC):
@@ -64,17 +64,24 @@ class Coder(ABC):
 
     @abstractmethod
     def reader(self, payload: bytes, alphabet: Alphabet) -> SymbolReader:
-        """Open a payload; raises Corrupt if it is not one. Work is bounded by `alphabet.symbols`."""
+        """Open a payload; raises Corrupt if it is malformed. `alphabet.symbols` bounds the work."""
 
 
-def encode_block(coder: Coder, latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec]) -> bytes:
-    """Code one block of latents.
+def encode_block(
+    coder: Coder,
+    latents: Latents,
+    entropy: EntropyModel,
+    specs: Sequence[LatentSpec],
+    guard: PluginGuard = UNKNOWN_PLUGIN,
+) -> bytes:
+    """Encode one block of latents.
 
     Args:
-        coder: how.
+        coder: the coder.
         latents: the block's arrays.
         entropy: stages and tables.
-        specs: what the arrays are.
+        specs: specs of the arrays.
+        guard: runs the entropy model's code.
 
     Returns:
         The payload.
@@ -82,39 +89,38 @@ def encode_block(coder: Coder, latents: Latents, entropy: EntropyModel, specs: S
     Raises:
         PluginError: see `block_symbols`.
     """
-    return coder.encode(*block_symbols(latents, entropy, specs))
+    return coder.encode(*block_symbols(latents, entropy, specs, guard))
 
 
 def block_symbols(
-    latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec]
+    latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec], guard: PluginGuard = UNKNOWN_PLUGIN
 ) -> tuple[list[StageSymbols], Alphabet]:
-    """Return what is coded of a block, stage by stage, and what both sides know before.
+    """Return the coded symbols of a block, stage by stage, and its alphabet.
 
     Raises:
         PluginError: the entropy model fails, its stages do not cover every latent exactly once, or they cannot
-            code a latent: it is no whole number of steps from its offset, or not 0 where it is not coded.
+            code a latent because it is not a whole number of steps from its offset, or not 0 where it is not coded.
     """
-    # The model sees zeros for what is not coded yet, here as in the decoder: a context that peeks ahead cannot
-    # desynchronise, it only gains nothing.
+    # The model sees zeros for latents that are not coded yet, as it does in the decoder: a context that peeks ahead
+    # gains nothing and cannot desynchronise.
     known = {name: np.zeros_like(array) for name, array in latents.items()}
     coded = []
     visited = 0
     steps = {spec.name: spec.step for spec in specs}
-    model = type(entropy).__name__
-    for number, stage in enumerate(run_plugin(model, entropy.stages)):
-        values = run_plugin(model, _part, latents, stage)
-        context = _context(entropy, number, known, values)
+    for number, stage in enumerate(guard.run(entropy.stages)):
+        values = guard.run(_part, latents, stage)
+        context = _context(entropy, number, known, values, guard)
         distances = values - context.offsets
         symbols = distances // steps[stage.latent]
         if not np.array_equal(symbols * steps[stage.latent], distances):
-            raise PluginError(plugin=model, reason=f"latents of stage {number} are not whole steps from their offsets")
-        coded.append(_only_coded(StageSymbols(symbols.ravel(), context.tables), model, number))
+            raise guard.error(f"latents of stage {number} are not whole steps from their offsets")
+        coded.append(_only_coded(StageSymbols(symbols.ravel(), context.tables), number, guard))
         known[stage.latent][stage.where] = values
         visited += values.size
     alphabet = _alphabet(known, entropy, specs)
     covered = all(np.array_equal(known[name], array) for name, array in latents.items())
     if not covered or visited != alphabet.symbols:
-        raise PluginError(plugin=model, reason="its coding stages do not cover every latent exactly once")
+        raise guard.error("its coding stages do not cover every latent exactly once")
     return coded, alphabet
 
 
@@ -124,44 +130,45 @@ def decode_block(
     entropy: EntropyModel,
     specs: Sequence[LatentSpec],
     shapes: Mapping[str, tuple[int, ...]],
+    guard: PluginGuard = UNKNOWN_PLUGIN,
 ) -> Latents:
     """Decode one block: the inverse of `encode_block`.
 
     Args:
-        coder, entropy, specs: as there.
+        coder, entropy, specs, guard: see `encode_block`.
         payload: the block's bytes, checksum already compared.
         shapes: shape of each array.
 
     Raises:
-        Corrupt: the payload does not hold exactly these symbols, or a latent leaves its declared range.
+        Corrupt: the payload does not hold exactly these symbols, or a latent exceeds its declared range.
+        PluginError: the entropy model fails.
     """
     known = {name: np.zeros(shape, np.int32) for name, shape in shapes.items()}
     reader = coder.reader(payload, _alphabet(known, entropy, specs))
     by_name = {spec.name: spec for spec in specs}
-    model = type(entropy).__name__
-    for number, stage in enumerate(run_plugin(model, entropy.stages)):
-        target = run_plugin(model, _part, known, stage)
+    for number, stage in enumerate(guard.run(entropy.stages)):
+        target = guard.run(_part, known, stage)
         if not target.size:
             continue
-        context = _context(entropy, number, known, target)
+        context = _context(entropy, number, known, target, guard)
         symbols = _take(reader, context.tables).reshape(target.shape)
         known[stage.latent][stage.where] = _values(symbols, context.offsets, by_name[stage.latent])
     reader.finish()
     return known
 
 
-def _only_coded(stage: StageSymbols, model: str, number: int) -> StageSymbols:
-    """Leave out the symbols that are not coded."""
+def _only_coded(stage: StageSymbols, number: int, guard: PluginGuard) -> StageSymbols:
+    """Return a stage without the symbols that are not coded."""
     coded = stage.tables >= 0
     if coded.all():
         return stage
     if stage.symbols[~coded].any():
-        raise PluginError(plugin=model, reason=f"stage {number} has symbols other than 0 that it does not code")
+        raise guard.error(f"stage {number} has symbols other than 0 that it does not code")
     return StageSymbols(stage.symbols[coded], stage.tables[coded])
 
 
 def _take(reader: SymbolReader, tables: NDArray[np.integer[Any]]) -> IntArray:
-    """Return a stage's symbols, with 0 for those that are not coded."""
+    """Return a stage's symbols; those that are not coded are 0."""
     coded = np.flatnonzero(tables >= 0)
     if coded.size == tables.size:
         return reader.take(tables)
@@ -172,9 +179,9 @@ def _take(reader: SymbolReader, tables: NDArray[np.integer[Any]]) -> IntArray:
 
 
 def _values(symbols: IntArray, offsets: IntArray, spec: LatentSpec) -> IntArray:
-    """Return latents from their symbols; raises Corrupt if they leave their range."""
+    """Return latents from their symbols; raises Corrupt if they exceed their range."""
     reach = max(-int(symbols.min()), int(symbols.max())) * spec.step
-    # No offset reaches VALUE_LIMIT, so this decides whether 32 bits hold all that follows.
+    # Offsets are below VALUE_LIMIT, so this decides whether 32 bits hold everything below.
     wide = symbols if reach <= VALUE_LIMIT else symbols.astype(np.int64)
     values = wide * spec.step
     values += offsets
@@ -188,33 +195,32 @@ def _part(latents: Latents, stage: Stage) -> IntArray:
 
 
 class _Context(NamedTuple):
-    """A checked context: tables flat, one a latent; offsets broadcastable to the latents."""
+    """A checked context: flat tables, one for each latent; offsets broadcastable to the latents."""
 
     tables: NDArray[np.integer[Any]]
     offsets: IntArray
 
 
-def _context(entropy: EntropyModel, stage: int, known: Latents, values: IntArray) -> _Context:
-    """Ask a model for a stage's context and check that it fits."""
-    name = type(entropy).__name__
-    context = run_plugin(name, entropy.context, stage, known)
-    tables = run_plugin(name, _of_shape, context.tables, values.shape).ravel()
+def _context(entropy: EntropyModel, stage: int, known: Latents, values: IntArray, guard: PluginGuard) -> _Context:
+    """Return a stage's context, checked against its latents."""
+    context = guard.run(entropy.context, stage, known)
+    tables = guard.run(_of_shape, context.tables, values.shape).ravel()
     least, count = (0, _MOST_GROUPS) if entropy.tables is None else (NOT_CODED, len(entropy.tables.frequencies))
     if tables.dtype.kind not in "iu" or (tables.size and (tables.min() < least or int(tables.max()) >= count)):
-        raise PluginError(plugin=name, reason=f"stage {stage} chooses a table that does not exist")
+        raise guard.error(f"stage {stage} chooses a table that does not exist")
     offsets = np.asarray(context.offsets)
-    run_plugin(name, _of_shape, offsets, values.shape)
+    guard.run(_of_shape, offsets, values.shape)
     if offsets.dtype.kind not in "iu":
-        raise PluginError(plugin=name, reason=f"stage {stage} has offsets of type {offsets.dtype}, not integers")
+        raise guard.error(f"stage {stage} has offsets of type {offsets.dtype}, not integers")
     if offsets.size and (int(offsets.min()) <= -VALUE_LIMIT or int(offsets.max()) >= VALUE_LIMIT):
-        raise PluginError(plugin=name, reason=f"stage {stage} has offsets as large as {VALUE_LIMIT}")
+        raise guard.error(f"stage {stage} has offsets as large as {VALUE_LIMIT}")
     if entropy.tables is None and offsets.any():
-        raise PluginError(plugin=name, reason=f"stage {stage} offsets symbols but has no probability tables")
+        raise guard.error(f"stage {stage} offsets symbols but has no probability tables")
     return _Context(tables, offsets.astype(np.int32, copy=False))
 
 
 def _of_shape(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    # NumPy takes longer to broadcast to the shape that an array has than a small stage takes otherwise.
+    # Broadcasting an array to the shape it already has takes NumPy longer than the rest of a small stage.
     return array if array.shape == shape else np.broadcast_to(array, shape)
 
 

@@ -1,4 +1,4 @@
-"""Perceptual loss: how far VGG16's feature maps of two pictures are apart."""
+"""Perceptual loss: the distance between VGG16's feature maps of two images."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ from torch import Tensor
 from nncodec.nn.vgg16 import VGG16, read_features
 
 ENVIRONMENT: Final = "NNCODEC_VGG16"
-"""Names a file of VGG16 weights, for when a setting names none."""
-
-OWN_WEIGHTS: Final = Path("runs", "seeds", "d", "vgg16_digits.safetensors")
-"""Where `benchmarks/seeds/d_recogniser.py` leaves the VGG16 it trains, from the folder it is run in."""
+"""Environment variable that names a file of VGG16 weights, used if a setting names none."""
 
 _LAYERS: Final = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-# The last of these layers lies behind three poolings.
+# Three poolings precede the last of these layers.
 _SMALLEST_EDGE: Final = 8
 _log = logging.getLogger(__name__)
 
@@ -33,9 +30,9 @@ class PerceptualLoss:
     A callable rather than a module, so that a task that holds it neither trains nor saves VGG16.
 
     Args:
-        network: with the weights to compare by; its parameters are frozen here.
+        network: gives the features; its parameters are frozen here.
         layers: names out of `nncodec.nn.vgg16.LAYERS`.
-        note: what must be said of these features, in one line; empty where nothing must.
+        note: caveat about these features, in one line; empty if there is none.
 
     References:
         J. Johnson, A. Alahi and L. Fei-Fei, "Perceptual losses for real-time style transfer and super-resolution",
@@ -59,12 +56,11 @@ class PerceptualLoss:
 
 
 def perceptual_loss(features: Path | None = None) -> PerceptualLoss:
-    """Return the perceptual loss by the weights of a file.
+    """Return the perceptual loss with the weights of a file.
 
     Args:
-        features: VGG16 weights, see `nncodec.nn.vgg16.read_features`. None takes the file that $NNCODEC_VGG16 names,
-            else the VGG16 that the digit recogniser's script has left below the current folder; what that says of
-            photographs is little, and a warning is logged once.
+        features: VGG16 weights, see `nncodec.nn.vgg16.read_features`. None takes the file that $NNCODEC_VGG16 names.
+            A warning is logged once if the file says what they were trained on, as torchvision's do not.
 
     Raises:
         ValueError: there is no such file, or it does not hold VGG16; one line says what to do.
@@ -72,12 +68,10 @@ def perceptual_loss(features: Path | None = None) -> PerceptualLoss:
     if features is None and (named := os.environ.get(ENVIRONMENT)):
         features = Path(named)
     if features is None:
-        if not OWN_WEIGHTS.is_file():
-            raise ValueError(
-                "the perceptual loss needs VGG16 weights: name a file of torchvision's vgg16 (.safetensors or .pth), "
-                f"here or in ${ENVIRONMENT}, or train one with benchmarks/seeds/d_recogniser.py"
-            )
-        features = OWN_WEIGHTS
+        raise ValueError(
+            "the perceptual loss needs VGG16 weights: name a file of torchvision's vgg16 (.safetensors or .pth) with "
+            f"features=FILE or in ${ENVIRONMENT}"
+        )
     return _loss_of(features.resolve())
 
 
@@ -86,6 +80,6 @@ def _loss_of(path: Path) -> PerceptualLoss:
     network, trained_on = read_features(path)
     note = ""
     if trained_on:
-        note = f"VGG16 features trained on {trained_on}: no perceptual measure of photographs"
+        note = f"VGG16 features trained on {trained_on}: not a perceptual measure of photographs"
         _log.warning("%s (%s)", note, path)
     return PerceptualLoss(network, note=note)

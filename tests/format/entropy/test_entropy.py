@@ -18,6 +18,7 @@ from nncodec.format.entropy.rans import RansCoder
 from nncodec.format.entropy.stored import StoredCoder
 from nncodec.format.entropy.zstd import ZstdCoder, compress
 from nncodec.plugin.entropy import EntropyModel, PlainEntropy, Stage, StageContext, Tables
+from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec
 from nncodec.testing.support import drawn_latents
 
@@ -136,11 +137,13 @@ def test_stages_and_contexts_that_do_not_fit_are_the_plugins_fault(stage: Stage,
     specs = (LatentSpec("main", 3, 1, -1, 1),)
     latents = {"main": np.zeros((1, 3, 2, 2), np.int32)}
     entropy = Broken(random_tables(np.random.default_rng(0), 1, 8), 0)
-    with pytest.raises(PluginError, match="Broken"):
-        encode_block(ZstdCoder(), latents, entropy, specs)
+    guard = PluginGuard("tiny", "tiny-codec 1.0", "tiny/one")
+    named = r"the plugin 'tiny' \(tiny-codec 1.0\) failed with the model 'tiny/one': "
+    with pytest.raises(PluginError, match=named):
+        encode_block(ZstdCoder(), latents, entropy, specs, guard)
     sound = encode_block(ZstdCoder(), latents, Whole(entropy.tables, 0), specs)
-    with pytest.raises(PluginError, match="Broken"):
-        decode_block(ZstdCoder(), sound, entropy, specs, shapes_of(latents))
+    with pytest.raises(PluginError, match=named):
+        decode_block(ZstdCoder(), sound, entropy, specs, shapes_of(latents), guard)
 
 
 class Whole(ContextEntropy):

@@ -16,7 +16,7 @@ from PIL import Image
 from rans_reference import PageDecoder
 
 import nncodec
-from nncodec.coding.decoder import block_latents, model_of
+from nncodec.coding.decoder import block_latents, open_file_model
 from nncodec.errors import Corrupt, InvalidOption
 from nncodec.format.container import Container
 from nncodec.format.entropy import decode_block, encode_block, ideal_bits
@@ -343,7 +343,7 @@ def test_a_photograph_takes_what_its_tables_say_and_less_than_with_zstandard(pho
     assert nncodec.inspect(by_rans).coder == "rans"
     assert np.array_equal(nncodec.decode(by_rans), nncodec.decode(by_zstd))
     container = Container(by_rans)
-    model = model_of(container)
+    model = open_file_model(container)
     bits = ideal_bits(block_latents(container, model, 0), model.entropy(40), model.traits.latents)
     assert bits / 8 <= len(container.block(0)) <= bits / 8 + 8
     assert len(by_rans) < 0.97 * len(by_zstd)

@@ -1,13 +1,11 @@
-"""What plugins declare, checked where it is made."""
+"""Probability tables are checked where a plugin makes them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from nncodec.errors import PluginError, Truncated
 from nncodec.plugin.entropy import Tables
-from nncodec.plugin.guard import run_plugin
 
 FLAT = np.full((2, 16), 64, np.uint32)
 
@@ -34,23 +32,3 @@ def test_sound_tables_are_taken() -> None:
 def test_unsound_tables_are_refused(frequencies: np.ndarray, minimum: int, precision: int) -> None:
     with pytest.raises(ValueError, match="probability table"):
         Tables(frequencies, minimum, precision)
-
-
-@pytest.mark.parametrize("error", [AssertionError("a\nb"), OSError(5, "x"), ImportError("y"), KeyError("z")])
-def test_whatever_a_plugin_raises_becomes_one_line_that_names_it(error: Exception) -> None:
-    def fail() -> None:
-        raise error
-
-    with pytest.raises(PluginError, match="'tiny' failed") as caught:
-        run_plugin("tiny", fail)
-    assert "\n" not in str(caught.value)
-    assert caught.value.__cause__ is error
-
-
-def test_errors_of_this_package_and_lack_of_memory_pass_through_a_plugin() -> None:
-    def fail(error: BaseException) -> None:
-        raise error
-
-    for error in (Truncated(part="header"), MemoryError()):
-        with pytest.raises(type(error)):
-            run_plugin("tiny", fail, error)

@@ -1,4 +1,4 @@
-"""How a training run looks: a bar on a terminal, plain lines elsewhere, all on stderr."""
+"""Shows the events of a training run on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from nncodec._support.text import line_of, plain
-from nncodec.training.events import Advanced, Event, Note, Reading, Stage, Validated
+from nncodec.training.events import Advanced, Event, Note, Phase, Reading, Validated
 
 _LINE_S = 10.0  # between plain lines of one kind
 _SHOWN = ("loss", "rate_bpp", "psnr_db")
@@ -20,13 +20,13 @@ _UNITS = {"rate_bpp": " bpp", "psnr_db": " dB"}
 
 
 class Display:
-    """Shows events; used as a context, so that a bar is closed whatever happens."""
+    """Shows events; a context manager that always closes its bar."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._bar: Any = None
-        self._said: dict[str, float] = {}
-        self._begun_s = 0.0
+        self._shown_at: dict[str, float] = {}
+        self._started_s = 0.0
 
     def __enter__(self) -> Display:
         return self
@@ -41,8 +41,8 @@ class Display:
         match event:
             case Note(text):
                 self._say(line_of(text))
-            case Stage(text):
-                self._stage(text)
+            case Phase(text):
+                self._phase(text)
             case Reading():
                 self._reading(event)
             case Advanced():
@@ -54,7 +54,9 @@ class Display:
         now = time.monotonic()
         if event.done == 0:
             self._close()
-            self._begun_s = self._said["reading"] = now  # what takes no longer than a line lasts needs none
+            self._started_s = self._shown_at["reading"] = (
+                now  # so that the first line comes only if reading takes a while
+            )
         if event.done == event.total:
             self._close()
         elif self._terminal:
@@ -62,12 +64,12 @@ class Display:
                 self._bar = _bar(total=event.total, desc=event.what, unit=" pictures")
             self._bar.update(event.done - self._bar.n)
         elif event.done and self._is_time("reading"):
-            left_s = (now - self._begun_s) * (event.total - event.done) / event.done
+            left_s = (now - self._started_s) * (event.total - event.done) / event.done
             self._say(f"{event.what}: {event.done:,} of {event.total:,} pictures, {duration(left_s)} left")
 
-    def _stage(self, text: str) -> None:
+    def _phase(self, text: str) -> None:
         self._close()
-        if self._is_time("stage"):
+        if self._is_time("phase"):
             self._say(plain(text))
 
     def _advanced(self, event: Advanced) -> None:
@@ -89,9 +91,9 @@ class Display:
 
     def _is_time(self, kind: str) -> bool:
         now = time.monotonic()
-        if now - self._said.get(kind, -math.inf) < _LINE_S:
+        if now - self._shown_at.get(kind, -math.inf) < _LINE_S:
             return False
-        self._said[kind] = now
+        self._shown_at[kind] = now
         return True
 
     def _say(self, line: str) -> None:
@@ -107,13 +109,13 @@ class Display:
 
 
 def figures_text(figures: Mapping[str, float]) -> str:
-    """Return loss, rate and PSNR, as far as there are, for a line."""
-    found = [(name, figures[name]) for name in _SHOWN if name in figures]
-    return ", ".join(f"{'loss ' if name == 'loss' else ''}{value:.4g}{_UNITS.get(name, '')}" for name, value in found)
+    """Return those of loss, rate and PSNR that are present, as part of a line."""
+    shown = [(name, figures[name]) for name in _SHOWN if name in figures]
+    return ", ".join(f"{'loss ' if name == 'loss' else ''}{value:.4g}{_UNITS.get(name, '')}" for name, value in shown)
 
 
 def duration(seconds: float) -> str:
-    """Return a time as `0:05`, `12:30` or `3:05:00`; `?` if it is not known."""
+    """Return a time as `0:05`, `12:30` or `3:05:00`; `?` if it is unknown."""
     if not math.isfinite(seconds):
         return "?"
     minutes, rest = divmod(round(seconds), 60)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from dataclasses import replace
 
 import pytest
 
-from nncodec.compare.report import tables
-from nncodec.compare.report.tables import Column, Table, decimals
+from nncodec.cli.text import render
+from nncodec.compare import tables
 from nncodec.compare.results import Comparison, Match
+from nncodec.compare.tables import Column, Table, decimals
 
 
 def rows(table: Table) -> list[dict[str, str]]:
@@ -94,3 +96,51 @@ def test_pictures_are_numbered_from_one_and_skipped_ones_have_reasons(comparison
     assert [row[0] for row in tables.pictures(comparison).rows] == [1, 2, 3, 4, 5]
     assert tables.skipped(comparison).rows[0] == ("broken.png", None, "not a picture that Pillow can read")
     assert [row[1] for row in tables.codecs(comparison).rows] == ["photo", "JPEG", "WebP"]
+
+
+def test_a_matching_point_tells_the_difference_in_bytes_and_who_is_furthest_off(comparison: Comparison) -> None:
+    at = {(point.picture, point.codec): point for point in comparison.measurements if point.quality in (10, 20)}
+    first, second = (picture.name for picture in comparison.pictures[:2])
+    points = [at[name, codec] for name in (first, second) for codec in ("avif", "jpeg")]
+    for by, unit, scale in (("bytes", "%", 100), ("psnr", "dB", 1), ("ssim", "", 1)):
+        table = tables.matched_means(comparison, Match(by, "avif", 20, tuple(points)), "name")
+        keys = [column.key for column in table.columns]
+        assert table.columns[-1].unit == unit
+        avif, jpeg = (dict(zip(keys, row, strict=True)) for row in table.rows)
+        assert (avif["bytes_difference_percent"], avif[keys[-1]]) == (0, 0)
+        total = {codec: sum(at[name, codec].bytes for name in (first, second)) for codec in ("avif", "jpeg")}
+        assert jpeg["bytes_difference_percent"] == pytest.approx(100 * total["jpeg"] / total["avif"] - 100)
+        assert jpeg["bytes"] == total["jpeg"] / 2
+        field = {"bytes": "bytes", "psnr": "psnr_db", "ssim": "ssim"}[by]
+        pairs = [(getattr(at[name, "jpeg"], field), getattr(at[name, "avif"], field)) for name in (first, second)]
+        off = [abs(ours / theirs - 1) if by == "bytes" else abs(ours - theirs) for ours, theirs in pairs]
+        assert jpeg[keys[-1]] == pytest.approx(scale * max(off))
+
+
+def test_a_matching_point_without_its_reference_has_no_differences(comparison: Comparison) -> None:
+    table = tables.matched_means(comparison, Match("psnr", "avif", 20, comparison.of_codec("jpeg")[:1]), "name")
+    ((codec, _, _, difference, *_, furthest),) = table.rows
+    assert (codec, difference, furthest) == ("jpeg", None, None)
+
+
+def test_people_are_not_shown_optional_columns_without_values(comparison: Comparison) -> None:
+    table = tables.means(comparison)
+    left_out = {column.key for column in table.columns} - {column.key for column in table.for_people().columns}
+    assert left_out == {"ms_ssim"}
+    assert [len(row) for row in table.for_people().rows] == [len(table.columns) - 1] * len(table.rows)
+    assert "ms_ssim" in table.csv().splitlines()[0]
+
+
+def test_terminal_page_and_csv_show_the_same_rows(comparison: Comparison) -> None:
+    table = tables.means(comparison)
+    heads, *lines = (re.split(r"\s{2,}", line) for line in render(table, {"jpeg": "JPEG"}).splitlines())
+    assert heads == [column.title.upper() for column in table.for_people().columns]
+    assert len(lines) == len(table.rows)
+    for line, cells, values in zip(lines, table.for_people().shown(), rows(table), strict=True):
+        assert line[0] == ("JPEG" if values["codec"] == "jpeg" else values["codec"])
+        assert line[2:6] == cells[2:6]
+        assert line[6] == f"{cells[6]} dB" == f"{float(values['psnr_db']):.2f} dB"
+    typeset = Table(
+        "", "", (Column("a", "a", decimals(1), "%"), Column("b", "b", right=False)), ((-1.5, "−"), (None, "x"))
+    )
+    assert render(typeset).splitlines() == ["    A  B", "-1.5%  −", "    -  x"]

@@ -1,0 +1,31 @@
+"""Whatever a plugin's code raises becomes an error that names the plugin and the model."""
+
+from __future__ import annotations
+
+import pytest
+
+from nncodec.errors import PluginError, Truncated
+from nncodec.plugin.guard import PluginGuard
+
+GUARD = PluginGuard("tiny", "tiny-codec 1.0", "tiny/one")
+
+
+@pytest.mark.parametrize("error", [AssertionError("a\nb"), OSError(5, "x"), ImportError("y"), KeyError("z")])
+def test_whatever_a_plugin_raises_becomes_one_line_that_names_it(error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    start = r"the plugin 'tiny' \(tiny-codec 1.0\) failed with the model 'tiny/one': "
+    with pytest.raises(PluginError, match=start + type(error).__name__) as caught:
+        GUARD.run(fail)
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is error
+
+
+def test_errors_of_this_package_and_lack_of_memory_pass_through_a_plugin() -> None:
+    def fail(error: BaseException) -> None:
+        raise error
+
+    for error in (Truncated(part="header"), MemoryError()):
+        with pytest.raises(type(error)):
+            GUARD.run(fail, error)
