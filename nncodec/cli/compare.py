@@ -58,8 +58,8 @@ class Outputs:
     "--codecs",
     metavar="NAME,...",
     callback=_names,
-    help="Models, jpeg, jpeg444, webp, avif, avif-psnr, jxl, pillow:FORMAT.  [default: those installed of photo, jpeg, "
-    "webp, avif, jxl]",
+    help="Models, jpeg, jpeg444, jpegli, webp, avif, avif-psnr, avif-ssimulacra2, jxl, jxl9, pillow:FORMAT.  "
+    "[default: those installed of photo, jpeg, webp, avif, jxl]",
 )
 @click.option(
     "--qualities",
@@ -84,6 +84,9 @@ class Outputs:
 )
 @click.option("--reference", metavar="NAME", help="Codec to compare with.  [default: jpeg, or the first]")
 @click.option("--timings", is_flag=True, help="Measure times, medians of warm runs; takes four times as long.")
+@click.option(
+    "--colorvideovdp", is_flag=True, help="Also measure ColorVideoVDP (package cvvdp); slow: 3 s per megapixel."
+)
 @click.option(
     "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Pictures at once."
 )
@@ -186,8 +189,8 @@ def _check_usage(
         raise click.UsageError("--curves needs --anchors")
     if not inputs and stored is None and (outputs.output or outputs.report):
         raise click.UsageError("published curves alone give no results to store or to report; give pictures or --from")
-    if not inputs and (study.codecs or study.qualities or study.match or study.timings):
-        raise click.UsageError("--codecs, --qualities, --match and --timings need pictures to measure")
+    if not inputs and (study.codecs or study.qualities or study.match or study.timings or study.colorvideovdp):
+        raise click.UsageError("--codecs, --qualities, --match, --timings and --colorvideovdp need pictures to measure")
     if study.timings and study.jobs > 1:
         raise click.UsageError("--timings needs one job; leave out -j or --timings")
 

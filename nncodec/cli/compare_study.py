@@ -33,6 +33,7 @@ class Study:
     match: tuple[str, ...]
     at: int
     timings: bool
+    colorvideovdp: bool
     jobs: int
     max_pixels: int
 
@@ -69,6 +70,7 @@ def measure(pictures: dict[str, Path], study: Study, codecs: Sequence[str], refe
                 effort=study.effort,
                 match=_matchings(study, reference, codecs),
                 timings=study.timings,
+                colorvideovdp=study.colorvideovdp,
                 jobs=study.jobs,
                 max_pixels=study.max_pixels,
                 command=shlex.join(["nncodec", *sys.argv[1:]]),

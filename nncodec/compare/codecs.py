@@ -101,6 +101,8 @@ class _PillowCodec:
     def encode(self, image: Image.Image, quality: int) -> bytes:
         if self.peer.module is not None:
             importlib.import_module(self.peer.module)
+        if self.peer.encoder is not None:
+            return self.peer.encoder(image, quality)
         buffer = io.BytesIO()
         image.save(buffer, self.peer.format, quality=quality, **self.peer.save_options)
         return buffer.getvalue()

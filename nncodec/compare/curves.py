@@ -19,11 +19,19 @@ from typing import Any, Protocol
 from nncodec._support.extras import require
 from nncodec.errors import InvalidOption
 
-METRICS = ("psnr_db", "ssim", "ms_ssim", "ssimulacra2")
+TITLES = {
+    "psnr_db": "PSNR",
+    "ssim": "SSIM",
+    "ms_ssim": "MS-SSIM",
+    "ssimulacra2": "SSIMULACRA2",
+    "colorvideovdp": "ColorVideoVDP",
+}
+"""The metrics in the field's spelling."""
+
+METRICS = tuple(TITLES)
 """Values that a curve can have."""
 
 _FEWEST_POINTS = 2
-_NAMES = {"psnr_db": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "ssimulacra2": "SSIMULACRA2"}
 
 
 class RatePoint(Protocol):
@@ -43,6 +51,7 @@ class CurvePoint:
     ms_ssim: float | None = None
     ssim: float | None = None
     ssimulacra2: float | None = None
+    colorvideovdp: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ def bd_delta(reference: Sequence[RatePoint], test: Sequence[RatePoint], metric: 
     dropped = sum(len(points) for points in known) - len(rates) - len(test_rates)
     if min(len(rates), len(test_rates)) < _FEWEST_POINTS:
         counts = f"{len(rates)} and {len(test_rates)}"
-        reason = f"a curve needs {_FEWEST_POINTS} points with {_NAMES[metric]} at least, these have {counts}"
+        reason = f"a curve needs {_FEWEST_POINTS} points with {TITLES[metric]} at least, these have {counts}"
         return BdDelta(None, None, math.nan, math.nan, 0.0, dropped, reason)
     low, high = max(values[0], test_values[0]), min(values[-1], test_values[-1])
     overlap = max(high - low, 0.0) / (max(values[-1], test_values[-1]) - min(values[0], test_values[0]))
@@ -124,7 +133,7 @@ def bd_delta(reference: Sequence[RatePoint], test: Sequence[RatePoint], metric: 
         percent = float(package.bd_rate(rates, values, test_rates, test_values, **settings))
     else:
         spans = f"{values[0]:.4g} to {values[-1]:.4g} and {test_values[0]:.4g} to {test_values[-1]:.4g}"
-        reasons.append(f"no shared range of {_NAMES[metric]} ({spans})")
+        reasons.append(f"no shared range of {TITLES[metric]} ({spans})")
     if min(rates[-1], test_rates[-1]) > max(rates[0], test_rates[0]):
         gain = float(package.bd_psnr(rates, values, test_rates, test_values, **settings))
     else:

@@ -6,14 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nncodec._support.text import count_of
-from nncodec.compare.curves import METRICS, BdDelta, CurvePoint, RatePoint, bd_delta
+from nncodec.compare.curves import METRICS, TITLES, BdDelta, CurvePoint, RatePoint, bd_delta
 from nncodec.compare.results import Comparison
 from nncodec.compare.tables import Column, Table, decimals
 
-TITLES = {"psnr_db": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "ssimulacra2": "SSIMULACRA2"}
-"""The metrics in the field's spelling."""
-
-_GAIN_UNITS = {"psnr_db": "dB", "ssim": "dB", "ms_ssim": "dB", "ssimulacra2": "points"}
+_GAIN_UNITS = {"psnr_db": "dB", "ssim": "dB", "ms_ssim": "dB", "ssimulacra2": "points", "colorvideovdp": "JOD"}
 _CODEC = Column("codec", "Codec", right=False, codec=True)
 _RATE_FORMAT, _GAIN_FORMAT = decimals(1, signed=True), decimals(2, signed=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 from PIL import Image
@@ -49,6 +49,7 @@ class Plan:
     matchings: tuple[Matching, ...]
     timings: bool
     max_pixels: int
+    colorvideovdp: bool = False
 
 
 class Trial(NamedTuple):
@@ -98,7 +99,7 @@ def measure_picture(source: PictureSource, plan: Plan, advance: Callable[[], Non
     for matching in plan.matchings:
         try:
             codec = open_codec(matching.reference, effort=plan.effort)
-            targets.append(measure(original, codec, matching.quality, timings=plan.timings))
+            targets.append(_measure_for(plan, original, codec, matching.quality))
         except Exception as error:  # reported below, at that codec's turn
             targets.append(error)
     for name in plan.codecs:
@@ -110,9 +111,18 @@ def measure_picture(source: PictureSource, plan: Plan, advance: Callable[[], Non
     return result
 
 
-def measure(original: Original, codec: Codec, quality: int, *, timings: bool = False) -> Measurement:
-    """Encode and decode a picture; arguments and errors as for `try_codec`."""
-    return try_codec(original, codec, quality, timings=timings).measurement
+def measure(
+    original: Original, codec: Codec, quality: int, *, timings: bool = False, colorvideovdp: bool = False
+) -> Measurement:
+    """Encode and decode a picture; arguments and errors as for `try_codec`.
+
+    Args:
+        colorvideovdp: measure that, too; it takes about three seconds per megapixel.
+    """
+    trial = try_codec(original, codec, quality, timings=timings)
+    if not colorvideovdp:
+        return trial.measurement
+    return replace(trial.measurement, colorvideovdp=metrics.colorvideovdp(original.image, trial.decoded))
 
 
 def try_codec(original: Original, codec: Codec, quality: int, *, timings: bool = False, warm: bool = False) -> Trial:
@@ -148,6 +158,10 @@ def try_codec(original: Original, codec: Codec, quality: int, *, timings: bool =
     return Trial(measurement, decoded)
 
 
+def _measure_for(plan: Plan, original: Original, codec: Codec, quality: int) -> Measurement:
+    return measure(original, codec, quality, timings=plan.timings, colorvideovdp=plan.colorvideovdp)
+
+
 def try_at_equal_bytes(
     original: Original, codecs: Sequence[Codec], quality: int, *, timings: bool = False
 ) -> list[Trial]:
@@ -173,7 +187,7 @@ def _measure_codec(
 ) -> None:
     """Add a codec's measurements, all or none."""
     name = codec.info.name
-    own = {quality: measure(original, codec, quality, timings=plan.timings) for quality in _qualities(codec, plan)}
+    own = {quality: _measure_for(plan, original, codec, quality) for quality in _qualities(codec, plan)}
     matched: list[Measurement | None] = []
     for matching, target in zip(plan.matchings, targets, strict=True):
         if isinstance(target, Exception):
@@ -187,7 +201,7 @@ def _measure_codec(
         known = {quality: value_of(measured, matching.by) for quality, measured in own.items()}
         wanted = value_of(target, matching.by)
         quality = matched_quality(codec, original.image, matching.by, wanted, known)
-        matched.append(own.get(quality) or measure(original, codec, quality, timings=plan.timings))
+        matched.append(own.get(quality) or _measure_for(plan, original, codec, quality))
     result.measurements += own.values()
     for group, measurement in zip(result.matched, matched, strict=True):
         if measurement is not None:

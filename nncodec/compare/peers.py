@@ -1,17 +1,18 @@
 """Peers: the other codecs that models are measured against, with the options that their users would choose.
 
-Pillow has JPEG, WebP and AVIF; `pillow-jxl-plugin` adds JPEG XL. JPEG and AVIF are listed twice: with chroma
-subsampling, as most people use them, and without it, AVIF also tuned for PSNR instead of the eye. That gives the higher
-PSNR on RGB, which learned codecs are trained for and judged by.
+Pillow has JPEG, WebP and AVIF; `pillow-jxl-plugin` adds JPEG XL, and `pyjpegli` another encoder of JPEG. JPEG and AVIF
+are listed several times: with chroma subsampling, as most people use them, and without it, AVIF also tuned for PSNR and
+for SSIMULACRA2. Every measure has an AVIF that was made for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from PIL import features
+from PIL import Image, features
 
 from nncodec._support.extras import is_installed
 
@@ -30,6 +31,7 @@ class Peer:
         feature: its name in `PIL.features`; None if it needs a module instead.
         module: the module that registers it with Pillow.
         package: what to install if it is missing.
+        encoder: writes the file in place of Pillow, from a picture of mode L or RGB and a quality.
     """
 
     label: str
@@ -41,6 +43,7 @@ class Peer:
     feature: str | None = None
     module: str | None = None
     package: str = field(default="a Pillow that was built with it")
+    encoder: Callable[[Image.Image, int], bytes] | None = None
 
     @property
     def installed(self) -> bool:
@@ -48,6 +51,12 @@ class Peer:
         if self.module is not None:
             return is_installed(self.module)
         return self.feature is None or bool(features.check(self.feature))
+
+
+def _jpegli(image: Image.Image, quality: int) -> bytes:
+    package = importlib.import_module("pyjpegli")
+    data: bytes = package.encode(image.convert("RGB").tobytes(), *image.size, quality)
+    return data
 
 
 _STEPS = (10, 20, 30, 40, 50, 60, 70, 80, 90)
@@ -84,7 +93,7 @@ PEERS = {
         label="AVIF",
         format="AVIF",
         save_options={"speed": 6, "subsampling": "4:2:0"},
-        options="speed 6, 4:2:0",
+        options="speed 6, 4:2:0, default tuning (iq from libavif 1.4 on)",
         qualities=range(101),
         ladder=_STEPS,
         feature="avif",
@@ -98,6 +107,15 @@ PEERS = {
         ladder=_STEPS,
         feature="avif",
     ),
+    "avif-ssimulacra2": Peer(
+        label="AVIF for SSIMULACRA2",
+        format="AVIF",
+        save_options={"speed": 6, "subsampling": "4:2:0", "advanced": {"tune": "ssimulacra2"}},
+        options="speed 6, 4:2:0, tune=ssimulacra2",
+        qualities=range(100),  # at 100 the encoder refuses the tuning
+        ladder=_STEPS,
+        feature="avif",
+    ),
     "jxl": Peer(
         label="JPEG XL",
         format="JXL",
@@ -107,6 +125,27 @@ PEERS = {
         ladder=(*_STEPS, 95),
         module="pillow_jxl",
         package="pillow-jxl-plugin",
+    ),
+    "jxl9": Peer(
+        label="JPEG XL effort 9",
+        format="JXL",
+        save_options={"effort": 9},
+        options="effort 9",
+        qualities=range(100),
+        ladder=(*_STEPS, 95),
+        module="pillow_jxl",
+        package="pillow-jxl-plugin",
+    ),
+    "jpegli": Peer(
+        label="jpegli",
+        format="JPEG",
+        save_options={},
+        options="pyjpegli's own options",
+        qualities=range(1, 101),
+        ladder=(*_STEPS, 95),
+        module="pyjpegli",
+        package="pyjpegli",
+        encoder=_jpegli,
     ),
 }
 """All peers by name; other formats that Pillow writes with a quality are `pillow:FORMAT`, see `codecs`."""

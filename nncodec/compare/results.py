@@ -37,6 +37,7 @@ class Measurement:
         ms_ssim: 0..1; None if the picture is too small or the package is not installed.
         ssimulacra2: at most 100; None if the package is not installed.
         encode_s, decode_s: medians of warm runs in seconds; None if not measured.
+        colorvideovdp: just-objectionable differences, at most 10; None if it was not asked for.
     """
 
     picture: str
@@ -52,6 +53,7 @@ class Measurement:
     ssimulacra2: float | None
     encode_s: float | None
     decode_s: float | None
+    colorvideovdp: float | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class MeanPoint:
     ratio_png: float
     encode_s: float | None
     decode_s: float | None
+    colorvideovdp: float | None = None
 
 
 @dataclass(frozen=True)

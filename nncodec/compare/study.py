@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -19,6 +20,7 @@ from nncodec.compare.results import Comparison, Match, Skipped
 from nncodec.compare.versions import versions
 from nncodec.errors import InvalidOption
 from nncodec.limits import DEFAULT_LIMITS
+from nncodec.metrics.colorvideovdp import require_package
 
 _MODEL_QUALITIES = range(101)
 
@@ -31,6 +33,7 @@ def compare(
     effort: int | None = None,
     match: Sequence[Matching] = (),
     timings: bool = False,
+    colorvideovdp: bool = False,
     jobs: int = 1,
     max_pixels: int = DEFAULT_LIMITS.pixels,
     command: str = "",
@@ -49,6 +52,7 @@ def compare(
         effort: effort of models, 0..9, unless their name gives one.
         match: also match the codecs in these ways.
         timings: measure encoding and decoding times; takes `measure.TIMED_RUNS` + 1 times as long.
+        colorvideovdp: also measure ColorVideoVDP, which takes about three seconds per megapixel and quality.
         jobs: pictures at once, each in a worker process; timings need 1.
         max_pixels: refuse pictures with more.
         command: command line that repeats this comparison, stored with it.
@@ -57,7 +61,7 @@ def compare(
 
     Raises:
         InvalidOption: an unknown codec or quality, or another invalid option.
-        NncError: the extra `compare` is not installed.
+        NncError: the extra `compare` is not installed, or ColorVideoVDP is asked for and not installed.
 
     Example:
         >>> import skimage.data
@@ -70,7 +74,9 @@ def compare(
     """
     extras.check("pytorch_msssim", "compare", "comparing")
     sources = sources_of(pictures)
-    plan = _plan(codecs, qualities, effort, match, timings, max_pixels)
+    if colorvideovdp:
+        require_package()
+    plan = replace(_plan(codecs, qualities, effort, match, timings, max_pixels), colorvideovdp=colorvideovdp)
     if not sources:
         raise InvalidOption(option="pictures", reason="there are none")
     if jobs < 1 or (jobs > 1 and timings):

@@ -117,6 +117,7 @@ _FIGURES = (
     Column("ssim", "SSIM", decimals(4)),
     Column("ms_ssim", "MS-SSIM", decimals(4), optional=True),
     Column("ssimulacra2", "SSIMULACRA2", decimals(1), optional=True),
+    Column("colorvideovdp", "ColorVideoVDP", decimals(2), "JOD", optional=True),
 )
 _TIMES = (
     Column("encode_s", "Encode", _milliseconds, "ms", optional=True),

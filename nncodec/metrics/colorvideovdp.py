@@ -44,6 +44,12 @@ def is_available() -> bool:
     return is_installed(PACKAGE)
 
 
+def require_package() -> None:
+    """Raise NncError unless the package is installed; one line says how to install it."""
+    if not is_available():
+        raise NncError(detail="ColorVideoVDP needs cvvdp without its dependencies; pip install --no-deps cvvdp")
+
+
 def score(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
     """Return the quality of a decoded sRGB image in just-objectionable differences: 10 is none, lower is worse.
 
@@ -57,8 +63,7 @@ def score(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
         R. K. Mantiuk et al., ColorVideoVDP: a visual difference predictor for image, video and display distortions,
         ACM TOG (SIGGRAPH) 2024.
     """
-    if not is_available():
-        raise NncError(detail="ColorVideoVDP needs cvvdp without its dependencies; pip install --no-deps cvvdp")
+    require_package()
     value, _ = _measure().predict(decoded, original, dim_order="HWC")
     return float(value)
 

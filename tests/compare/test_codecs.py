@@ -61,6 +61,8 @@ def test_the_options_of_peers_are_those_that_are_documented(photo: Image.Image) 
         assert open_codec("avif").encode(photo, 40) == direct(photo, "AVIF", subsampling="4:2:0", **settings)
         tuned = direct(photo, "AVIF", subsampling="4:4:4", advanced={"tune": "psnr"}, **settings)
         assert open_codec("avif-psnr").encode(photo, 40) == tuned
+        seen = direct(photo, "AVIF", subsampling="4:2:0", advanced={"tune": "ssimulacra2"}, **settings)
+        assert open_codec("avif-ssimulacra2").encode(photo, 40) == seen
 
 
 def test_a_peer_that_is_not_installed_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:

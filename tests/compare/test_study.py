@@ -17,6 +17,7 @@ from PIL import Image
 import nncodec
 from nncodec.compare import Comparison, Matching, compare
 from nncodec.errors import InvalidOption, NncError
+from nncodec.metrics.colorvideovdp import is_available
 
 
 @pytest.fixture(scope="module")
@@ -248,3 +249,22 @@ def test_without_its_extra_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pytorch_msssim", None)
     with pytest.raises(NncError, match=r'comparing needs pytorch_msssim, .*pip install "nncodec-image\[compare\]"$'):
         compare(photos, ["jpeg"])
+
+
+@pytest.mark.skipif(not is_available(), reason="cvvdp is not installed")
+@pytest.mark.filterwarnings("ignore")  # of that package's own code
+def test_colorvideovdp_is_measured_where_it_is_asked_for(photos: dict[str, Image.Image]) -> None:
+    without = compare(photos, ["jpeg"], qualities=[10, 90])
+    measured = compare(photos, ["jpeg"], qualities=[10, 90], colorvideovdp=True)
+    assert {measurement.colorvideovdp for measurement in without.measurements} == {None}
+    low, high = measured.mean_curve("jpeg")
+    assert low.colorvideovdp is not None
+    assert high.colorvideovdp is not None
+    assert low.colorvideovdp < high.colorvideovdp < 10
+    assert Comparison.from_json(measured.to_json()) == measured
+
+
+def test_colorvideovdp_without_its_package_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nncodec.metrics.colorvideovdp.PACKAGE", "there_is_no_such_package")
+    with pytest.raises(NncError, match="pip install --no-deps cvvdp"):
+        compare({"none": Image.new("RGB", (8, 8))}, ["jpeg"], colorvideovdp=True)

@@ -11,9 +11,9 @@ import skimage.data
 import torch
 
 from nncodec import errors
-from nncodec.metrics import colorvideovdp
+from nncodec.metrics.colorvideovdp import _gaussian_blur_class, is_available, score
 
-installed = pytest.mark.skipif(not colorvideovdp.is_available(), reason="cvvdp is not installed")
+installed = pytest.mark.skipif(not is_available(), reason="cvvdp is not installed")
 
 
 def noisy(image: np.ndarray, level: float) -> np.ndarray:
@@ -25,15 +25,15 @@ def noisy(image: np.ndarray, level: float) -> np.ndarray:
 @pytest.mark.filterwarnings("ignore")  # of the package's own code
 def test_more_noise_is_worse_and_no_difference_is_ten() -> None:
     original = np.ascontiguousarray(skimage.data.astronaut()[:256, :256])
-    assert colorvideovdp.score(original, original) == pytest.approx(10, abs=1e-3)
-    scores = [colorvideovdp.score(original, noisy(original, level)) for level in (3, 10, 30)]
+    assert score(original, original) == pytest.approx(10, abs=1e-3)
+    scores = [score(original, noisy(original, level)) for level in (3, 10, 30)]
     assert 10 > scores[0] > scores[1] > scores[2] > 3
     assert not {"torchvision", "huggingface_hub", "pyexr"} & sys.modules.keys()
 
 
 def test_the_blur_is_a_gaussian_with_mirrored_edges() -> None:
     planes = torch.rand(2, 3, 20, 24, generator=torch.Generator().manual_seed(0))
-    blurred = colorvideovdp._gaussian_blur_class()(13, 3.0)(planes)
+    blurred = _gaussian_blur_class()(13, 3.0)(planes)
     expected = planes.numpy()
     for axis in (2, 3):
         expected = scipy.ndimage.gaussian_filter1d(expected, 3.0, axis=axis, mode="mirror", radius=6)
@@ -41,6 +41,6 @@ def test_the_blur_is_a_gaussian_with_mirrored_edges() -> None:
 
 
 def test_without_the_package_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(colorvideovdp, "is_available", lambda: False)
+    monkeypatch.setattr("nncodec.metrics.colorvideovdp.PACKAGE", "there_is_no_such_package")
     with pytest.raises(errors.NncError, match=r"pip install --no-deps cvvdp"):
-        colorvideovdp.score(np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16, 3), np.uint8))
+        score(np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16, 3), np.uint8))

@@ -75,6 +75,7 @@ _CURVES = (
     _Measure("ssim", "SSIM", "SSIM (1 is identical)"),
     _Measure("ms_ssim", "MS-SSIM", "MS-SSIM, dB: −10 log10(1 − MS-SSIM)", _decibels),
     _Measure("ssimulacra2", "SSIMULACRA2", "SSIMULACRA2 (100 is identical)"),
+    _Measure("colorvideovdp", "ColorVideoVDP", "ColorVideoVDP, JOD (10 is no visible difference)"),
 )
 _BY_PICTURE = (
     _Measure("psnr_db", "PSNR", "PSNR, dB"),
