@@ -16,6 +16,8 @@
         ├── UnsupportedImage               the model or format cannot take this image
         └── InvalidOption                  unknown option or value out of range
 
+    NncWarning (a UserWarning)             what an image loses, or how it was changed; nothing failed
+
 Keyword arguments become attributes (the exception's fields) and fill the sentence that the class holds. Exceptions
 can be pickled, so they cross process boundaries.
 """
@@ -45,6 +47,10 @@ class NncError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.fields)
+
+
+class NncWarning(UserWarning):
+    """A note on what an image loses or how it was changed; the command line shows it as a line."""
 
 
 def first_line(error: BaseException) -> str:
