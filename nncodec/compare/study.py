@@ -20,7 +20,7 @@ from nncodec.compare.results import Comparison, Match, Skipped
 from nncodec.compare.versions import versions
 from nncodec.errors import InvalidOption
 from nncodec.limits import DEFAULT_LIMITS
-from nncodec.metrics.colorvideovdp import require_package
+from nncodec.metrics.cvvdp import require_package
 
 _MODEL_QUALITIES = range(101)
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from nncodec._support.extras import is_installed, require
 from nncodec.errors import UnsupportedImage
-from nncodec.metrics import colorvideovdp as reference_colorvideovdp
+from nncodec.metrics import cvvdp
 from nncodec.metrics import ssimulacra2 as reference_ssimulacra2
 
 Picture: TypeAlias = "Image.Image | NDArray[np.uint8]"
@@ -123,14 +123,14 @@ def colorvideovdp(original: Picture, decoded: Picture) -> float:
     """Return the quality by ColorVideoVDP in just-objectionable differences: 10 is no visible difference.
 
     About three seconds per megapixel. Samples are taken as sRGB, grey as R = G = B. See
-    `nncodec.metrics.colorvideovdp`.
+    `nncodec.metrics.cvvdp`.
 
     Raises:
         UnsupportedImage: see `psnr`.
         NncError: its package is not installed.
     """
     before, after = _pair(original, decoded)
-    return reference_colorvideovdp.score(_colour(before), _colour(after))
+    return cvvdp.score(_colour(before), _colour(after))
 
 
 def _colour(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from PIL import Image
 import nncodec
 from nncodec.compare import Comparison, Matching, compare
 from nncodec.errors import InvalidOption, NncError
-from nncodec.metrics.colorvideovdp import is_available
+from nncodec.metrics.cvvdp import is_available
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_a_codec_that_fails_at_the_matching_point_is_reported_and_left_out(
 ) -> None:
     from nncodec.compare import measure
 
-    def fail(original: Any, codec: Any, quality: int, *, timings: bool = False) -> Any:
+    def fail(original: Any, codec: Any, quality: int, *, timings: bool = False, colorvideovdp: bool = False) -> Any:
         if quality == 41:
             raise OSError("not today")
         return plain(original, codec, quality, timings=timings)
@@ -265,6 +265,6 @@ def test_colorvideovdp_is_measured_where_it_is_asked_for(photos: dict[str, Image
 
 
 def test_colorvideovdp_without_its_package_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nncodec.metrics.colorvideovdp.PACKAGE", "there_is_no_such_package")
+    monkeypatch.setattr("nncodec.metrics.cvvdp.PACKAGE", "there_is_no_such_package")
     with pytest.raises(NncError, match="pip install --no-deps cvvdp"):
         compare({"none": Image.new("RGB", (8, 8))}, ["jpeg"], colorvideovdp=True)

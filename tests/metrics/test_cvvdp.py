@@ -11,7 +11,7 @@ import skimage.data
 import torch
 
 from nncodec import errors
-from nncodec.metrics.colorvideovdp import _gaussian_blur_class, is_available, score
+from nncodec.metrics.cvvdp import _gaussian_blur_class, is_available, score
 
 installed = pytest.mark.skipif(not is_available(), reason="cvvdp is not installed")
 
@@ -41,6 +41,6 @@ def test_the_blur_is_a_gaussian_with_mirrored_edges() -> None:
 
 
 def test_without_the_package_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nncodec.metrics.colorvideovdp.PACKAGE", "there_is_no_such_package")
+    monkeypatch.setattr("nncodec.metrics.cvvdp.PACKAGE", "there_is_no_such_package")
     with pytest.raises(errors.NncError, match=r"pip install --no-deps cvvdp"):
         score(np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16, 3), np.uint8))
