@@ -117,7 +117,7 @@ def decode(
     """Decode one frame of a file, or a box of it.
 
     Args:
-        data: an .nnc file as bytes, or as a seekable binary stream.
+        data: an .nnc file: its path, its bytes, or a seekable binary stream.
         frame: 0 for the first.
         box: (left, upper, right, lower) in pixels, as `Image.crop` takes it; the whole image by default. The result
             equals a crop of the whole image within one level, but costs less: only blocks (1024 x 1024 pixels) near
@@ -136,6 +136,7 @@ def decode(
     Raises:
         FormatError: the bytes are not a valid .nnc file (see errors.py for the kinds).
         UnknownModel: the file's model or the enhancer is not installed.
+        ValueError, OSError: the stream is closed, or the path cannot be read.
         InvalidOption: the frame does not exist; the box is not four whole numbers, is empty, or exceeds the image; the
             file cannot use the enhancer, or its strength is out of range.
         ModelError, BadModelFile, WeightsMismatch, PluginError: the model or the enhancer cannot be used.

@@ -10,13 +10,18 @@ Nothing follows the last block. `docs/format.md` specifies the same in prose, wi
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import BinaryIO
 
-from nncodec.errors import Corrupt, FormatError, InvalidOption, Truncated
+from nncodec.errors import Corrupt, InvalidOption, Truncated
 from nncodec.format.header import CRC_BYTES, Header, crc_of, pack_header, read_exactly, read_header
 from nncodec.limits import DEFAULT_LIMITS, Limits
+
+NncSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""Where a file comes from: a path, its bytes, or a seekable binary stream."""
 
 
 def write(header: Header, chunks: Mapping[int, bytes], blocks: Sequence[bytes]) -> bytes:
@@ -40,20 +45,25 @@ class Container:
     """An open file: the header is read and checked at once, chunks and blocks on request.
 
     Args:
-        source: the file as bytes, or a seekable binary stream positioned at its beginning.
+        source: path of the file, which is read whole; its bytes; or a seekable binary stream positioned at its
+            beginning.
         limits: bounds checked before anything is allocated.
 
     Raises:
         NotNnc, UnsupportedVersion, Truncated, Corrupt, LimitExceeded: see errors.py.
+        InvalidOption: the source is something else, or a stream that cannot seek.
+        ValueError: the stream is closed, as Python's own streams say it; methods that read raise it too.
     """
 
-    def __init__(self, source: bytes | bytearray | memoryview | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, source: NncSource, limits: Limits = DEFAULT_LIMITS) -> None:
+        if isinstance(source, str | os.PathLike):
+            source = Path(source).read_bytes()
         stream = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
         if not hasattr(stream, "read"):
             kind = type(source).__name__
-            raise InvalidOption(
-                option="data", reason=f"expected bytes or a binary stream, got {kind}; open the file first"
-            )
+            raise InvalidOption(option="data", reason=f"expected a path, bytes or a binary stream, got {kind}")
+        if isinstance(stream, io.TextIOBase):
+            raise InvalidOption(option="data", reason="the file is open as text; open it with mode 'rb'")
         self._stream = stream
         self.limits = limits
         self._start = _seek(stream, 0, io.SEEK_CUR)
@@ -125,5 +135,6 @@ class Container:
 def _seek(stream: BinaryIO, offset: int, whence: int = io.SEEK_SET) -> int:
     try:
         return stream.seek(offset, whence)
-    except ValueError as error:  # a closed file
-        raise FormatError(detail=str(error)) from error
+    except io.UnsupportedOperation:  # a pipe; the bytes of the file are not at fault
+        reason = "the stream cannot seek; read it, and pass the bytes"
+        raise InvalidOption(option="data", reason=reason) from None

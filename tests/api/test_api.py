@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -125,10 +127,18 @@ def test_a_stream_is_read_from_where_it_stands() -> None:
 
 
 @pytest.mark.parametrize("call", [nncodec.decode, nncodec.inspect, nncodec.check])
-def test_a_closed_stream_is_a_format_error(call: Callable[[io.BytesIO], object]) -> None:
+def test_a_closed_stream_is_a_value_error_and_no_bad_bytes(call: Callable[[io.BytesIO], object]) -> None:
     stream = io.BytesIO(nncodec.encode(ramp(16, 16, "RGB")))
     stream.close()
-    with pytest.raises(nncodec.FormatError, match="closed"):
+    with pytest.raises(ValueError, match="closed"):
+        call(stream)
+
+
+@pytest.mark.parametrize("call", [nncodec.decode, nncodec.inspect, nncodec.check])
+def test_a_stream_that_cannot_seek_is_told(call: Callable[[io.BufferedReader], object]) -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream, pytest.raises(nncodec.InvalidOption, match="pass the bytes"):
         call(stream)
 
 
@@ -268,9 +278,25 @@ def test_what_is_not_a_pillow_image_is_named(image: object) -> None:
         nncodec.encode(image)  # type: ignore[arg-type]
 
 
-def test_a_path_is_not_taken_for_data() -> None:
-    with pytest.raises(nncodec.InvalidOption, match="open the file first"):
-        nncodec.decode("cat.nnc")  # type: ignore[arg-type]
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_is_read(kind: Callable[[Path], str | Path], tmp_path: Path) -> None:
+    path = tmp_path / "cat.nnc"
+    data = nncodec.encode(ramp(16, 16, "RGB"))
+    path.write_bytes(data)
+    name = kind(path)
+    assert nncodec.decode(name) == nncodec.decode(data)
+    assert next(iter(nncodec.decode_frames(name))) == nncodec.decode_batch([name])[0] == nncodec.decode(data)
+    assert nncodec.inspect(name) == nncodec.check(name) == nncodec.inspect(data)
+
+
+def test_a_path_that_is_not_there_and_a_file_open_as_text_are_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        nncodec.decode(tmp_path / "cat.nnc")
+    (tmp_path / "cat.nnc").write_bytes(nncodec.encode(ramp(16, 16, "RGB")))
+    with (tmp_path / "cat.nnc").open() as stream, pytest.raises(nncodec.InvalidOption, match="mode 'rb'"):
+        nncodec.decode(stream)  # type: ignore[arg-type]
+    with pytest.raises(nncodec.InvalidOption, match="expected a path, bytes or a binary stream, got float"):
+        nncodec.decode(1.0)  # type: ignore[arg-type]
 
 
 def test_more_pixels_than_readers_take_are_refused_before_they_are_coded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -245,13 +245,13 @@ def test_a_block_that_claims_gigabytes_is_truncated() -> None:
         container.check()
 
 
-def test_a_closed_stream_is_a_format_error() -> None:
+def test_a_closed_stream_is_a_value_error_and_no_bad_bytes() -> None:
     stream = io.BytesIO(small_file())
     container = Container(stream)
     stream.close()
-    with pytest.raises(FormatError, match="closed"):
+    with pytest.raises(ValueError, match="closed"):
         container.block(0)
-    with pytest.raises(FormatError, match="closed"):
+    with pytest.raises(ValueError, match="closed"):
         container.check()
-    with pytest.raises(FormatError, match="closed"):
+    with pytest.raises(ValueError, match="closed"):
         Container(stream)

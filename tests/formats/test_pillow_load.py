@@ -80,7 +80,7 @@ def test_several_frames_keep_the_file_until_the_picture_is_closed(stack: bytes, 
         assert not file.closed
     assert file.closed
     image.seek(1)
-    with pytest.raises(OSError, match="closed file"):
+    with pytest.raises(ValueError, match="closed file"):
         image.load()
 
 
@@ -89,8 +89,19 @@ def test_a_picture_closed_before_loading_cannot_be_loaded(small: bytes, tmp_path
     path.write_bytes(small)
     with Image.open(path) as image:
         pass
-    with pytest.raises(OSError, match="closed file"):
+    with pytest.raises(ValueError, match="closed file"):
         image.load()
+
+
+def test_a_handle_closed_before_loading_is_a_value_error_as_with_png(small: bytes, tmp_path: Path) -> None:
+    path, other = tmp_path / "x.nnc", tmp_path / "x.png"
+    path.write_bytes(small)
+    Image.open(path).save(other)
+    for name in (path, other):
+        with name.open("rb") as handle:
+            image = Image.open(handle)
+        with pytest.raises(ValueError, match="closed file"):
+            image.load()
 
 
 def test_frames_come_in_any_order(stack: bytes, expected: list[Pixels]) -> None:
