@@ -3,8 +3,9 @@
     python -m benchmarks.kodak --anchors kodak_published.json --jobs 2
 
 The sets are $NNCODEC_DATA/kodak and the photographs that scikit-image ships. `nncodec.compare` measures everything
-through real files. The results are a record (benchmarks/results/kodak.json) and a plot (docs/images/kodak.png).
-`--results DIR` keeps the full results of each set, and a later run measures only codecs that are missing there.
+through real files, ColorVideoVDP only where its package is installed. The results are a record
+(benchmarks/results/kodak.json) and a plot (docs/images/kodak.png). `--results DIR` keeps the full results of each set,
+and a later run measures only codecs that are missing there.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ from benchmarks.measuring.data import find_data, kodak, open_rgb, scikit_image
 from benchmarks.measuring.records import IMAGES, RESULTS, Record, command_line, write_record
 from nncodec import metrics
 from nncodec.compare import Comparison, CurvePoint, bd_delta, code_at_psnr, compare, open_codec, read_anchors
+from nncodec.metrics import cvvdp
 
 MODELS = ("hyperprior/photo", "conv/photo")
-CODECS = (*MODELS, "jpeg", "jpeg444", "webp", "avif", "avif-psnr", "jxl")
+CODECS = (*MODELS, "jpeg", "jpegli", "webp", "avif", "avif-ssimulacra2", "avif-psnr", "jxl")
 LADDER = tuple(range(0, 101, 10))
+PEER_LADDER = (10, 30, 50, 70, 85, 95)
 # Published codecs in the table, where the file of anchors has them.
 ANCHORS = ("bmshj2018-hyperprior", "mbt2018-mean", "bpg", "av1", "vtm", "cheng2020-anchor", "evc-s")
-METRICS = ("psnr_db", "ms_ssim", "ssimulacra2")
+METRICS = ("psnr_db", "ms_ssim", "ssimulacra2", "colorvideovdp")
 GENERATIONS = 10
 GENERATION_QUALITY = 50
 
@@ -71,14 +74,17 @@ def measured(name: str, pictures: Pictures, codecs: Sequence[str], options: argp
     if not missing:
         assert known is not None
         return known
-    qualities = {model: LADDER for model in missing if model in MODELS}
+    qualities = {codec: LADDER if codec in MODELS else PEER_LADDER for codec in missing}
+    slow = cvvdp.is_available()
     with tqdm(desc=name, leave=False) as bar:
 
         def advance(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        comparison = compare(pictures, missing, qualities=qualities, jobs=options.jobs, on_progress=advance)
+        comparison = compare(
+            pictures, missing, qualities=qualities, colorvideovdp=slow, jobs=options.jobs, on_progress=advance
+        )
     if known is not None:
         comparison = replace(
             comparison,
