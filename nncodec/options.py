@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 from PIL import Image
@@ -17,9 +18,15 @@ class EncodeOptions(TypedDict, total=False):
         exif: bytes or `Image.Exif`; None for none. Default: that of the image's `info`.
         icc_profile: bytes; None for none. Default as for exif.
         xmp: bytes or str; None for none. Default as for exif.
+        dpi: (horizontal, vertical) dots per inch, or one number for both; None for none. Default as for exif.
+        duration: milliseconds that each frame is shown, one number for all or one for each; None for none. Default:
+            those of the frames' `info`. A single image has none.
+        loop: how often the frames are shown, 0 for ever; None for once. Default as for duration.
         preview: True, or the longest edge in pixels (16..256), to embed a small preview.
         downscale: store the image reduced by this factor (2..8); decoders return the original size.
         frames_per_block: frames coded together; fewer give faster random access, more give smaller files.
+        exact: keep the colours under alpha 0 as well as those that are seen. By default they are replaced by a smooth
+            filling, which takes fewer bytes and does not bleed into what is seen.
         record_settings: record in the file how it was made.
         enhancer: name or alias of an installed enhancer to recommend; decoders may use it or not. One that enlarges
             needs `downscale`. Default: none.
@@ -32,9 +39,13 @@ class EncodeOptions(TypedDict, total=False):
     exif: bytes | Image.Exif | None
     icc_profile: bytes | None
     xmp: bytes | str | None
+    dpi: tuple[float, float] | float | None
+    duration: float | Sequence[float] | None
+    loop: int | None
     preview: bool | int
     downscale: int
     frames_per_block: int
+    exact: bool
     record_settings: bool
     enhancer: str | None
     enhancer_strength: float | None

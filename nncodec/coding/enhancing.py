@@ -18,6 +18,7 @@ from nncodec.format.header import ColourMode
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.picture.area import Area, Span, aligned, pieces
 from nncodec.picture.conversion import convert
+from nncodec.picture.hidden import fill_hidden
 from nncodec.picture.pixels import Canvas, Frames, from_model, to_model
 from nncodec.plugin import registry
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
@@ -61,9 +62,9 @@ def enhance(
     """Restore or enlarge an image.
 
     Args:
-        image: a Pillow image; it is not changed. Grey stays grey; alpha is enlarged by Lanczos. Palettes, black and
-            white, CMYK, YCbCr, Lab, HSV and 16-bit grey are converted to L, LA, RGB or RGBA first, see
-            `conversion.convert`.
+        image: a Pillow image; it is not changed. Grey stays grey. Alpha is enlarged by Lanczos, and colours under
+            alpha 0 are replaced by a smooth filling. Palettes, black and white, CMYK, YCbCr, Lab, HSV and 16-bit grey
+            are converted to L, LA, RGB or RGBA first, see `conversion.convert`.
         enhancer: name or alias of an installed enhancer; by default the one for the scale, see `default_enhancer`.
         scale: how many times larger the result is along each edge; by default the enhancer's own, or 4 if none is
             named.
@@ -97,11 +98,12 @@ def enhance(
     _check_size(image, enhancement, limits)
     image.load()  # raises here if the file is damaged
     source = convert(image).image
+    alpha = np.asarray(source.getchannel("A")) if source.mode.endswith("A") else None
+    colour = source if alpha is None else fill_hidden(source, alpha)
     whole = Area(Span(0, source.height), Span(0, source.width))
-    result = enhancement.apply(source, whole, whole.scaled(factor), whole, on_progress)
-    if source.mode.endswith("A"):
-        alpha = source.getchannel("A")
-        result.putalpha(alpha if factor == 1 else alpha.resize(result.size, Image.Resampling.LANCZOS))
+    result = enhancement.apply(colour, whole, whole.scaled(factor), whole, on_progress)
+    if alpha is not None:
+        result.putalpha(Image.fromarray(alpha).resize(result.size, Image.Resampling.LANCZOS))
     result.info = dict(source.info)
     return result
 

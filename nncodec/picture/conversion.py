@@ -9,11 +9,16 @@ import numpy as np
 from PIL import Image
 
 from nncodec.errors import UnsupportedImage
-from nncodec.picture.pixels import MODES
+
+MODES = ("L", "LA", "RGB", "RGBA")
+"""Pillow modes that a file can hold."""
 
 _PLAIN_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}
 _OTHER_COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
+_ALPHA_MODES = ("La", "PA", "RGBa")
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+# Where Pillow keeps the colour, or the palette's alphas, that make pixels transparent.
+_KEY = "transparency"
 
 
 class Converted(NamedTuple):
@@ -32,7 +37,7 @@ class Converted(NamedTuple):
 
 
 def convert(image: Image.Image) -> Converted:
-    """Return an image in one of the modes of `pixels.MODES`; unchanged if it has one already.
+    """Return an image in one of `MODES`; unchanged if it has one already.
 
     Black and white becomes L, a palette RGB or RGBA, a transparent colour alpha, 16-bit grey L (65535 becomes 255), and
     other colour spaces RGB, by the embedded profile if there is one.
@@ -41,33 +46,106 @@ def convert(image: Image.Image) -> Converted:
         UnsupportedImage: samples have no fixed range (integers beyond 16 bits, floating point).
     """
     mode = image.mode
+    image.load()  # some images know their palette only then
+    if mode in MODES:
+        visible = with_alpha(image)
+        note = "" if visible is image else f"mode {mode} with transparency is stored as {visible.mode}"
+        return Converted(visible, note)
     if mode in _DEEP_MODES:
         shallow = _eight_bits(image)
-        shallow.info = dict(image.info)
-        return Converted(shallow, f"mode {mode} is stored as L, 16 bits a sample reduced to 8")
-    if mode in MODES and not ("transparency" in image.info and mode in ("L", "RGB")):
-        return Converted(image)
+        return Converted(shallow, f"mode {mode} is stored as {shallow.mode}, 16 bits a sample reduced to 8")
     if mode in _OTHER_COLOURS:
         colour = _to_srgb(image)
-        colour.info = {key: value for key, value in image.info.items() if key != "icc_profile"}
-        return Converted(colour, f"mode {mode} is stored as RGB", other_colours=True)
+        colour.info = {key: value for key, value in image.info.items() if key not in ("icc_profile", _KEY)}
+        lost = "; its transparency is dropped" if image.has_transparency_data else ""
+        return Converted(colour, f"mode {mode} is stored as RGB{lost}", other_colours=True)
     target = _PLAIN_MODES.get(mode, mode)
     if target not in MODES:
         raise UnsupportedImage(
             detail=f"mode {mode} has no fixed range of values; scale it to 8 bits a sample and save that"
         )
-    transparent = "transparency" in image.info
-    if transparent:
-        target = "LA" if target == "L" else "RGBA"
-    note = f"mode {mode}{' with transparency' if transparent else ''} is stored as {target}"
-    return Converted(image.convert(target), note)
+    transparent = image.has_transparency_data and mode not in _ALPHA_MODES
+    if mode == "RGBX":
+        colour = with_alpha(image.convert("RGB"))
+    else:
+        colour = _converted(image, {"L": "LA", "RGB": "RGBA"}[target] if transparent else target)
+    note = f"mode {mode}{' with transparency' if transparent else ''} is stored as {colour.mode}"
+    return Converted(colour, note)
+
+
+def with_alpha(image: Image.Image) -> Image.Image:
+    """Return an image of mode L or RGB with a transparent colour in its `info` as LA or RGBA; others unchanged.
+
+    Raises:
+        UnsupportedImage: the transparent colour is not one of the image's mode.
+    """
+    if image.mode not in ("L", "RGB") or image.info.get(_KEY) is None:
+        return image
+    image.load()
+    visible = image.copy()
+    visible.info[_KEY] = _transparent_colour(image)
+    return _converted(visible, f"{image.mode}A")
+
+
+def _transparent_colour(image: Image.Image) -> int | tuple[int, ...]:
+    """Return the transparent colour as the pixels have it.
+
+    Pillow reads the samples of a PNG of 2, 4 or 16 bits as 8 bits, but its transparent colour as the file has it.
+    """
+    given = image.info[_KEY]
+    colour = tuple(given) if isinstance(given, list | tuple) else (given,)
+    if len(colour) != len(image.getbands()) or not all(_is_sample(sample) for sample in colour):
+        raise _no_colour(image)
+    if max(colour) > 0xFF:
+        colour = tuple(sample >> 8 for sample in colour)
+    return colour if image.mode == "RGB" else _scaled(colour[0], image.histogram())
+
+
+def _scaled(sample: int, counts: list[int]) -> int:
+    """Return a grey sample of 8 bits; one that no pixel has may be of 2 or 4 bits, if all pixels are."""
+    values = [value for value, count in enumerate(counts) if count]
+    if sample not in values:
+        for step in (0xFF // 3, 0xFF // 15):
+            if step * sample in values and not any(value % step for value in values):
+                return step * sample
+    return sample
+
+
+def _is_sample(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFFFF
+
+
+def _converted(image: Image.Image, mode: str) -> Image.Image:
+    if _KEY in image.info and image.info[_KEY] is None:
+        image = image.copy()
+        del image.info[_KEY]
+    try:
+        converted = image.convert(mode)
+    except (TypeError, ValueError):
+        raise _no_colour(image) from None
+    converted.info.pop(_KEY, None)
+    return converted
+
+
+def _no_colour(image: Image.Image) -> UnsupportedImage:
+    return UnsupportedImage(
+        detail=f"info['transparency'] is {image.info[_KEY]!r}, which is not a colour of mode {image.mode}; "
+        "correct it, or delete it if the picture is opaque"
+    )
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     samples = np.asarray(image).astype(np.int64)
     if samples.size and not 0 <= samples.min() <= samples.max() <= 0xFFFF:
         raise UnsupportedImage(detail="its samples exceed 16 bits; scale them to 8 bits and save that")
-    return Image.fromarray(((samples * 0xFF + 0x7FFF) // 0xFFFF).astype(np.uint8))
+    shallow = Image.fromarray(((samples * 0xFF + 0x7FFF) // 0xFFFF).astype(np.uint8))
+    shallow.info = {key: value for key, value in image.info.items() if key != _KEY}
+    transparent = image.info.get(_KEY)
+    if transparent is not None:
+        if not _is_sample(transparent):
+            raise _no_colour(image)
+        shallow.putalpha(Image.fromarray(np.where(samples == transparent, 0, 0xFF).astype(np.uint8)))
+    return shallow
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from nncodec.errors import UnsupportedImage
 from nncodec.format.header import ColourMode
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.area import Area, Span, read_window
+from nncodec.picture.conversion import MODES, with_alpha
+from nncodec.picture.hidden import fill_hidden
 from nncodec.plugin.latents import Pixels
 
-MODES = ("L", "LA", "RGB", "RGBA")
-"""Pillow modes that a file can hold."""
+_OPAQUE = 255
+# Below this alpha, weighted colours are not used.
+_LEAST_ALPHA = 16
 
 
 @dataclass(frozen=True)
@@ -57,14 +62,42 @@ class Frames:
         """Return a single frame."""
         return Frames((self.images[number],), None if self.alpha is None else self.alpha[number : number + 1])
 
+    def filled(self) -> Frames:
+        """Return all frames with the colours under alpha 0 replaced, see `fill_hidden`."""
+        if self.alpha is None or self.alpha.all():
+            return self
+        images = zip(self.images, self.alpha, strict=True)
+        return replace(self, images=tuple(fill_hidden(image, alpha) for image, alpha in images))
+
     def reduced(self, width: int, height: int) -> Frames:
-        """Return all frames with their colour resampled by Lanczos; alpha keeps its size."""
-        opaque = [image.convert(self.mode.name) for image in self.images]
-        return replace(self, images=tuple(image.resize((width, height), Image.Resampling.LANCZOS) for image in opaque))
+        """Return all frames with their colour resampled by Lanczos and weighted by alpha; alpha keeps its size."""
+        alphas = [None] * len(self.images) if self.alpha is None else list(self.alpha)
+        images = zip(self.images, alphas, strict=True)
+        return replace(self, images=tuple(_reduced(image, alpha, (width, height)) for image, alpha in images))
+
+
+def _reduced(image: Image.Image, alpha: Pixels | None, size: tuple[int, int]) -> Image.Image:
+    opaque = image.convert(image.mode.removesuffix("A"))
+    reduced = opaque.resize(size, Image.Resampling.LANCZOS)
+    if alpha is None or alpha.min() == _OPAQUE:
+        return reduced
+    weights = alpha.astype(np.float32)
+    # Not clipped to 8 bits as Pillow's own resampling of RGBA: alpha overshoots at edges, and colour would with it.
+    weight = _resampled(weights, size)
+    seen = weight >= _LEAST_ALPHA
+    planes: list[NDArray[Any]] = []
+    for band in opaque.split():
+        weighted = _resampled(np.asarray(band) * weights, size) / np.where(seen, weight, 1)
+        planes.append(np.where(seen, np.rint(weighted.clip(0, _OPAQUE)), np.asarray(reduced.getchannel(len(planes)))))
+    return Image.merge(reduced.mode, [Image.fromarray(plane.astype(np.uint8)) for plane in planes])
+
+
+def _resampled(plane: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    return np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.LANCZOS))
 
 
 def from_images(images: Sequence[Image.Image]) -> Frames:
-    """Return images as frames.
+    """Return images as frames; a transparent colour becomes alpha.
 
     Raises:
         UnsupportedImage: there are no images, or one is empty or has a mode outside `MODES`, or they differ in size or
@@ -78,9 +111,11 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
             raise UnsupportedImage(
                 detail=f"expected Pillow images, got {kind}; make one with Image.fromarray or Image.open"
             )
+    images = [with_alpha(image) for image in images]
     first = images[0]
     if first.mode not in MODES:
-        raise UnsupportedImage(detail=f"cannot write mode {first.mode} as NNC; convert to one of {', '.join(MODES)}")
+        fitting = "RGBA, it has transparency" if first.has_transparency_data else f"one of {', '.join(MODES)}"
+        raise UnsupportedImage(detail=f"cannot write mode {first.mode} as NNC; convert to {fitting}")
     if 0 in first.size:
         raise UnsupportedImage(detail=f"cannot encode a picture of {first.width} x {first.height} pixels")
     for number, image in enumerate(images):

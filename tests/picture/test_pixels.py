@@ -127,9 +127,22 @@ def test_one_frame_by_itself(mode: str) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_colour_is_resampled_frame_by_frame_by_lanczos_and_alpha_is_not(mode: str) -> None:
     frames = from_images([image_of(mode, seed) for seed in range(2)])
+    if frames.alpha is not None:
+        frames.alpha[:] = 255
     found = frames.reduced(4, 2)
     assert found.shape == (2, 2, 4, frames.shape[3])
     assert found.alpha is frames.alpha
     for number in range(2):
         plane = Image.fromarray(colour_of(frames)[number, ..., 0]).resize((4, 2), Image.Resampling.LANCZOS)
         np.testing.assert_array_equal(colour_of(found)[number, ..., 0], np.asarray(plane))
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_resampled_colour_is_weighted_by_alpha(mode: str) -> None:
+    planes = np.zeros((8, 16, len(mode)), np.uint8)
+    planes[:, :8, :-1] = 200
+    planes[:, :8, -1] = 255
+    planes[:, 8:, -1] = 1
+    (image,) = from_images([Image.fromarray(planes, mode)]).reduced(5, 4).images  # the edge is in column 2
+    assert np.abs(np.asarray(image, int)[:, :3] - 200).max() <= 1
+    assert np.asarray(image)[:, 4].max() <= 4
