@@ -21,6 +21,7 @@ ARCHITECTURES = {
     "conv_digits": "conv-digits",
     "conv_photo": "conv-photo",
     "dense_fashion": "dense",
+    "hyperprior_looks": "hyperprior",
     "hyperprior_photo": "hyperprior",
     "restore_content": "srgan",
     "restore_detail": "srgan",
