@@ -1,6 +1,7 @@
 """A neural image codec with its own file format, `.nnc`. Importing this package does not import torch."""
 
-from nncodec._support import interrupts as _interrupts  # noqa: F401 (first: Ctrl-C during the other imports)
+from nncodec._support import forking as _forking  # noqa: F401 (torch in forked processes)
+from nncodec._support import interrupts as _interrupts  # noqa: F401 (before the rest: Ctrl-C during other imports)
 from nncodec._version import __version__
 from nncodec.api import decode, decode_batch, decode_frames, encode, encode_batch
 from nncodec.coding.enhancing import enhance
@@ -25,6 +26,7 @@ from nncodec.errors import (
 )
 from nncodec.limits import Limits
 from nncodec.options import EncodeOptions
+from nncodec.picture.registering import register
 
 __all__ = [
     "BadModelFile",
@@ -55,4 +57,5 @@ __all__ = [
     "encode_batch",
     "enhance",
     "inspect",
+    "register",
 ]

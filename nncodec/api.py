@@ -8,21 +8,26 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from typing import TypeVar, Unpack
+from typing import TYPE_CHECKING, Literal, TypeVar, Unpack, overload
 
+import numpy as np
 from PIL import Image
 
 from nncodec.coding import decoder
 from nncodec.coding.encoder import Encoder
 from nncodec.coding.grid import PIXELS_AT_ONCE
-from nncodec.coding.inspection import NncSource
 from nncodec.coding.recommendation import enhancement_for
 from nncodec.coding.targets import encode_to, target_of
 from nncodec.errors import InvalidOption
-from nncodec.format.container import Container
+from nncodec.format.container import Container, NncSource
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.options import EncodeOptions
 from nncodec.picture.region import Box, checked_box
+from nncodec.picture.sources import images_from
+from nncodec.plugin.latents import Pixels
+
+if TYPE_CHECKING:
+    from nncodec.picture.sources import ImageSource
 
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 50
@@ -31,9 +36,9 @@ _K = TypeVar("_K", bound=Hashable)
 
 
 def encode(
-    image: Image.Image | Sequence[Image.Image],
-    model: str = DEFAULT_MODEL,
-    quality: int | None = None,
+    image: ImageSource | Sequence[ImageSource],
+    model: str | None = None,
+    quality: int | Literal["keep"] | None = None,
     *,
     target_size: int | None = None,
     target_bpp: float | None = None,
@@ -43,9 +48,13 @@ def encode(
     """Encode an image, or several of one size and mode as the frames of one file.
 
     Args:
-        image: Pillow image(s) of mode L, LA, RGB or RGBA. Alpha is lossless, colour is not.
-        model: name or alias of an installed model; "photo" is the default photo model.
+        image: Pillow image(s) of mode L, LA, RGB or RGBA; or the path or the bytes of a picture file, a binary stream,
+            a NumPy array (H, W) or (H, W, 1 to 4) of uint8, or a torch tensor (1 to 4, H, W) of uint8 or of floats from
+            0 to 1. Files are read as the command line reads them, with all frames and with `NncWarning`s. Alpha is
+            lossless, colour is not.
+        model: name or alias of an installed model; by default "photo", the default photo model.
         quality: 0 (smallest) to 100 (best, but not lossless), 50 by default; models without qualities ignore it.
+            "keep" takes the quality of the .nnc file that the (first) image was decoded from, and its model by default.
         target_size: instead of a quality, the most bytes the file may have; the highest quality within it is used.
         target_bpp: likewise, the most bits per pixel of all frames.
         target_psnr: likewise, the least PSNR in dB over the colour samples of all frames; the lowest quality that
@@ -56,7 +65,8 @@ def encode(
         The bytes of an .nnc file.
 
     Raises:
-        UnsupportedImage: the model cannot take the mode or size.
+        UnsupportedImage: the model cannot take the mode or size, or a file is not a picture that can be read.
+        OSError: a path cannot be opened.
         InvalidOption: an option is unknown or out of range; more than one of quality and the targets is given; no
             quality meets the target (`reached` is the nearest value), or the model has no qualities.
         UnknownModel, BadModelFile, WeightsMismatch, PluginError: the model cannot be used.
@@ -68,16 +78,20 @@ def encode(
         >>> nncodec.decode(data).size
         (512, 512)
     """
-    images = [image] if isinstance(image, Image.Image) else list(image)
+    images = images_from(image)
+    if quality == "keep":
+        model, quality = _kept(images, model)
+    model = DEFAULT_MODEL if model is None else model
     target = target_of(quality, target_size, target_bpp, target_psnr)
     if target is not None:
         return encode_to(target, images, model, options)
     plan = Encoder(model, DEFAULT_QUALITY if quality is None else quality, options)
-    return plan.write(plan.prepare(images), images[0].info)
+    metadata = plan.metadata(images)
+    return plan.write(plan.prepare(images), metadata)
 
 
 def encode_batch(
-    images: Sequence[Image.Image],
+    images: Sequence[ImageSource],
     model: str = DEFAULT_MODEL,
     quality: int | None = None,
     *,
@@ -88,21 +102,68 @@ def encode_batch(
 ) -> list[bytes]:
     """Encode many images, each to its own file; images of one size and mode share passes of the model.
 
-    Arguments, errors: see `encode`. A target applies to each file separately, each with its own search.
+    Arguments, errors: see `encode`. A target applies to each file separately, each with its own search. A picture file
+    of several frames becomes a file of several frames.
 
     Returns:
         One file for each image, in order.
     """
+    sources = [images_from(image) for image in images]
     target = target_of(quality, target_size, target_bpp, target_psnr)
     if target is not None:
-        return [encode_to(target, [image], model, options) for image in images]
+        return [encode_to(target, frames, model, options) for frames in sources]
     plan = Encoder(model, DEFAULT_QUALITY if quality is None else quality, options)
     files: dict[int, bytes] = {}
-    keys = [(image.size, image.mode) for image in images]
-    for numbers in _batches(keys, [image.width * image.height for image in images]):
-        frames = plan.prepare([images[n] for n in numbers])
-        files.update(zip(numbers, plan.write_each(frames, [images[n].info for n in numbers]), strict=True))
-    return [files[number] for number in range(len(images))]
+    firsts = [frames[0] for frames in sources]
+    keys = [
+        (n if len(frames) > 1 else None, frames[0].size, frames[0].mode) for n, frames in enumerate(sources)
+    ]
+    for numbers in _batches(keys, [first.width * first.height for first in firsts]):
+        several = sources[numbers[0]]
+        if len(several) > 1:
+            kept = plan.metadata(several)
+            files[numbers[0]] = plan.write(plan.prepare(several), kept)
+            continue
+        metadata = [plan.metadata([firsts[n]]) for n in numbers]
+        frames = plan.prepare([firsts[n] for n in numbers])
+        files.update(zip(numbers, plan.write_each(frames, metadata), strict=True))
+    return [files[number] for number in range(len(files))]
+
+
+def _kept(images: Sequence[Image.Image], model: str | None) -> tuple[str | None, int | None]:
+    """Return the model, unless one is given, and the quality of the file that the first image was decoded from."""
+    info = images[0].info if images else {}
+    kept, quality = info.get("model"), info.get("quality")
+    if not isinstance(kept, str) or not isinstance(quality, int | None):
+        reason = "'keep' needs an image from an .nnc file, with 'model' and 'quality' in its info; give a number"
+        raise InvalidOption(option="quality", reason=reason)
+    return kept if model is None else model, quality
+
+
+@overload
+def decode(
+    data: NncSource,
+    *,
+    frame: int = ...,
+    box: Box | None = ...,
+    enhancer: str | None = ...,
+    strength: float | None = ...,
+    limits: Limits = ...,
+    as_array: Literal[False] = ...,
+) -> Image.Image: ...
+
+
+@overload
+def decode(
+    data: NncSource,
+    *,
+    frame: int = ...,
+    box: Box | None = ...,
+    enhancer: str | None = ...,
+    strength: float | None = ...,
+    limits: Limits = ...,
+    as_array: Literal[True],
+) -> Pixels: ...
 
 
 def decode(
@@ -113,7 +174,8 @@ def decode(
     enhancer: str | None = None,
     strength: float | None = None,
     limits: Limits = DEFAULT_LIMITS,
-) -> Image.Image:
+    as_array: bool = False,
+) -> Image.Image | Pixels:
     """Decode one frame of a file, or a box of it.
 
     Args:
@@ -128,10 +190,12 @@ def decode(
         strength: of the enhancer, 0 (faithful) to 1 (the most detail, some of it invented); by default the file's
             recommendation, or 0. An enhancer without strengths ignores it.
         limits: bounds on what the file may ask for; they apply to the whole file, even with a box.
+        as_array: return a NumPy array instead of a Pillow image, without metadata: uint8, (H, W) for grey, else (H, W,
+            planes).
 
     Returns:
-        A Pillow image of mode L, LA, RGB or RGBA; `info` holds the file's exif, icc_profile and xmp, if any, and its
-        model and quality.
+        A Pillow image of mode L, LA, RGB or RGBA; `info` holds the file's exif, icc_profile, xmp, dpi, duration (of this
+        frame, milliseconds) and loop, if any, and its model and quality.
 
     Raises:
         FormatError: the bytes are not a valid .nnc file (see errors.py for the kinds).
@@ -143,7 +207,8 @@ def decode(
     """
     chosen = range(frame, frame + 1)
     frames = decode_frames(data, frames=chosen, box=box, enhancer=enhancer, strength=strength, limits=limits)
-    return next(iter(frames))
+    image = next(iter(frames))
+    return np.array(image) if as_array else image
 
 
 def decode_frames(

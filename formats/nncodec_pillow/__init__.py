@@ -13,7 +13,8 @@ from typing import Unpack
 
 from PIL import Image
 
-from nncodec_pillow.opening import MIME, NncImageFile, accept
+from nncodec.format.header import MIME
+from nncodec_pillow.opening import NncImageFile, accept
 from nncodec_pillow.options import OpenerOptions, set_options
 from nncodec_pillow.saving import save, save_all
 

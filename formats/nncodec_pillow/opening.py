@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, BinaryIO, cast
+import os
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from PIL import Image, ImageFile
 
 from nncodec import NotNnc
-from nncodec.coding.inspection import image_info, pillow_mode
+from nncodec.coding.inspection import frame_info, image_info, pillow_mode
+from nncodec.format.animation import Animation
 from nncodec.format.container import Container
-from nncodec.format.header import MAGIC, ChunkType
+from nncodec.format.header import MAGIC, MIME, ChunkType
+from nncodec.format.metadata import animation_of
 from nncodec.format.preview import read_preview
+from nncodec.picture.exif import exif_of
 from nncodec_pillow.frames import FrameReader
 from nncodec_pillow.options import header_limits
 
 if TYPE_CHECKING:
     from PIL._imaging import PixelAccess
 
-MIME = "image/x-nnc"
-
 
 def accept(prefix: bytes) -> bool:
     """Return whether a file that begins with `prefix` is an .nnc file."""
     return prefix.startswith(MAGIC)
+
+
+def _is_nnc(fp: object, format: str | None) -> bool:
+    """Return whether `Image.save` writes an .nnc file with these arguments."""
+    if format:
+        return format.upper() == NncImageFile.format
+    name = fp if isinstance(fp, str | bytes | os.PathLike) else getattr(fp, "name", "")
+    return isinstance(name, str | bytes | os.PathLike) and Path(os.fsdecode(name)).suffix.lower() == ".nnc"
 
 
 class NncImageFile(ImageFile.ImageFile):
@@ -45,6 +56,7 @@ class NncImageFile(ImageFile.ImageFile):
     _reader: FrameReader | None = None
     _preview: Image.Image | None = None
     _fits_a_box = False
+    _animation: Animation | None = None
 
     def _open(self) -> None:
         try:
@@ -60,11 +72,13 @@ class NncImageFile(ImageFile.ImageFile):
         self.is_animated = header.frames > 1
         self._close_exclusive_fp_after_loading = not self.is_animated
         self._container, self._reader = container, FrameReader(container)
+        self._animation = animation_of(container)
         self._choose(container, 0)
 
     def _choose(self, container: Container, frame: int) -> None:
         self._frame, self._preview = frame, None
         self._size, self._mode = container.header.display_size, pillow_mode(container)
+        self.info.update(frame_info(self._animation, frame))
         # Pillow loads an image only if it has tiles.
         self.tile = [ImageFile._Tile("nnc", (0, 0, *self._size))]
 
@@ -96,6 +110,33 @@ class NncImageFile(ImageFile.ImageFile):
                     self.fp.close()
                 self.fp = self._container = self._reader = None
         return super().load()
+
+    def save(
+        self,
+        fp: str | bytes | os.PathLike[str] | os.PathLike[bytes] | IO[bytes],
+        format: str | None = None,
+        **params: Any,
+    ) -> None:
+        """Save the image, see `Image.save`; with `quality="keep"` alone, copy the .nnc file if nothing was changed."""
+        if params.get("quality") != "keep" or not self._is_as_opened(params) or not _is_nnc(fp, format):
+            super().save(fp, format, **params)
+            return
+        assert self._container is not None
+        data = self._container.copy()
+        if isinstance(fp, str | bytes | os.PathLike):
+            Path(os.fsdecode(fp)).write_bytes(data)
+        else:
+            fp.write(data)
+
+    def _is_as_opened(self, params: dict[str, Any]) -> bool:
+        """Return whether `save` with these options means the file as it is, with all of its frames."""
+        container = self._container
+        if container is None or not self.tile or self._preview is not None:
+            return False
+        whole = bool(params.get("save_all")) or (self.n_frames == 1 and "save_all" not in params)
+        opened = image_info(container) | frame_info(self._animation, self._frame)
+        edited = self.info != opened or exif_of(self) != opened.get("exif")
+        return whole and not edited and params.keys() <= {"quality", "save_all"}
 
     def load_seek(self, pos: int) -> None:
         """Do nothing; this method tells `ImageFile.Parser` that the format is not decoded incrementally."""

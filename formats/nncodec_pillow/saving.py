@@ -74,7 +74,10 @@ def _options(image: Image.Image) -> dict[str, Any]:
         # `save(..., **image.info)` may pass on entries of another format, which the caller did not name.
         if image.info.get(name) is not given[name]:
             warnings.warn(f"NNC has no save option {name!r}; it is ignored", UserWarning, stacklevel=5)
-    return with_defaults({name: value for name, value in given.items() if name in _KNOWN})
+    options = with_defaults({name: value for name, value in given.items() if name in _KNOWN})
+    if options.get("quality") == "keep" and given.get("model") is None:
+        options.pop("model", None)  # a quality means something with its own model only
+    return options
 
 
 def _resolved(model: object) -> str:

@@ -10,7 +10,7 @@ from types import FrameType
 from nncodec.errors import NncWarning
 
 # Packages between the user's line and the code that has something to note.
-_OURS = ("nncodec", "nncodec_pillow", "PIL")
+_OURS = ("nncodec", "PIL")
 
 
 def warn_of(notes: Iterable[str]) -> None:
@@ -29,4 +29,5 @@ def _level_of_caller() -> int:
 
 
 def _is_ours(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _OURS
+    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return package.partition("_")[0] in _OURS  # packages of formats and plugins are called nncodec_*

@@ -46,7 +46,11 @@ def models_command(ctx: click.Context, as_json: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def add_command(file: Path) -> None:
     """Install a model file (.safetensors) as your own, to encode with it and to decode its pictures."""
+    before = registry.catalog().models.values()
     model_info = registry.install_model(file)
+    if model_info in before:
+        click.echo(f"{model_info.name} is already installed")
+        return
     click.echo(f"added {model_info.name} ({model_info.digest[: 2 * LONG_ID_BYTES]})")
     if model_info.architecture not in registry.catalog().architectures:
         complain(

@@ -6,18 +6,17 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from nncodec.coding.recommendation import Recommendation
 from nncodec.errors import UnknownModel
-from nncodec.format.container import Container
+from nncodec.format.animation import Animation
+from nncodec.format.container import Container, NncSource
 from nncodec.format.header import ChunkType
-from nncodec.format.metadata import metadata_info
+from nncodec.format.metadata import animation_of, metadata_info
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.plugin import registry
-from nncodec.plugin.model_file import MAX_NAME
-
-NncSource = bytes | bytearray | memoryview | BinaryIO
+from nncodec.plugin.model_file import MAX_NAME, ModelInfo
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,9 @@ class FileInfo:
         chunks: stored bytes of each metadata chunk, by name.
         settings: how the file was made, if that was recorded: names to text, numbers or None.
         enhancer: the enhancer that the file recommends, or None; decoders use it only on request.
+        dpi: (horizontal, vertical) dots per inch, or None.
+        durations_ms: how long each frame is shown, or None.
+        loop: how often the frames are shown as the source file states it, 0 for ever; None if it does not.
     """
 
     width: int
@@ -74,6 +76,9 @@ class FileInfo:
     chunks: Mapping[str, int]
     settings: Mapping[str, Any]
     enhancer: RecommendedEnhancer | None = None
+    dpi: tuple[float, float] | None = None
+    durations_ms: tuple[int, ...] | None = None
+    loop: int | None = None
 
 
 def inspect(data: NncSource, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
@@ -98,13 +103,8 @@ def check(data: NncSource, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
 
 def _info_of(container: Container) -> FileInfo:
     header = container.header
-    name = model_name(container)
-    try:
-        model_info = registry.catalog().find_by_id(header.model_id)
-    except UnknownModel:
-        model_info = None
-    if name is None and model_info is not None:
-        name = model_info.name
+    model_info = _installed_model(container)
+    animation = animation_of(container)
     stored = {entry.type: entry.size_bytes for entry in container.chunk_table}
     names = {int(kind): kind.name.lower() for kind in ChunkType}
     return FileInfo(
@@ -112,7 +112,7 @@ def _info_of(container: Container) -> FileInfo:
         mode=pillow_mode(container),
         frames=header.frames,
         quality=header.quality,
-        model=name,
+        model=_known_name(container),
         model_id=header.model_id.hex(),
         installed=model_info is not None,
         coder=header.coder.name.lower(),
@@ -123,6 +123,9 @@ def _info_of(container: Container) -> FileInfo:
         chunks={names.get(kind, f"{kind:#04x}"): size for kind, size in stored.items()},
         settings=_read_settings(container),
         enhancer=_recommended(container),
+        dpi=metadata_info(container).get("dpi"),
+        durations_ms=animation.durations_ms if animation else None,
+        loop=animation.loop if animation else None,
     )
 
 
@@ -146,13 +149,34 @@ def model_name(container: Container) -> str | None:
     return None if raw is None else raw[:MAX_NAME].decode("utf-8", errors="replace")
 
 
+def _installed_model(container: Container) -> ModelInfo | None:
+    try:
+        return registry.catalog().find_by_id(container.header.model_id)
+    except UnknownModel:
+        return None
+
+
+def _known_name(container: Container) -> str | None:
+    """Return the name of the model that a file holds, or that of the installed model; small files hold none."""
+    stored = model_name(container)
+    if stored is not None:
+        return stored
+    model_info = _installed_model(container)
+    return None if model_info is None else model_info.name
+
+
 def image_info(container: Container) -> dict[str, Any]:
-    """Return the `info` of a decoded picture: metadata, model (name, or id in hex) and quality."""
+    """Return the `info` of a decoded picture: metadata, model (its name, or the id in hex if nobody knows it) and quality; see `frame_info`."""
     info: dict[str, Any] = dict(metadata_info(container))
-    info["model"] = model_name(container) or container.header.model_id.hex()
+    info["model"] = _known_name(container) or container.header.model_id.hex()
     if container.header.quality is not None:
         info["quality"] = container.header.quality
     return info
+
+
+def frame_info(animation: Animation | None, frame: int) -> dict[str, Any]:
+    """Return what the `info` of a frame has of its own: its duration, if the file says so."""
+    return {} if animation is None else {"duration": animation.durations_ms[frame]}
 
 
 def _read_settings(container: Container) -> Mapping[str, Any]:

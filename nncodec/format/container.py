@@ -124,6 +124,11 @@ class Container:
         for index in range(self.block_count):
             self.block(index)
 
+    def copy(self) -> bytes:
+        """Return the whole file; raises Truncated or Corrupt if a checksum does not match."""
+        self.check()
+        return self._read(self._start, self.size_bytes, None, "blocks")
+
     def _read(self, offset: int, size: int, crc: int | None, part: str) -> bytes:
         _seek(self._stream, offset)
         data = read_exactly(self._stream, size, part)

@@ -123,12 +123,18 @@ def resolve(spec: ArchitectureSpec, reference: str, base: type[_T], model: str =
 def install_model(path: Path) -> ModelInfo:
     """Copy a model file into the user's model folder, so that its name and the files made with it resolve.
 
+    Returns:
+        The installed model; the one that is there if it has this digest, under whatever name, and nothing is copied.
+
     Raises:
         BadModelFile: the file is unusable, or its name or the first four bytes of its digest are taken.
         WeightsMismatch: its tensors are not those of its digest.
     """
     model_info: ModelInfo = read_model(path)
     installed = catalog()
+    for known in installed.models.values():
+        if known.digest == model_info.digest:
+            return known
     refuse_clash(model_info, installed)
     target = (
         models_folder() / f"{model_info.name.replace('/', '+')}.safetensors"

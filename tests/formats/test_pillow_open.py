@@ -66,10 +66,14 @@ def test_info_names_the_model_by_its_id_where_the_file_has_no_name(forged: Forge
         assert image.info == {"model": b"none".hex()}
 
 
-def test_opening_looks_up_no_model(forged: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_looks_up_no_model_unless_the_file_leaves_out_its_name(
+    forged: Forge, small: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Image.open(io.BytesIO(small)) as image:
+        assert image.info["model"] == "dense/fashion"
     monkeypatch.setattr(registry, "catalog", lambda: pytest.fail("looked up"))
-    with Image.open(forged()) as image:
-        assert image.size == (28, 28)
+    with Image.open(forged({ChunkType.MODEL_NAME: b"a/name"})) as image:
+        assert (image.size, image.info["model"]) == ((28, 28), "a/name")
 
 
 def test_opening_verifying_and_a_thumbnail_from_the_preview_load_no_torch(photo: Image.Image, tmp_path: Path) -> None:

@@ -291,3 +291,90 @@ def test_a_target_that_no_quality_meets_writes_nothing(photo: Image.Image) -> No
     with pytest.raises(InvalidOption, match="the smallest file has"):
         photo.save(out := io.BytesIO(), "NNC", target_size=30)
     assert out.getvalue() == b""
+
+
+# --- quality="keep" -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(photo: Image.Image, tmp_path: Path) -> Path:
+    """A file of quality 90 with EXIF."""
+    path = tmp_path / "q90.nnc"
+    photo.save(path, quality=90, exif=_exif())
+    return path
+
+
+def test_keep_copies_an_unchanged_file_without_decoding_it(opened: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, target = opened.read_bytes(), opened.with_name("s.nnc")
+    monkeypatch.setattr(nncodec_pillow.NncImageFile, "load", lambda self: pytest.fail("decoded"))
+    with Image.open(opened) as image:
+        image.getexif()  # looking changes nothing
+        image.save(target, quality="keep")
+        assert target.read_bytes() == before
+        out = io.BytesIO()
+        image.save(out, "NNC", quality="keep")
+        assert out.getvalue() == before
+        image.save(opened, quality="keep")  # onto itself
+    assert opened.read_bytes() == before
+
+
+def test_keep_copies_a_stack_whole(stack: bytes) -> None:
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(stack)) as image:
+        image.save(out, "NNC", quality="keep", save_all=True)
+        assert out.getvalue() == stack
+        alone = io.BytesIO()
+        image.seek(2)
+        image.save(alone, "NNC", quality="keep")
+    assert nncodec.inspect(alone.getvalue()).frames == 1
+    assert nncodec.inspect(alone.getvalue()).model == "dense/fashion"
+
+
+def test_keep_encodes_a_changed_picture_at_the_quality_of_its_file(opened: Path) -> None:
+    out = io.BytesIO()
+    with Image.open(opened) as image:
+        image.save(out, "NNC", quality="keep", exif=None)
+    kept = nncodec.inspect(out.getvalue())
+    assert (kept.quality, kept.chunks.get("exif")) == (90, None)
+    for change in (lambda i: i.rotate(90), lambda i: i.crop((0, 0, 20, 20)), lambda i: i.load() and i):
+        with Image.open(opened) as image, _reopened(change(image), quality="keep") as again:
+            assert again.info["quality"] == 90
+    with Image.open(opened) as image:
+        image.getexif()[ExifTags.Base.Artist] = "Grace"
+        with _reopened(image, quality="keep") as again:
+            assert (again.getexif()[ExifTags.Base.Artist], again.info["quality"]) == ("Grace", 90)
+
+
+def test_keep_uses_the_model_of_the_file(greys: list[Image.Image]) -> None:
+    nncodec_pillow.register_nnc_opener(model="photo")
+    with _reopened(greys[0], model="dense/fashion") as image:
+        assert image.info["model"] == "dense/fashion"
+        image.load()
+        with _reopened(image, quality="keep") as again:
+            assert again.info["model"] == "dense/fashion"
+
+
+def test_keep_of_a_damaged_file_writes_nothing(opened: Path) -> None:
+    data = bytearray(opened.read_bytes())
+    data[-6] ^= 1
+    opened.write_bytes(data)
+    target = opened.with_name("s.nnc")
+    with Image.open(opened) as image, pytest.raises(nncodec.FormatError, match="damaged"):
+        image.save(target, quality="keep")
+    assert not target.exists()
+
+
+def test_keep_needs_a_picture_from_such_a_file(photo: Image.Image) -> None:
+    with pytest.raises(InvalidOption, match="'keep' needs an image from an .nnc file"):
+        photo.save(io.BytesIO(), "NNC", quality="keep")
+
+
+@pytest.mark.parametrize("edge", [16, 600])
+def test_info_names_the_model_in_small_and_large_files(photo: Image.Image, edge: int) -> None:
+    out = io.BytesIO()
+    image = photo.resize((edge, edge))
+    image.save(out, "NNC", quality=90)
+    assert ("model_name" in nncodec.inspect(out.getvalue()).chunks) == (edge == 600)
+    with Image.open(out) as again:
+        assert again.info["model"] == "hyperprior/photo"
+    assert nncodec.decode(out.getvalue()).info["model"] == "hyperprior/photo"

@@ -182,17 +182,25 @@ def test_names_that_differ_in_the_slash_only_do_not_share_a_file(installed: Cata
 @pytest.mark.parametrize(
     ("name", "seed", "reason"),
     [
-        ("mine", 0, "already installed as 'good/one'"),
         ("good/one", 1, "already installed"),
         ("one", 1, "already installed"),
     ],
 )
-def test_a_model_whose_weights_or_name_are_taken_is_not_installed(
+def test_a_model_whose_name_is_taken_is_not_installed(
     installed: Catalog, user_models: Path, tmp_path: Path, name: str, seed: int, reason: str
 ) -> None:
     with pytest.raises(BadModelFile, match=reason):
         install_model(model_file(tmp_path, name, seed=seed))
     assert not user_models.exists()
+
+
+def test_a_model_that_is_installed_under_any_name_is_returned(
+    installed: Catalog, user_models: Path, tmp_path: Path
+) -> None:
+    assert install_model(model_file(tmp_path, "mine", seed=0)) == installed.find("good/one")
+    assert not user_models.exists()
+    added = install_model(model_file(tmp_path, "other", seed=1))
+    assert install_model(model_file(tmp_path, "other", seed=1)) == added
 
 
 def test_a_model_file_with_a_false_digest_is_not_installed(

@@ -1,0 +1,45 @@
+"""Work in a process that was forked after torch has computed with several threads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+DECODE_AND_FORK = """
+import os, sys, warnings
+import torch
+torch.set_num_threads(2)
+import numpy as np
+import nncodec
+
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: a fork of a process with threads
+data = nncodec.encode(np.random.default_rng(1).integers(0, 255, (256, 256, 3), np.uint8))
+expected = nncodec.decode(data, as_array=True)
+child = os.fork()
+if not child:
+    same = np.abs(nncodec.decode(data, as_array=True).astype(int) - expected).max() <= 1
+    os._exit(0 if same and nncodec.encode(expected) and torch.get_num_threads() == 1 else 1)
+assert torch.get_num_threads() == 2
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_child_forked_after_decoding_encodes_and_decodes() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", DECODE_AND_FORK],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            env=environment,
+            process_group=0,
+        )
+    except subprocess.TimeoutExpired:
+        pytest.fail("the child hangs")
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,179 @@
+"""What `encode` takes besides Pillow images: paths, bytes, streams, arrays and tensors."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from PIL import Image
+
+import nncodec
+from nncodec import NncWarning, UnsupportedImage
+from nncodec.picture.sources import images_from
+
+SHAPES = {"L": (40, 24), "LA": (40, 24, 2), "RGB": (40, 24, 3), "RGBA": (40, 24, 4)}
+
+
+@pytest.fixture
+def photo() -> Image.Image:
+    """A photograph, RGB 48 x 32."""
+    return Image.fromarray(skimage.data.chelsea()).resize((48, 32))
+
+
+@pytest.fixture
+def path(photo: Image.Image, tmp_path: Path) -> Path:
+    """The photograph as a PNG with EXIF."""
+    exif = Image.Exif()
+    exif[0x0110] = "A camera"
+    photo.save(tmp_path / "cat.png", exif=exif)
+    return tmp_path / "cat.png"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [str, Path, Path.read_bytes, lambda p: bytearray(p.read_bytes()), lambda p: memoryview(p.read_bytes())],
+    ids=["str", "Path", "bytes", "bytearray", "memoryview"],
+)
+def test_a_picture_file_is_read_with_its_metadata(given: Callable[[Path], Any], path: Path) -> None:
+    with Image.open(path) as image:
+        expected = nncodec.encode(image)
+    assert nncodec.encode(given(path)) == expected
+    assert nncodec.encode_batch([given(path)]) == [expected]
+    assert nncodec.decode(expected).getexif()[0x0110] == "A camera"
+    assert "exif" not in nncodec.inspect(nncodec.encode(given(path), exif=None)).chunks
+
+
+def test_a_stream_is_read_and_stays_open(path: Path) -> None:
+    with path.open("rb") as stream:
+        data = nncodec.encode(stream)
+        assert not stream.closed
+    assert data == nncodec.encode(path)
+    with pytest.raises(ValueError, match="closed"):
+        nncodec.encode(stream)
+
+
+def test_all_frames_of_a_file_are_encoded_also_in_a_batch(photo: Image.Image, path: Path, tmp_path: Path) -> None:
+    frames = [photo, photo.rotate(180), photo.rotate(90, expand=False)]
+    frames[0].save(tmp_path / "three.tif", save_all=True, append_images=frames[1:])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NncWarning)
+        one, three = nncodec.encode_batch([path, tmp_path / "three.tif"])
+    assert [nncodec.inspect(data).frames for data in (one, three)] == [1, 3]
+    assert nncodec.inspect(nncodec.encode([path, photo, np.array(photo)])).frames == 3
+
+
+def test_a_mode_that_files_cannot_hold_is_converted_with_a_warning(photo: Image.Image, tmp_path: Path) -> None:
+    photo.convert("CMYK").save(tmp_path / "four.tif")
+    with pytest.warns(NncWarning, match="mode CMYK is stored as RGB") as caught:
+        nncodec.encode(tmp_path / "four.tif")
+    assert {Path(warning.filename).name for warning in caught} == {"test_sources.py"}
+
+
+@pytest.mark.parametrize(("mode", "shape"), SHAPES.items())
+def test_arrays_and_tensors_of_bytes_are_taken_as_they_are(mode: str, shape: tuple[int, ...]) -> None:
+    array = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    (image,) = images_from(array)
+    assert image.mode == mode
+    assert np.array_equal(image, array)
+    planes = array.reshape(40, 24, -1)
+    for tensor in (torch.from_numpy(planes).permute(2, 0, 1), torch.from_numpy(planes).permute(2, 0, 1) / 255):
+        assert images_from(tensor)[0] == image
+    if mode == "L":
+        assert images_from(planes)[0] == image
+
+
+def test_arrays_in_any_memory_order_and_tensors_with_a_gradient_are_taken(photo: Image.Image) -> None:
+    array = np.array(photo)
+    assert np.array_equal(images_from(array[::-1, ::2])[0], array[::-1, ::2])
+    assert np.array_equal(images_from(np.asfortranarray(array))[0], array)
+    tensor = (torch.from_numpy(array).permute(2, 0, 1) / 255).requires_grad_()
+    assert np.array_equal(images_from(tensor)[0], array)
+    assert np.array_equal(images_from(tensor.half())[0], array)
+
+
+def test_a_decoded_array_is_encoded_and_decoded_to_an_array(photo: Image.Image) -> None:
+    data = nncodec.encode(np.array(photo), quality=90)
+    array = nncodec.decode(data, as_array=True)
+    assert (array.shape, array.dtype) == ((32, 48, 3), np.uint8)
+    assert np.array_equal(array, nncodec.decode(data))
+    array[0, 0] = 0  # it is the caller's own
+    grey = nncodec.decode(nncodec.encode(np.array(photo.convert("L"))), box=(0, 0, 5, 4), as_array=True)
+    assert grey.shape == (4, 5)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (np.zeros((8, 8, 3)), "uint8 samples, this one float64"),
+        (np.zeros((8, 8), bool), "uint8 samples, this one bool"),
+        (np.zeros((3, 8, 8), np.uint8), r"shape \(H, W\) or \(H, W, 1 to 4\), this one \(3, 8, 8\)"),
+        (np.zeros((2, 8, 8, 3), np.uint8), r"pass list\(array\) for several frames"),
+        (np.zeros((0, 8, 3), np.uint8), "empty array"),
+        (torch.zeros(8, 8), r"shape \(1 to 4, H, W\), this one \(8, 8\)"),
+        (torch.zeros(2, 3, 8, 8), r"pass list\(tensor\)"),
+        (torch.full((3, 8, 8), 2.0), "from 0 to 1"),
+        (torch.full((3, 8, 8), torch.nan), "from 0 to 1"),
+        (torch.zeros((3, 8, 8), dtype=torch.int64), "uint8 samples, this one int64"),
+        (None, "got NoneType"),
+        ([Image.new("L", (8, 8)), None], "got NoneType"),
+        ([[Image.new("L", (8, 8))]], "got list in a sequence"),
+        (b"no picture", "picture"),
+        (b"", "empty"),
+    ],
+)
+def test_what_is_no_picture_is_refused_by_name(source: Any, message: str) -> None:
+    with pytest.raises(UnsupportedImage, match=message):
+        nncodec.encode(source)
+    with pytest.raises(UnsupportedImage, match=message):
+        nncodec.encode_batch([source])
+
+
+def test_a_path_that_is_not_there_is_the_systems_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        nncodec.encode(tmp_path / "none.png")
+
+
+def test_an_nnc_file_is_not_encoded_again(photo: Image.Image) -> None:
+    with pytest.raises(UnsupportedImage, match=r"already an \.nnc file"):
+        nncodec.encode(nncodec.encode(photo))
+
+
+def test_a_damaged_picture_is_refused_whatever_pillow_raises(path: Path) -> None:
+    with pytest.raises(UnsupportedImage):
+        nncodec.encode(path.read_bytes()[:-200])
+
+
+def test_keep_takes_quality_and_model_of_the_file_that_an_image_came_from() -> None:
+    grey = Image.fromarray(skimage.data.camera()).resize((28, 28))
+    image = nncodec.decode(nncodec.encode(grey, quality=7))
+    assert nncodec.inspect(nncodec.encode(image, quality="keep")).quality == 7
+    image = nncodec.decode(nncodec.encode(grey, "dense/fashion"))
+    assert nncodec.inspect(nncodec.encode(image, quality="keep")).model == "dense/fashion"
+    assert nncodec.inspect(nncodec.encode(image, "photo", quality="keep")).model == "hyperprior/photo"
+    with pytest.raises(nncodec.InvalidOption, match=r"'keep' needs an image from an \.nnc file"):
+        nncodec.encode(grey, quality="keep")
+
+
+def test_arrays_are_told_apart_without_importing_torch() -> None:
+    script = """
+import sys
+import numpy as np
+from nncodec.picture.sources import images_from
+assert images_from(np.zeros((4, 4), np.uint8))
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_streams_of_bytes_in_memory_are_read(path: Path) -> None:
+    assert nncodec.encode(io.BytesIO(path.read_bytes())) == nncodec.encode(path)
