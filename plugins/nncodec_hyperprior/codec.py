@@ -20,6 +20,7 @@ from nncodec.plugin.model_file import ModelFile, Tensors
 from nncodec_hyperprior.entropy import HYPER, LATENT, HyperpriorEntropy, PriorTables
 from nncodec_hyperprior.fitting import fit_tables
 from nncodec_hyperprior.network import HyperpriorNetwork, NetworkConfig
+from nncodec_hyperprior.objective import Distortion
 from nncodec_hyperprior.prior_network import HYPER_LIMIT, PriorConfig
 from nncodec_hyperprior.quantization import BIT_PRICE, Quantizer
 
@@ -182,6 +183,7 @@ def network_config(stored: Mapping[str, Any]) -> NetworkConfig:
     loss = config.pop("objective", _FIRST_LOSS)
     if not isinstance(loss, str) or len(loss) > _LONGEST_LOSS:
         raise ValueError(f"objective is {loss!r:.80}, not a short text")
+    Distortion(loss)  # refuses a text that describes no loss
     for key, (low, high) in _BOUNDS.items():
         if type(config.get(key)) is not int or not low <= config[key] <= high:
             raise ValueError(f"{key} is {config.get(key)!r}, not a whole number from {low} to {high}")

@@ -16,6 +16,8 @@ LOOKS = "0.35*mse + 0.35*ssimulacra2 + 0.3*ms-ssim"
 PARTS = ("mse", "ssimulacra2", "ms-ssim")
 """Names that a mix may contain."""
 
+_SMALLEST_EDGES = {"mse": 1, "ssimulacra2": 8, "ms-ssim": 11}
+
 # Bits per pixel that a unit of each error is worth at quality 0, 10, ... 100. Measured on held-back crops as
 # -(d bpp / d quality) / (d error / d quality) of a model trained for squared error alone, so that each part by itself
 # leads to about the same rate. The units are a point of SSIMULACRA 2 and 1 of 1 - MS-SSIM.
@@ -41,6 +43,11 @@ class Distortion:
         if unknown := [name for name in weights if name not in PARTS]:
             raise ValueError(f"the loss {loss!r} names {unknown[0]}; this architecture has {', '.join(PARTS)}")
         self._weights: Mapping[str, float] = {name: weight for name, weight in weights.items() if weight}
+
+    @property
+    def smallest_edge(self) -> int:
+        """Pixels along the shorter edge that images need at least."""
+        return max(_SMALLEST_EDGES[name] for name in self._weights)
 
     def __call__(self, decoded: Tensor, original: Tensor, weight: Tensor) -> Tensor:
         """Return the weighted error of each image, in bits per pixel, (N,).

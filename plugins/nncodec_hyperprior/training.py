@@ -64,6 +64,12 @@ class HyperpriorTask(ModelTask):
         }
         return loss, figures
 
+    def require_size(self, height: int, width: int) -> None:
+        """See `ModelTask.require_size`."""
+        if min(height, width) < self._distortion.smallest_edge:
+            loss = self.network.config.loss
+            raise ValueError(f"crops of {width} x {height} pixels are too small for the loss {loss!r}; use --loss mse")
+
     @torch.no_grad()
     def reconstruct(self, pixels: Tensor) -> Tensor:
         """See `ModelTask.reconstruct`; the quality is 50."""
