@@ -81,7 +81,7 @@ def test_the_model_file_says_what_the_model_was_trained_for() -> None:
 
 @pytest.mark.parametrize("objective", [7, "x" * 201, ["mse"], "0.5*mse", "bce"])
 def test_a_config_with_another_objective_is_refused(objective: object) -> None:
-    with pytest.raises(ValueError, match="objective|add up|names bce"):
+    with pytest.raises(ValueError, match=r"objective|add up|names bce"):
         network_config(model_config(NetworkConfig()) | {"objective": objective})
 
 
