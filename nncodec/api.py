@@ -22,6 +22,7 @@ from nncodec.errors import InvalidOption
 from nncodec.format.container import Container, NncSource
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.options import EncodeOptions
+from nncodec.picture.conversion import mode_with_alpha
 from nncodec.picture.region import Box, checked_box
 from nncodec.picture.sources import images_from
 from nncodec.plugin.latents import Pixels
@@ -116,7 +117,7 @@ def encode_batch(
     files: dict[int, bytes] = {}
     firsts = [frames[0] for frames in sources]
     keys = [
-        (n if len(frames) > 1 else None, frames[0].size, frames[0].mode) for n, frames in enumerate(sources)
+        (n if len(frames) > 1 else None, frames[0].size, mode_with_alpha(frames[0])) for n, frames in enumerate(sources)
     ]
     for numbers in _batches(keys, [first.width * first.height for first in firsts]):
         several = sources[numbers[0]]

@@ -8,13 +8,16 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from nncodec._support.notes import warn_of
 from nncodec.errors import UnsupportedImage
 
 MODES = ("L", "LA", "RGB", "RGBA")
 """Pillow modes that a file can hold."""
 
 _PLAIN_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}
-_OTHER_COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
+OTHER_COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
+"""Modes that are converted to RGB by their profile, which then no longer applies."""
+
 _ALPHA_MODES = ("La", "PA", "RGBa")
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 # Where Pillow keeps the colour, or the palette's alphas, that make pixels transparent.
@@ -54,11 +57,12 @@ def convert(image: Image.Image) -> Converted:
     if mode in _DEEP_MODES:
         shallow = _eight_bits(image)
         return Converted(shallow, f"mode {mode} is stored as {shallow.mode}, 16 bits a sample reduced to 8")
-    if mode in _OTHER_COLOURS:
+    if mode in OTHER_COLOURS:
         colour = _to_srgb(image)
         colour.info = {key: value for key, value in image.info.items() if key not in ("icc_profile", _KEY)}
-        lost = "; its transparency is dropped" if image.has_transparency_data else ""
-        return Converted(colour, f"mode {mode} is stored as RGB{lost}", other_colours=True)
+        if image.info.get(_KEY) is not None:
+            warn_of([f"a transparent colour of mode {mode} is not kept"])
+        return Converted(colour, f"mode {mode} is stored as RGB", other_colours=True)
     target = _PLAIN_MODES.get(mode, mode)
     if target not in MODES:
         raise UnsupportedImage(
@@ -79,12 +83,18 @@ def with_alpha(image: Image.Image) -> Image.Image:
     Raises:
         UnsupportedImage: the transparent colour is not one of the image's mode.
     """
-    if image.mode not in ("L", "RGB") or image.info.get(_KEY) is None:
+    mode = mode_with_alpha(image)
+    if mode == image.mode:
         return image
     image.load()
     visible = image.copy()
     visible.info[_KEY] = _transparent_colour(image)
-    return _converted(visible, f"{image.mode}A")
+    return _converted(visible, mode)
+
+
+def mode_with_alpha(image: Image.Image) -> str:
+    """Return the mode of the image that `with_alpha` returns."""
+    return f"{image.mode}A" if image.mode in ("L", "RGB") and image.info.get(_KEY) is not None else image.mode
 
 
 def _transparent_colour(image: Image.Image) -> int | tuple[int, ...]:

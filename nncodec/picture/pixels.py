@@ -114,7 +114,8 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
     images = [with_alpha(image) for image in images]
     first = images[0]
     if first.mode not in MODES:
-        fitting = "RGBA, it has transparency" if first.has_transparency_data else f"one of {', '.join(MODES)}"
+        transparent = any(image.has_transparency_data for image in images)
+        fitting = "RGBA, it has transparency" if transparent else f"one of {', '.join(MODES)}"
         raise UnsupportedImage(detail=f"cannot write mode {first.mode} as NNC; convert to {fitting}")
     if 0 in first.size:
         raise UnsupportedImage(detail=f"cannot encode a picture of {first.width} x {first.height} pixels")
