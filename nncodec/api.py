@@ -195,8 +195,8 @@ def decode(
             planes).
 
     Returns:
-        A Pillow image of mode L, LA, RGB or RGBA; `info` holds the file's exif, icc_profile, xmp, dpi, duration (of this
-        frame, milliseconds) and loop, if any, and its model and quality.
+        A Pillow image of mode L, LA, RGB or RGBA; `info` holds the file's exif, icc_profile, xmp, dpi, duration (of
+        this frame, milliseconds) and loop, if any, and its model and quality.
 
     Raises:
         FormatError: the bytes are not a valid .nnc file (see errors.py for the kinds).

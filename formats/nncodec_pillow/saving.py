@@ -9,6 +9,7 @@ from typing import IO, Any
 from PIL import Image
 
 from nncodec import EncodeOptions, InvalidOption, NncError, UnknownModel, encode
+from nncodec.picture.exif import exif_of
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import SHORT_ID_BYTES
 from nncodec_pillow.options import RATES, pixels_together, with_defaults
@@ -41,13 +42,17 @@ def save_all(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
 
 def _frames_of(source: Image.Image) -> list[Image.Image]:
     place = source.tell()
-    frames = []
+    exif = exif_of(source)  # a copy has neither the tags of a TIFF file nor edits of `getexif()`
+    frames: list[Image.Image] = []
     try:
         for number in range(getattr(source, "n_frames", 1)):
             source.seek(number)
             frames.append(source.copy())
     finally:
         source.seek(place)
+    frames[0].info.pop("exif", None)
+    if exif is not None:
+        frames[0].info["exif"] = exif
     return frames
 
 

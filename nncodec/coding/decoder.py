@@ -12,14 +12,16 @@ from PIL import Image
 
 from nncodec.coding.enhancing import Enhancement
 from nncodec.coding.grid import TILE_EDGE, Cell, Grid
-from nncodec.coding.inspection import image_info, model_name
+from nncodec.coding.inspection import frame_info, image_info, model_name
 from nncodec.coding.patches import Patch, patches
 from nncodec.errors import Corrupt
 from nncodec.format.alpha import unpack_alpha
 from nncodec.format.container import Container
 from nncodec.format.entropy import coder_by_id, decode_block
 from nncodec.format.header import ChunkType, ColourMode, Header
+from nncodec.format.metadata import animation_of
 from nncodec.picture.area import Area, Span
+from nncodec.picture.exif import with_size
 from nncodec.picture.pixels import Canvas, from_model
 from nncodec.picture.region import Box, Region
 from nncodec.plugin import registry
@@ -44,12 +46,13 @@ def decode_frames(
     header = container.header
     view = _View(header, box, enhancement)
     alpha = _alpha_of(container)
-    info = image_info(container)
+    info, animation = image_info(container), animation_of(container)
     for group, numbers in itertools.groupby(wanted, lambda number: number // header.frames_per_block):
         chosen = list(numbers)
         images = _images_of(container, codec, group, chosen, view.source)[::-1]
         for number in chosen:  # popped, so that an image is not kept once it is yielded
-            yield _finish(images.pop(), view, None if alpha is None else alpha[number], info)
+            own_info = info | frame_info(animation, number)
+            yield _finish(images.pop(), view, None if alpha is None else alpha[number], own_info)
 
 
 def decode_together(
@@ -71,7 +74,8 @@ def decode_together(
     for image, container, enhancement in zip(canvas.images, containers, enhancements, strict=True):
         alpha = _alpha_of(container)
         view = _View(header, None, enhancement)
-        yield _finish(image, view, None if alpha is None else alpha[0], image_info(container))
+        own_info = image_info(container) | frame_info(animation_of(container), 0)
+        yield _finish(image, view, None if alpha is None else alpha[0], own_info)
 
 
 def block_latents(container: Container, model: CodecModel, index: int) -> Latents:
@@ -188,6 +192,8 @@ def _finish(image: Image.Image, view: _View, alpha: Pixels | None, info: Mapping
     if alpha is not None:
         image.putalpha(view.region.cut(alpha))
     image.info.update(info)
+    if "exif" in info:
+        image.info["exif"] = with_size(info["exif"], image.size)
     return image
 
 

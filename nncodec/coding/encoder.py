@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import copy
+import functools
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nncodec._support.notes import warn_of
 from nncodec._version import __version__
 from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid
 from nncodec.coding.recommendation import Recommendation, enhancement_to_recommend
@@ -21,11 +24,11 @@ from nncodec.format.alpha import pack_alpha
 from nncodec.format.container import write
 from nncodec.format.entropy import available_coders, coder_by_id, encode_block
 from nncodec.format.header import ChunkType, CoderId, Header
-from nncodec.format.metadata import metadata_chunks
 from nncodec.format.preview import make_preview
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.options import EncodeOptions
 from nncodec.picture.area import Span
+from nncodec.picture.metadata import metadata_of
 from nncodec.picture.pixels import Frames, from_images, to_model
 from nncodec.plugin import registry
 from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
@@ -38,8 +41,8 @@ from nncodec.plugin.model_file import LONG_ID_BYTES, SHORT_ID_BYTES, ModelInfo
 _FRAMES_PER_GROUP = 1 << 13
 # A file with a smaller payload carries the short model id and no model name.
 _SMALL_PAYLOAD_BYTES = 4096
-# A payload may exceed the samples it codes by this much; together with a small header that is 64 bytes.
-_MARGIN_BYTES = 32
+# If no quality gives a file as small as the samples, it may exceed them by this much.
+_MARGIN_BYTES = 64
 # With more symbols the overhead of a Zstandard frame does not matter, and the stored coder is not tried.
 _STORED_SYMBOLS = 1 << 16
 
@@ -62,6 +65,9 @@ class Encoder:
         preview = options.get("preview", False)
         if not isinstance(preview, bool):
             _require_range("preview", preview, 16, 256)
+        self.exact = options.get("exact", False)
+        if not isinstance(self.exact, bool):
+            raise InvalidOption(option="exact", reason=f"{self.exact!r} is not True or False")
         self.model_info: ModelInfo = registry.catalog().find(model, CODEC)
         self.model: CodecModel = registry.open_model(self.model_info)
         self._guard: PluginGuard = registry.catalog().guard_of(self.model_info)
@@ -86,7 +92,7 @@ class Encoder:
         return other
 
     def prepare(self, images: Sequence[Image.Image]) -> Frames:
-        """Check that the model takes images, and return them as frames."""
+        """Check that the model takes images, and return them as frames; hidden colours are filled unless `exact`."""
         frames = from_images(images)
         _, height, width, _ = frames.shape
         size = self.model.traits.size
@@ -97,44 +103,73 @@ class Encoder:
             )
         if self.downscale > 1 and isinstance(size, FixedSize):
             raise InvalidOption(option="downscale", reason=f"{self.model_info.name} takes one size only")
-        return frames
+        return frames if self.exact else frames.filled()
 
-    def write(self, frames: Frames, info: Mapping[Any, Any]) -> bytes:
-        """Encode all frames into one file."""
+    def metadata(self, images: Sequence[Image.Image]) -> dict[int, bytes]:
+        """Return the metadata of the frames of a file as chunks, and warn of what is not kept.
+
+        To be called before `prepare`, which reads the pixels: some metadata can only be read while a file is open.
+        """
+        if not images or not all(isinstance(image, Image.Image) for image in images):
+            return {}  # `prepare` says what is wrong
+        kept = metadata_of(images, self.options)
+        warn_of(kept.notes)
+        return kept.chunks()
+
+    def write(self, frames: Frames, metadata: Mapping[int, bytes]) -> bytes:
+        """Encode all frames into one file, with these chunks of metadata."""
         coded = self._reduced(frames)
-        header = self._header(frames, coded)
-        grid = Grid.of(header, self.model.traits)
-        blocks = (self._latents(coded, grid, cell) for cell in grid.cells())
-        header, payloads = self._payloads(header, blocks)
-        if self._is_wasteful(payloads, coded):
-            return self._at_lower_quality().write(frames, info)
-        return self._file(header, payloads, frames, info)
+        header, payloads = self._coded(frames, coded)
+        if self._is_wasteful(header, payloads, coded):
+            header, payloads = self._at_fitting_quality(frames, coded)._coded(frames, coded)
+        return self._file(header, payloads, frames, metadata)
 
-    def write_each(self, frames: Frames, infos: Sequence[Mapping[Any, Any]]) -> Iterator[bytes]:
-        """Encode each frame into its own file; small frames share one pass of the model."""
+    def write_each(self, frames: Frames, metadata: Sequence[Mapping[int, bytes]]) -> Iterator[bytes]:
+        """Encode each frame into its own file, with its metadata; small frames share one pass of the model."""
         coded = self._reduced(frames)
         header = self._header(frames, coded.frame(0))
-        together = replace(header, frames=len(infos), frames_per_block=len(infos))
+        together = replace(header, frames=len(metadata), frames_per_block=len(metadata))
         grid = Grid.of(together, self.model.traits)
         cells = [self._latents(coded, grid, cell) for cell in grid.cells()]
-        for number, info in enumerate(infos):
+        for number, own_metadata in enumerate(metadata):
             frame = slice(number, number + 1)
             blocks = [{name: array[frame] for name, array in latents.items()} for latents in cells]
             own_header, payloads = self._payloads(header, blocks)
-            if self._is_wasteful(payloads, coded.frame(number)):
-                yield self._at_lower_quality().write(frames.frame(number), info)
+            if self._is_wasteful(own_header, payloads, coded.frame(number)):
+                yield self.write(frames.frame(number), own_metadata)
             else:
-                yield self._file(own_header, payloads, frames.frame(number), info)
+                yield self._file(own_header, payloads, frames.frame(number), own_metadata)
 
-    def _is_wasteful(self, payloads: Sequence[bytes], coded: Frames) -> bool:
+    def _coded(self, frames: Frames, coded: Frames) -> tuple[Header, list[bytes]]:
+        header = self._header(frames, coded)
+        grid = Grid.of(header, self.model.traits)
+        return self._payloads(header, (self._latents(coded, grid, cell) for cell in grid.cells()))
+
+    def _is_wasteful(self, header: Header, payloads: Sequence[bytes], coded: Frames) -> bool:
         """Return whether the raw samples would take fewer bytes, and a lower quality may help.
 
         Padding makes this possible: a single pixel costs as much as a whole cell of the model's grid.
         """
-        return bool(self.quality) and sum(map(len, payloads)) > math.prod(coded.shape) + _MARGIN_BYTES
+        return bool(self.quality) and self._excess_bytes(header, payloads, coded) > 0
 
-    def _at_lower_quality(self) -> Encoder:
-        return self.at_quality((self.quality or 0) * 3 // 4)
+    def _excess_bytes(self, header: Header, payloads: Sequence[bytes], coded: Frames) -> int:
+        """Return by how much a file without metadata and alpha exceeds the raw samples."""
+        header, chunks = self._identified(header, payloads)
+        return len(write(header, chunks, payloads)) - math.prod(coded.shape)
+
+    def _at_fitting_quality(self, frames: Frames, coded: Frames) -> Encoder:
+        """Return an encoder of the highest quality, up to this one, at which the file is no larger than the samples.
+
+        If there is none, the file may exceed them by a margin.
+        """
+
+        @functools.cache
+        def excess_bytes(quality: int) -> int:
+            return self._excess_bytes(*self.at_quality(quality)._coded(frames, coded), coded)
+
+        qualities = range((self.quality or 0) + 1)
+        fitting = [bisect.bisect(qualities, margin, key=excess_bytes) for margin in (0, _MARGIN_BYTES)]
+        return self.at_quality(max(0, (fitting[0] or fitting[1]) - 1))
 
     def _reduced(self, frames: Frames) -> Frames:
         if self.downscale == 1:
@@ -223,12 +258,15 @@ class Encoder:
         best = min(candidates, key=lambda coder: sum(map(len, payloads[coder])))
         return replace(header, coder=best), payloads[best]
 
-    def _file(self, header: Header, payloads: Sequence[bytes], frames: Frames, info: Mapping[Any, Any]) -> bytes:
-        chunks = metadata_chunks(self.options, info)
+    def _identified(self, header: Header, payloads: Sequence[bytes]) -> tuple[Header, dict[int, bytes]]:
+        """Return the header and the chunks that name the model."""
         if sum(map(len, payloads)) < _SMALL_PAYLOAD_BYTES:
-            header = replace(header, model_id=self.model_info.id_bytes[:SHORT_ID_BYTES])
-        else:
-            chunks[ChunkType.MODEL_NAME] = self.model_info.name.encode()
+            return replace(header, model_id=self.model_info.id_bytes[:SHORT_ID_BYTES]), {}
+        return header, {ChunkType.MODEL_NAME: self.model_info.name.encode()}
+
+    def _file(self, header: Header, payloads: Sequence[bytes], frames: Frames, metadata: Mapping[int, bytes]) -> bytes:
+        header, chunks = self._identified(header, payloads)
+        chunks |= metadata
         if frames.alpha is not None:
             chunks[ChunkType.ALPHA] = pack_alpha(frames.alpha)
         if preview := self.options.get("preview"):

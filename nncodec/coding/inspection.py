@@ -166,7 +166,7 @@ def _known_name(container: Container) -> str | None:
 
 
 def image_info(container: Container) -> dict[str, Any]:
-    """Return the `info` of a decoded picture: metadata, model (its name, or the id in hex if nobody knows it) and quality; see `frame_info`."""
+    """Return the `info` of a picture: metadata, quality, model (its name, or the id in hex if nobody knows it)."""
     info: dict[str, Any] = dict(metadata_info(container))
     info["model"] = _known_name(container) or container.header.model_id.hex()
     if container.header.quality is not None:

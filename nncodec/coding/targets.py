@@ -119,13 +119,14 @@ def encode_to(target: Target, images: Sequence[Image.Image], model: str, options
     plan = Encoder(model, 0, options)
     if not plan.model.traits.qualities:
         raise InvalidOption(option=target.option, reason=f"{plan.model_info.name} has no qualities to choose from")
+    metadata = plan.metadata(images)
     frames = plan.prepare(images)
     best: bytes | None = None
     nearest = math.inf if target.at_most else -math.inf
     low, high = 0, _BEST_QUALITY
     while low <= high:
         quality = (low + high) // 2
-        data = plan.at_quality(quality).write(frames, images[0].info)
+        data = plan.at_quality(quality).write(frames, metadata)
         reached = target.measure(data, frames)
         kept = reached <= target.bound if target.at_most else reached >= target.bound
         nearest = min(nearest, reached) if target.at_most else max(nearest, reached)
@@ -141,9 +142,11 @@ def encode_to(target: Target, images: Sequence[Image.Image], model: str, options
 
 
 def _psnr_db(data: bytes, frames: Frames) -> float:
-    """Return the PSNR of a decoded file over all colour samples of all frames; alpha is lossless."""
+    """Return the PSNR of a decoded file over the colour samples of all frames, without those under alpha 0."""
     squares = 0
-    count, _, width, planes = frames.shape
+    count, height, width, planes = frames.shape
+    alpha = frames.alpha
+    samples = planes * (count * height * width if alpha is None else np.count_nonzero(alpha))
     for number, image in enumerate(decode_frames(Container(data), range(count))):
         for top in range(
             0, image.height, _ROWS_AT_ONCE
@@ -152,5 +155,7 @@ def _psnr_db(data: bytes, frames: Frames) -> float:
             original = frames.window(Span(number, number + 1), Area(rows, Span(0, width)))[0]
             restored = np.asarray(image.crop((0, rows.start, width, rows.stop)))
             error = original.astype(np.int32) - restored.reshape(*original.shape[:2], -1)[:, :, :planes]
+            if alpha is not None:
+                error[alpha[number, rows.start : rows.stop] == 0] = 0
             squares += int(np.sum(error * error, dtype=np.int64))
-    return 10 * math.log10(255**2 * math.prod(frames.shape) / squares) if squares else math.inf
+    return 10 * math.log10(255**2 * samples / squares) if squares else math.inf

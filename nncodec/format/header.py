@@ -22,6 +22,7 @@ The chunks' data and the blocks follow, see `container.py`. `docs/format.md` spe
 
 from __future__ import annotations
 
+import io
 import math
 import zlib
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ from nncodec.limits import Limits
 from nncodec.plugin.model_file import LONG_ID_BYTES, SHORT_ID_BYTES
 
 MAGIC = b"\x8eNNC"
+MIME = "image/x-nnc"
 VERSION = 1
 NO_QUALITY = 0xFF
 CRC_BYTES = 4
@@ -72,6 +74,8 @@ class ChunkType(IntEnum):
     PREVIEW = 0x05
     SETTINGS = 0x06
     ENHANCER = 0x07
+    RESOLUTION = 0x08
+    ANIMATION = 0x09
     ALPHA = 0x81
 
 
@@ -307,10 +311,7 @@ def read_exactly(stream: BinaryIO, size: int, part: str) -> bytes:
     pieces = []
     remaining = size
     while remaining:
-        try:
-            piece = stream.read(min(remaining, 1 << 20))
-        except ValueError as error:  # a closed file
-            raise FormatError(detail=str(error)) from error
+        piece = stream.read(min(remaining, 1 << 20))
         if not piece:
             raise Truncated(part=part)
         pieces.append(piece)
@@ -325,6 +326,18 @@ def varint(value: int) -> bytes:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes((*out, value))
+
+
+def read_varints(data: bytes) -> list[int] | None:
+    """Return the numbers that make up some bytes, or None if the bytes are not whole numbers in shortest form."""
+    reader = _HeaderReader(io.BytesIO(data))
+    numbers = []
+    try:
+        while reader.size_bytes < len(data):
+            numbers.append(reader.varint("a number"))
+    except FormatError:
+        return None
+    return numbers
 
 
 def crc_of(data: bytes) -> bytes:

@@ -1,58 +1,66 @@
-"""EXIF, ICC profile and XMP: from options or Pillow's `info` to chunks, and back."""
+"""Metadata of a picture: under Pillow's names, and as chunks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image
-
 from nncodec.errors import InvalidOption
+from nncodec.format.animation import Animation
 from nncodec.format.container import Container
 from nncodec.format.header import ChunkType
+from nncodec.format.resolution import pack_resolution, unpack_resolution
 from nncodec.limits import DEFAULT_LIMITS
 
 KEYS = {"exif": ChunkType.EXIF, "icc_profile": ChunkType.ICC, "xmp": ChunkType.XMP}
-"""Pillow's names of the metadata that a file can hold."""
-
-_EXIF_PREFIX = b"Exif\0\0"
+"""Pillow's names of the metadata that a file holds as it is."""
 
 
-def metadata_chunks(options: Mapping[str, Any], info: Mapping[Any, Any]) -> dict[int, bytes]:
-    """Return the chunks for the metadata of the options, or else of the image's `info`.
+def metadata_chunks(metadata: Mapping[str, Any], animation: Animation | None) -> dict[int, bytes]:
+    """Return the chunks for the metadata of a picture.
+
+    Args:
+        metadata: bytes or None for each of `KEYS`, and `dpi`, (horizontal, vertical) or None.
+        animation: how several frames are shown.
 
     Raises:
-        InvalidOption: a value is too large, or has the wrong type.
+        InvalidOption: a value is too large.
     """
     chunks: dict[int, bytes] = {}
     for key, kind in KEYS.items():
-        given = key in options
-        value = options[key] if given else info.get(key)
-        data = _as_bytes(key, value, given)
+        data = metadata.get(key)
         if data and len(data) > DEFAULT_LIMITS.chunk_bytes:
             raise InvalidOption(option=key, reason=f"{len(data)} bytes, over {DEFAULT_LIMITS.chunk_bytes}")
         if data:
             chunks[kind] = data
+    if dpi := metadata.get("dpi"):
+        packed = pack_resolution(dpi)
+        if packed is not None:
+            chunks[ChunkType.RESOLUTION] = packed
+    if animation is not None:
+        chunks[ChunkType.ANIMATION] = animation.to_bytes()
     return chunks
 
 
 def metadata_info(container: Container) -> dict[str, Any]:
-    """Return the metadata of a file under Pillow's names.
+    """Return the metadata of a file under Pillow's names, without what belongs to single frames.
 
     EXIF has no prefix `Exif\\0\\0`, which some formats add; Pillow accepts both.
     """
     chunks = {key: container.chunk(kind) for key, kind in KEYS.items()}
-    return {key: data for key, data in chunks.items() if data is not None}
+    info: dict[str, Any] = {key: data for key, data in chunks.items() if data is not None}
+    resolution = container.chunk(ChunkType.RESOLUTION)
+    if resolution is not None and (dpi := unpack_resolution(resolution)):
+        info["dpi"] = dpi
+    animation = animation_of(container)
+    if animation is not None and animation.loop is not None:
+        info["loop"] = animation.loop
+    if animation is not None and animation.first_is_still:
+        info["default_image"] = True
+    return info
 
 
-def _as_bytes(key: str, value: object, given: bool) -> bytes | None:
-    if isinstance(value, Image.Exif):
-        value = value.tobytes()
-    if isinstance(value, str) and key == "xmp":
-        value = value.encode(errors="replace")  # a lone surrogate has no UTF-8 form
-    if isinstance(value, bytes | bytearray):
-        data = bytes(value)
-        return data.removeprefix(_EXIF_PREFIX) if key == "exif" else data
-    if value is None or not given:
-        return None  # another type in `info` is not metadata of this format
-    raise InvalidOption(option=key, reason=f"expected bytes, got {type(value).__name__}")
+def animation_of(container: Container) -> Animation | None:
+    """Return how the frames of a file are shown, or None if it does not say so."""
+    chunk = container.chunk(ChunkType.ANIMATION)
+    return None if chunk is None else Animation.of_bytes(chunk, container.header.frames)

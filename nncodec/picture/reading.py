@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageOps
 
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.format.header import MAGIC
 from nncodec.format.metadata import KEYS
 from nncodec.options import EncodeOptions
-from nncodec.picture.conversion import convert
-from nncodec.picture.pixels import MODES
+from nncodec.picture.conversion import MODES, convert
+from nncodec.picture.metadata import Metadata, metadata_of
+from nncodec.picture.openers import open_picture, package_for, register_packages
 
 STACKS = ("AVIF", "FLI", "GIF", "PNG", "TIFF", "WEBP")
 """Formats whose frames are separate images, rather than layers, sizes or depth maps of one image."""
@@ -24,20 +25,7 @@ STACKS = ("AVIF", "FLI", "GIF", "PNG", "TIFF", "WEBP")
 _STUBS = ("BUFR", "GRIB", "HDF5", "MPEG", "NNC", "WMF")
 """Formats that Pillow recognises but cannot read by itself, and this package's own format."""
 
-# TIFF tags that describe the image; the others describe the layout of the file.
-_TIFF_TAGS = (
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.XResolution,
-    ExifTags.Base.YResolution,
-    ExifTags.Base.ResolutionUnit,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-    ExifTags.Base.Artist,
-    ExifTags.Base.Copyright,
-)
-_TIFF_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+_OF_ANIMATIONS = ("default_image", "duration", "loop")
 
 
 @dataclass(frozen=True)
@@ -45,9 +33,9 @@ class PictureFile:
     """Contents of an image file.
 
     Args:
-        frames: of one size and one mode of L, LA, RGB, RGBA.
-        metadata: exif, icc_profile and xmp, each possibly None, as options of `nncodec.encode`.
-        notes: for the user, on the conversion.
+        frames: of one size and one mode of L, LA, RGB, RGBA, with their metadata in `info` and nothing else there.
+        metadata: of all frames, as options of `nncodec.encode`; None for what the file lacks.
+        notes: for the user, on the conversion and on what is not kept.
     """
 
     frames: list[Image.Image]
@@ -56,10 +44,10 @@ class PictureFile:
 
 
 def is_picture(path: Path) -> bool:
-    """Return whether a file's name has the extension of an image that can be encoded."""
-    Image.init()
+    """Return whether a file's name has the extension of an image that can be encoded, given the optional packages."""
+    register_packages()
     kind = Image.registered_extensions().get(path.suffix.lower())
-    return kind in Image.OPEN and kind not in _STUBS
+    return (kind in Image.OPEN and kind not in _STUBS) or package_for(path.suffix) is not None
 
 
 def read_picture_file(stream: BinaryIO, *, frame: int | None, max_pixels: int, strip: bool) -> PictureFile:
@@ -81,7 +69,7 @@ def read_picture_file(stream: BinaryIO, *, frame: int | None, max_pixels: int, s
     with _bounded(max_pixels), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(stream) as image:
+        with open_picture(stream) as image:
             chosen = _chosen_frames(image, frame, notes)
             if image.width * image.height * len(chosen) > max_pixels:
                 raise UnsupportedImage(
@@ -123,51 +111,53 @@ def _chosen_frames(image: Image.Image, frame: int | None, notes: list[str]) -> r
         notes.append(f"of {count} pictures in this {image.format} file, the first is used")
         return range(1)
     if count > 1:
-        notes.append(f"all {count} frames are used; their durations are not kept")
+        notes.append(f"all {count} frames are used")
     return range(count)
 
 
 def _read(image: Image.Image, chosen: range, strip: bool, notes: list[str]) -> tuple[list[Image.Image], EncodeOptions]:
     frames: list[Image.Image] = []
-    metadata = EncodeOptions()
+    metadata = Metadata()
+    animation: list[Image.Image] = []
     for number in chosen:
         if number:
             image.seek(number)
-        image.load()
         if not frames:
-            metadata = _metadata_of(image, strip)
+            metadata = metadata_of([image], strip=strip)
+            notes.extend(metadata.notes)
+        image.load()
+        shown = Image.new("1", (1, 1))
+        shown.info = {key: image.info[key] for key in _OF_ANIMATIONS if key in image.info}
+        animation.append(shown)
         converted = convert(upright(image) if strip else image)
         if converted.note:
             notes.append(converted.note)
-        if converted.other_colours:
-            metadata["icc_profile"] = None  # it describes the old colour space
         frames.append(image.copy() if converted.image is image else converted.image)
-    return frames, metadata
+    metadata = replace(metadata, animation=metadata_of(animation).animation)
+    for number, frame in enumerate(frames):
+        frame.info = _info_of(metadata, number)
+    return frames, _options_of(metadata)
 
 
-def _metadata_of(image: Image.Image, strip: bool) -> EncodeOptions:
-    metadata = {key: image.info.get(key) for key in KEYS}
-    if image.format == "TIFF":
-        metadata["exif"] = _tiff_exif(image)
-    if strip:
-        metadata["exif"] = metadata["xmp"] = None
-    exif, icc_profile, xmp = (metadata[key] or None for key in ("exif", "icc_profile", "xmp"))
+def _options_of(metadata: Metadata) -> EncodeOptions:
+    animation = metadata.animation
     return EncodeOptions(
-        exif=exif if isinstance(exif, bytes) else None,
-        icc_profile=icc_profile if isinstance(icc_profile, bytes) else None,
-        xmp=xmp if isinstance(xmp, bytes | str) else None,
+        exif=metadata.exif,
+        icc_profile=metadata.icc_profile,
+        xmp=metadata.xmp,
+        dpi=metadata.dpi,
+        duration=animation.durations_ms if animation else None,
+        loop=animation.loop if animation else None,
     )
 
 
-def _tiff_exif(image: Image.Image) -> bytes | None:
-    own, kept = image.getexif(), Image.Exif()
-    for tag in _TIFF_TAGS:
-        if tag in own:
-            kept[tag] = own[tag]
-    for directory in _TIFF_DIRECTORIES:
-        if values := own.get_ifd(directory):
-            kept[directory] = values
-    return kept.tobytes() if kept else None
+def _info_of(metadata: Metadata, number: int) -> dict[str, Any]:
+    """Return the `info` of a frame: what is kept, and nothing else."""
+    values: dict[str, Any] = {key: getattr(metadata, key) for key in (*KEYS, "dpi")}
+    if metadata.animation is not None:
+        values |= {"duration": metadata.animation.durations_ms[number], "loop": metadata.animation.loop}
+        values |= {"default_image": metadata.animation.first_is_still or None}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _is_deep(image: Image.Image) -> bool:

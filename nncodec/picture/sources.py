@@ -85,11 +85,6 @@ def _read(stream: BinaryIO) -> list[Image.Image]:
             raise
         raise UnsupportedImage(detail=describe(error)) from error
     warn_of(picture.notes)
-    first = picture.frames[0]
-    for key, value in picture.metadata.items():
-        first.info.pop(key, None)
-        if value is not None:
-            first.info[key] = value
     return picture.frames
 
 

@@ -1,0 +1,153 @@
+"""The EXIF of an image: found wherever Pillow leaves it, with edits, and with the size that the image has."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from PIL import ExifTags, Image
+
+PREFIX = b"Exif\0\0"
+"""What some formats put before the TIFF stream that EXIF is."""
+
+_RAW_PROFILES = ("exif", "APP1")
+_XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
+# TIFF tags that describe the image; the others describe the layout of the file.
+_TIFF_TAGS = (
+    ExifTags.Base.Orientation,
+    ExifTags.Base.ImageDescription,
+    ExifTags.Base.Make,
+    ExifTags.Base.Model,
+    ExifTags.Base.XResolution,
+    ExifTags.Base.YResolution,
+    ExifTags.Base.ResolutionUnit,
+    ExifTags.Base.Software,
+    ExifTags.Base.DateTime,
+    ExifTags.Base.Artist,
+    ExifTags.Base.Copyright,
+)
+_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+_SHORT, _LONG = 3, 4
+_FORMS = {_SHORT: "H", _LONG: "I"}
+_WIDTHS = (ExifTags.Base.ImageWidth, ExifTags.Base.ExifImageWidth)
+_HEIGHTS = (ExifTags.Base.ImageLength, ExifTags.Base.ExifImageHeight)
+
+
+def exif_of(image: Image.Image) -> bytes | None:
+    """Return the EXIF of an image without `PREFIX`: what its file holds, and edits of `getexif()`; None if it has none.
+
+    The bytes of a file stay as they are unless they were edited: what Pillow writes anew may lose what only the
+    camera's maker can read.
+    """
+    if hasattr(image, "tag_v2"):
+        return _of_tiff(image)
+    stored = _stored(image.info)
+    try:
+        current = image.getexif()
+        edited = current.tobytes().removeprefix(PREFIX) if current else None  # comparing adds empty directories
+        if _contents(current) != _contents(_unedited(image.info)):
+            return edited
+    except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
+        return stored
+    return stored
+
+
+def raw_profile(info: Mapping[Any, Any], *names: str) -> bytes | None:
+    """Return the bytes of the first text chunk `Raw profile type NAME` (ImageMagick's PNGs), or None."""
+    for name in names:
+        text = info.get(f"Raw profile type {name}")
+        if not isinstance(text, str):
+            continue
+        try:
+            return bytes.fromhex("".join(text.strip().split("\n")[2:]))
+        except ValueError:  # not hexadecimal
+            continue
+    return None
+
+
+def raw_xmp(info: Mapping[Any, Any]) -> bytes | None:
+    """Return the XMP of a raw profile, or None."""
+    xmp = raw_profile(info, "xmp")
+    segment = raw_profile(info, "APP1")
+    if xmp is None and segment is not None and segment.startswith(_XMP_SEGMENT):
+        xmp = segment
+    return None if xmp is None else xmp.removeprefix(_XMP_SEGMENT)
+
+
+def with_size(exif: bytes, size: tuple[int, int]) -> bytes:
+    """Return EXIF whose tags of width and height, where it has them, say the size of the image.
+
+    The bytes are changed in place, so nothing else moves.
+    """
+    out = bytearray(exif)
+    start = len(PREFIX) if exif.startswith(PREFIX) else 0
+    order = {b"II": "<", b"MM": ">"}.get(bytes(exif[start : start + 2]))
+    if order is None:
+        return exif
+    for entry in _size_entries(exif, start, order):
+        value = size[0] if entry.tag in _WIDTHS else size[1]
+        if entry.form == _SHORT and value > 0xFFFF:
+            struct.pack_into(f"{order}HII", out, entry.place + 2, _LONG, 1, value)  # the field has room for 4 bytes
+        else:
+            struct.pack_into(f"{order}{_FORMS[entry.form]}", out, entry.place + 8, value)
+    return bytes(out)
+
+
+class _Entry(NamedTuple):
+    tag: int
+    form: int
+    place: int
+
+
+def _size_entries(exif: bytes, start: int, order: str) -> Iterator[_Entry]:
+    """Yield the entries of width and height in the first directory and in that of EXIF; none where it is malformed."""
+    try:
+        (first,) = struct.unpack_from(f"{order}I", exif, start + 4)
+        waiting = [first]
+        for offset in waiting:
+            (count,) = struct.unpack_from(f"{order}H", exif, start + offset)
+            for number in range(count):
+                place = start + offset + 2 + 12 * number
+                tag, form, values, value = struct.unpack_from(f"{order}HHII", exif, place)
+                if tag == ExifTags.IFD.Exif and len(waiting) == 1:
+                    waiting.append(value)
+                elif tag in (*_WIDTHS, *_HEIGHTS) and form in _FORMS and values == 1:
+                    yield _Entry(tag, form, place)
+    except struct.error:
+        return
+
+
+def _stored(info: Mapping[Any, Any]) -> bytes | None:
+    exif = info.get("exif")
+    if exif is None:
+        exif = raw_profile(info, *_RAW_PROFILES)
+        if exif is not None and exif.startswith(_XMP_SEGMENT):
+            exif = None
+    return bytes(exif).removeprefix(PREFIX) or None if isinstance(exif, bytes | bytearray) else None
+
+
+def _unedited(info: Mapping[Any, Any]) -> Image.Exif:
+    """Return what `getexif()` gives for an image that has just been opened."""
+    blank = Image.new("1", (1, 1))
+    blank.info = dict(info)
+    return blank.getexif()
+
+
+def _contents(exif: Image.Exif) -> dict[int, Any]:
+    contents = dict(exif)
+    for directory in _DIRECTORIES:
+        value = contents.get(directory)
+        contents[directory] = dict(value if isinstance(value, dict) else exif.get_ifd(directory))
+    return contents
+
+
+def _of_tiff(image: Image.Image) -> bytes | None:
+    own, kept = image.getexif(), Image.Exif()
+    for tag in _TIFF_TAGS:
+        if tag in own:
+            kept[tag] = own[tag]
+    for directory in _DIRECTORIES:
+        if values := own.get_ifd(directory):
+            kept[directory] = values
+    return kept.tobytes().removeprefix(PREFIX) if kept else None
