@@ -102,12 +102,23 @@ class ModelError(NncError):
 
 
 class UnknownModel(ModelError):
-    """No installed model has this name or id; fields: wanted, installed, failures, kind ("model" or "enhancer")."""
+    """No installed model has this name or id.
 
-    sentence = "no installed {kind} is {wanted!r}; installed: {installed}{failures}"
+    Fields: wanted, installed, failures, kind ("model" or "enhancer"), near (names like it, possibly empty).
+    """
 
-    def __init__(self, *, kind: str = "model", **fields: object) -> None:
-        super().__init__(kind=kind, **fields)
+    sentence = "no installed {kind} is {wanted!r}; installed: {installed}{failures}; {advice}"
+
+    def __init__(self, *, kind: str = "model", near: str = "", **fields: object) -> None:
+        super().__init__(kind=kind, near=near, **fields)
+
+    def _message(self) -> str:
+        advice = (
+            f"did you mean {self.near}?"
+            if self.near
+            else "get its model file and install it with 'nncodec models add FILE'"
+        )
+        return self.sentence.format(**self.fields, advice=advice)
 
 
 class WeightsMismatch(ModelError):

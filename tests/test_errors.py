@@ -26,11 +26,12 @@ EXAMPLES: list[tuple[NncError, str]] = [
     (errors.ModelError(detail="no"), "no"),
     (
         errors.UnknownModel(wanted="a/b", installed="c/d", failures=""),
-        "no installed model is 'a/b'; installed: c/d",
+        "no installed model is 'a/b'; installed: c/d; get its model file and install it with 'nncodec models add FILE'",
     ),
     (
         errors.UnknownModel(wanted="x4", installed="none", failures="; not available: b", kind="enhancer"),
-        "no installed enhancer is 'x4'; installed: none; not available: b",
+        "no installed enhancer is 'x4'; installed: none; not available: b; get its model file and install it with "
+        "'nncodec models add FILE'",
     ),
     (
         errors.WeightsMismatch(name="a/b", expected="01", found="02"),

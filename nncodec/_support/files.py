@@ -43,11 +43,15 @@ def replacing(target: Path, *, fsync: bool = False, previous: Path | None = None
 def write_file(target: Path, data: bytes) -> None:
     """Write a file by way of a temporary one beside it; a device or a pipe is written to directly.
 
+    A link to a file stays, and the file that it leads to is written. A link that leads nowhere is replaced.
+
     Raises:
         OSError: it cannot be written.
     """
     if target.exists() and not target.is_file():
         target.write_bytes(data)
         return
+    if target.is_symlink() and target.exists():
+        target = target.resolve()
     with replacing(target) as temporary:
         temporary.write_bytes(data)

@@ -33,6 +33,13 @@ __all__ = ["main"]
 class _Commands(click.Group):
     """The group of commands; turns every error of a command into one line and an exit status."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **options)
+        except click.NoSuchOption as error:  # before any command
+            complain(_told(error, "nncodec"))
+            raise click.exceptions.Exit(error.exit_code) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             raise_interrupts()
@@ -40,8 +47,7 @@ class _Commands(click.Group):
         except click.UsageError as error:
             if isinstance(error, click.exceptions.NoArgsIsHelpError):
                 raise
-            where = error.ctx.command_path if error.ctx else ctx.command_path
-            complain(f"{error.format_message().rstrip('.')}; see '{where} --help'")
+            complain(_told(error, ctx.command_path))
             ctx.exit(error.exit_code)
         except NncError as error:
             complain(str(error))
@@ -56,8 +62,13 @@ class _Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
+def _told(error: click.UsageError, path: str) -> str:
+    where = error.ctx.command_path if error.ctx else path
+    return f"{error.format_message().rstrip('.')}; see '{where} --help'"
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="nncodec")
+@click.version_option(__version__, "-V", "--version", prog_name="nncodec")
 def main() -> None:
     """Compress pictures to .nnc files with neural networks, and decode them.
 
@@ -73,6 +84,20 @@ def main() -> None:
     """
 
 
+@click.command("help", short_help="Show the help of a command.")
+@click.argument("names", nargs=-1, metavar="[COMMAND]...")
+@click.pass_context
+def help_command(ctx: click.Context, names: tuple[str, ...]) -> None:
+    """Show the help of a command: 'help encode' is 'encode --help'."""
+    command, inner = ctx.find_root().command, ctx.find_root()
+    for name in names:
+        found = command.get_command(inner, name) if isinstance(command, click.Group) else None
+        if found is None:
+            raise click.UsageError(f"No such command {name!r}")
+        command, inner = found, click.Context(found, info_name=name, parent=inner)
+    click.echo(command.get_help(inner), color=inner.color)
+
+
 for _command in (
     encode_command,
     decode_command,
@@ -84,5 +109,6 @@ for _command in (
     compare_command,
     train_command,
     enhance_command,
+    help_command,
 ):
     main.add_command(_command)

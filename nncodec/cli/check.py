@@ -10,8 +10,7 @@ import click
 
 import nncodec
 from nncodec._support.text import describe
-from nncodec.cli.decode import is_nnc
-from nncodec.cli.files import collect, sources
+from nncodec.cli.files import collect, is_nnc, sources
 from nncodec.cli.info import HEADERS_ONLY
 from nncodec.cli.options import input_options, json_option
 from nncodec.cli.text import complain

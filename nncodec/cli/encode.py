@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import click
 
 import nncodec
 from nncodec._support.text import count_of
-from nncodec.cli.files import Job, collect, plan
+from nncodec.cli.files import Job, collect, is_nnc, names_a_picture, output_among, plan
 from nncodec.cli.options import (
     Manner,
     Rate,
@@ -39,6 +40,7 @@ class EncodeSettings:
     enhancer: str | None
     enhancer_strength: float | None
     preview: bool
+    exact: bool
     strip: bool
     frame: int | None
     max_pixels: int
@@ -51,6 +53,7 @@ def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
     options = EncodeOptions(
         effort=settings.effort,
         preview=settings.preview,
+        exact=settings.exact,
         downscale=settings.downscale,
         enhancer=settings.enhancer,
         enhancer_strength=settings.enhancer_strength,
@@ -70,10 +73,13 @@ def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
     )
     width, height = pictures.frames[0].size
     rate_bpp = 8 * len(data) / (width * height * len(pictures.frames))
-    report = f"{count_of(len(data), 'byte')}, {rate_bpp:.3f} bits per pixel"
+    report = f"{rate_bpp:.3f} bits per pixel"
     if rate.is_searched:
         report += f", quality {nncodec.inspect(data).quality}"
-    return JobResult((("", data),), pictures.notes, report)
+    notes = pictures.notes
+    if len(data) > job.source_bytes:
+        notes += (f"the result is larger than the input: {job.source_bytes:,} -> {count_of(len(data), 'byte')}",)
+    return JobResult((("", data),), notes, report)
 
 
 @click.command("encode", short_help="Encode pictures to .nnc files.")
@@ -96,12 +102,22 @@ def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
 )
 @recommending_options
 @click.option("--preview", is_flag=True, help="Embed a small preview that needs no model.")
+@click.option("--exact", is_flag=True, help="Keep the colours of fully transparent pixels, which are filled otherwise.")
 @manner_options
-def encode_command(inputs: tuple[str, ...], output: str | None, recursive: bool, **options: Any) -> None:
+def encode_command(
+    inputs: Sequence[str],
+    output: str | None,
+    recursive: bool,
+    files_from: str | None,
+    keep_extension: bool,
+    **options: Any,
+) -> None:
     """Encode pictures to .nnc files: photo.png becomes photo.nnc beside it.
 
     A picture is any file that Pillow reads; - is stdin. Unsupported modes are converted, with a note. All frames of
     GIF, APNG, WebP, AVIF and TIFF files are encoded. EXIF, ICC profile and XMP are kept.
+
+    'encode photo.png small.nnc' names the output like -o.
 
     --target-size, --target-bpp and --target-psnr search the quality for each file, with up to seven trials.
     """
@@ -109,10 +125,16 @@ def encode_command(inputs: tuple[str, ...], output: str | None, recursive: bool,
     if options["enhancer_strength"] is not None and options["enhancer"] is None:
         raise click.UsageError("--enhancer-strength needs --enhancer")
     settings = EncodeSettings(rate=Rate.taken_from(options), **options)
-    jobs = plan(collect(inputs, recursive=recursive, wanted=is_picture), output, _rename)
+    if output is None and not recursive:
+        inputs, output = output_among(inputs, is_nnc, "photo.nnc")
+    files = collect(inputs, recursive=recursive, wanted=is_picture, listed=files_from)
+    jobs = plan(files, output, functools.partial(_rename, keep_extension=keep_extension))
+    for job in jobs:
+        if job.target is not None and names_a_picture(job.target):
+            raise click.UsageError(f"{job.target} names another format, but encode writes .nnc files; use .nnc")
     perform(jobs, functools.partial(encode_job, settings=settings), manner)
 
 
-def _rename(name: str) -> str:
+def _rename(name: str, keep_extension: bool) -> str:
     path = Path(name)
-    return f"{path.stem}.nnc" if is_picture(path) else f"{name}.nnc"
+    return f"{path.stem}.nnc" if is_picture(path) and not keep_extension else f"{name}.nnc"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,10 +13,24 @@ import click
 from PIL import Image
 
 import nncodec
-from nncodec._support.text import count_of
-from nncodec.cli.decode import is_nnc
-from nncodec.cli.files import DEFAULT_FORMAT, Job, collect, format_to_write, plan
-from nncodec.cli.options import Manner, coding_options, manner_options, strength_option
+from nncodec.cli.files import (
+    DEFAULT_FORMAT,
+    Job,
+    collect,
+    format_to_write,
+    is_nnc,
+    names_a_picture,
+    output_among,
+    plan,
+)
+from nncodec.cli.options import (
+    Manner,
+    coding_options,
+    complete_enhancers,
+    manner_options,
+    picture_quality_option,
+    strength_option,
+)
 from nncodec.cli.progress import progress
 from nncodec.cli.work import JobResult, perform
 from nncodec.coding.enhancing import DEFAULT_SCALE, Progress, default_enhancer
@@ -24,7 +38,7 @@ from nncodec.errors import InvalidOption, NncError, UnsupportedImage
 from nncodec.format.header import MAGIC
 from nncodec.limits import Limits
 from nncodec.picture.reading import is_picture, read_picture_file, upright
-from nncodec.picture.writing import ANIMATED, save_frames
+from nncodec.picture.writing import holds_all_frames, save_frames
 from nncodec.plugin import registry
 from nncodec.plugin.hooks import ENHANCER
 
@@ -37,6 +51,8 @@ class EnhanceSettings:
         enhancer: name or alias.
         scale: the scale that the enhancer must have; None takes any.
         format: Pillow's name of the format to write.
+        quality: of a lossy format; None for its default.
+        animate: see `writing.holds_all_frames`.
         frame: number of the frame to enhance; None enhances all.
         alone: whether there is a single picture, so that the terminal counts its tiles.
     """
@@ -46,6 +62,8 @@ class EnhanceSettings:
     strength: float | None
     side_by_side: bool
     format: str
+    quality: int | None
+    animate: bool
     frame: int | None
     strip: bool
     max_pixels: int
@@ -56,16 +74,23 @@ def enhance_job(job: Job, settings: EnhanceSettings) -> JobResult:
     """Enhance the frames of one picture file."""
     with job.open() as stream:
         frames, notes = _read(stream, settings)
-    if job.target is None and len(frames) > 1 and settings.format not in ANIMATED:
+    in_one_file = holds_all_frames(settings.format, animate=settings.animate)
+    if job.target is None and len(frames) > 1 and not in_one_file:
         raise InvalidOption(option="-o", reason=f"the picture has {len(frames)} frames; choose one with --frame")
     with progress("tile") if settings.alone else contextlib.nullcontext((None, None)) as (on_progress, _):
         numbers = range(len(frames)) if settings.frame is None else range(settings.frame, settings.frame + 1)
         enhanced = (_enhanced(frame, settings, on_progress) for frame in frames)
-        parts, saving_notes = save_frames(enhanced, numbers, settings.format, strip=settings.strip)
+        parts, saving_notes = save_frames(
+            enhanced,
+            numbers,
+            settings.format,
+            strip=settings.strip,
+            quality=settings.quality,
+            animate=settings.animate,
+        )
     width, height = frames[0].size
-    size = sum(len(data) for _, data in parts)
     beside = ", the input enlarged by bicubic interpolation to its left" if settings.side_by_side else ""
-    report = f"{width} x {height} pixels enhanced{beside}, {count_of(size, 'byte')}"
+    report = f"{width} x {height} pixels enhanced{beside}"
     return JobResult(parts, (*notes, *saving_notes), report)
 
 
@@ -77,8 +102,6 @@ def _read(stream: BinaryIO, settings: EnhanceSettings) -> tuple[list[Image.Image
         chosen = None if settings.frame is None else range(settings.frame, settings.frame + 1)
         return list(nncodec.decode_frames(stream, frames=chosen, limits=Limits(pixels=settings.max_pixels))), ()
     pictures = read_picture_file(stream, frame=settings.frame, max_pixels=settings.max_pixels, strip=settings.strip)
-    for frame in pictures.frames:
-        frame.info = {key: value for key, value in pictures.metadata.items() if value is not None}
     return pictures.frames, pictures.notes
 
 
@@ -122,16 +145,21 @@ def _side_by_side(image: Image.Image, larger: Image.Image, max_pixels: int) -> I
     "-m",
     "--enhancer",
     metavar="NAME",
+    shell_complete=complete_enhancers,
     help="Enhancer or alias; 'nncodec models' lists them.  [default: the one for --scale]",
 )
 @strength_option
 @click.option("--side-by-side", is_flag=True, help="Write the input, enlarged by bicubic interpolation, beside it.")
 @click.option("--format", "extension", metavar="EXT", help="Format to write.  [default: that of -o, else png]")
+@picture_quality_option
+@animate_option
 @manner_options
 def enhance_command(
-    inputs: tuple[str, ...],
+    inputs: Sequence[str],
     output: str | None,
     recursive: bool,
+    files_from: str | None,
+    keep_extension: bool,
     scale: int | None,
     enhancer: str | None,
     extension: str | None,
@@ -144,10 +172,13 @@ def enhance_command(
     """
     manner = Manner.taken_from(options)
     name = _installed(enhancer or default_enhancer(DEFAULT_SCALE if scale is None else scale))
-    files = collect(inputs, recursive=recursive, wanted=lambda path: is_picture(path) or is_nnc(path))
     extension = (extension or "").lower().removeprefix(".")
-    jobs = plan(files, output, _renamer(extension or DEFAULT_FORMAT, "-enhanced" if output is None else ""))
-    kind = format_to_write(extension, output, jobs)
+    if output is None and not recursive and not (inputs and Path(inputs[-1]).exists()):  # two pictures are two inputs
+        inputs, output = output_among(inputs, names_a_picture, f"larger.{extension or DEFAULT_FORMAT}")
+    files = collect(inputs, recursive=recursive, wanted=_is_input, listed=files_from)
+    addition = "-enhanced" if output is None else ""
+    jobs = plan(files, output, _renamer(extension or DEFAULT_FORMAT, addition, keep_extension))
+    kind = format_to_write(extension, output, jobs, options["quality"])
     settings = EnhanceSettings(enhancer=name, scale=scale, format=kind, alone=len(jobs) == 1, **options)
     perform(jobs, functools.partial(enhance_job, settings=settings), manner)
 
@@ -159,9 +190,13 @@ def _installed(name: str) -> str:
         raise click.UsageError(str(error)) from None
 
 
-def _renamer(extension: str, addition: str) -> Callable[[str], str]:
+def _is_input(path: Path) -> bool:
+    return is_picture(path) or is_nnc(path)
+
+
+def _renamer(extension: str, addition: str, keep_extension: bool) -> Callable[[str], str]:
     def rename(name: str) -> str:
-        path = Path(name)
-        return f"{path.stem if is_picture(path) or is_nnc(path) else name}{addition}.{extension}"
+        stem = Path(name).stem if _is_input(Path(name)) and not keep_extension else name
+        return f"{stem}{addition}.{extension}"
 
     return rename

@@ -7,14 +7,14 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
 from nncodec.errors import InvalidOption
-from nncodec.picture.writing import extension_of, format_of
+from nncodec.picture.writing import check_quality, extension_of, format_of
 
 STANDARD = "-"
 """The argument that means stdin or stdout."""
@@ -51,40 +51,113 @@ class Job:
         name: of the input, for messages.
         source: the input file, or all bytes of stdin.
         target: the output file; None for stdout.
+        problem: why the job cannot run; empty if it can.
+        overwrites: whether a file that is already there may be replaced at all.
     """
 
     name: str
     source: Path | bytes
     target: Path | None
+    problem: str = ""
+    overwrites: bool = True
+
+    @property
+    def source_bytes(self) -> int:
+        """Size of the input."""
+        return len(self.source) if isinstance(self.source, bytes) else self.source.stat().st_size
+
+    def is_done(self, *, update: bool) -> bool:
+        """Whether the output is there; with `update`, whether it is also at least as new as the input."""
+        if self.target is None or not self.target.is_file():
+            return False
+        if not update or isinstance(self.source, bytes):
+            return not update
+        try:
+            return self.source.stat().st_mtime <= self.target.stat().st_mtime
+        except OSError:
+            return False
 
     def open(self) -> BinaryIO:
         """Open the input for reading."""
         return io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source.open("rb")
 
 
-def collect(inputs: Sequence[str], *, recursive: bool, wanted: Callable[[Path], bool]) -> list[InputFile]:
+def collect(
+    inputs: Sequence[str], *, recursive: bool, wanted: Callable[[Path], bool], listed: str | None = None
+) -> list[InputFile]:
     """Return the input files; for a folder, all `wanted` files below it, in order, without hidden ones.
 
+    Several folders keep their names: the results of `a` and `b` go below `a` and `b`.
+
+    Args:
+        inputs: files, folders, or "-" for stdin.
+        recursive: descend into folders.
+        wanted: which files of a folder to take.
+        listed: a file with further inputs, see `read_list`.
+
     Raises:
-        click.UsageError: a folder without `recursive`, an empty one, or stdin twice.
+        click.UsageError: no input, a folder without `recursive`, an empty one, or stdin twice.
+        OSError: the list cannot be read.
     """
-    if inputs.count(STANDARD) > 1:
+    if inputs.count(STANDARD) + (listed == STANDARD) > 1:
         raise click.UsageError("'-' (stdin) can be given once only")
+    if not inputs and listed is None:
+        raise click.UsageError("Missing argument 'FILE...'")
+    paths = [None if given == STANDARD else Path(given) for given in inputs]
+    if listed is not None:
+        paths += [Path(name) for name in read_list(listed)]
+    several = len({path for path in paths if path is not None and path.is_dir()}) > 1
     files: list[InputFile] = []
-    for given in inputs:
-        path = Path(given)
-        if given == STANDARD:
+    for path in paths:
+        if path is None:
             files.append(InputFile(None, Path("stdin")))
         elif not path.is_dir():
             files.append(InputFile(path, Path(path.name)))
         elif not recursive:
-            raise click.UsageError(f"{given} is a folder; use -r to take the files in it")
+            raise click.UsageError(f"{path} is a folder; use -r to take the files in it, or -o to write into it")
         else:
             below = [p for p in _walk(path) if wanted(p)]
             if not below:
-                raise click.UsageError(f"there is no suitable file in {given}")
-            files += [InputFile(p, p.relative_to(path), in_folder=True) for p in below]
+                raise click.UsageError(f"there is no suitable file in {path}")
+            root = Path(path.resolve().name if several else "")
+            files += [InputFile(p, root / p.relative_to(path), in_folder=True) for p in below]
     return files
+
+
+def read_list(listed: str) -> list[str]:
+    """Return the paths in a file, or in stdin for "-": one a line, or separated by NUL bytes if there is one."""
+    data = sys.stdin.buffer.read() if listed == STANDARD else Path(listed).read_bytes()
+    names = data.split(b"\0") if b"\0" in data else [line.rstrip(b"\r") for line in data.split(b"\n")]
+    return [os.fsdecode(name) for name in names if name]
+
+
+def output_among(
+    inputs: Sequence[str], writes: Callable[[Path], bool], example: str
+) -> tuple[Sequence[str], str | None]:
+    """Return the inputs and the output of `COMMAND IN OUT`, where OUT was meant as `-o OUT`.
+
+    Args:
+        inputs: what was given without -o.
+        writes: whether the command can write a file of this name.
+        example: name of such a file.
+
+    Returns:
+        Both inputs and None, unless there are two and the second is not there but can be written.
+
+    Raises:
+        click.UsageError: the last of them may be meant as an output, but is not a new file of such a name.
+    """
+    if len(inputs) < 2:
+        return inputs, None
+    last = Path(inputs[-1])
+    if writes(last) and not last.exists() and not last.is_symlink() and len(inputs) == 2:
+        return inputs[:1], inputs[1]
+    if writes(last) and not last.is_dir():
+        state = f"{last} is already there" if last.exists() else f"several files do not go into {last}"
+        raise click.UsageError(f"{state}; name the output with -o: a file such as {example} for one input, or a folder")
+    if len(inputs) == 2 and inputs[1] != STANDARD and not last.exists():
+        raise click.UsageError(f"{last} does not exist; if it is the output, name it with -o, such as -o {example}")
+    return inputs, None
 
 
 def sources(files: Iterable[InputFile]) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
@@ -93,42 +166,52 @@ def sources(files: Iterable[InputFile]) -> Iterator[tuple[str, Callable[[], Bina
         yield file.name, functools.partial(_open, file.path)
 
 
-def plan(files: Sequence[InputFile], output: str | None, rename: Callable[[str], str]) -> list[Job]:
+def plan(
+    files: Sequence[InputFile], output: str | None, rename: Callable[[str], str], *, protects: bool = False
+) -> list[Job]:
     """Return a job for each input, with the file that its result goes to.
 
     Args:
         files: the inputs.
         output: a file, a folder or "-"; None writes beside each input, and from stdin to stdout.
         rename: maps the name of an input to the name of its result.
+        protects: never replace a file unless `output` names it or its folder.
+
+    Returns:
+        One job for each input; if two would write the same file, or one would replace an input, they have a `problem`.
 
     Raises:
-        click.UsageError: two results would share a file, a result would replace an input, or bytes would
-            go to a terminal.
+        click.UsageError: the only result would replace its input, or bytes would go to a terminal.
     """
     folder = output is not None and output != STANDARD and _is_folder(output, files)
     jobs: list[Job] = []
     for file in files:
         target = _target(file, output, folder, rename)
         source = sys.stdin.buffer.read() if file.path is None else file.path
-        jobs.append(Job(file.name, source, target))
+        jobs.append(Job(file.name, source, target, overwrites=output is not None or not protects))
     if len(jobs) > 1 and any(job.target is None for job in jobs):
         raise click.UsageError("several files cannot all go to stdout; give a folder with -o")
     if any(job.target is None for job in jobs) and sys.stdout.buffer.isatty():
         raise click.UsageError("stdout is a terminal; give a file with -o, or pipe the output into a program")
-    _refuse_clashes(jobs)
+    jobs = _checked(jobs)
+    if len(jobs) == 1 and jobs[0].problem:
+        raise click.UsageError(jobs[0].problem)
     return jobs
 
 
-def format_to_write(extension: str, output: str | None, jobs: Sequence[Job]) -> str:
+def format_to_write(extension: str, output: str | None, jobs: Sequence[Job], quality: int | None) -> str:
     """Return Pillow's name of the format to write: that of --format, else of a single output file, else PNG.
 
     Raises:
-        click.UsageError: Pillow writes no such format, or the output file has no extension.
+        click.UsageError: Pillow writes no such format, it has no qualities but one is given, or the output file has no
+            extension.
     """
     try:
         if not extension and output not in (None, STANDARD) and len(jobs) == 1 and jobs[0].target is not None:
             extension = extension_of(jobs[0].target)
-        return format_of(extension or DEFAULT_FORMAT)
+        kind = format_of(extension or DEFAULT_FORMAT)
+        check_quality(kind, quality)
+        return kind
     except InvalidOption as error:
         raise click.UsageError(error.reason) from None
 
@@ -141,8 +224,21 @@ def write_stdout(data: bytes) -> None:
 
 
 def is_taken(target: Path) -> bool:
-    """Whether a file or folder is there that a result must not replace silently."""
-    return target.is_file() or target.is_dir()
+    """Whether a file, folder or dangling link is there that a result must not replace silently."""
+    return target.is_file() or target.is_dir() or (target.is_symlink() and not target.exists())
+
+
+def is_nnc(path: Path) -> bool:
+    """Whether a file has the extension .nnc."""
+    return path.suffix.lower() == ".nnc"
+
+
+def names_a_picture(path: Path) -> bool:
+    """Whether a name has the extension of a format that Pillow writes."""
+    try:
+        return bool(path.suffix) and bool(format_of(path.suffix))
+    except InvalidOption:
+        return False
 
 
 def _open(path: Path | None) -> BinaryIO:
@@ -175,22 +271,30 @@ def _target(file: InputFile, output: str | None, folder: bool, rename: Callable[
     return Path(output, file.relative.with_name(rename(file.relative.name)))
 
 
-def _refuse_clashes(jobs: Iterable[Job]) -> None:
-    jobs = list(jobs)
+def _checked(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs without repetitions; those that would write over each other or over an input have a problem."""
     origins = {place(job.source) for job in jobs if isinstance(job.source, Path)}
-    takers: dict[str, str] = {}
-    for job in jobs:
-        if job.target is None:
-            continue
-        where = place(job.target)
-        if where in takers:
-            raise click.UsageError(
-                f"{takers[where]} and {job.name} would both be written to {job.target}; rename one, or write them to "
-                "different folders"
-            )
-        if where in origins:
-            raise click.UsageError(f"{job.target} is an input; give another output with -o")
-        takers[where] = job.name
+    takers: dict[str, dict[str, Job]] = {}
+    for number, job in enumerate(jobs):
+        if job.target is not None:
+            origin = place(job.source) if isinstance(job.source, Path) else str(number)
+            takers.setdefault(place(job.target), {}).setdefault(origin, job)
+    checked = [job for job in jobs if job.target is None]
+    for where, sharing in takers.items():
+        names = [job.name for job in sharing.values()]
+        for job in sharing.values():
+            problem = ""
+            if len(sharing) > 1:
+                problem = (
+                    f"{' and '.join(names)} would {'both' if len(names) == 2 else 'all'} be written to {job.target}; "
+                    "rename one, keep the extensions "
+                    "with --keep-extension, or write them to different folders"
+                )
+            elif where in origins:
+                problem = f"{job.target} is an input; give another output with -o"
+            checked.append(replace(job, problem=problem))
+    order = {job.name: number for number, job in reversed(list(enumerate(jobs)))}
+    return sorted(checked, key=lambda job: order[job.name])
 
 
 def place(path: Path) -> str:

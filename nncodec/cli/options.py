@@ -56,18 +56,29 @@ class Manner:
         jobs: files at once.
         threads: computing threads for each file; None shares the processors among the jobs.
         force: overwrite files.
+        skip_existing: leave out inputs whose output is there.
+        update: leave out inputs whose output is at least as new, and overwrite older outputs.
         verbose: report every file.
+        quiet: report failures only.
     """
 
-    jobs: int
-    threads: int | None
-    force: bool
-    verbose: bool
+    jobs: int = 1
+    threads: int | None = None
+    force: bool = False
+    skip_existing: bool = False
+    update: bool = False
+    verbose: bool = False
+    quiet: bool = False
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> Manner:
-        """Pop the options of `manner_options` from a command's options."""
-        return cls(*(options.pop(name) for name in ("jobs", "threads", "force", "verbose")))
+        """Pop the options of `manner_options` from a command's options; raises click.UsageError if two contradict."""
+        manner = cls(*(options.pop(field.name) for field in fields(cls)))
+        for excluding in (("force", "skip_existing", "update"), ("verbose", "quiet")):
+            given = [f"--{name.replace('_', '-')}" for name in excluding if getattr(manner, name)]
+            if len(given) > 1:
+                raise click.UsageError(f"{given[0]} and {given[1]} exclude each other; give one")
+        return manner
 
 
 def _installed(_: click.Context, __: click.Parameter, name: str) -> str:
@@ -119,6 +130,20 @@ def _box(_: click.Context, __: click.Parameter, text: str | None) -> Box | None:
         raise click.BadParameter(error.reason) from None
 
 
+def _names_of(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return what completes the names and aliases of installed models of a kind in a shell."""
+
+    def complete(_: click.Context, __: click.Parameter, typed: str) -> list[str]:
+        catalog = registry.catalog()
+        names = [name for name, model_info in catalog.models.items() if catalog.kind_of(model_info) == kind]
+        names += [alias for alias, name in catalog.aliases.items() if name in names]
+        return sorted(name for name in names if name.startswith(typed))
+
+    return complete
+
+
+complete_models, complete_enhancers = _names_of(CODEC), _names_of(ENHANCER)
+
 strength_option = click.option(
     "--strength",
     type=float,
@@ -136,6 +161,7 @@ model_option = click.option(
     show_default=True,
     metavar="NAME",
     callback=_installed,
+    shell_complete=complete_models,
     help="Model or alias; 'nncodec models' lists them.",
 )
 _QUALITY_HELP = "0 is smallest, 100 is best (not lossless)."
@@ -148,6 +174,16 @@ quality_option = click.option(
     metavar="N",
     help=_QUALITY_HELP,
 )
+picture_quality_option = click.option(
+    "-q",
+    "--quality",
+    type=click.IntRange(0, 100),
+    metavar="N",
+    help="Quality of the format to write, if it is lossy.  [default: one that loses nothing visible]",
+)
+animate_option = click.option(
+    "--animate", is_flag=True, help="Write all frames to one animated PNG, instead of one PNG each."
+)
 box_option = click.option(
     "--box", metavar="L,U,R,D", callback=_box, help="Decode only this part: left, upper, right, lower in pixels."
 )
@@ -158,6 +194,20 @@ _recursive_option = click.option("-r", "--recursive", is_flag=True, help="Descen
 def input_options(command: _F) -> _F:
     """Add the arguments `inputs` and -r."""
     return _stacked(command, click.argument("inputs", nargs=-1, required=True, metavar="FILE..."), _recursive_option)
+
+
+def _listed_input_options(command: _F) -> _F:
+    """Add the arguments `inputs`, -r and --files-from."""
+    return _stacked(
+        command,
+        click.argument("inputs", nargs=-1, metavar="FILE..."),
+        _recursive_option,
+        click.option(
+            "--files-from",
+            metavar="LIST",
+            help="Take further inputs from a file, - for stdin: one a line, or separated by NUL bytes.",
+        ),
+    )
 
 
 def rate_options(command: _F) -> _F:
@@ -207,6 +257,7 @@ def recommending_options(command: _F) -> _F:
             "--enhancer",
             metavar="NAME",
             callback=_enhancer,
+            shell_complete=complete_enhancers,
             help="Recommend an enhancer; decoders use it only when asked to.",
         ),
         click.option(
@@ -220,14 +271,17 @@ def recommending_options(command: _F) -> _F:
 
 
 def coding_options(command: _F) -> _F:
-    """Add what encode, decode and enhance share: `inputs`, -r, -o, --frame, --strip, --max-pixels."""
+    """Add what encode, decode and enhance share: `inputs`, -r, --files-from, -o, --frame, --strip, --max-pixels."""
     return _stacked(
-        input_options(command),
+        _listed_input_options(command),
         click.option(
             "-o",
             "--output",
             metavar="PATH",
             help="File or folder to write, - for stdout; -r mirrors folders in it.  [default: beside the input]",
+        ),
+        click.option(
+            "--keep-extension", is_flag=True, help="Keep the input's extension in the output's name: a.png.nnc."
         ),
         click.option("--frame", type=click.IntRange(0), metavar="N", help="Only this frame; the first is 0."),
         click.option("--strip", is_flag=True, help="Drop EXIF (with GPS) and XMP; the ICC profile stays."),
@@ -256,7 +310,10 @@ def manner_options(command: _F) -> _F:
             help="Processor threads for each file.  [default: all processors, shared among -j]",
         ),
         force_option,
-        click.option("-v", "--verbose", is_flag=True, help="Report every file."),
+        click.option("--skip-existing", is_flag=True, help="Leave out inputs whose output is already there."),
+        click.option("--update", is_flag=True, help="Overwrite outputs older than their input; skip the rest."),
+        click.option("-v", "--verbose", is_flag=True, help="Report every file, with its size before and after."),
+        click.option("--quiet", is_flag=True, help="Report failures only."),
     )
 
 

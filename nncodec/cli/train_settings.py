@@ -109,6 +109,12 @@ def setting_values(options: Mapping[str, Any]) -> dict[str, Text]:
 def no_architecture(name: str) -> str:
     """Return the message for an unknown architecture, with suggestions."""
     names = trainable_architectures()
+    if Path(name).exists():
+        example = "hyperprior" if "hyperprior" in names else next(iter(names), "ARCHITECTURE")
+        return (
+            f"add an architecture before {name}, such as 'nncodec train {example} {name}', or continue a model with "
+            f"--from photo; these can be trained: {', '.join(names) or 'none'}"
+        )
     close = [candidate for candidate in names if candidate.startswith(name)] or difflib.get_close_matches(name, names)
     if len(close) == 1:
         return f"there is no architecture {name!r}; did you mean {close[0]!r}?"

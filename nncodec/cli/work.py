@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import click
 
 from nncodec._support.files import write_file
-from nncodec._support.text import count_of, describe, line_of
+from nncodec._support.text import count_of, describe, duration_of, line_of, size_of
 from nncodec._support.workers import each
 from nncodec.cli.files import Job, is_taken, place, write_stdout
 from nncodec.cli.options import Manner
@@ -41,6 +42,8 @@ class JobResult:
     error: str = ""
 
 
+_SKIPPED = JobResult()
+
 Work = Callable[[Job], JobResult]
 
 
@@ -53,36 +56,19 @@ def perform(jobs: Sequence[Job], work: Work, manner: Manner) -> None:
     Raises:
         SystemExit: with status 1 if a job failed.
     """
-    terminal = sys.stderr.isatty()
-    failed = 0
-    written: set[str] = set()
+    terminal = sys.stderr.isatty() and not manner.quiet
+    batch = _Batch(manner, terminal, len(jobs))
     with _progress(len(jobs) if terminal and len(jobs) > 1 else 0) as (say, advance):
 
         def finish(job: Job, result: JobResult) -> None:
-            nonlocal failed
-            error = result.error
-            if not error:
-                try:
-                    names = _write(job, result.parts, manner.force, written)
-                except NncError as problem:
-                    error = str(problem)
-                except OSError as problem:
-                    if job.target is None:
-                        raise  # stdout is closed: nobody reads on
-                    error = f"cannot write {job.target}: {describe(problem)}"
-            for note in result.notes:
-                say(line_of(note, job.name))
-            if error:
-                failed += 1
-                say(line_of(error, job.name))
-            elif manner.verbose or (terminal and len(jobs) == 1):
-                say(f"{job.name} -> {names}: {result.report}")
+            for line in batch.lines_of(job, result):
+                say(line)
             advance()
 
         def due() -> Iterator[Job]:
             for job in jobs:
-                if job.target is not None and is_taken(job.target) and not manner.force:
-                    finish(job, JobResult(error=taken(job.target)))
+                if result := batch.refusal(job):
+                    finish(job, result)
                 else:
                     yield job
 
@@ -90,10 +76,111 @@ def perform(jobs: Sequence[Job], work: Work, manner: Manner) -> None:
         with contextlib.closing(each(attempt, due(), manner.jobs, threads=manner.threads)) as results:
             for job, result in results:
                 finish(job, result)
-    if failed:
+    if len(jobs) > 1 and (manner.verbose or terminal):
+        click.echo(batch.summary(), err=True)
+    if batch.failed:
         if len(jobs) > 1:
-            complain(f"{failed:,} of {count_of(len(jobs), 'file')} failed")
+            complain(f"{batch.failed:,} of {count_of(len(jobs), 'file')} failed")
         sys.exit(1)
+
+
+class _FramesAreThere(Exception):
+    """The files of a result with several are already there, and --skip-existing is given."""
+
+
+class _Batch:
+    """Writes the results of a command's jobs, and counts them.
+
+    Args:
+        manner: of the command.
+        terminal: whether somebody watches.
+        total: number of jobs.
+
+    Attributes:
+        failed: jobs that failed so far.
+    """
+
+    def __init__(self, manner: Manner, terminal: bool, total: int) -> None:
+        self._manner, self._alone = manner, terminal and total == 1
+        self._written: set[str] = set()
+        self._start = time.monotonic()
+        self._done = self._skipped = self._before = self._after = 0
+        self.failed = 0
+
+    def refusal(self, job: Job) -> JobResult | None:
+        """Return the result of a job that must not run; None if it must."""
+        manner = self._manner
+        if job.problem:
+            return JobResult(error=job.problem)
+        if (manner.skip_existing or manner.update) and job.is_done(update=manner.update):
+            return _SKIPPED
+        if job.target is not None and is_taken(job.target) and not self._may_replace(job):
+            return JobResult(error=taken(job.target, job))
+        return None
+
+    def lines_of(self, job: Job, result: JobResult) -> list[str]:
+        """Write a result; return the lines to show."""
+        manner, error, names = self._manner, result.error, ""
+        if result is _SKIPPED:
+            self._skipped += 1
+            return [f"{job.name}: skipped, {job.target} is there"] if manner.verbose else []
+        if not error:
+            try:
+                names = self._write(job, result.parts)
+            except _FramesAreThere:
+                self._skipped += 1
+                return [f"{job.name}: skipped, its frames are there"] if manner.verbose else []
+            except NncError as problem:
+                error = str(problem)
+            except OSError as problem:
+                if job.target is None:
+                    raise  # stdout is closed: nobody reads on
+                error = f"cannot write {job.target}: {describe(problem)}"
+        lines = [] if manner.quiet else [line_of(note, job.name) for note in result.notes]
+        if error:
+            self.failed += 1
+            return [*lines, line_of(error, job.name)]
+        before, after = job.source_bytes, sum(len(data) for _, data in result.parts)
+        self._done += 1
+        self._before += before
+        self._after += after
+        if manner.verbose or self._alone:
+            lines.append(f"{job.name} -> {names}: {before:,} -> {count_of(after, 'byte')}, {result.report}")
+        return lines
+
+    def summary(self) -> str:
+        """Return what was done in one line: `20 files, 12.3 MB -> 1.4 MB, 31 s`."""
+        parts = [
+            count_of(self._done, "file"),
+            f"{size_of(self._before)} -> {size_of(self._after)}",
+            duration_of(time.monotonic() - self._start),
+        ]
+        if self._skipped:
+            parts.append(f"{self._skipped:,} skipped")
+        if self.failed:
+            parts.append(f"{self.failed:,} failed")
+        return ", ".join(parts)
+
+    def _may_replace(self, job: Job) -> bool:
+        return (self._manner.force or self._manner.update) and job.overwrites
+
+    def _write(self, job: Job, parts: Sequence[tuple[str, bytes]]) -> str:
+        """Write the parts of a result and return the names of the files; raises _FramesAreThere to skip the job."""
+        if job.target is None:
+            write_stdout(parts[0][1])
+            return "stdout"
+        targets = [job.target.with_name(f"{job.target.stem}{infix}{job.target.suffix}") for infix, _ in parts]
+        for target in targets:
+            if place(target) in self._written:
+                raise NncError(detail=f"another input was already written to {target}")
+            if is_taken(target) and not self._may_replace(job):
+                if self._manner.skip_existing and target.is_file():
+                    raise _FramesAreThere
+                raise NncError(detail=taken(target, job))
+        for target, (_, data) in zip(targets, parts, strict=True):
+            write_file(target, data)
+            self._written.add(place(target))
+        return str(targets[0]) if len(targets) == 1 else f"{targets[0]} to {targets[-1].name}"
 
 
 def _attempt(work: Work, job: Job) -> JobResult:
@@ -103,26 +190,15 @@ def _attempt(work: Work, job: Job) -> JobResult:
         return JobResult(error=describe(error))
 
 
-def _write(job: Job, parts: Sequence[tuple[str, bytes]], force: bool, written: set[str]) -> str:
-    """Write the parts of a result and return the names of the files for a message."""
-    if job.target is None:
-        write_stdout(parts[0][1])
-        return "stdout"
-    targets = [job.target.with_name(f"{job.target.stem}{infix}{job.target.suffix}") for infix, _ in parts]
-    for target in targets:
-        if place(target) in written:
-            raise NncError(detail=f"another input was already written to {target}")
-        if is_taken(target) and not force:
-            raise NncError(detail=taken(target))
-    for target, (_, data) in zip(targets, parts, strict=True):
-        write_file(target, data)
-        written.add(place(target))
-    return str(targets[0]) if len(targets) == 1 else f"{targets[0]} to {targets[-1].name}"
-
-
-def taken(target: Path) -> str:
-    """Return why a file that is there keeps `target` from being written."""
-    return f"{target} is a folder" if target.is_dir() else f"{target} is already there; use -f to overwrite it"
+def taken(target: Path, job: Job | None = None) -> str:
+    """Return why what is there keeps `target` from being written, by a job if it is given."""
+    if target.is_dir():
+        return f"{target} is a folder"
+    if target.is_symlink() and not target.exists():
+        return f"{target} is a link to a file that does not exist; use -f to replace the link"
+    if job is not None and not job.overwrites:
+        return f"{target} is already there, and may be the original; to overwrite it, name it with -o and use -f"
+    return f"{target} is already there; use -f to overwrite it"
 
 
 @contextlib.contextmanager

@@ -8,27 +8,46 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from nncodec.errors import InvalidOption, UnsupportedImage
-from nncodec.format.metadata import KEYS
-from nncodec.picture.reading import upright
+from nncodec.picture.carrying import carry
+from nncodec.picture.openers import package_for, register_packages
+from nncodec.picture.reductions import PDF_QUALITY, reduction
+from nncodec.picture.sizes import check_size
 
 ANIMATED = ("AVIF", "GIF", "TIFF", "WEBP")
 """Formats that usually hold all frames in one file."""
 
-_HOLDS_ALPHA = (*ANIMATED, "BMP", "DDS", "ICNS", "ICO", "IM", "JPEG2000", "PDF", "PNG", "QOI", "SGI", "TGA")
-_HOLDS_METADATA = ("AVIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
+_ANIMATED_ON_REQUEST = ("PNG",)
+
+_HOLDS_ALPHA = (
+    *ANIMATED,
+    "BMP",
+    "DDS",
+    "ICNS",
+    "ICO",
+    "IM",
+    "JPEG2000",
+    "JXL",
+    "HEIF",
+    "PDF",
+    "PNG",
+    "QOI",
+    "SGI",
+    "TGA",
+)
 # Decoded images are lossy already: these settings lose nothing more, or nearly nothing.
 _SETTINGS: dict[str, dict[str, Any]] = {
     "AVIF": {"quality": 90, "subsampling": "4:4:4"},
+    "HEIF": {"quality": 90, "chroma": 444},
     "JPEG": {"quality": 95, "subsampling": 0},
+    "JXL": {"lossless": True},
     "MPO": {"quality": 95, "subsampling": 0},
+    "PDF": {"quality": PDF_QUALITY},
     "WEBP": {"lossless": True},
 }
+_NEARLY_LOSSLESS = 90  # from this quality on, chroma keeps its resolution
 _RICHER_MODE = {"L": "RGB", "LA": "RGBA"}
-_XMP_TAG = 700
-_EXIF_PREFIX = b"Exif\0\0"
 
 
 def format_of(extension: str) -> str:
@@ -38,12 +57,21 @@ def format_of(extension: str) -> str:
         InvalidOption: Pillow writes no such format (option "format").
     """
     extension = "." + extension.lower().removeprefix(".")
-    Image.init()
+    register_packages()
     kind = Image.registered_extensions().get(extension)
+    if package := package_for(extension):
+        raise InvalidOption(option="format", reason=f"writing {extension} needs a package: pip install {package}")
     if kind not in Image.SAVE or kind == "NNC":
         reason = f"Pillow writes no {extension} files; use .png, .jpg, .webp, .tif or another it knows"
         raise InvalidOption(option="format", reason=reason)
     return kind
+
+
+def check_quality(kind: str, quality: int | None) -> None:
+    """Raise InvalidOption (option "quality") if a quality is given for a format that has none."""
+    if quality is not None and kind not in _SETTINGS:
+        reason = f"{kind} is lossless and has no quality; {', '.join(sorted(_SETTINGS))} have one"
+        raise InvalidOption(option="quality", reason=reason)
 
 
 def extension_of(path: Path) -> str:
@@ -54,65 +82,93 @@ def extension_of(path: Path) -> str:
     return path.suffix
 
 
-def save(images: Sequence[Image.Image], kind: str, *, strip: bool) -> tuple[bytes, tuple[str, ...]]:
+def holds_all_frames(kind: str, *, animate: bool) -> bool:
+    """Return whether all frames go into one file of a format.
+
+    Args:
+        kind: Pillow's name of the format.
+        animate: whether an animation is asked for, which also PNG can be.
+
+    Raises:
+        InvalidOption: an animation is asked for, and the format holds none (option "animate").
+    """
+    holds = kind in ANIMATED or (animate and kind in _ANIMATED_ON_REQUEST)
+    if animate and not holds:
+        formats = ", ".join(sorted((*ANIMATED, *_ANIMATED_ON_REQUEST)))
+        raise InvalidOption(option="animate", reason=f"{kind} files hold one picture; use {formats}")
+    return holds
+
+
+def save(
+    images: Sequence[Image.Image], kind: str, *, strip: bool, quality: int | None = None
+) -> tuple[bytes, tuple[str, ...]]:
     """Return the bytes of a file of this format, and notes for the user.
 
     Args:
         images: one image, or several for a format of `ANIMATED`; their `info` is cleared.
         kind: Pillow's name of the format, see `format_of`.
         strip: omit EXIF and XMP.
+        quality: 0..100 for lossy formats; by default one that loses nothing visible.
 
     Raises:
         UnsupportedImage: the format cannot hold the image.
+        InvalidOption: the format has no quality.
         OSError, ValueError: Pillow cannot write it.
     """
+    check_quality(kind, quality)
     first = images[0]
+    check_size(kind, *first.size, first.mode)
     if first.mode.endswith("A") and kind not in _HOLDS_ALPHA:
         raise UnsupportedImage(
             detail=f"the picture has transparency, which {kind} cannot hold; decode it to .png, .webp or .avif"
         )
-    carried = {key: first.info[key] for key in KEYS if key in first.info}
-    notes: tuple[str, ...] = ()
-    if kind not in _HOLDS_METADATA and carried:
-        names = ", ".join({"icc_profile": "ICC profile"}.get(key, key.upper()) for key in carried)
-        notes = (f"{kind} does not carry its {names}",)
-    if strip or kind not in _HOLDS_METADATA:
-        images = [upright(image) for image in images] if "exif" in carried else images
-        carried = {"icc_profile": carried["icc_profile"]} if "icc_profile" in carried else {}
-    settings = _SETTINGS.get(kind, {}) | (_metadata_settings(carried, kind) if kind in _HOLDS_METADATA else {})
+    carried = carry(images, kind, strip=strip)
+    images, notes = carried.images, carried.notes
+    own, reduced = reduction(images, kind, quality)
+    notes += reduced
+    settings = own | _quality_settings(kind, quality) | carried.settings
     if len(images) > 1:
         settings |= {"save_all": True}
     for image in images:
         image.info.clear()  # the settings hold what is to be written
     try:
-        return _bytes_of(images, kind, settings), notes
+        data = _bytes_of(images, kind, settings)
     except (OSError, ValueError):
         richer = _RICHER_MODE.get(first.mode)
         if richer is None:
             raise
-        return _bytes_of([image.convert(richer) for image in images], kind, settings), notes
+        data = _bytes_of([image.convert(richer) for image in images], kind, settings)
+    return data, notes + _frames_lost(data, len(images))
 
 
 def save_frames(
-    frames: Iterable[Image.Image], numbers: range, kind: str, *, strip: bool
+    frames: Iterable[Image.Image],
+    numbers: range,
+    kind: str,
+    *,
+    strip: bool,
+    quality: int | None = None,
+    animate: bool = False,
 ) -> tuple[tuple[tuple[str, bytes], ...], tuple[str, ...]]:
     """Return the files that hold these frames, one for each unless the format holds several, and notes for the user.
 
     Args:
         frames: read one by one if each gets a file.
         numbers: of the frames, in their order.
-        kind, strip: see `save`.
+        kind, strip, quality: see `save`.
+        animate: see `holds_all_frames`.
 
     Returns:
         A part of the name, to put before the suffix, and the bytes of each file; and the notes.
     """
-    groups = [list(frames)] if kind in ANIMATED else ([image] for image in frames)
-    saved = [save(group, kind, strip=strip) for group in groups]
+    groups = [list(frames)] if holds_all_frames(kind, animate=animate) else ([image] for image in frames)
+    saved = [save(group, kind, strip=strip, quality=quality) for group in groups]
     digits = max(4, len(str(numbers[-1])))
     infixes = [f"-{number:0{digits}}" for number in numbers] if len(saved) > 1 else [""]
     notes = tuple(dict.fromkeys(note for _, told in saved for note in told))
     if len(saved) > 1:
-        notes += (f"its {len(saved)} frames are written to files of their own",)
+        offer = "; --animate writes one animated PNG" if kind in _ANIMATED_ON_REQUEST else ""
+        notes += (f"its {len(saved)} frames are written to files of their own{offer}",)
     return tuple((infix, data) for infix, (data, _) in zip(infixes, saved, strict=True)), notes
 
 
@@ -123,19 +179,22 @@ def _bytes_of(images: Sequence[Image.Image], kind: str, settings: dict[str, Any]
     return buffer.getvalue()
 
 
-def _metadata_settings(carried: dict[str, bytes], kind: str) -> dict[str, Any]:
-    """Return the metadata as options of Pillow's writer for this format."""
-    settings: dict[str, Any] = dict(carried)
-    if kind in ("JPEG", "MPO") and "exif" in carried:
-        settings["exif"] = _EXIF_PREFIX + carried["exif"].removeprefix(_EXIF_PREFIX)
-    if kind == "PNG" and "xmp" in carried:
-        text = PngInfo()
-        text.add_itxt("XML:com.adobe.xmp", settings.pop("xmp").decode("utf-8", "replace"))
-        settings["pnginfo"] = text
-    if kind == "TIFF" and ("exif" in carried or "xmp" in carried):
-        exif = Image.Exif()
-        exif.load(carried.get("exif", b""))
-        if xmp := settings.pop("xmp", None):
-            exif[_XMP_TAG] = xmp
-        settings["exif"] = exif
-    return settings
+def _quality_settings(kind: str, quality: int | None) -> dict[str, Any]:
+    """Return the options of Pillow's writer that set the quality."""
+    default = _SETTINGS.get(kind, {})
+    if quality is None:
+        return default
+    chroma = {} if quality < _NEARLY_LOSSLESS else {k: v for k, v in default.items() if k in ("subsampling", "chroma")}
+    return {"quality": quality} | chroma
+
+
+def _frames_lost(data: bytes, written: int) -> tuple[str, ...]:
+    """Return a note if a file has fewer frames than were written: Pillow's writers join equal neighbours."""
+    if written == 1:
+        return ()
+    with Image.open(io.BytesIO(data)) as image:
+        count = getattr(image, "n_frames", 1)
+        kind = image.format
+    if count == written:
+        return ()
+    return (f"the {kind} file has {count} frames instead of {written}: equal ones in a row are one, shown for as long",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 
 from nncodec.errors import BadModelFile, ModelError, UnknownModel
@@ -111,7 +112,11 @@ class Catalog:
         failures = f"; not available: {missing}" if missing else ""
         of_kind = [name for name in sorted(self.models) if kind is None or self.kind_of(self.models[name]) == kind]
         noun = ENHANCER if kind == ENHANCER else "model"
-        return UnknownModel(wanted=wanted, installed=", ".join(of_kind) or "none", failures=failures, kind=noun)
+        names = [*of_kind, *(alias for alias, name in self.aliases.items() if name in of_kind)]
+        near = " or ".join(difflib.get_close_matches(wanted, names, n=2))
+        return UnknownModel(
+            wanted=wanted, installed=", ".join(of_kind) or "none", failures=failures, kind=noun, near=near
+        )
 
 
 def refuse_clash(model_info: ModelInfo, installed: Catalog) -> None:

@@ -25,8 +25,9 @@ def test_writes_beside_the_input_and_says_nothing(run, photo, photo_png):
 
 def test_verbose_reports_the_file(run, photo_png):
     result = run("encode", photo_png, *TINY, "-v")
-    size = Path("photo.nnc").stat().st_size
-    assert result.stderr == f"photo.png -> photo.nnc: {size:,} bytes, {8 * size / (96 * 64):.3f} bits per pixel\n"
+    before, size = photo_png.stat().st_size, Path("photo.nnc").stat().st_size
+    rate = f"{8 * size / (96 * 64):.3f} bits per pixel"
+    assert result.stderr == f"photo.png -> photo.nnc: {before:,} -> {size:,} bytes, {rate}\n"
     assert result.stdout == ""
 
 
@@ -92,7 +93,7 @@ def test_one_bad_file_does_not_stop_the_rest(run, photo_png):
     assert result.exit_code == 1
     lines = result.stderr.splitlines()
     assert lines[0] == "nncodec: missing.png: No such file or directory"
-    assert lines[1] == "nncodec: bad.png: not a picture that Pillow can read"
+    assert lines[1] == "nncodec: bad.png: a text file, not a picture"
     assert lines[2].startswith("nncodec: cut.png: ")
     assert lines[3] == "nncodec: 3 of 4 files failed"
     assert len(lines) == 4
@@ -120,7 +121,7 @@ def test_a_size_chooses_the_quality_and_verbose_says_which(run, photo_png, bound
     result = run("encode", photo_png, *TINY, "--target-size", bound, "-v")
     data = Path("photo.nnc").read_bytes()
     assert data == nncodec.encode(Image.open(photo_png), "tiny/rgb", target_size=size_bytes)
-    rate = f"{len(data):,} bytes, {8 * len(data) / (96 * 64):.3f} bits per pixel"
+    rate = f"{photo_png.stat().st_size:,} -> {len(data):,} bytes, {8 * len(data) / (96 * 64):.3f} bits per pixel"
     assert result.stderr == f"photo.png -> photo.nnc: {rate}, quality {nncodec.inspect(data).quality}\n"
 
 

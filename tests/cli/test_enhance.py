@@ -108,7 +108,7 @@ def test_one_bad_file_does_not_stop_the_rest(run, photo_png):
     result = run("enhance", "bad.png", photo_png, "missing.png", *TRIPLE, "-o", "out/")
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
-        "nncodec: bad.png: not a picture that Pillow can read",
+        "nncodec: bad.png: a text file, not a picture",
         "nncodec: missing.png: No such file or directory",
         "nncodec: 2 of 3 files failed",
     ]

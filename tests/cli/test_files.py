@@ -74,8 +74,8 @@ def test_two_results_for_one_file_are_refused(run, photo):
     photo.save("a.png")
     photo.save("a.jpg")
     result = run("encode", "a.png", "a.jpg", *TINY)
-    assert result.exit_code == 2
-    assert "a.png and a.jpg would both be written to a.nnc" in result.stderr
+    assert result.exit_code == 1
+    assert result.stderr.count("a.png and a.jpg would both be written to a.nnc") == 2
     assert not Path("a.nnc").exists()
 
 
@@ -166,7 +166,7 @@ def test_jobs_do_the_same_in_several_processes(run, tree):
     Path("in/bad.png").write_bytes(b"bad")
     result = run("encode", "-r", tree, *TINY, "-o", "two", "-j", 2, "--threads", 1)
     assert result.exit_code == 1
-    assert "nncodec: in/bad.png: not a picture that Pillow can read\n" in result.stderr
+    assert "nncodec: in/bad.png: a text file, not a picture\n" in result.stderr
     assert names_below("two") == names_below("one")
     for name in names_below("one"):
         assert Path("two", name).read_bytes() == Path("one", name).read_bytes()

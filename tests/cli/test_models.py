@@ -49,7 +49,7 @@ def test_add_use_and_remove(run, photo_png, model_maker, installed):
 
     assert run("models", "remove", "mine").exit_code == 0
     assert list(installed.iterdir()) == []
-    result = run("decode", "photo.nnc", "-f")
+    result = run("decode", "photo.nnc", "-o", "out.png")
     assert result.exit_code == 1
     assert "no installed model" in result.stderr
 

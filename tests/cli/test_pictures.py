@@ -27,6 +27,11 @@ def stored(run):
     return call
 
 
+def without_size(said: str) -> str:
+    """Return what was said without the note that these small pictures became larger."""
+    return "".join(line for line in said.splitlines(keepends=True) if "is larger than the input" not in line)
+
+
 def assert_close(image: Image.Image, expected: Image.Image, mean: float = 8) -> None:
     assert (image.mode, image.size) == (expected.mode, expected.size)
     assert np.abs(np.asarray(image, np.int16) - np.asarray(expected, np.int16)).mean() < mean
@@ -60,7 +65,7 @@ def test_modes_that_are_converted_and_said(stored, photo, mode, suffix, kept):
         image = ImageCms.applyTransform(photo, transform)
     image.convert(mode).save(f"in.{suffix}")
     (decoded,), said = stored(f"in.{suffix}")
-    assert said == f"nncodec: in.{suffix}: mode {mode} is stored as {kept}\n"
+    assert without_size(said) == f"nncodec: in.{suffix}: mode {mode} is stored as {kept}\n"
     assert_close(decoded, image if mode == "1" else photo, 12)
 
 
@@ -68,7 +73,7 @@ def test_a_palette_with_transparency_keeps_it(stored, photo):
     image = photo.quantize(32)
     image.save("in.png", transparency=5)
     (decoded,), said = stored("in.png")
-    assert said == "nncodec: in.png: mode P with transparency is stored as RGBA\n"
+    assert without_size(said) == "nncodec: in.png: mode P with transparency is stored as RGBA\n"
     assert_close(decoded.convert("RGB"), image.convert("RGB"))
     transparent = np.asarray(image) == 5
     assert transparent.any()
@@ -81,7 +86,7 @@ def test_a_transparent_colour_becomes_alpha(stored, photo, mode, kept, key):
     image.paste(key, (0, 0, 10, 10))
     image.save("in.png", transparency=key)
     (decoded,), said = stored("in.png")
-    assert said == f"nncodec: in.png: mode {mode} with transparency is stored as {kept}\n"
+    assert without_size(said) == f"nncodec: in.png: mode {mode} with transparency is stored as {kept}\n"
     assert decoded.getpixel((5, 5))[-1] == 0
     assert decoded.getpixel((90, 60))[-1] == 255
 
@@ -110,7 +115,7 @@ def test_sixteen_bit_colour_is_said(stored, photo):
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
     Path("in.png").write_bytes(data)
     (decoded,), said = stored("in.png")
-    assert said == "nncodec: in.png: 16 bits a sample are reduced to 8\n"
+    assert without_size(said) == "nncodec: in.png: 16 bits a sample are reduced to 8\n"
     assert_close(decoded, photo)
 
 

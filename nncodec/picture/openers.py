@@ -1,0 +1,166 @@
+"""Opens picture files: registers optional packages with Pillow, and says what a file is that cannot be read."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+from typing import BinaryIO, NamedTuple
+
+from PIL import Image, UnidentifiedImageError
+
+from nncodec._support.extras import is_installed
+from nncodec.errors import UnsupportedImage
+
+_HEAD_BYTES = 4096
+_NEWSUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706  # TIFF tags
+
+
+class _Package(NamedTuple):
+    """A package that adds formats to Pillow.
+
+    Args:
+        module: its import name.
+        name: what pip installs.
+        register: its function that registers the formats; empty if the import does.
+        kind: what it reads.
+        suffixes: extensions of that.
+    """
+
+    module: str
+    name: str
+    register: str
+    kind: str
+    suffixes: tuple[str, ...]
+
+
+PACKAGES = (
+    _Package("pillow_heif", "pillow-heif", "register_heif_opener", "a HEIC/HEIF picture", (".heic", ".heif", ".hif")),
+    _Package("pillow_jxl", "pillow-jxl-plugin", "", "a JPEG XL picture", (".jxl",)),
+)
+"""Packages that are registered with Pillow on demand, where they are installed."""
+
+_HEIF, _JXL = PACKAGES
+_DEVELOP = "a camera raw file; develop it to TIFF or PNG first, with darktable or RawTherapee for example"
+# What files begin with. Pillow knows some of these formats, so they matter only if it could not open the file.
+_MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"%PDF-", "a PDF document; export its pages as pictures first, with pdftoppm -png for example"),
+    (0, b"FUJIFILMCCD-RAW", _DEVELOP),
+    (0, b"II*\0\x10\0\0\0CR", _DEVELOP),
+    (0, b"IIU\0", _DEVELOP),
+    (0, b"IIRO", _DEVELOP),
+    (0, b"IIRS", _DEVELOP),
+    (0, b"MMOR", _DEVELOP),
+    (0, b"FOVb", _DEVELOP),
+    (0, b"\0MRM", _DEVELOP),
+    (4, b"ftypcrx ", _DEVELOP),
+    (0, b"PK\3\4", "a ZIP archive, not a picture"),
+    (0, b"\x1f\x8b", "a gzip archive, not a picture"),
+    (0, b"\x1a\x45\xdf\xa3", "a video, not a picture"),
+)
+_TOO_SHORT = "damaged or incomplete; download or copy it again"
+_KNOWN_STARTS: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF8", "GIF"),
+)
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
+@functools.cache
+def register_packages() -> None:
+    """Register the packages of `PACKAGES` that are installed with Pillow, once."""
+    Image.init()
+    for package in PACKAGES:
+        if not is_installed(package.module):
+            continue
+        with contextlib.suppress(Exception):  # a broken package must not keep other formats from being read
+            module = importlib.import_module(package.module)
+            if package.register:
+                getattr(module, package.register)()
+
+
+def package_for(suffix: str) -> str | None:
+    """Return the package to install for an extension such as `.heic`; None if there is none or it is registered."""
+    register_packages()
+    for package in PACKAGES:
+        if suffix.lower() in package.suffixes and suffix.lower() not in Image.registered_extensions():
+            return package.name
+    return None
+
+
+def open_picture(stream: BinaryIO) -> Image.Image:
+    """Open a picture file with Pillow and the packages that are installed.
+
+    Raises:
+        UnsupportedImage: it cannot be read; the message says what it is.
+        OSError, Image.DecompressionBombError, ...: Pillow cannot read it; its decoders may raise anything.
+    """
+    register_packages()
+    try:
+        image = Image.open(stream)
+    except UnidentifiedImageError:
+        stream.seek(0)
+        raise UnsupportedImage(detail=what_it_is(stream.read(_HEAD_BYTES))) from None
+    if image.format == "TIFF" and _is_raw(image):
+        raise UnsupportedImage(detail=_DEVELOP)
+    return image
+
+
+def what_it_is(head: bytes) -> str:
+    """Say what a file is that Pillow cannot read, from its first bytes, and what to do."""
+    if not head:
+        return "the file is empty"
+    for start, magic, text in _MAGIC:
+        if head[start:].startswith(magic):
+            return text
+    if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+        return _needs(_JXL)
+    if head[4:8] == b"ftyp":
+        return _boxed(head)
+    for beginning, name in _KNOWN_STARTS:
+        if head.startswith(beginning):
+            return f"a {name} file that is {_TOO_SHORT}"
+    return _text(head) or "not a picture that Pillow can read"
+
+
+def _needs(package: _Package) -> str:
+    if package.suffixes[0] in Image.registered_extensions():
+        return f"{package.kind} that is {_TOO_SHORT}"
+    return f"{package.kind}; pip install {package.name} to read it"
+
+
+def _boxed(head: bytes) -> str:
+    """Say what an ISO base media file is."""
+    brands = [head[8:12], *(head[at : at + 4] for at in range(16, min(len(head), int.from_bytes(head[:4])), 4))]
+    if any(brand in (b"avif", b"avis") for brand in brands):
+        if ".avif" in Image.registered_extensions():
+            return f"an AVIF picture that is {_TOO_SHORT}"
+        return "an AVIF picture; install a Pillow that reads AVIF, such as its wheels: pip install -U pillow"
+    if any(brand in _HEIF_BRANDS for brand in brands):
+        return _needs(_HEIF)
+    return "a video, not a picture"
+
+
+def _text(head: bytes) -> str:
+    """Say which kind of text a file is; empty if it is none."""
+    try:
+        text = head.decode("utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3:  # a character may be cut
+            return ""
+        text = head[: error.start].decode("utf-8-sig", "ignore")
+    if any(ord(c) < 32 and c not in "\t\n\r\f" for c in text):
+        return ""
+    start = text.lstrip().lower()
+    if start.startswith(("<!doctype html", "<html")):
+        return "an HTML page, not a picture"
+    if "<svg" in start:
+        return "an SVG drawing, which has no pixels; render it as a PNG first, with rsvg-convert for example"
+    return "a text file, not a picture"
+
+
+def _is_raw(image: Image.Image) -> bool:
+    """Whether a TIFF file is a camera's raw file, whose first picture is only a thumbnail or raw samples."""
+    tags = getattr(image, "tag_v2", {})
+    return _DNG_VERSION in tags or (bool(tags.get(_NEWSUBFILE_TYPE, 0) & 1) and _SUB_IFDS in tags)

@@ -1,0 +1,151 @@
+"""Files that Pillow reads with a package, or not at all; and formats that hold less than the picture."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nncodec
+from nncodec.picture.openers import what_it_is
+
+TINY = ("-m", "tiny/rgb", "-q", 100)
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
+needs_jxl = pytest.mark.skipif(importlib.util.find_spec("pillow_jxl") is None, reason="needs pillow-jxl-plugin")
+
+
+def box(brand: bytes) -> bytes:
+    return struct.pack(">I", 20) + b"ftyp" + brand + bytes(4) + b"miaf" + bytes(20)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "the file is empty"),
+        (b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
+        (b"%PDF-1.7\n%\xe2\xe3", "a PDF document"),
+        (b"hello, \xc3\xa4 picture\n", "a text file, not a picture"),
+        (b"<!DOCTYPE html><svg></svg>", "an HTML page"),
+        (b"FUJIFILMCCD-RAW 0201", "a camera raw file"),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(30), "a camera raw file"),
+        (box(b"crx "), "a camera raw file"),
+        (box(b"isom"), "a video"),
+        (b"PK\3\4" + bytes(30), "a ZIP archive"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG file that is damaged or incomplete"),
+        (box(b"avif"), "an AVIF picture"),
+        (b"\x01\x02\x03\xff", "not a picture that Pillow can read"),
+    ],
+)
+def test_each_file_says_what_it_is(run, data, says):
+    Path("a.png").write_bytes(data)
+    result = run("encode", "a.png", *TINY)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith(f"nncodec: a.png: {says}")
+    with pytest.raises(nncodec.UnsupportedImage, match=says.replace(".", r"\.")):
+        nncodec.encode(data, "tiny/rgb")
+    assert run("enhance", "a.png", "-m", "tiny/keep").stderr.startswith(f"nncodec: a.png: {says}")
+
+
+def test_a_raw_file_in_a_tiff_is_not_read_as_its_thumbnail(run, photo):
+    tags = {254: 1, 330: (1000,)}
+    photo.save("a.tif", tiffinfo=tags)
+    result = run("encode", "a.tif", *TINY)
+    assert result.exit_code == 1
+    assert "a camera raw file" in result.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pillow_heif") is not None, reason="pillow-heif is installed")
+def test_heic_without_its_package_names_it(run, photo_nnc):
+    Path("folder").mkdir()
+    Path("folder/a.heic").write_bytes(HEIC)
+    result = run("encode", "-r", "folder", *TINY)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "a HEIC/HEIF picture; pip install pillow-heif to read it" in result.stderr
+    result = run("decode", photo_nnc, "-o", "out.heic")
+    assert result.exit_code == 2
+    assert "pip install pillow-heif" in result.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pillow_heif") is None, reason="needs pillow-heif")
+def test_heic_is_read_and_written(run, photo_nnc):
+    assert run("decode", photo_nnc, "-o", "out.heic").exit_code == 0
+    assert run("encode", "out.heic", *TINY).exit_code == 0
+    assert nncodec.inspect(Path("out.nnc").read_bytes()).width == 96
+
+
+@needs_jxl
+def test_jpeg_xl_is_written_without_loss_and_read(run, photo_nnc):
+    assert run("decode", photo_nnc, "-o", "out.jxl").exit_code == 0
+    with Image.open("out.jxl") as image:
+        decoded = nncodec.decode(photo_nnc.read_bytes())
+        assert np.array_equal(np.asarray(image), np.asarray(decoded))
+    assert run("encode", "out.jxl", *TINY).exit_code == 0
+    assert nncodec.inspect(Path("out.nnc").read_bytes()).width == 96
+
+
+def test_jpeg_xl_without_its_package_names_it(monkeypatch):
+    extensions = Image.registered_extensions()
+    monkeypatch.delitem(extensions, ".jxl", raising=False)
+    assert what_it_is(b"\xff\x0a" + bytes(20)) == "a JPEG XL picture; pip install pillow-jxl-plugin to read it"
+    assert "pillow-jxl-plugin" in what_it_is(b"\0\0\0\x0cJXL \r\n\x87\n")
+
+
+# --- quality and what formats cannot hold -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "avif", "pdf", pytest.param("jxl", marks=needs_jxl)])
+def test_a_quality_makes_lossy_formats_smaller(run, photo_nnc, suffix):
+    sizes = []
+    for quality in (20, 80):
+        name = f"{quality}.{suffix}"
+        assert run("decode", photo_nnc, "-o", name, "-q", quality).exit_code == 0
+        sizes.append(Path(name).stat().st_size)
+    assert run("decode", photo_nnc, "-o", f"default.{suffix}").exit_code == 0
+    assert sizes[0] < sizes[1] < Path(f"default.{suffix}").stat().st_size
+
+
+def test_a_quality_of_a_lossless_format_is_wrong_usage(run, photo_nnc):
+    result = run("decode", photo_nnc, "-o", "out.png", "--quality", 50)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "PNG is lossless and has no quality" in result.stderr
+    assert not Path("out.png").exists()
+
+
+def test_an_icon_is_reduced_with_a_note(run):
+    Path("in.nnc").write_bytes(nncodec.encode(Image.new("RGB", (400, 200), "red"), "tiny/rgb"))
+    result = run("decode", "in.nnc", "-o", "out.ico")
+    assert result.stderr == (
+        "nncodec: in.nnc: ICO holds at most 256 pixels a side; the picture is reduced to 256 x 128\n"
+    )
+    with Image.open("out.ico") as image:
+        assert image.size == (256, 128)
+
+
+def test_a_small_icon_keeps_its_size(run, photo_nnc):
+    result = run("decode", photo_nnc, "-o", "out.ico")
+    assert (result.exit_code, result.stderr) == (0, "")
+    with Image.open("out.ico") as image:
+        assert image.size == (96, 64)
+
+
+def test_palettes_and_jpeg_in_pdf_are_noted(run, photo):
+    image = photo.convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    Path("in.nnc").write_bytes(nncodec.encode(image, "tiny/rgb", 100))
+    result = run("decode", "in.nnc", "-o", "out.gif")
+    assert "GIF holds 256 colours a frame; the picture has more and is reduced" in result.stderr
+    assert "GIF pixels are opaque or transparent; partial transparency is lost" in result.stderr
+    Path("in.nnc").write_bytes(nncodec.encode(photo, "tiny/rgb", 100))
+    assert "PDF holds the picture as JPEG, of quality 95" in run("decode", "in.nnc", "-o", "out.pdf").stderr
+    assert "of quality 30" in run("decode", "in.nnc", "-o", "out.pdf", "-f", "-q", 30).stderr
+
+
+def test_python_reads_the_same_kinds(photo):
+    buffer = io.BytesIO()
+    photo.save(buffer, "PNG")
+    assert nncodec.inspect(nncodec.encode(buffer.getvalue(), "tiny/rgb")).width == 96
