@@ -25,6 +25,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md")))
 # What a page states and a test shortens: the file that is trained need not be good.
 SHORTENED = {"docs/train.md": ('{"minutes": 10}', '{"steps": 2}')}
+# Pages with blocks that do not need each other: tests/test_recipes.py runs each by itself.
+RUN_ELSEWHERE = {"docs/recipes.md"}
 # Runs blocks one after the other in one namespace; each may begin with imports from __future__.
 RUN_BLOCKS = """
 import json, sys
@@ -58,7 +60,7 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)])
+@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page) and page not in RUN_ELSEWHERE])
 def test_the_python_blocks_of_a_page_run_from_top_to_bottom(page: str, pictures: Path) -> None:
     blocks = python_blocks(page)
     if page in SHORTENED:

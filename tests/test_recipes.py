@@ -1,0 +1,62 @@
+"""Each recipe of the documentation runs as it stands, with the library that it is about."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import skimage.data
+from PIL import Image
+
+import nncodec
+
+PAGE = Path(__file__).parents[1] / "docs" / "recipes.md"
+# Large packages that the extra `test` leaves out.
+LARGE = {
+    "datasets": "Hugging Face datasets brings pyarrow and pandas, some 100 MB",
+    "torchvision": "torchvision must match the build of torch",
+}
+
+
+def _recipes() -> dict[str, str]:
+    """Return the blocks of the page by their headings."""
+    sections = re.split(r"^## (.*)\n", PAGE.read_text(encoding="utf-8"), flags=re.M)[1:]
+    blocks = [re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) for text in sections[1::2]]
+    return {title: block for title, (block,) in zip(sections[::2], blocks, strict=True)}
+
+
+RECIPES = _recipes()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the files that the page names."""
+    photo = Image.fromarray(skimage.data.chelsea()).resize((226, 150))
+    photo.save(tmp_path / "cat.jpg")
+    (tmp_path / "cat.nnc").write_bytes(nncodec.encode(photo))
+    for number, name in enumerate(["cats", "cats", "dogs"]):
+        path = tmp_path / "pictures" / name / f"{number}.nnc"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(nncodec.encode(photo.crop((20 * number, 0, 20 * number + 64, 64))))
+    return tmp_path
+
+
+def test_the_page_has_its_recipes() -> None:
+    expected = {"ImageIO", "scikit-image", "OpenCV", "PyTorch", "torchvision", "Hugging Face datasets", "Dask"}
+    assert expected | {"Flask", "FastAPI", "Uploads"} == RECIPES.keys()
+
+
+@pytest.mark.parametrize("title", RECIPES)
+def test_a_recipe_runs(title: str, folder: Path) -> None:
+    for module in sorted(set(re.findall(r"^(?:import|from) (\w+)", RECIPES[title], re.M))):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(LARGE.get(module, f"{module} is not installed; it is in the extra 'test'"))
+    (folder / "recipe.py").write_text(RECIPES[title], encoding="utf-8")
+    # Other packages' warnings are theirs; ours would fail the recipe.
+    command = [sys.executable, "-W", "error::UserWarning:__main__", "recipe.py"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
