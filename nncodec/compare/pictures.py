@@ -14,6 +14,7 @@ from nncodec.compare.results import PictureInfo
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.metrics import SSIM_EDGE
+from nncodec.picture.conversion import with_alpha
 from nncodec.picture.reading import read_picture_file
 
 _BACKGROUND = "white"
@@ -72,7 +73,7 @@ def load(source: PictureSource, *, max_pixels: int = DEFAULT_LIMITS.pixels) -> O
         OSError, Image.DecompressionBombError, ...: Pillow cannot read it; its decoders raise anything.
     """
     if isinstance(source.data, Image.Image):
-        image, notes = source.data.copy(), []
+        image, notes = with_alpha(source.data.copy()), []
     else:
         with source.data.open("rb") as stream:
             picture_file = read_picture_file(stream, frame=0, max_pixels=max_pixels, strip=True)

@@ -61,6 +61,15 @@ def test_transparency_is_flattened_onto_white_and_told(photo: Image.Image, tmp_p
     assert original.notes == ("transparency is flattened onto white",)
 
 
+def test_a_transparent_colour_of_an_open_picture_is_flattened_too(photo: Image.Image) -> None:
+    image = photo.convert("RGB")
+    image.paste((255, 0, 255), (0, 0, 8, 8))
+    image.info["transparency"] = (255, 0, 255)
+    original = load(PictureSource("keyed", image))
+    assert original.image.getpixel((3, 3)) == (255, 255, 255)
+    assert original.notes == ("transparency is flattened onto white",)
+
+
 def test_opaque_alpha_is_dropped_without_a_word(photo: Image.Image, tmp_path: Path) -> None:
     original = load(saved(photo.convert("RGBA"), tmp_path / "a.png"))
     assert np.array_equal(original.image, photo)
