@@ -63,10 +63,22 @@ def _lines(info: FileInfo) -> list[str]:
         "blocks": "{} x {} x {} (frames, height, width)".format(*info.blocks) if max(info.blocks) > 1 else "",
         "bytes": f"{info.file_bytes:,}, of which latents {info.payload_bytes:,}",
         "rate": f"{rate_bpp(info):.3f} bits per pixel",
+        "dpi": "" if info.dpi is None else " x ".join(f"{value:g}" for value in info.dpi),
+        "shown": _timing(info),
         "chunks": ", ".join(f"{kind} {count_of(size, 'byte')}" for kind, size in info.chunks.items()) or "none",
         "settings": ", ".join(f"{key} {value}" for key, value in info.settings.items()),
     }
     return [f"  {key:<9}{plain(value)}" for key, value in shown.items() if value]
+
+
+def _timing(info: FileInfo) -> str:
+    """Return how long the frames of an animation are shown, and how often."""
+    if info.durations_ms is None:
+        return ""
+    times = {0: "for ever", None: "once"}.get(info.loop, f"loop count {info.loop}")
+    shortest, longest = min(info.durations_ms), max(info.durations_ms)
+    each = f"{longest} ms" if shortest == longest else f"{shortest} to {longest} ms"
+    return f"each frame {each}, {sum(info.durations_ms):,} ms in all, {times}"
 
 
 def _enhancer(info: FileInfo) -> str:

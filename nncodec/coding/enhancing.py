@@ -18,6 +18,7 @@ from nncodec.format.header import ColourMode
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.picture.area import Area, Span, aligned, pieces
 from nncodec.picture.conversion import convert
+from nncodec.picture.exif import exif_of, with_size
 from nncodec.picture.hidden import fill_hidden
 from nncodec.picture.pixels import Canvas, Frames, from_model, to_model
 from nncodec.plugin import registry
@@ -105,6 +106,10 @@ def enhance(
     if alpha is not None:
         result.putalpha(Image.fromarray(alpha).resize(result.size, Image.Resampling.LANCZOS))
     result.info = dict(source.info)
+    exif = exif_of(image)
+    result.info.pop("exif", None)
+    if exif is not None:
+        result.info["exif"] = with_size(exif, result.size)
     return result
 
 

@@ -156,21 +156,20 @@ def _cicp_of(image: Image.Image) -> bytes | None:
     """Return the chunk cICP of an image that was opened from a PNG; Pillow does not read it."""
     if image.format != "PNG":
         return None
-    stream, path = getattr(image, "fp", None), getattr(image, "filename", "")
     try:
-        if stream is None and path:  # Pillow closes the file once it has read the pixels
+        stream: Any = getattr(image, "_fp", None)  # Pillow drops `fp` once it has read the pixels
+        if hasattr(stream, "seek") and not stream.closed:
+            place = stream.tell()
+            stream.seek(0)
+            chunk = _png_chunk(stream, b"cICP")
+            stream.seek(place)
+            return chunk
+        if path := getattr(image, "filename", ""):
             with Path(path if isinstance(path, str) else path.decode()).open("rb") as again:
                 return _png_chunk(again, b"cICP")
-        if stream is None:
-            return None
-        place = stream.tell()
-        try:
-            stream.seek(0)
-            return _png_chunk(stream, b"cICP")
-        finally:
-            stream.seek(place)
-    except (OSError, ValueError):  # the file is gone, closed or a pipe
-        return None
+    except (OSError, ValueError):  # the file is gone, or cannot seek
+        pass
+    return None
 
 
 def _png_chunk(stream: BinaryIO, wanted: bytes) -> bytes | None:

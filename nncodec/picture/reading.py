@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -83,6 +83,16 @@ def read_picture_file(stream: BinaryIO, *, frame: int | None, max_pixels: int, s
     return PictureFile(_alike(frames), metadata, tuple(dict.fromkeys(notes)))
 
 
+def megapixels_of(open_stream: Callable[[], BinaryIO]) -> float:
+    """Return how many million pixels all frames of a picture file have; 0 if it cannot be read."""
+    try:
+        with open_stream() as stream, open_picture(stream) as image:
+            frames = getattr(image, "n_frames", 1) if image.format in STACKS else 1
+            return float(image.width * image.height * frames / 1e6)
+    except Exception:  # it will fail when it is encoded, with a message
+        return 0
+
+
 def upright(image: Image.Image) -> Image.Image:
     """Return an image with its EXIF orientation applied, if that can be read."""
     try:
@@ -151,9 +161,9 @@ def _options_of(metadata: Metadata) -> EncodeOptions:
     )
 
 
-def _info_of(metadata: Metadata, number: int) -> dict[str, Any]:
+def _info_of(metadata: Metadata, number: int) -> dict[str | tuple[int, int], Any]:
     """Return the `info` of a frame: what is kept, and nothing else."""
-    values: dict[str, Any] = {key: getattr(metadata, key) for key in (*KEYS, "dpi")}
+    values: dict[str | tuple[int, int], Any] = {key: getattr(metadata, key) for key in (*KEYS, "dpi")}
     if metadata.animation is not None:
         values |= {"duration": metadata.animation.durations_ms[number], "loop": metadata.animation.loop}
         values |= {"default_image": metadata.animation.first_is_still or None}

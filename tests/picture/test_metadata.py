@@ -1,0 +1,339 @@
+"""Metadata reaches a file whichever way the picture takes: Pillow, the API or a path; what is lost is told."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures_with_metadata import (
+    DURATIONS,
+    GAIN_MAP_XMP,
+    SRGB,
+    XMP,
+    file_of,
+    frames,
+    photo,
+    png_with_chunk,
+    png_with_raw_profiles,
+    profile_of,
+    turned_exif,
+)
+from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL.PngImagePlugin import PngInfo
+
+import nncodec
+import nncodec_pillow  # noqa: F401 (registers the format)
+from nncodec import InvalidOption, NncWarning
+from nncodec.picture.exif import with_size
+
+Stored = Callable[..., "tuple[Image.Image, list[str]]"]
+
+
+def _by_pillow(data: bytes, path: Path, **options: object) -> bytes:
+    with Image.open(io.BytesIO(data)) as image:
+        image.save(path / "x.nnc", **options)
+    return (path / "x.nnc").read_bytes()
+
+
+def _by_pillow_from_disk(data: bytes, path: Path, **options: object) -> bytes:
+    (path / "in").write_bytes(data)
+    with Image.open(path / "in") as image:
+        image.save(path / "x.nnc", **options)
+    return (path / "x.nnc").read_bytes()
+
+
+def _by_encode(data: bytes, path: Path, **options: object) -> bytes:
+    with Image.open(io.BytesIO(data)) as image:
+        return nncodec.encode(image, **options)
+
+
+def _by_batch(data: bytes, path: Path, **options: object) -> bytes:
+    with Image.open(io.BytesIO(data)) as image:
+        return nncodec.encode_batch([image], **options)[0]
+
+
+def _by_target(data: bytes, path: Path, **options: object) -> bytes:
+    with Image.open(io.BytesIO(data)) as image:
+        return nncodec.encode(image, target_size=100_000, **options)
+
+
+def _from_bytes(data: bytes, path: Path, **options: object) -> bytes:
+    return nncodec.encode(data, **options)
+
+
+@pytest.fixture(params=[_by_pillow, _by_pillow_from_disk, _by_encode, _by_batch, _by_target, _from_bytes])
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Stored:
+    """Encode a picture file one way; return what it decodes to and the notes."""
+
+    def call(data: bytes, **options: object) -> tuple[Image.Image, list[str]]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            encoded = request.param(data, tmp_path, **options)
+        notes = [str(warning.message) for warning in caught if warning.category is NncWarning]
+        assert len(notes) == len(set(notes))
+        return nncodec.decode(encoded), notes
+
+    return call
+
+
+# --- EXIF and XMP -------------------------------------------------------------------------------------------------
+
+
+def test_raw_profiles_of_a_png_are_kept(stored: Stored) -> None:
+    decoded, notes = stored(png_with_raw_profiles())
+    assert decoded.getexif()[ExifTags.Base.Orientation] == 6
+    assert decoded.getexif()[ExifTags.Base.Make] == "Maker"
+    assert decoded.info["xmp"] == XMP
+    assert notes == []
+
+
+def test_what_a_tiff_says_of_the_picture_is_kept(stored: Stored) -> None:
+    data = file_of(photo(), "TIFF", exif=turned_exif())
+    decoded, _ = stored(data)
+    assert decoded.getexif()[ExifTags.Base.Make] == "Maker"
+    assert ExifTags.Base.StripOffsets not in decoded.getexif()
+    with Image.open(io.BytesIO(data)) as original:
+        original.load()  # Pillow turns it upright
+        assert ImageOps.exif_transpose(decoded).size == original.size == (32, 48)
+
+
+def test_a_gain_map_is_told_and_its_xmp_goes(stored: Stored) -> None:
+    decoded, notes = stored(file_of(photo(), "JPEG", xmp=GAIN_MAP_XMP))
+    assert "xmp" not in decoded.info
+    assert [note for note in notes if "HDR gain map" in note] == notes != []
+
+
+def test_comments_and_text_are_told(stored: Stored) -> None:
+    _, notes = stored(file_of(photo(), "JPEG", comment=b"by me"))
+    assert notes == ["its comment is not kept"]
+    text = PngInfo()
+    text.add_text("Title", "A cat")
+    text.add_itxt("Author", "Ada")
+    _, notes = stored(file_of(photo(), "PNG", pnginfo=text))
+    assert notes == ["its text is not kept: Title, Author"]
+
+
+@pytest.mark.parametrize("edit", ["turned", "deleted", "added"])
+def test_edits_of_getexif_are_saved(edit: str) -> None:
+    with Image.open(io.BytesIO(file_of(photo(), "JPEG", exif=turned_exif()))) as opened:
+        image = opened.transpose(Image.Transpose.ROTATE_270)
+    exif = image.getexif()
+    if edit == "turned":
+        exif[ExifTags.Base.Orientation] = 1
+    elif edit == "deleted":
+        for tag in list(exif):
+            del exif[tag]
+    else:
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] = "Lens"
+    out = io.BytesIO()
+    image.save(out, "NNC")
+    for decoded in (nncodec.decode(nncodec.encode(image)), Image.open(out)):
+        again = decoded.getexif()
+        if edit == "turned":
+            assert (again[ExifTags.Base.Orientation], again[ExifTags.Base.Make]) == (1, "Maker")
+        elif edit == "deleted":
+            assert "exif" not in decoded.info
+        else:
+            assert again.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] == "Lens"
+
+
+def test_exif_of_a_new_picture_is_saved() -> None:
+    image = photo()
+    image.getexif()[ExifTags.Base.Artist] = "Ada"
+    assert nncodec.decode(nncodec.encode(image)).getexif()[ExifTags.Base.Artist] == "Ada"
+
+
+def test_exif_that_was_not_edited_keeps_its_bytes() -> None:
+    with Image.open(io.BytesIO(file_of(photo((160, 100)), "JPEG", exif=turned_exif()))) as image:
+        image.getexif().get_ifd(ExifTags.IFD.Exif)
+        stored = nncodec.decode(nncodec.encode(image)).info["exif"]
+        assert stored == image.info["exif"].removeprefix(b"Exif\0\0")
+
+
+def _sizes(exif: bytes) -> tuple[int, int]:
+    read = Image.Exif()
+    read.load(exif)
+    own = read.get_ifd(ExifTags.IFD.Exif)
+    return own[0xA002], own[0xA003]
+
+
+@pytest.mark.parametrize("size", [(640, 400), (70_000, 5)])
+def test_the_size_in_exif_is_corrected_in_place(size: tuple[int, int]) -> None:
+    exif = turned_exif().tobytes()
+    corrected = with_size(exif, size)
+    assert _sizes(corrected) == size
+    assert len(corrected) == len(exif)
+    assert with_size(exif, (160, 100)) == exif
+
+
+def test_a_broken_size_in_exif_does_no_harm() -> None:
+    exif = turned_exif().tobytes()
+    for length in range(len(exif)):
+        with_size(exif[:length], (9, 9))
+    assert with_size(b"anything", (9, 9)) == b"anything"
+
+
+def test_the_size_in_exif_is_right_after_resizing_enlarging_and_cutting(enhancers: Callable[[], None]) -> None:
+    with Image.open(io.BytesIO(file_of(photo((160, 100)), "JPEG", exif=turned_exif()))) as image:
+        image.load()
+        smaller = image.resize((80, 50))
+        assert _sizes(nncodec.decode(nncodec.encode(smaller)).info["exif"]) == (80, 50)
+        assert _sizes(nncodec.enhance(image, scale=4).info["exif"]) == (640, 400)
+        data = nncodec.encode(image, downscale=2)
+    assert _sizes(nncodec.decode(data).info["exif"]) == (160, 100)
+    assert _sizes(nncodec.decode(data, box=(0, 0, 30, 20)).info["exif"]) == (30, 20)
+
+
+# --- colour -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("space", "mode"), [(b"CMYK", "RGB"), (b"GRAY", "RGB"), (b"GRAY", "RGBA"), (b"RGB ", "L"), (b"RGB ", "LA")]
+)
+def test_a_profile_that_does_not_fit_is_dropped(space: bytes, mode: str) -> None:
+    image = photo().convert(mode)
+    image.info["icc_profile"] = profile_of(space)
+    with pytest.warns(NncWarning, match=f"ICC profile .* does not fit mode {mode.removesuffix('A')}"):
+        data = nncodec.encode(image)
+    assert "icc_profile" not in nncodec.decode(data).info
+    with pytest.warns(NncWarning, match="ICC profile"):
+        image.save(io.BytesIO(), "NNC")
+
+
+@pytest.mark.parametrize(("space", "mode"), [(b"RGB ", "RGB"), (b"GRAY", "L"), (b"GRAY", "LA")])
+def test_a_profile_that_fits_is_kept(space: bytes, mode: str) -> None:
+    image = photo().convert(mode)
+    image.info["icc_profile"] = profile_of(space)
+    assert nncodec.decode(nncodec.encode(image)).info["icc_profile"] == profile_of(space)
+
+
+def _in_srgb(level: int, profile: bytes, mode: str) -> int:
+    image = Image.new(mode, (1, 1), level if mode == "L" else (level,) * 3)
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    return int(np.asarray(converted)[0, 0, 1])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_gamma_becomes_a_profile(stored: Stored, mode: str) -> None:
+    decoded, notes = stored(png_with_chunk(b"gAMA", (100_000).to_bytes(4, "big"), photo().convert(mode)))
+    assert notes == []
+    assert abs(_in_srgb(55, decoded.info["icc_profile"], mode) - 128) <= 1
+
+
+def test_chromaticities_become_a_profile(stored: Stored) -> None:
+    wide = b"".join(n.to_bytes(4, "big") for n in (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000))
+    decoded, notes = stored(png_with_chunk(b"cHRM", wide))
+    assert notes == []
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(decoded.info["icc_profile"]))
+    # The red of Display P3, adapted to D50.
+    assert np.allclose(profile.profile.red_colorant[0], (0.5151, 0.2412, -0.0011), atol=0.001)
+
+
+@pytest.mark.parametrize("gamma", [45455, 45400])
+def test_srgb_needs_no_profile(stored: Stored, gamma: int) -> None:
+    decoded, notes = stored(png_with_chunk(b"gAMA", gamma.to_bytes(4, "big")))
+    assert notes == []
+    assert "icc_profile" not in decoded.info
+
+
+def test_cicp_is_read(stored: Stored) -> None:
+    decoded, notes = stored(png_with_chunk(b"cICP", bytes((12, 13, 0, 1))))
+    assert notes == []
+    assert len(decoded.info["icc_profile"]) > 128
+    for transfer, name in ((16, "PQ"), (18, "HLG")):
+        decoded, notes = stored(png_with_chunk(b"cICP", bytes((9, transfer, 0, 1))))
+        assert len(notes) == 1
+        assert name in notes[0]
+        assert "icc_profile" not in decoded.info
+
+
+# --- resolution ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "BMP"])
+def test_dpi_is_kept(stored: Stored, kind: str) -> None:
+    decoded, notes = stored(file_of(photo(), kind, dpi=(300, 150)))
+    assert decoded.info["dpi"] == pytest.approx((300, 150), abs=0.02)  # PNG and BMP hold whole dots a metre
+    assert notes == []
+
+
+def test_dpi_can_be_given() -> None:
+    data = nncodec.encode(photo(), dpi=96)
+    assert nncodec.inspect(data).dpi == (96, 96)
+    assert "dpi" not in nncodec.decode(nncodec.encode(nncodec.decode(data), dpi=None)).info
+    for bad in ("x", 0, (1, 2, 3), (1, -1), float("nan")):
+        with pytest.raises(InvalidOption, match="'dpi'"):
+            nncodec.encode(photo(), dpi=bad)
+
+
+# --- animation ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF"])
+def test_an_animation_keeps_its_times(kind: str) -> None:
+    several = [photo(), photo().rotate(90), photo().rotate(180)]
+    loop = {} if kind == "AVIF" else {"loop": 3}
+    data = file_of(several[0], kind, save_all=True, append_images=several[1:], duration=[40, 100, 300], **loop)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NncWarning)
+        encoded = nncodec.encode(data)
+    info = nncodec.inspect(encoded)
+    assert info.durations_ms == (40, 100, 300)
+    assert info.loop == loop.get("loop")
+    assert [frame.info["duration"] for frame in nncodec.decode_frames(encoded)] == [40, 100, 300]
+    assert nncodec.decode(encoded, frame=2).info["duration"] == 300
+    with Image.open(io.BytesIO(encoded)) as image:
+        assert image.info.get("loop") == loop.get("loop")
+        for number, duration in enumerate((40, 100, 300)):
+            image.seek(number)
+            assert image.info["duration"] == duration
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
+def test_save_all_keeps_the_times_of_an_animation(kind: str) -> None:
+    several = [photo(), photo().rotate(90), photo().rotate(180)]
+    data = file_of(several[0], kind, save_all=True, append_images=several[1:], duration=[40, 100, 300], loop=2)
+    with Image.open(io.BytesIO(data)) as animation:
+        encoded = file_of(animation, "NNC", save_all=True)
+    info = nncodec.inspect(encoded)
+    assert (info.durations_ms, info.loop) == ((40, 100, 300), 2)
+
+
+def test_durations_and_loop_can_be_given() -> None:
+    several = frames()
+    data = file_of(several[0], "NNC", save_all=True, append_images=several[1:], duration=DURATIONS, loop=0)
+    info = nncodec.inspect(data)
+    assert (info.frames, info.durations_ms, info.loop) == (5, tuple(DURATIONS), 0)
+    assert nncodec.inspect(nncodec.encode(several, duration=70)).durations_ms == (70,) * 5
+    assert nncodec.inspect(nncodec.encode(several)).durations_ms is None
+    for option in ({"duration": [1, 2]}, {"duration": -1}, {"duration": "x"}, {"loop": -1}, {"loop": 1.5}):
+        with pytest.raises(InvalidOption, match=f"'{next(iter(option))}'"):
+            nncodec.encode(several, **option)
+
+
+def test_the_default_image_of_an_apng_is_marked() -> None:
+    several = frames()
+    data = file_of(
+        several[0],
+        "PNG",
+        save_all=True,
+        default_image=True,
+        append_images=[several[1], several[3]],
+        duration=[100, 200],
+    )
+    with pytest.warns(NncWarning, match="all 3 frames"):
+        encoded = nncodec.encode(data)
+    decoded = nncodec.decode(encoded)
+    assert decoded.info["default_image"] is True
+    assert nncodec.inspect(encoded).durations_ms == (0, 100, 200)
+
+
+def test_srgb_profiles_stay() -> None:
+    image = photo()
+    image.info["icc_profile"] = SRGB
+    assert nncodec.decode(nncodec.encode(image)).info["icc_profile"] == SRGB
