@@ -21,7 +21,7 @@ from nncodec.coding.targets import encode_to, target_of
 from nncodec.errors import InvalidOption
 from nncodec.format.container import Container, NncSource
 from nncodec.limits import DEFAULT_LIMITS, Limits
-from nncodec.options import EncodeOptions
+from nncodec.options import EncodeOptions, OnProgress
 from nncodec.picture.conversion import mode_with_alpha
 from nncodec.picture.region import Box, checked_box
 from nncodec.picture.sources import images_from
@@ -44,6 +44,7 @@ def encode(
     target_size: int | None = None,
     target_bpp: float | None = None,
     target_psnr: float | None = None,
+    on_progress: OnProgress | None = None,
     **options: Unpack[EncodeOptions],
 ) -> bytes:
     """Encode an image, or several of one size and mode as the frames of one file.
@@ -60,6 +61,8 @@ def encode(
         target_bpp: likewise, the most bits per pixel of all frames.
         target_psnr: likewise, the least PSNR in dB over the colour samples of all frames; the lowest quality that
             reaches it is used. A search for any of the three targets encodes up to seven times.
+        on_progress: called with the blocks (of 1024 x 1024 pixels) done and their total, first with 0 done once the
+            model is loaded. An exception that it raises ends the work and reaches the caller.
         **options: see `EncodeOptions`.
 
     Returns:
@@ -85,8 +88,9 @@ def encode(
     model = DEFAULT_MODEL if model is None else model
     target = target_of(quality, target_size, target_bpp, target_psnr)
     if target is not None:
-        return encode_to(target, images, model, options)
+        return encode_to(target, images, model, options, on_progress)
     plan = Encoder(model, DEFAULT_QUALITY if quality is None else quality, options)
+    plan.on_progress = on_progress
     metadata = plan.metadata(images)
     return plan.write(plan.prepare(images), metadata)
 
@@ -150,6 +154,7 @@ def decode(
     enhancer: str | None = ...,
     strength: float | None = ...,
     limits: Limits = ...,
+    on_progress: OnProgress | None = ...,
     as_array: Literal[False] = ...,
 ) -> Image.Image: ...
 
@@ -163,6 +168,7 @@ def decode(
     enhancer: str | None = ...,
     strength: float | None = ...,
     limits: Limits = ...,
+    on_progress: OnProgress | None = ...,
     as_array: Literal[True],
 ) -> Pixels: ...
 
@@ -175,6 +181,7 @@ def decode(
     enhancer: str | None = None,
     strength: float | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    on_progress: OnProgress | None = None,
     as_array: bool = False,
 ) -> Image.Image | Pixels:
     """Decode one frame of a file, or a box of it.
@@ -191,6 +198,7 @@ def decode(
         strength: of the enhancer, 0 (faithful) to 1 (the most detail, some of it invented); by default the file's
             recommendation, or 0. An enhancer without strengths ignores it.
         limits: bounds on what the file may ask for; they apply to the whole file, even with a box.
+        on_progress: called with the blocks done and their total, as for `encode`.
         as_array: return a NumPy array instead of a Pillow image, without metadata: uint8, (H, W) for grey, else (H, W,
             planes).
 
@@ -207,7 +215,9 @@ def decode(
         ModelError, BadModelFile, WeightsMismatch, PluginError: the model or the enhancer cannot be used.
     """
     chosen = range(frame, frame + 1)
-    frames = decode_frames(data, frames=chosen, box=box, enhancer=enhancer, strength=strength, limits=limits)
+    frames = decode_frames(
+        data, frames=chosen, box=box, enhancer=enhancer, strength=strength, limits=limits, on_progress=on_progress
+    )
     image = next(iter(frames))
     return np.array(image) if as_array else image
 
@@ -220,11 +230,12 @@ def decode_frames(
     enhancer: str | None = None,
     strength: float | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    on_progress: OnProgress | None = None,
 ) -> Iterator[Image.Image]:
     """Decode the frames of a file one after another, in bounded memory.
 
     Args:
-        data, box, enhancer, strength, limits: see `decode`; they apply to all frames.
+        data, box, enhancer, strength, limits, on_progress: see `decode`; they apply to all frames.
         frames: numbers of the frames to yield, in this order; all by default. Only their blocks are read.
 
     Yields:
@@ -241,7 +252,8 @@ def decode_frames(
     if wanted and not all(0 <= number < count for number in (wanted[0], wanted[-1])):
         raise InvalidOption(option="frame", reason=f"the file has frames 0 to {count - 1}")
     checked = None if box is None else checked_box(box, container.header.display_size)
-    return decoder.decode_frames(container, wanted, checked, enhancement_for(container, enhancer, strength))
+    enhancement = enhancement_for(container, enhancer, strength)
+    return decoder.decode_frames(container, wanted, checked, enhancement, on_progress)
 
 
 def decode_batch(

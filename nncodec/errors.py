@@ -113,11 +113,8 @@ class UnknownModel(ModelError):
         super().__init__(kind=kind, near=near, **fields)
 
     def _message(self) -> str:
-        advice = (
-            f"did you mean {self.near}?"
-            if self.near
-            else "get its model file and install it with 'nncodec models add FILE'"
-        )
+        install = "get its model file and install it with 'nncodec models add FILE'"
+        advice = f"did you mean {self.near}?" if self.near else install
         return self.sentence.format(**self.fields, advice=advice)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 from PIL import Image
+
+OnProgress = Callable[[int, int], None]
+"""Called with the blocks done and their total; an exception that it raises ends the work and reaches the caller."""
 
 
 class EncodeOptions(TypedDict, total=False):

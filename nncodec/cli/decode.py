@@ -32,6 +32,7 @@ from nncodec.cli.options import (
     picture_quality_option,
     strength_option,
 )
+from nncodec.cli.progress import progress
 from nncodec.cli.work import JobResult, perform
 from nncodec.coding.inspection import pillow_mode
 from nncodec.coding.recommendation import RECOMMENDED
@@ -51,6 +52,7 @@ class DecodeSettings:
         format: Pillow's name of the format to write.
         quality: of a lossy format; None for its default.
         animate: see `writing.holds_all_frames`.
+        alone: whether there is a single file, so that the terminal counts its blocks.
         frame: number of the frame to decode; None decodes all.
         box: part of every frame to decode; None decodes all of it.
         enhancer, strength: see `nncodec.decode`.
@@ -59,6 +61,7 @@ class DecodeSettings:
     format: str
     quality: int | None
     animate: bool
+    alone: bool
     frame: int | None
     box: Box | None
     enhancer: str | None
@@ -81,22 +84,24 @@ def decode_job(job: Job, settings: DecodeSettings) -> JobResult:
         left, upper, right, lower = settings.box or (0, 0, *container.header.display_size)
         mode = pillow_mode(container)
         check_size(settings.format, right - left, lower - upper, mode)
-        frames = nncodec.decode_frames(
-            stream,
-            frames=chosen,
-            box=settings.box,
-            enhancer=settings.enhancer,
-            strength=settings.strength,
-            limits=limits,
-        )
-        parts, notes = save_frames(
-            frames,
-            chosen,
-            settings.format,
-            strip=settings.strip,
-            quality=settings.quality,
-            animate=settings.animate,
-        )
+        with progress("block", shown=settings.alone) as (on_progress, _):
+            frames = nncodec.decode_frames(
+                stream,
+                frames=chosen,
+                box=settings.box,
+                enhancer=settings.enhancer,
+                strength=settings.strength,
+                limits=limits,
+                on_progress=on_progress,
+            )
+            parts, notes = save_frames(
+                frames,
+                chosen,
+                settings.format,
+                strip=settings.strip,
+                quality=settings.quality,
+                animate=settings.animate,
+            )
     return JobResult(parts, notes, f"{right - left} x {lower - upper}, {mode}")
 
 
@@ -141,7 +146,7 @@ def decode_command(
     # A .nnc file usually lies beside the picture that it was made from.
     jobs = plan(files, output, lambda name: _rename(name, extension or DEFAULT_FORMAT, keep_extension), protects=True)
     kind = format_to_write(extension, output, jobs, options["quality"])
-    settings = DecodeSettings(format=kind, **options)
+    settings = DecodeSettings(format=kind, alone=len(jobs) == 1 and not manner.quiet, **options)
     perform(jobs, functools.partial(decode_job, settings=settings), manner)
 
 

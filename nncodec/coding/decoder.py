@@ -20,6 +20,7 @@ from nncodec.format.container import Container
 from nncodec.format.entropy import coder_by_id, decode_block
 from nncodec.format.header import ChunkType, ColourMode, Header
 from nncodec.format.metadata import animation_of
+from nncodec.options import OnProgress
 from nncodec.picture.area import Area, Span
 from nncodec.picture.exif import with_size
 from nncodec.picture.pixels import Canvas, from_model
@@ -32,7 +33,11 @@ from nncodec.plugin.model_file import ModelInfo
 
 
 def decode_frames(
-    container: Container, wanted: range, box: Box | None = None, enhancement: Enhancement | None = None
+    container: Container,
+    wanted: range,
+    box: Box | None = None,
+    enhancement: Enhancement | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Iterator[Image.Image]:
     """Yield the wanted frames of an open file in their order, one group of frames in memory at a time.
 
@@ -41,15 +46,18 @@ def decode_frames(
         wanted: numbers of frames, all of them in the file.
         box: of each frame, checked (see `region.checked_box`); None for the whole frame.
         enhancement: the enhancer that the frames pass through, see `recommendation.enhancement_for`.
+        on_progress: called with the blocks done and the total for all wanted frames.
     """
     codec = _FileCodec.of(container)
     header = container.header
     view = _View(header, box, enhancement)
     alpha = _alpha_of(container)
     info, animation = image_info(container), animation_of(container)
-    for group, numbers in itertools.groupby(wanted, lambda number: number // header.frames_per_block):
-        chosen = list(numbers)
-        images = _images_of(container, codec, group, chosen, view.source)[::-1]
+    groups = [list(numbers) for _, numbers in itertools.groupby(wanted, lambda n: n // header.frames_per_block)]
+    progress = _Progress(on_progress, len(groups) * codec.blocks_near(view.source))
+    for chosen in groups:
+        group = chosen[0] // header.frames_per_block
+        images = _images_of(container, codec, group, chosen, view.source, progress)[::-1]
         for number in chosen:  # popped, so that an image is not kept once it is yielded
             own_info = info | frame_info(animation, number)
             yield _finish(images.pop(), view, None if alpha is None else alpha[number], own_info)
@@ -105,9 +113,32 @@ class _FileCodec:
         guard = registry.catalog().guard_of(_model_info_of(container))
         return cls(model, guard, Grid.of(container.header, model.traits))
 
+    def blocks_near(self, area: Area) -> int:
+        """Return how many blocks of a group are needed for an area."""
+        rows, columns = self.grid.touched(self.grid.window(self.grid.aligned(area)))
+        return len(rows) * len(columns)
+
+
+class _Progress:
+    """Counts blocks; a block is done when the next one begins, or when its group of frames is complete."""
+
+    def __init__(self, on_progress: OnProgress | None, total: int) -> None:
+        self._on_progress, self._begun, self._total = on_progress, 0, total
+
+    def begin_block(self) -> None:
+        self._report(self._begun)
+        self._begun += 1
+
+    def end_group(self) -> None:
+        self._report(self._begun)
+
+    def _report(self, done: int) -> None:
+        if self._on_progress:
+            self._on_progress(done, self._total)
+
 
 def _images_of(
-    container: Container, codec: _FileCodec, group: int, chosen: Sequence[int], area: Area
+    container: Container, codec: _FileCodec, group: int, chosen: Sequence[int], area: Area, progress: _Progress
 ) -> list[Image.Image]:
     """Return an area of the chosen frames, all in one group."""
     grid, specs = codec.grid, codec.model.traits.latents
@@ -115,11 +146,14 @@ def _images_of(
     places = [number - first for number in chosen]
 
     def decode(cell: Cell) -> Latents:
-        return {name: array[places] for name, array in _decode_cell(container, codec, cell).items()}
+        latents = _decode_cell(container, codec, cell)
+        progress.begin_block()
+        return {name: array[places] for name, array in latents.items()}
 
     canvas = Canvas(grid.header.mode, area, len(chosen))
     for part, patch in patches(grid, group, len(chosen), grid.aligned(area), specs, decode):
         _restore(codec, patch, part, canvas)
+    progress.end_group()
     return canvas.images
 
 

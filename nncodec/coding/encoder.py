@@ -26,7 +26,7 @@ from nncodec.format.entropy import available_coders, coder_by_id, encode_block
 from nncodec.format.header import ChunkType, CoderId, Header
 from nncodec.format.preview import make_preview
 from nncodec.limits import DEFAULT_LIMITS
-from nncodec.options import EncodeOptions
+from nncodec.options import EncodeOptions, OnProgress
 from nncodec.picture.area import Span
 from nncodec.picture.metadata import metadata_of
 from nncodec.picture.pixels import Frames, from_images, to_model
@@ -51,7 +51,12 @@ class Encoder:
     """Encodes images with one model: options are checked and the model is open.
 
     Args, Raises: see `nncodec.encode`.
+
+    Attributes:
+        on_progress: called with the blocks done and their total.
     """
+
+    on_progress: OnProgress | None = None
 
     def __init__(self, model: str, quality: int, options: EncodeOptions) -> None:
         unknown = options.keys() - EncodeOptions.__annotations__.keys()
@@ -143,7 +148,18 @@ class Encoder:
     def _coded(self, frames: Frames, coded: Frames) -> tuple[Header, list[bytes]]:
         header = self._header(frames, coded)
         grid = Grid.of(header, self.model.traits)
-        return self._payloads(header, (self._latents(coded, grid, cell) for cell in grid.cells()))
+        return self._payloads(header, self._blocks(coded, grid))
+
+    def _blocks(self, coded: Frames, grid: Grid) -> Iterator[Latents]:
+        total = math.prod(grid.header.grid)
+        for done, cell in enumerate(grid.cells()):
+            self._report(done, total)
+            yield self._latents(coded, grid, cell)
+        self._report(total, total)
+
+    def _report(self, done: int, total: int) -> None:
+        if self.on_progress:
+            self.on_progress(done, total)
 
     def _is_wasteful(self, header: Header, payloads: Sequence[bytes], coded: Frames) -> bool:
         """Return whether the raw samples would take fewer bytes, and a lower quality may help.
@@ -165,11 +181,14 @@ class Encoder:
 
         @functools.cache
         def excess_bytes(quality: int) -> int:
-            return self._excess_bytes(*self.at_quality(quality)._coded(frames, coded), coded)
+            return self._excess_bytes(*trial.at_quality(quality)._coded(frames, coded), coded)
+
+        trial = copy.copy(self)
+        trial.on_progress = None  # such pictures are small
 
         qualities = range((self.quality or 0) + 1)
         fitting = [bisect.bisect(qualities, margin, key=excess_bytes) for margin in (0, _MARGIN_BYTES)]
-        return self.at_quality(max(0, (fitting[0] or fitting[1]) - 1))
+        return trial.at_quality(max(0, (fitting[0] or fitting[1]) - 1))
 
     def _reduced(self, frames: Frames) -> Frames:
         if self.downscale == 1:

@@ -18,11 +18,12 @@ from nncodec.coding.decoder import decode_frames
 from nncodec.coding.encoder import Encoder
 from nncodec.errors import InvalidOption
 from nncodec.format.container import Container
-from nncodec.options import EncodeOptions
+from nncodec.options import EncodeOptions, OnProgress
 from nncodec.picture.area import Area, Span
 from nncodec.picture.pixels import Frames
 
 _BEST_QUALITY = 100
+_MOST_ENCODINGS = (_BEST_QUALITY + 1).bit_length()
 _ROWS_AT_ONCE = 256
 
 
@@ -105,12 +106,19 @@ def target_of(
     return Target(name, bound)
 
 
-def encode_to(target: Target, images: Sequence[Image.Image], model: str, options: EncodeOptions) -> bytes:
+def encode_to(
+    target: Target,
+    images: Sequence[Image.Image],
+    model: str,
+    options: EncodeOptions,
+    on_progress: OnProgress | None = None,
+) -> bytes:
     """Return the file of the highest quality within a size or rate, or of the lowest that reaches a PSNR.
 
     Args:
         target: the bound.
         images, model, options: see `nncodec.encode`.
+        on_progress: as for `nncodec.encode`; the total is that of the most encodings that a search may take.
 
     Raises:
         InvalidOption: no quality keeps the bound, or the model has no qualities.
@@ -124,9 +132,13 @@ def encode_to(target: Target, images: Sequence[Image.Image], model: str, options
     best: bytes | None = None
     nearest = math.inf if target.at_most else -math.inf
     low, high = 0, _BEST_QUALITY
+    progress = _SearchProgress(on_progress)
     while low <= high:
         quality = (low + high) // 2
-        data = plan.at_quality(quality).write(frames, metadata)
+        trial = plan.at_quality(quality)
+        trial.on_progress = progress.report
+        data = trial.write(frames, metadata)
+        progress.encodings += 1
         reached = target.measure(data, frames)
         kept = reached <= target.bound if target.at_most else reached >= target.bound
         nearest = min(nearest, reached) if target.at_most else max(nearest, reached)
@@ -136,9 +148,35 @@ def encode_to(target: Target, images: Sequence[Image.Image], model: str, options
             low = quality + 1
         else:
             high = quality - 1
+    progress.finish()
     if best is None:
         raise target.unmet(nearest)
     return best
+
+
+class _SearchProgress:
+    """Passes the progress of several encodings on as that of one.
+
+    Args:
+        on_progress: called with the blocks done and the total of the longest search.
+
+    Attributes:
+        encodings: finished so far.
+    """
+
+    def __init__(self, on_progress: OnProgress | None) -> None:
+        self._on_progress = on_progress
+        self._blocks = 1
+        self.encodings = 0
+
+    def report(self, done: int, total: int) -> None:
+        self._blocks = total
+        if self._on_progress:
+            self._on_progress(self.encodings * total + done, _MOST_ENCODINGS * total)
+
+    def finish(self) -> None:
+        self.encodings = _MOST_ENCODINGS
+        self.report(0, self._blocks)
 
 
 def _psnr_db(data: bytes, frames: Frames) -> float:

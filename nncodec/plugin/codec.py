@@ -51,6 +51,8 @@ class CodecTraits:
         qualities: whether it uses quality 0..100.
         efforts: the effort levels that differ, ascending, out of 0..9.
         coder: the default coder, "zstd" or "rans".
+        seconds_per_megapixel: roughly what one processor core takes to encode at each of the efforts, for estimates;
+            empty if nobody measured it.
     """
 
     modes: tuple[str, ...]
@@ -59,6 +61,7 @@ class CodecTraits:
     qualities: bool = False
     efforts: tuple[int, ...] = (0,)
     coder: str = "zstd"
+    seconds_per_megapixel: tuple[float, ...] = ()
 
 
 class CodecModel(ABC):

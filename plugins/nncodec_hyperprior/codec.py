@@ -68,6 +68,7 @@ class HyperpriorCodec(CodecModel):
             (hyper, latents),
             qualities=True,
             efforts=quantizer.efforts,
+            seconds_per_megapixel=quantizer.seconds_per_megapixel,
             coder="rans",
         )
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import nncodec
+import nncodec.cli.encode
 
 TINY = ("-m", "tiny/rgb")
 links = pytest.mark.skipif(os.name != "posix", reason="links as on POSIX")
@@ -137,3 +138,34 @@ def test_shells_complete_the_names_of_models(run, start, typed, option):
     out, _ = process.communicate(timeout=120)
     expected = {"tiny/r": b"plain,tiny/rgb", "tiny/k": b"plain,tiny/keep"}[typed]
     assert out.split() == [expected]
+
+
+# --- long work ----------------------------------------------------------------------------------------------------
+
+
+def test_a_single_large_file_shows_its_blocks_on_a_terminal(photo, watched):
+    photo.resize((2100, 1030)).save("large.png")
+    done, shown = watched("encode", "large.png", *TINY)
+    assert done.returncode == 0
+    assert b"loading the model" in shown
+    assert b"/6 [" in shown
+    done, shown = watched("decode", "large.nnc", "out.bmp")
+    assert done.returncode == 0
+    assert b"/6 [" in shown
+    done, shown = watched("encode", "large.png", *TINY, "-f", "--quiet")
+    assert (done.returncode, shown) == (0, b"")
+
+
+def test_a_long_encoding_states_its_time_before_it_starts(run, monkeypatch):
+    Image.new("RGB", (2000, 1000)).save("large.png")
+    begun = []
+    monkeypatch.setattr(nncodec, "encode", lambda *_, **__: begun.append(1) or b"nothing")
+    monkeypatch.setattr(nncodec.cli.encode, "complain", lambda line: begun.append(line))
+    run("encode", "large.png", "-e", 9)
+    line, ran = begun
+    assert ran == 1
+    assert line.startswith("effort 9 takes about 2 min for 2.0 megapixels, by estimate")
+    begun.clear()
+    run("encode", "large.png", "-e", 0, "-f")
+    run("encode", "large.png", "-e", 9, "-f", "--quiet")
+    assert begun == [1, 1]

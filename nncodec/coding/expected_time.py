@@ -1,0 +1,24 @@
+"""How long an encoding will take, by estimate."""
+
+from __future__ import annotations
+
+import math
+
+from nncodec.plugin import registry
+from nncodec.plugin.hooks import CODEC
+
+
+def expected_seconds(model: str, effort: int, megapixels: float) -> float:
+    """Return how many seconds one processor core needs to encode pictures, by estimate; NaN if nobody measured it.
+
+    Args:
+        model: name or alias.
+        effort: 0..9.
+        megapixels: of all pictures, in millions of pixels.
+
+    Raises:
+        UnknownModel, BadModelFile, WeightsMismatch, PluginError: the model cannot be used.
+    """
+    traits = registry.open_model(registry.catalog().find(model, CODEC)).traits
+    level = max((level for level in traits.efforts if level <= effort), default=min(traits.efforts))
+    return dict(zip(traits.efforts, traits.seconds_per_megapixel, strict=False)).get(level, math.nan) * megapixels
