@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from nncodec.format.animation import Animation
@@ -50,3 +52,11 @@ def test_an_animation_is_these_bytes(animation: Animation, chunk: str) -> None:
 @pytest.mark.parametrize("chunk", ["", "00", "01 00", "04 64", "00 01 02", "01 00 01 02", "00 81 00", "01"])
 def test_a_malformed_animation_is_ignored(chunk: str) -> None:
     assert Animation.of_bytes(bytes.fromhex(chunk), 3) is None
+
+
+def test_the_bytes_in_the_documentation_are_these() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
+    assert "`E0 A7 12 C0 B2 04` are\n300 and 72 dots per inch" in text
+    assert pack_resolution((300, 72)) == bytes.fromhex("E0 A7 12 C0 B2 04")
+    assert "`01 03 28 E8 07 00` shows three frames\nfor 40, 1000 and 0 milliseconds, with a loop count of 3" in text
+    assert Animation.of_bytes(bytes.fromhex("01 03 28 E8 07 00"), 3) == Animation((40, 1000, 0), 3)
