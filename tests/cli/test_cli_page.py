@@ -9,6 +9,7 @@ import click
 import pytest
 
 from nncodec.cli import main
+from nncodec.plugin import registry
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 COMMANDS = ("encode", "decode", "info", "check", "enhance", "demo", "compare", "models", "plugins")
@@ -19,6 +20,14 @@ def section_of(command: str) -> str:
     sections = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.M)
     (section,) = [text for text in sections[1:] if command in text.splitlines()[0].split()]
     return section
+
+
+def test_the_page_has_the_efforts_of_the_photo_model_and_their_times() -> None:
+    traits = registry.open_model(registry.catalog().find("photo")).traits
+    rows = re.findall(r"^\| (?:effort|seconds) \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.M)
+    efforts, seconds = ([float(cell) for cell in row.split(" | ")] for row in rows)
+    assert tuple(efforts) == traits.efforts
+    assert tuple(seconds) == traits.seconds_per_megapixel
 
 
 @pytest.mark.parametrize("command", COMMANDS)
