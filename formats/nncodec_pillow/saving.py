@@ -79,7 +79,10 @@ def _options(image: Image.Image) -> dict[str, Any]:
         # `save(..., **image.info)` may pass on entries of another format, which the caller did not name.
         if image.info.get(name) is not given[name]:
             warnings.warn(f"NNC has no save option {name!r}; it is ignored", UserWarning, stacklevel=5)
-    options = with_defaults({name: value for name, value in given.items() if name in _KNOWN})
+    own = {name: value for name, value in given.items() if name in _KNOWN}
+    if "dpi" in own and own["dpi"] is image.info.get("dpi"):
+        del own["dpi"]  # taken from `info` anyway, where files say anything
+    options = with_defaults(own)
     if options.get("quality") == "keep" and given.get("model") is None:
         options.pop("model", None)  # a quality means something with its own model only
     return options

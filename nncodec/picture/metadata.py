@@ -86,6 +86,9 @@ def metadata_of(
             "its HDR gain map is not kept, nor the XMP that describes it; what remains is the picture for other screens"
         )
         xmp = None
+    count = getattr(image, "n_frames", 1)
+    if image.format == "MPO" and count > 1 and len(images) == 1 and image.tell() == 0:
+        notes.append(f"of {count} pictures in this MPO file, the first is used")
     if image.mode in OTHER_COLOURS:
         profile = None
     elif "icc_profile" in options:

@@ -107,6 +107,13 @@ def test_a_gain_map_is_told_and_its_xmp_goes(stored: Stored) -> None:
     assert [note for note in notes if "HDR gain map" in note] == notes != []
 
 
+def test_other_pictures_in_a_phone_photo_are_told(stored: Stored) -> None:
+    data = file_of(photo(), "MPO", save_all=True, append_images=[photo((24, 16))])
+    decoded, notes = stored(data)
+    assert decoded.size == (48, 32)
+    assert notes == ["of 2 pictures in this MPO file, the first is used"]
+
+
 def test_comments_and_text_are_told(stored: Stored) -> None:
     _, notes = stored(file_of(photo(), "JPEG", comment=b"by me"))
     assert notes == ["its comment is not kept"]
@@ -269,6 +276,12 @@ def test_dpi_can_be_given() -> None:
     for bad in ("x", 0, (1, 2, 3), (1, -1), float("nan")):
         with pytest.raises(InvalidOption, match="'dpi'"):
             nncodec.encode(photo(), dpi=bad)
+
+
+def test_a_resolution_of_nothing_is_passed_on_without_an_error() -> None:
+    image = photo()
+    image.info["dpi"] = (0, 0)
+    assert nncodec.inspect(file_of(image, "NNC", **image.info)).dpi is None
 
 
 # --- animation ----------------------------------------------------------------------------------------------------
