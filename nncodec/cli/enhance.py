@@ -25,6 +25,7 @@ from nncodec.cli.files import (
 )
 from nncodec.cli.options import (
     Manner,
+    animate_option,
     coding_options,
     complete_enhancers,
     manner_options,
@@ -179,7 +180,9 @@ def enhance_command(
     addition = "-enhanced" if output is None else ""
     jobs = plan(files, output, _renamer(extension or DEFAULT_FORMAT, addition, keep_extension))
     kind = format_to_write(extension, output, jobs, options["quality"])
-    settings = EnhanceSettings(enhancer=name, scale=scale, format=kind, alone=len(jobs) == 1, **options)
+    settings = EnhanceSettings(
+        enhancer=name, scale=scale, format=kind, alone=len(jobs) == 1 and not manner.quiet, **options
+    )
     perform(jobs, functools.partial(enhance_job, settings=settings), manner)
 
 
