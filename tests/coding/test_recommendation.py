@@ -165,6 +165,8 @@ def test_the_digest_decides_and_not_the_name() -> None:
 
 def test_frames_and_batches_are_enhanced_each() -> None:
     frames = [photo(left=left, mode="LA") for left in (0, 30, 60)]
+    for frame in frames:
+        frame.putalpha(frame.getchannel("A").point(lambda alpha: max(1, alpha)))  # `enhance` fills what is hidden
     data = nncodec.encode(frames, MODEL, 80, enhancer="restore", frames_per_block=2)
     plain = list(nncodec.decode_frames(data))
     expected = [nncodec.enhance(frame, "restore", strength=0.5).tobytes() for frame in plain]
