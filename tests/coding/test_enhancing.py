@@ -317,7 +317,7 @@ def test_an_unknown_enhancer_is_refused_with_those_there_are(enhancers: Callable
     with pytest.raises(nncodec.UnknownModel) as caught:
         nncodec.enhance(photo(), scale=3)
     expected = "no installed enhancer is 'x3'; installed: sharp/double, sharp/four, sharp/keep"
-    assert str(caught.value) == expected
+    assert str(caught.value) == f"{expected}; get its model file and install it with 'nncodec models add FILE'"
     enhancers()
     with pytest.raises(nncodec.UnknownModel, match="no installed enhancer is 'x4'; installed: none"):
         nncodec.enhance(photo())

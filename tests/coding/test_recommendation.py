@@ -303,7 +303,7 @@ def test_a_missing_enhancer_is_named_and_the_file_decodes_without(enhancers: Cal
         nncodec.decode(data, enhancer="recommended")
     assert str(caught.value) == (
         f"no installed enhancer is 'sharp/keep ({digest[:16]})'; installed: none; to decode the file without it, "
-        "set no enhancer"
+        "set no enhancer; get its model file and install it with 'nncodec models add FILE'"
     )
     assert nncodec.decode(data).size == (90, 61)
 
