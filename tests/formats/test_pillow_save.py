@@ -366,7 +366,7 @@ def test_keep_of_a_damaged_file_writes_nothing(opened: Path) -> None:
 
 
 def test_keep_needs_a_picture_from_such_a_file(photo: Image.Image) -> None:
-    with pytest.raises(InvalidOption, match="'keep' needs an image from an .nnc file"):
+    with pytest.raises(InvalidOption, match=r"'keep' needs an image from an .nnc file"):
         photo.save(io.BytesIO(), "NNC", quality="keep")
 
 
