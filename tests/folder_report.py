@@ -84,7 +84,7 @@ def report_on(folder: Path, max_pixels: int) -> Iterator[FileReport]:
     """Yield a report for each file of a folder with the extension of a picture, and at most so many pixels."""
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and is_picture(path)):
         original = _opened(path)
-        if original is not None and original.width * original.height * getattr(original, "n_frames", 1) > max_pixels:
+        if original is not None and _pixels(original) > max_pixels:
             continue
         report = FileReport(str(path.relative_to(folder)), path.stat().st_size)
         reference = None
@@ -106,6 +106,14 @@ def _opened(path: Path) -> Image.Image | None:
         except Exception:  # Pillow's decoders may raise anything
             return None
     return image
+
+
+def _pixels(image: Image.Image) -> int:
+    try:
+        frames = getattr(image, "n_frames", 1)
+    except Exception:  # Pillow counts the frames only now, and may find damage
+        frames = 1
+    return image.width * image.height * int(frames)
 
 
 def _rgba(image: Image.Image) -> NDArray[np.int16] | None:
