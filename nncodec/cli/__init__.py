@@ -1,12 +1,13 @@
 """The command line: one file per command. Nothing here imports torch before a command codes a picture.
 
-Commands share `options`, `files` (inputs, and where results go), `work` (runs jobs and writes their results), `saving`
-(decoded pictures in other formats), `progress` (a bar) and `text` (complaints and tables).
+Commands share `options`, `files` (inputs, and where results go), `work` (runs jobs and writes their results), `progress`
+(a bar) and `text` (complaints and tables).
 """
 
 from __future__ import annotations
 
 import errno
+import logging
 from typing import Any
 
 import click
@@ -41,6 +42,8 @@ class _Commands(click.Group):
             raise click.exceptions.Exit(error.exit_code) from None
 
     def invoke(self, ctx: click.Context) -> Any:
+        # Pillow logs some faults of a file before it raises them; the command says each in one line of its own.
+        logging.getLogger("PIL").addHandler(logging.NullHandler())
         try:
             raise_interrupts()
             return super().invoke(ctx)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -254,3 +256,17 @@ def test_stdin_takes_any_picture(run, photo):
     result = run("encode", "-", *TINY, input=buffer.getvalue())
     assert result.exit_code == 0
     assert nncodec.decode(result.stdout_bytes).size == photo.size
+
+
+def test_what_pillow_logs_of_a_damaged_picture_is_no_second_line(tmp_path: Path) -> None:
+    path = tmp_path / "many.tif"
+    Image.new("RGB", (8, 8)).save(path)
+    data = bytearray(path.read_bytes())
+    directory = int.from_bytes(data[4:8], "little")
+    entries = range(directory + 2, directory + 2 + 12 * int.from_bytes(data[directory : directory + 2], "little"), 12)
+    (samples_per_pixel,) = (at for at in entries if int.from_bytes(data[at : at + 2], "little") == 277)
+    data[samples_per_pixel + 8 : samples_per_pixel + 10] = (100).to_bytes(2, "little")
+    path.write_bytes(data)
+    done = subprocess.run([sys.executable, "-m", "nncodec", "encode", str(path)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
