@@ -1,7 +1,7 @@
 """The command line: one file per command. Nothing here imports torch before a command codes a picture.
 
-Commands share `options`, `files` (inputs, and where results go), `work` (runs jobs and writes their results), `progress`
-(a bar) and `text` (complaints and tables).
+Commands share `options`, `files` (inputs, and where results go), `work` (runs jobs and writes their results),
+`progress` (a bar) and `text` (complaints and tables).
 """
 
 from __future__ import annotations
