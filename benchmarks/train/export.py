@@ -78,6 +78,12 @@ BUNDLED = {
     ),
     "conv/photo": Bundled("plugins/nncodec_conv/weights/photo.safetensors", _PHOTO, "photos", SOURCES),
     "hyperprior/photo": Bundled("plugins/nncodec_hyperprior/weights/photo.safetensors", _PHOTO, "photos", SOURCES),
+    "hyperprior/photo-psnr": Bundled(
+        "plugins/nncodec_hyperprior/weights/photo-psnr.safetensors",
+        f"{_PHOTO}, trained for squared error",
+        "photos",
+        SOURCES,
+    ),
     "srgan/x4": Bundled(
         "plugins/nncodec_srgan/weights/x4.safetensors", "pictures enlarged four times", "photos", SOURCES
     ),

@@ -19,5 +19,8 @@ def nncodec_architectures() -> Sequence[ArchitectureSpec]:
 
 @hookimpl
 def nncodec_models() -> Sequence[ModelSpec]:
-    """Return the model for photographs."""
-    return [ModelSpec("hyperprior/photo", _WEIGHTS / "photo.safetensors", aliases=("photo",))]
+    """Return the models for photographs: trained for looks, and for PSNR."""
+    return [
+        ModelSpec("hyperprior/photo", _WEIGHTS / "photo.safetensors", aliases=("photo",)),
+        ModelSpec("hyperprior/photo-psnr", _WEIGHTS / "photo-psnr.safetensors", aliases=("photo-psnr",)),
+    ]

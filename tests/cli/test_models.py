@@ -16,7 +16,7 @@ def test_table(run):
     assert line.split() == [*expected, "means", "of", "2", "x", "2", "pixels;", "CC0-1.0"]
     (line,) = [line for line in lines if line.startswith("tiny/triple")]
     assert line.split()[:4] == ["tiny/triple", "x3", "enhancer", "inverse"]
-    (line,) = [line for line in lines if line.startswith("hyperprior/photo")]
+    (line,) = [line for line in lines if line.startswith("hyperprior/photo ")]
     assert line.split()[1] == "photo"
 
 

@@ -1,9 +1,14 @@
-"""Write golden files for the current format version and weights: `python tests/golden/make.py`."""
+"""Write golden files for the current format version and weights.
+
+python tests/golden/make.py           # all
+python tests/golden/make.py hyper     # those of names that begin so: where one model has new weights
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import skimage.data
@@ -60,6 +65,7 @@ def golden_files() -> dict[str, bytes]:
         "hyper-recommending": nncodec.encode(
             face, "hyperprior/photo", 10, enhancer="srgan/restore", enhancer_strength=0.4
         ),
+        "psnr-q35": nncodec.encode(cat, "hyperprior/photo-psnr", 35),
         "photo-rans": nncodec.encode(cat, "conv/photo", 50, coder="rans"),
         "fashion": nncodec.encode(garments[0], "dense/fashion"),
         "fashion-stack": nncodec.encode(garments, "dense/fashion", coder="zstd"),
@@ -78,13 +84,17 @@ def latents_digest(data: bytes) -> str:
     return state.hexdigest()
 
 
-def main() -> None:
-    """Replace the files, frames and index in `FOLDER`."""
+def main(prefix: str = "") -> None:
+    """Replace the files and frames whose names begin with a prefix, and their entries of the index, in `FOLDER`."""
     FOLDER.mkdir(exist_ok=True)
-    for old in FOLDER.iterdir():
+    known = json.loads((FOLDER / "index.json").read_text()) if prefix else {}
+    for old in FOLDER.glob(f"{prefix}*"):
         old.unlink()
     index = {}
     for name, data in golden_files().items():
+        if not name.startswith(prefix):
+            index[name] = known[name]
+            continue
         (FOLDER / f"{name}.nnc").write_bytes(data)
         for number, frame in enumerate(nncodec.decode_frames(data)):
             frame.info.clear()
@@ -96,4 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
