@@ -28,7 +28,7 @@ from nncodec.compare import Comparison, CurvePoint, bd_delta, code_at_psnr, comp
 from nncodec.metrics import cvvdp
 
 MODELS = ("hyperprior/photo", "conv/photo")
-CODECS = (*MODELS, "jpeg", "jpegli", "webp", "avif", "avif-ssimulacra2", "avif-psnr", "jxl")
+CODECS = (*MODELS, "hyperprior/photo-psnr", "jpeg", "jpegli", "webp", "avif", "avif-ssimulacra2", "avif-psnr", "jxl")
 LADDER = tuple(range(0, 101, 10))
 PEER_LADDER = (10, 30, 50, 70, 85, 95)
 # Published codecs in the table, where the file of anchors has them.

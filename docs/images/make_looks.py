@@ -19,7 +19,7 @@ import nncodec
 OUTPUT = Path(__file__).with_name("looks.webp")
 # Name in skimage.data, and the upper left corner of the crop.
 CROPS = (("astronaut", (180, 40)), ("chelsea", (100, 60)), ("coffee", (170, 110)), ("rocket", (280, 200)))
-RATES_BPP = (0.15, 0.3, 0.6)
+RATES_BPP = (0.2, 0.35, 0.6)
 EDGE, SCALE, GAP, LABEL_HEIGHT = 112, 2, 6, 24
 INK, PAPER = "#222222", "#ffffff"
 
