@@ -17,7 +17,7 @@ import nncodec
 import nncodec_pillow
 from nncodec import metrics
 from nncodec.cli import main
-from nncodec.compare import CurvePoint, bd_rate
+from nncodec.compare import PEERS, CurvePoint, bd_delta, bd_rate, compare
 from nncodec.nn.tensors import to_tensor
 from nncodec.plugin import registry
 from nncodec.plugin.latents import Pixels
@@ -84,6 +84,7 @@ def curve(encode: Callable[[Image.Image, int], bytes], qualities: Sequence[int],
         for path in paths:
             with Image.open(path) as opened:
                 picture = opened.convert("RGB")
+            picture.info.clear()
             data = encode(picture, quality)
             with Image.open(io.BytesIO(data)) as decoded:
                 psnrs.append(metrics.psnr(picture, decoded.convert("RGB")))
@@ -92,7 +93,7 @@ def curve(encode: Callable[[Image.Image, int], bytes], qualities: Sequence[int],
     return points
 
 
-def test_the_photo_model_beats_jpeg_and_webp_on_kodak(data_folder: Path) -> None:
+def test_the_photo_model_for_psnr_beats_jpeg_and_webp_on_kodak(data_folder: Path) -> None:
     """The targets, with a tolerance of two percent for other machines and encoders."""
     pytest.importorskip("bjontegaard", reason="install the extra 'compare'")
     paths = sorted((data_folder / "kodak").glob("*.png"))
@@ -109,7 +110,7 @@ def test_the_photo_model_beats_jpeg_and_webp_on_kodak(data_folder: Path) -> None
 
     nncodec_pillow.register_nnc_opener()
     ours = curve(
-        lambda picture, quality: nncodec.encode(picture, "hyperprior/photo", quality), range(0, 101, 20), paths
+        lambda picture, quality: nncodec.encode(picture, "hyperprior/photo-psnr", quality), range(0, 101, 20), paths
     )
     jpeg = curve(peer("JPEG", optimize=True, progressive=True, subsampling="4:2:0"), (10, 30, 50, 70, 90), paths)
     webp = curve(peer("WEBP", method=6), (10, 30, 50, 70, 90), paths)
@@ -122,6 +123,22 @@ def test_the_photo_model_beats_jpeg_and_webp_on_kodak(data_folder: Path) -> None
         assert (lower.psnr_db or 0) < (higher.psnr_db or 0)
 
 
+def test_the_photo_model_beats_avif_by_looks_on_kodak(data_folder: Path) -> None:
+    """Every sixth picture: all 24 give -21.7% by SSIMULACRA2 and -19.2% by MS-SSIM, measured."""
+    pytest.importorskip("bjontegaard", reason="install the extra 'compare'")
+    paths = sorted((data_folder / "kodak").glob("*.png"))[::6]
+    if not paths:
+        pytest.skip("there is no kodak folder")
+    if not PEERS["avif"].installed:
+        pytest.skip("this Pillow has no AVIF")
+    qualities = {"photo": (10, 40, 70, 100), "avif": (20, 45, 70, 90)}
+    comparison = compare(paths, list(qualities), qualities=qualities)
+    for metric, most in (("ssimulacra2", -10), ("ms_ssim", -8)):
+        delta = bd_delta(comparison.mean_curve("avif"), comparison.mean_curve("photo"), metric)
+        assert delta.rate_percent is not None
+        assert delta.rate_percent < most
+
+
 def test_restore_makes_kodak_better_at_low_quality_for_no_bytes(data_folder: Path) -> None:
     """The target is 0.2 dB, with a tolerance of 0.01 dB for other machines."""
     paths = sorted((data_folder / "kodak").glob("*.png"))
@@ -130,6 +147,8 @@ def test_restore_makes_kodak_better_at_low_quality_for_no_bytes(data_folder: Pat
     gains, similarities = [], []
     for path in paths:
         with Image.open(path) as picture:
+            picture.load()
+            picture.info.clear()
             data = nncodec.encode(picture, "hyperprior/photo", 10)
             plain, restored = nncodec.decode(data), nncodec.decode(data, enhancer="srgan/restore")
             gains.append(metrics.psnr(picture, restored) - metrics.psnr(picture, plain))

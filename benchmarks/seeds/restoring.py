@@ -19,7 +19,8 @@ from benchmarks.seeds.enlarging import FACTOR, STRENGTHS, luma, mean_of
 from nncodec import metrics
 from nncodec._support.workers import each
 
-MODEL = "photo"
+MODEL = "photo-psnr"
+"""The codec that `srgan/restore` was trained on; it was `photo` when the stored record was made."""
 QUALITIES = (5, 10, 20, 30, 40)
 """Of whole pictures, with and without the enhancer of factor 1."""
 REDUCED_QUALITIES = (20, 40, 60, 80)

@@ -1,4 +1,4 @@
-"""Make the pairs that `srgan/restore` is trained on: photographs, and the same after `photo` at low qualities.
+"""Make the pairs that `srgan/restore` is trained on: photographs, and the same after `photo-psnr` at low qualities.
 
     python -m benchmarks.train.restore_pairs photos pairs
     nncodec train srgan --low pairs/low --high pairs/high -c benchmarks/train/restore_first.toml ...
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path, help="folder of pictures")
     parser.add_argument("output", type=Path, help="folder for the folders low and high")
-    parser.add_argument("--codec", default="photo", help="the model that codes them")
+    parser.add_argument("--codec", default="photo-psnr", help="the model that codes them")
     parser.add_argument("--quality-low", type=int, default=5)
     parser.add_argument("--quality-high", type=int, default=15)
     parser.add_argument("--orientations", type=int, nargs="+", default=ORIENTATIONS, choices=range(8))

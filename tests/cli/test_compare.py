@@ -178,7 +178,7 @@ def test_each_bad_picture_is_one_line_and_the_rest_goes_on(run: Run, photo: Imag
     told = [line.removeprefix("nncodec: ") for line in result.stderr.splitlines() if "161" not in line]
     refused = "tiny/grey: this model codes grey pictures only; convert the picture to mode L"
     assert told == [
-        "text.png: not a picture that Pillow can read",
+        "text.png: a text file, not a picture",
         "missing.png: No such file or directory",
         "tiny.png: 40 x 5 pixels are too few to compare; it takes 11 x 11",
         f"opaque.png: {refused}",

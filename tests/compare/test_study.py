@@ -169,7 +169,7 @@ def test_bad_pictures_and_codecs_that_refuse_are_reported_and_the_rest_goes_on(
     ]
     assert all("\n" not in note for _, note in told)
     notes = dict(told[:3])
-    assert notes["text.png"] == "not a picture that Pillow can read"
+    assert notes["text.png"] == "a text file, not a picture"
     assert notes["missing.png"] == "No such file or directory"
     assert "too few to compare" in notes["tiny.png"]
     assert told[3] == ("cat.png", "an edge is below 161 pixels, so there is no MS-SSIM")

@@ -23,6 +23,11 @@ class TestHyperpriorPhoto(CodecModelContract):
     most_effort = 3  # higher levels do more of the same
 
 
+class TestHyperpriorPhotoPsnr(CodecModelContract):
+    model_name = "hyperprior/photo-psnr"
+    most_effort = 3
+
+
 class TestSrganX4(EnhancerContract):
     model_name = "srgan/x4"
 
@@ -38,5 +43,13 @@ def test_every_bundled_model_is_tested_here() -> None:
         if plugin.distribution.startswith("nncodec-image ")
         for name in plugin.models
     }
-    contracts = (TestDenseFashion, TestConvDigits, TestConvPhoto, TestHyperpriorPhoto, TestSrganX4, TestSrganRestore)
+    contracts = (
+        TestDenseFashion,
+        TestConvDigits,
+        TestConvPhoto,
+        TestHyperpriorPhoto,
+        TestHyperpriorPhotoPsnr,
+        TestSrganX4,
+        TestSrganRestore,
+    )
     assert bundled == {contract.model_name for contract in contracts}
