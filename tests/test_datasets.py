@@ -124,14 +124,14 @@ def test_the_photo_model_for_psnr_beats_jpeg_and_webp_on_kodak(data_folder: Path
 
 
 def test_the_photo_model_beats_avif_by_looks_on_kodak(data_folder: Path) -> None:
-    """Every sixth picture: all 24 give -21.7% by SSIMULACRA2 and -19.2% by MS-SSIM, measured."""
+    """Three pictures: all 24 give -21.7% by SSIMULACRA2 and -19.2% by MS-SSIM, measured."""
     pytest.importorskip("bjontegaard", reason="install the extra 'compare'")
-    paths = sorted((data_folder / "kodak").glob("*.png"))[::6]
+    paths = sorted((data_folder / "kodak").glob("*.png"))[::8]
     if not paths:
         pytest.skip("there is no kodak folder")
     if not PEERS["avif"].installed:
         pytest.skip("this Pillow has no AVIF")
-    qualities = {"photo": (10, 40, 70, 100), "avif": (20, 45, 70, 90)}
+    qualities = {"photo": (20, 55, 90), "avif": (25, 50, 80)}
     comparison = compare(paths, list(qualities), qualities=qualities)
     for metric, most in (("ssimulacra2", -10), ("ms_ssim", -8)):
         delta = bd_delta(comparison.mean_curve("avif"), comparison.mean_curve("photo"), metric)
