@@ -4,9 +4,10 @@
     codecs         CodecModel with its CodecTraits (AnySize or FixedSize)
     entropy        EntropyModel: Stage, StageContext, Tables; PlainEntropy for models without learned probabilities
     enhancers      EnhancerModel with its EnhancerTraits
+    lossless       LosslessModel with its LosslessTraits, on arrays of Samples
     latents        LatentSpec and the arrays Latents, IntArray, Pixels
     model files    write_model, read_model, read_model_info; ModelFile, ModelInfo
-    installed      open_model, open_enhancer
+    installed      open_model, open_enhancer, open_lossless
 
 Modules of nncodec itself import the submodules, never this one.
 """
@@ -14,14 +15,16 @@ Modules of nncodec itself import the submodules, never this one.
 from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, FixedSize
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
 from nncodec.plugin.entropy import NOT_CODED, EntropyModel, PlainEntropy, Stage, StageContext, Tables
-from nncodec.plugin.hooks import CODEC, ENHANCER, ArchitectureSpec, ModelSpec, hookimpl
+from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec, ModelSpec, hookimpl
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
+from nncodec.plugin.lossless import LosslessModel, LosslessTraits, Samples
 from nncodec.plugin.model_file import ModelFile, ModelInfo, Tensors, read_model, read_model_info, write_model
-from nncodec.plugin.registry import open_enhancer, open_model
+from nncodec.plugin.registry import open_enhancer, open_lossless, open_model
 
 __all__ = [
     "CODEC",
     "ENHANCER",
+    "LOSSLESS",
     "NOT_CODED",
     "AnySize",
     "ArchitectureSpec",
@@ -34,17 +37,21 @@ __all__ = [
     "IntArray",
     "LatentSpec",
     "Latents",
+    "LosslessModel",
+    "LosslessTraits",
     "ModelFile",
     "ModelInfo",
     "ModelSpec",
     "Pixels",
     "PlainEntropy",
+    "Samples",
     "Stage",
     "StageContext",
     "Tables",
     "Tensors",
     "hookimpl",
     "open_enhancer",
+    "open_lossless",
     "open_model",
     "read_model",
     "read_model_info",

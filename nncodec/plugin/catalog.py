@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from nncodec.errors import BadModelFile, ModelError, UnknownModel
 from nncodec.plugin.guard import PluginGuard
-from nncodec.plugin.hooks import CODEC, ENHANCER, ArchitectureSpec
+from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec
 from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelInfo
 
-_WITH_ARTICLE = {CODEC: "a codec", ENHANCER: "an enhancer"}
+_WITH_ARTICLE = {CODEC: "a codec", ENHANCER: "an enhancer", LOSSLESS: "a lossless model"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PluginInfo:
         status: "ok", "disabled" or "failed".
         reason: why it failed.
         architectures, models: names it provides.
-        kinds: kind of each architecture, "codec" or "enhancer".
+        kinds: kind of each architecture, "codec", "enhancer" or "lossless".
     """
 
     name: str
@@ -50,11 +50,11 @@ class Catalog:
 
         Args:
             name: or alias.
-            kind: the kind it must have, "codec" or "enhancer"; None for either.
+            kind: the kind it must have, "codec", "enhancer" or "lossless"; None for any.
 
         Raises:
             UnknownModel: none is installed.
-            ModelError: it has the other kind.
+            ModelError: it has another kind.
         """
         model_info = self.models.get(self.aliases.get(name, name))
         if model_info is None:
@@ -64,13 +64,13 @@ class Catalog:
     def find_by_id(self, model_id: bytes, name: str | None = None, kind: str | None = CODEC) -> ModelInfo:
         """Return the model of a kind whose digest begins with `model_id`.
 
-        A hostile file may name an enhancer as its model, or a codec as its enhancer. A model of the other kind counts
-        as not installed.
+        A hostile file may name an enhancer as its model, or a codec as its enhancer. A model of another kind counts as
+        not installed.
 
         Args:
             model_id: 4 to 32 bytes.
             name: what the file calls it, for the message.
-            kind: "codec" or "enhancer"; None for either.
+            kind: "codec", "enhancer" or "lossless"; None for any.
 
         Raises:
             UnknownModel: none is installed.
@@ -81,7 +81,7 @@ class Catalog:
         raise self._unknown(f"{name} ({model_id.hex()})" if name else model_id.hex(), kind)
 
     def kind_of(self, model_info: ModelInfo) -> str:
-        """Return "codec" or "enhancer"; a model whose architecture is not installed counts as a codec."""
+        """Return "codec", "enhancer" or "lossless"; a model whose architecture is not installed counts as a codec."""
         spec = self.architectures.get(model_info.architecture)
         return spec.kind if spec else CODEC
 
@@ -97,14 +97,14 @@ class Catalog:
         return PluginGuard(architecture, "", model)
 
     def checked(self, model_info: ModelInfo, kind: str) -> ModelInfo:
-        """Return a model unless it is known to have the other kind; raises ModelError then."""
+        """Return a model unless it is known to have another kind; raises ModelError then."""
         if self.kind_of(model_info) == kind or model_info.architecture not in self.architectures:
             return model_info
+        own, wanted = _WITH_ARTICLE[self.kind_of(model_info)], _WITH_ARTICLE[kind]
         of_kind = [name for name in sorted(self.models) if self.kind_of(self.models[name]) == kind]
         aliases = [alias for alias in sorted(self.aliases) if self.aliases[alias] in of_kind]
-        is_other = "is an enhancer, not a codec" if kind == CODEC else "is a codec, not an enhancer"
         example = "".join(f" such as {name}" for name in [*aliases, *of_kind][:1])
-        raise ModelError(detail=f"{model_info.name} {is_other}; choose {_WITH_ARTICLE[kind]}{example}")
+        raise ModelError(detail=f"{model_info.name} is {own}, not {wanted}; choose {wanted}{example}")
 
     def _unknown(self, wanted: str, kind: str | None) -> UnknownModel:
         disabled = [f"plugin {plugin.name!r} (disabled)" for plugin in self.plugins if plugin.status == "disabled"]

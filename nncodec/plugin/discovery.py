@@ -72,7 +72,7 @@ def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> 
             if not isinstance(spec, ArchitectureSpec) or not _all_text(spec.name, spec.reference, spec.training):
                 raise PluginError(plugin=entry_point.name, reason=f"{spec!r:.80} is not an ArchitectureSpec of names")
             if spec.kind not in KINDS:
-                kinds = " or ".join(map(repr, KINDS))
+                kinds = ", ".join(map(repr, KINDS[:-1])) + f" or {KINDS[-1]!r}"
                 reason = f"architecture {spec.name!r} has the kind {spec.kind!r:.40}; a kind is {kinds}"
                 raise PluginError(plugin=entry_point.name, reason=reason)
             if spec.name in draft.architectures or spec.name in addition.architectures:

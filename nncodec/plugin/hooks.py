@@ -29,7 +29,9 @@ CODEC = "codec"
 """The kind of an architecture that codes pictures."""
 ENHANCER = "enhancer"
 """The kind of an architecture that improves or enlarges pictures."""
-KINDS = (CODEC, ENHANCER)
+LOSSLESS = "lossless"
+"""The kind of an architecture that codes samples exactly."""
+KINDS = (CODEC, ENHANCER, LOSSLESS)
 """Kinds of architectures and of their models."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -43,9 +45,9 @@ class ArchitectureSpec:
 
     Args:
         name: lower case, unique among all plugins; model files hold it.
-        reference: `"module:attribute"` of a `nncodec.plugin.codec.CodecModel` subclass, or of a subclass of
-            `nncodec.plugin.enhancer.EnhancerModel`.
-        kind: "codec" or "enhancer".
+        reference: `"module:attribute"` of a subclass of `nncodec.plugin.codec.CodecModel`,
+            `nncodec.plugin.enhancer.EnhancerModel` or `nncodec.plugin.lossless.LosslessModel`.
+        kind: "codec", "enhancer" or "lossless".
         training: `"module:attribute"` of a `nncodec.training.recipe.Recipe` subclass; empty if `nncodec train` cannot
             train the architecture.
     """
@@ -63,8 +65,8 @@ class ModelSpec:
     Args:
         name: `plugin/model`, unique, as in the file.
         path: its model file.
-        aliases: other names for users, such as "photo" for the default photo model, or "x4" and "restore" for the
-            default enhancers, see `nncodec.coding.enhancing.default_enhancer`.
+        aliases: other names for users, such as "photo" for the default photo model, "lossless" for the default lossless
+            model, or "x4" and "restore" for the default enhancers, see `nncodec.coding.enhancing.default_enhancer`.
     """
 
     name: str

@@ -15,10 +15,14 @@ from nncodec.plugin.catalog import Catalog, refuse_clash
 from nncodec.plugin.codec import CodecModel
 from nncodec.plugin.discovery import ENTRY_POINT_GROUP, build_catalog, models_folder
 from nncodec.plugin.enhancer import EnhancerModel
-from nncodec.plugin.hooks import CODEC, ENHANCER, ArchitectureSpec
+from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec
+from nncodec.plugin.lossless import LosslessModel
 from nncodec.plugin.model_file import ModelFile, ModelInfo, read_model, read_model_info
 
 _OPEN_MODELS = 4
+InstalledModel = CodecModel | EnhancerModel | LosslessModel
+"""A model of any kind, ready for use."""
+_BASES: dict[str, type[InstalledModel]] = {CODEC: CodecModel, ENHANCER: EnhancerModel, LOSSLESS: LosslessModel}
 _T = TypeVar("_T")
 
 
@@ -39,7 +43,7 @@ def open_model(name_or_info: str | ModelInfo) -> CodecModel:
 
     Raises:
         UnknownModel, BadModelFile, WeightsMismatch, PluginError: see errors.py.
-        ModelError: the model is an enhancer.
+        ModelError: the model is not a codec.
     """
     return _open(name_or_info, CODEC, CodecModel)  # type: ignore[type-abstract]
 
@@ -49,9 +53,19 @@ def open_enhancer(name_or_info: str | ModelInfo) -> EnhancerModel:
 
     Raises:
         UnknownModel, BadModelFile, WeightsMismatch, PluginError: see errors.py.
-        ModelError: the model is a codec.
+        ModelError: the model is not an enhancer.
     """
     return _open(name_or_info, ENHANCER, EnhancerModel)  # type: ignore[type-abstract]
+
+
+def open_lossless(name_or_info: str | ModelInfo) -> LosslessModel:
+    """Return a lossless model ready for use; see `open_model`.
+
+    Raises:
+        UnknownModel, BadModelFile, WeightsMismatch, PluginError: see errors.py.
+        ModelError: the model is of another kind.
+    """
+    return _open(name_or_info, LOSSLESS, LosslessModel)  # type: ignore[type-abstract]
 
 
 def _open(name_or_info: str | ModelInfo, kind: str, base: type[_T]) -> _T:
@@ -68,7 +82,7 @@ def _open(name_or_info: str | ModelInfo, kind: str, base: type[_T]) -> _T:
 
 
 @functools.lru_cache(maxsize=_OPEN_MODELS)
-def _open_by_digest(digest: str) -> CodecModel | EnhancerModel:
+def _open_by_digest(digest: str) -> InstalledModel:
     installed = catalog()
     model_info = installed.find_by_id(bytes.fromhex(digest), kind=None)
     model_file = read_model(model_info.path)
@@ -77,8 +91,8 @@ def _open_by_digest(digest: str) -> CodecModel | EnhancerModel:
     return build_model(model_file)
 
 
-def build_model(model_file: ModelFile) -> CodecModel | EnhancerModel:
-    """Build a model or enhancer from a file in memory, installed or not.
+def build_model(model_file: ModelFile) -> InstalledModel:
+    """Build a model of any kind from a file in memory, installed or not.
 
     Raises:
         BadModelFile, PluginError: see errors.py.
@@ -87,8 +101,7 @@ def build_model(model_file: ModelFile) -> CodecModel | EnhancerModel:
     if spec is None:
         reason = f"no installed plugin provides architecture {model_file.architecture!r}"
         raise BadModelFile(path=model_file.path, reason=reason)
-    base: type[CodecModel | EnhancerModel] = EnhancerModel if spec.kind == ENHANCER else CodecModel
-    architecture = resolve(spec, spec.reference, base, model_file.name)
+    architecture = resolve(spec, spec.reference, _BASES[spec.kind], model_file.name)
     try:
         return architecture.from_file(model_file)
     except NncError:

@@ -56,7 +56,7 @@ _MARKED = "from nncodec.plugin.hooks import ArchitectureSpec, ModelSpec, hookimp
         (f"{_MARKED}def nncodec_architectures():\n    return [ArchitectureSpec('a', None)]", "not an ArchitectureSpec"),
         (
             f"{_MARKED}def nncodec_architectures():\n    return [ArchitectureSpec('a', 'b:C', kind='filter')]",
-            "architecture 'a' has the kind 'filter'; a kind is 'codec' or 'enhancer'",
+            "architecture 'a' has the kind 'filter'; a kind is 'codec', 'enhancer' or 'lossless'",
         ),
         (f"{_MARKED}def nncodec_architectures():\n    return [ArchitectureSpec('a', 'b:C', kind=None)]", "kind None"),
         (f"{_MARKED}def nncodec_architectures(extra):\n    return []", "PluginValidationError"),
