@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Padding = Literal["zeros", "replicate"]
 
 LEAK = 0.1
 # Positions in a strip, measured at 192 channels: with half as many the layers' overhead exceeds the gain, and without
@@ -25,15 +28,17 @@ class DepthwiseBlock(nn.Module):
         width: channels in and out.
         expansion: feed-forward channels per channel.
         branch_gain: factor on the initial weights that close each branch.
+        padding: what lies outside the image: "zeros", or "replicate" for copies of the edge. Zeros make the outermost
+            pixels of flat colours visibly wrong.
 
     References:
         Jia et al., "Towards Practical Real-Time Neural Video Compression", 2025, section 3 (DCVC-RT).
     """
 
-    def __init__(self, width: int, expansion: int = 2, branch_gain: float = 0.1) -> None:
+    def __init__(self, width: int, expansion: int = 2, branch_gain: float = 0.1, padding: Padding = "zeros") -> None:
         super().__init__()
         self.mix_in = nn.Conv2d(width, width, 1)
-        self.mix_depthwise = nn.Conv2d(width, width, 3, padding=1, groups=width)
+        self.mix_depthwise = nn.Conv2d(width, width, 3, padding=1, groups=width, padding_mode=padding)
         self.mix_out = nn.Conv2d(width, width, 1)
         self.feed_in = nn.Conv2d(width, width * expansion, 1)
         self.feed_out = nn.Conv2d(width * expansion, width, 1)
@@ -56,15 +61,21 @@ class DepthwiseBlock(nn.Module):
         height, width = features.shape[2:]
         rows = max(1, _STRIP_POSITIONS // width)
         depthwise = self.mix_depthwise
+        replicate = depthwise.padding_mode == "replicate"
         above: Tensor | None = None  # the row above the strip as it was before its update: input of the 3 x 3 layer
         for top in range(0, height, rows):
             bottom = min(top + rows, height)
             mixed = F.leaky_relu_(self.mix_in(features[:, :, top : bottom + 1]), LEAK)  # with the row below the strip
-            nothing = torch.zeros_like(mixed[:, :, :1])
-            seen = [nothing if above is None else above, mixed, *([nothing] if bottom == height else [])]
+            first, last = mixed[:, :, :1], mixed[:, :, -1:]
+            outside = (first, last) if replicate else (torch.zeros_like(first),) * 2
+            seen = torch.cat(
+                [outside[0] if above is None else above, mixed, *([outside[1]] if bottom == height else [])], 2
+            )
             above = mixed[:, :, bottom - top - 1 : bottom - top].clone()
+            if replicate:
+                seen = torch.cat([seen[..., :1], seen, seen[..., -1:]], 3)
             around = F.conv2d(
-                torch.cat(seen, 2), depthwise.weight, depthwise.bias, padding=(0, 1), groups=depthwise.groups
+                seen, depthwise.weight, depthwise.bias, padding=(0, 0 if replicate else 1), groups=depthwise.groups
             )
             strip = features[:, :, top:bottom]
             strip += self.mix_out(around)
@@ -77,10 +88,11 @@ class DepthwiseBlocks(nn.Sequential):
     Args:
         width: channels in and out.
         count: how many.
+        padding: see `DepthwiseBlock`.
     """
 
-    def __init__(self, width: int, count: int) -> None:
-        super().__init__(*(DepthwiseBlock(width) for _ in range(count)))
+    def __init__(self, width: int, count: int, padding: Padding = "zeros") -> None:
+        super().__init__(*(DepthwiseBlock(width, padding=padding) for _ in range(count)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features to features of the same shape; without gradients, the input is overwritten."""

@@ -61,3 +61,14 @@ def merge_weights(channels: int) -> Tensor:
     weights = np.zeros((channels, len(order), 2, 2))
     weights[np.arange(channels), kept // 4] = haar[kept % 4]
     return torch.tensor(weights, dtype=torch.float32)
+
+
+def detail_weights(first: int, channels: int) -> Tensor:
+    """Return (channels, 768, 1, 1) weights of the bands that follow the `first` ones of `merge_weights`.
+
+    They map unshuffled blocks of 16 x 16 pixels, in `PixelUnshuffle(16)`'s order, to coefficients; the transpose is the
+    inverse.
+    """
+    merge = merge_weights(first + channels)[first:]  # (channels, 192, 2, 2)
+    analysis = analysis_weights().reshape(-1, 3, BLOCK, BLOCK)
+    return torch.einsum("kfYX,fcyx->kcYyXx", merge, analysis).reshape(channels, -1, 1, 1)

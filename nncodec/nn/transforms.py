@@ -6,13 +6,15 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nncodec.nn.blocks import DepthwiseBlocks, by_strips
-from nncodec.nn.dct import BLOCK, analysis_weights, merge_weights, synthesis_weights
+from nncodec.nn.blocks import DepthwiseBlocks, Padding, by_strips
+from nncodec.nn.dct import BLOCK, analysis_weights, detail_weights, merge_weights, synthesis_weights
 
 STRIDE = 2 * BLOCK
 _UNSHUFFLED = 3 * BLOCK**2
+_DETAIL_BLOCK = 3 * STRIDE**2
 # Rows at 1/8 resolution that are converted between pixels and features at once.
 _STRIP_ROWS = 16
 
@@ -22,12 +24,16 @@ class TransformConfig:
     """Shape and rates of photo transforms.
 
     Args:
-        latent_channels: channels at 1/16 resolution, 1..768.
+        latent_channels: channels at 1/16 resolution, 1..768, detail channels included.
         fine_blocks: residual blocks at 1/8 resolution, each side.
         coarse_blocks: residual blocks at 1/16 resolution, each side.
         lambda_low: distortion weight at quality 0 (mean squared error on 0..255 against bits per pixel).
         lambda_high: distortion weight at quality 100.
         anchors: number of qualities, evenly spaced over 0..100, that have gains of their own.
+        detail_channels: the last of the latent channels: a linear transform of what the others leave out, for high
+            qualities only.
+        detail_quality: the lowest quality with detail channels; below, they are 0.
+        padding: what blocks see outside the image; see `DepthwiseBlock`.
     """
 
     latent_channels: int = 192
@@ -36,6 +42,9 @@ class TransformConfig:
     lambda_low: float = 0.0012
     lambda_high: float = 0.25
     anchors: int = 8
+    detail_channels: int = 0
+    detail_quality: int = 0
+    padding: Padding = "zeros"
 
 
 class PhotoTransforms(nn.Module):
@@ -44,6 +53,9 @@ class PhotoTransforms(nn.Module):
     Shapes: pixels (N, 3, H, W) in 0..1 with H and W multiples of 16; latents (N, C, H/16, W/16).
     One network serves every quality: per-quality, per-channel gains scale the latents before rounding.
 
+    256 channels stand for 768 samples, which is enough up to about 40 dB. Detail channels carry what is missing above,
+    by linear transforms of blocks of 16 x 16 pixels, so the network need not keep what its other channels cannot code.
+
     References:
         Cui et al., "Asymmetric gained deep image compression", CVPR 2021, for the gains.
     """
@@ -51,17 +63,22 @@ class PhotoTransforms(nn.Module):
     def __init__(self, config: TransformConfig) -> None:
         super().__init__()
         self.config = config
-        channels = config.latent_channels
+        coarse = self.coarse_channels
         self.unshuffle = nn.PixelUnshuffle(BLOCK)
         self.shuffle = nn.PixelShuffle(BLOCK)
         self.analysis_in = nn.Conv2d(_UNSHUFFLED, _UNSHUFFLED, 1)
-        self.analysis_fine = DepthwiseBlocks(_UNSHUFFLED, config.fine_blocks)
-        self.analysis_down = nn.Conv2d(_UNSHUFFLED, channels, 2, stride=2)
-        self.analysis_coarse = DepthwiseBlocks(channels, config.coarse_blocks)
-        self.synthesis_coarse = DepthwiseBlocks(channels, config.coarse_blocks)
-        self.synthesis_up = nn.ConvTranspose2d(channels, _UNSHUFFLED, 2, stride=2)
-        self.synthesis_fine = DepthwiseBlocks(_UNSHUFFLED, config.fine_blocks)
+        self.analysis_fine = DepthwiseBlocks(_UNSHUFFLED, config.fine_blocks, config.padding)
+        self.analysis_down = nn.Conv2d(_UNSHUFFLED, coarse, 2, stride=2)
+        self.analysis_coarse = DepthwiseBlocks(coarse, config.coarse_blocks, config.padding)
+        self.synthesis_coarse = DepthwiseBlocks(coarse, config.coarse_blocks, config.padding)
+        self.synthesis_up = nn.ConvTranspose2d(coarse, _UNSHUFFLED, 2, stride=2)
+        self.synthesis_fine = DepthwiseBlocks(_UNSHUFFLED, config.fine_blocks, config.padding)
         self.synthesis_out = nn.Conv2d(_UNSHUFFLED, _UNSHUFFLED, 1)
+        if config.detail_channels:
+            self.detail_in = nn.Conv2d(_DETAIL_BLOCK, config.detail_channels, 1)
+            self.detail_features = nn.Conv2d(_UNSHUFFLED, config.detail_channels, 2, stride=2)
+            self.detail_out = nn.Conv2d(config.detail_channels, _DETAIL_BLOCK, 1)
+        channels = config.latent_channels
         self.log_gain = nn.Parameter(torch.tensor([[value] * channels for value in self._starting_log_gains()]))
         self.log_rescale = nn.Parameter(torch.zeros(config.anchors, channels))
         self._start_from_fixed_transforms()
@@ -74,18 +91,24 @@ class PhotoTransforms(nn.Module):
             features = self._unshuffled(pixels)  # (N, 192, H/8, W/8)
         features = self.analysis_fine(features)
         with torch.autocast(pixels.device.type, enabled=False):
-            features = self.analysis_down(features.float())  # (N, C, H/16, W/16)
-        latents: Tensor = self.analysis_coarse(features)
-        return latents.float()
+            features = features.float()
+            down = self.analysis_down(features)  # (N, C, H/16, W/16)
+            detail = self._detail(pixels, features) if self.config.detail_channels else None
+        latents: Tensor = self.analysis_coarse(down).float()
+        return latents if detail is None else torch.cat([latents, detail], 1)
 
     def synthesis(self, latents: Tensor) -> Tensor:
         """Map latents, after the inverse gain, to pixels; values may slightly exceed 0..1."""
-        features = self.synthesis_coarse(latents.clone())  # may overwrite its input
+        coarse = self.coarse_channels
+        # The blocks may overwrite their input.
+        features = self.synthesis_coarse(latents[:, :coarse].clone(memory_format=torch.channels_last))
         with torch.autocast(latents.device.type, enabled=False):
             features = self.synthesis_up(features.float())  # (N, 192, H/8, W/8)
         features = self.synthesis_fine(features)
+        detail = latents[:, coarse:]
         with torch.autocast(latents.device.type, enabled=False):
-            return self._shuffled(features.float())  # (N, 3, H, W)
+            pixels = self._shuffled(features.float())  # (N, 3, H, W)
+            return self._with_detail(pixels, detail) if detail.any() else pixels
 
     def _unshuffled(self, pixels: Tensor) -> Tensor:
         def layer(strip: Tensor) -> Tensor:
@@ -101,6 +124,28 @@ class PhotoTransforms(nn.Module):
 
         return layer(features) if torch.is_grad_enabled() else by_strips(layer, features, _STRIP_ROWS)
 
+    def _detail(self, pixels: Tensor, features: Tensor) -> Tensor:
+        def layer(strip: Tensor) -> Tensor:
+            linear: Tensor = self.detail_in(F.pixel_unshuffle(strip - 0.5, STRIDE))
+            return linear
+
+        linear = layer(pixels) if torch.is_grad_enabled() else by_strips(layer, pixels, BLOCK * _STRIP_ROWS)
+        detail: Tensor = linear + self.detail_features(features)
+        return detail
+
+    def _with_detail(self, pixels: Tensor, detail: Tensor) -> Tensor:
+        def layer(strip: Tensor) -> Tensor:
+            return F.pixel_shuffle(self.detail_out(strip), STRIDE)
+
+        if torch.is_grad_enabled():
+            return pixels + layer(detail)
+        return pixels.add_(by_strips(layer, detail, _STRIP_ROWS))
+
+    @property
+    def coarse_channels(self) -> int:
+        """Latent channels that pass through the coarse blocks, the first ones."""
+        return self.config.latent_channels - self.config.detail_channels
+
     @property
     def halo(self) -> int:
         """Pixels beyond a tile that its result depends on, rounded up to whole latents.
@@ -111,11 +156,18 @@ class PhotoTransforms(nn.Module):
 
     def gain(self, quality: Tensor) -> Tensor:
         """Return the factor on latents before rounding for qualities (N,) in 0..100, shape (N, C, 1, 1)."""
-        return torch.exp(interpolate(self.log_gain, quality))[:, :, None, None]
+        return torch.exp(interpolate(self.log_gain, quality))[:, :, None, None] * self.used(quality)
 
     def inverse_gain(self, quality: Tensor) -> Tensor:
         """Return the factor on rounded latents before synthesis, shape (N, C, 1, 1)."""
-        return torch.exp(interpolate(self.log_rescale - self.log_gain, quality))[:, :, None, None]
+        factor = torch.exp(interpolate(self.log_rescale - self.log_gain, quality))[:, :, None, None]
+        return factor * self.used(quality)
+
+    def used(self, quality: Tensor) -> Tensor:
+        """Return 1 for each channel that qualities (N,) use and 0 for the others, (N, C, 1, 1)."""
+        is_detail = torch.arange(self.config.latent_channels, device=quality.device) >= self.coarse_channels
+        unused = is_detail & (quality < self.config.detail_quality)[:, None]
+        return (~unused).float()[:, :, None, None]
 
     def distortion_weight(self, quality: Tensor) -> Tensor:
         """Return lambda for qualities (N,): the weight of mean squared error (0..255) against bits per pixel."""
@@ -130,15 +182,26 @@ class PhotoTransforms(nn.Module):
         return [math.log(255 / math.sqrt(18 / (math.log(2) * value))) for value in lambdas]
 
     def _start_from_fixed_transforms(self) -> None:
-        merge = merge_weights(self.config.latent_channels)
+        merge = merge_weights(self.coarse_channels)
         with torch.no_grad():
             self.analysis_in.weight.copy_(analysis_weights())
             self.analysis_down.weight.copy_(merge)
             self.synthesis_up.weight.copy_(merge)
             self.synthesis_out.weight.copy_(synthesis_weights())
             for layer in (self.analysis_in, self.analysis_down, self.synthesis_up, self.synthesis_out):
-                assert layer.bias is not None
-                layer.bias.zero_()
+                _zero(layer.bias)
+            if self.config.detail_channels:
+                bands = detail_weights(self.coarse_channels, self.config.detail_channels)
+                self.detail_in.weight.copy_(bands)
+                self.detail_out.weight.copy_(bands.transpose(0, 1))
+                self.detail_features.weight.zero_()
+                for layer in (self.detail_in, self.detail_features, self.detail_out):
+                    _zero(layer.bias)
+
+
+def _zero(bias: Tensor | None) -> None:
+    assert bias is not None
+    bias.zero_()
 
 
 def interpolate(table: Tensor, quality: Tensor) -> Tensor:

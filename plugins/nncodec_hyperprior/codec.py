@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nncodec.nn.fixed_point import ACTIVATION_STEPS, ExactConv2d, steps_of
-from nncodec.nn.tensors import channels_last, load_weights, to_pixels, to_tensor, weights_of
+from nncodec.nn.tensors import channels_last, load_weights, refuse_unknown, to_pixels, to_tensor, weights_of
 from nncodec.nn.transforms import STRIDE, TransformConfig
 from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
 from nncodec.plugin.entropy import EntropyModel, Tables
@@ -28,6 +28,7 @@ HYPER_STRIDE = 2 * STRIDE
 # In sixteenths; means reach 2^15, symbols far less.
 _LATENT_LIMIT = 1 << 20
 _NETWORK = "network."
+_TABLES = ("tables.frequencies", "tables.range", "tables.certain", "tables.hyper_choice", "tables.hyper_offset")
 _EXACT = "exact."
 _FIRST_LOSS = "mse"
 _LONGEST_LOSS = 200
@@ -39,6 +40,7 @@ _BOUNDS = {
     "hyper_channels": (1, 512),
     "width": (1, 1024),
     "hidden": (1, 1024),
+    "detail_quality": (0, 100),
 }
 
 
@@ -88,6 +90,7 @@ class HyperpriorCodec(CodecModel):
             assert layer.bias is not None
             tensors[f"{_NETWORK}{name}.weight"] = layer.weight.numpy()
             tensors[f"{_NETWORK}{name}.bias"] = layer.bias.numpy()
+        refuse_unknown(tensors, _NETWORK, _TABLES)
         load_weights(network, tensors, _NETWORK)
         minimum, precision = tensors["tables.range"].tolist()
         certain, *_ = tensors["tables.certain"].tolist()
@@ -165,8 +168,11 @@ def model_config(config: NetworkConfig) -> dict[str, Any]:
         **{key: getattr(transforms, key) for key in ("fine_blocks", "coarse_blocks", "lambda_low", "lambda_high")},
         **{key: getattr(prior, key) for key in ("hyper_channels", "width", "hidden", "anchors")},
         "groups": list(prior.groups),
-        # The first models were trained for squared error alone and do not record it.
+        # The first models lack these keys.
         **({} if config.loss == _FIRST_LOSS else {"objective": config.loss}),
+        **({} if transforms.padding == "zeros" else {"padding": transforms.padding}),
+        **({"detail_quality": prior.detail_quality} if transforms.detail_channels else {}),
+        **({"context_hidden": list(prior.context_hidden)} if prior.context_hidden else {}),
     }
 
 
@@ -185,16 +191,36 @@ def network_config(stored: Mapping[str, Any]) -> NetworkConfig:
     if not isinstance(loss, str) or len(loss) > _LONGEST_LOSS:
         raise ValueError(f"objective is {loss!r:.80}, not a short text")
     Distortion(loss)  # refuses a text that describes no loss
+    padding = config.pop("padding", "zeros")
+    if padding not in ("zeros", "replicate"):
+        raise ValueError(f"padding is {padding!r:.80}, not 'zeros' or 'replicate'")
+    has_detail = "detail_quality" in config
+    config.setdefault("detail_quality", 0)
     for key, (low, high) in _BOUNDS.items():
         if type(config.get(key)) is not int or not low <= config[key] <= high:
             raise ValueError(f"{key} is {config.get(key)!r}, not a whole number from {low} to {high}")
+    context_hidden = _context_hidden(config.pop("context_hidden", None), len(groups))
     transforms = TransformConfig(
         **{key: config.pop(key) for key in ("latent_channels", "fine_blocks", "coarse_blocks")},
         lambda_low=float(config.pop("lambda_low")),
         lambda_high=float(config.pop("lambda_high")),
         anchors=config["anchors"],
+        detail_channels=groups[-1] if has_detail else 0,
+        detail_quality=config["detail_quality"],
+        padding=padding,
     )
-    return NetworkConfig(transforms, PriorConfig(groups=groups, **config), loss)
+    return NetworkConfig(transforms, PriorConfig(groups=groups, context_hidden=context_hidden, **config), loss)
+
+
+def _context_hidden(stored: object, groups: int) -> tuple[int, ...] | None:
+    if stored is None:
+        return None
+    low, high = _BOUNDS["hidden"]
+    if not isinstance(stored, list) or len(stored) != groups:
+        raise ValueError(f"context_hidden is not a list of {groups} numbers")
+    if any(type(width) is not int or not low <= width <= high for width in stored):
+        raise ValueError(f"context_hidden has a number that is not whole or not from {low} to {high}")
+    return tuple(stored)
 
 
 def _exact_layers(network: HyperpriorNetwork) -> dict[str, ExactConv2d]:
@@ -206,4 +232,4 @@ def _trained_layers(network: HyperpriorNetwork) -> dict[str, Any]:
 
 
 def _quality_tensor(quality: int) -> Tensor:
-    return torch.tensor([float(quality)])
+    return torch.tensor([float(quality)], dtype=torch.float32, device="cpu")

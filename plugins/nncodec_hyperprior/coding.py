@@ -45,13 +45,18 @@ def code_latents(
         decodable = round_straight_through(rounded_hyper.clamp(-HYPER_LIMIT, HYPER_LIMIT))
         features, first_means = prior.hyper_decoder(decodable, prior.planes(quality))
         earlier = latents[:, :0]  # differences of earlier groups from their first means
-        values, counted, indices = [], [], []
-        for part, context in zip(prior.parts, prior.group_contexts, strict=True):
+        values, bits = [], [hyper_bits.new_zeros(len(latents))]
+        for group, (part, context) in enumerate(zip(prior.parts, prior.group_contexts, strict=True)):
+            coded = prior.coded(quality, group)
+            if not coded.any():
+                values.append(torch.zeros_like(latents[:, part]))
+                continue
             starts = split_phases(context.start(torch.cat([features, earlier], 1)))
             means = split_phases(first_means[:, part])
             targets = split_phases(latents[:, part])
             decoded: list[Tensor] = []
             known: list[Tensor] = []
+            counted, indices = [], []
             for start, first_mean, target in zip(starts, means, targets, strict=True):
                 correction, index = context(start, known)
                 mean = (first_mean + correction) / ACTIVATION_STEPS
@@ -61,6 +66,7 @@ def code_latents(
                 counted.append(deviation)
                 indices.append(index)
             earlier = torch.cat([earlier, join_phases(known)], 1)
-            values.append(join_phases(decoded))
-    bits = gaussian_bits(torch.cat(counted, 1), scale_of(torch.cat(indices, 1)))
-    return torch.cat(values, 1), bits.sum(dim=(1, 2, 3)), hyper_bits
+            values.append(join_phases(decoded) * coded)
+            length = gaussian_bits(torch.cat(counted, 1), scale_of(torch.cat(indices, 1)))
+            bits.append((length * coded).sum(dim=(1, 2, 3)))
+    return torch.cat(values, 1), torch.stack(bits).sum(0), hyper_bits

@@ -28,6 +28,7 @@ QUALITY_STEP = 5
 HYPER_QUALITIES = 100 // QUALITY_STEP + 1
 
 _ALL = slice(None)
+_NOT_CODED = StageContext(np.full((1, 1, 1, 1), NOT_CODED, np.int16), np.zeros((1, 1, 1, 1), np.int32))
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,9 @@ class HyperpriorEntropy(EntropyModel):
         grid = [slice(offset, None, 2) for offset in (0, 1)]
         latents = [Stage(LATENT, (_ALL, part, grid[y], grid[x])) for part in prior.parts for y, x in PHASES]
         self._stages = [Stage(HYPER, (_ALL, _ALL, _ALL, _ALL)), *latents]
+        groups = len(prior.config.groups)
+        coded_groups = groups if quality >= prior.config.detail_quality else groups - 1
+        self._first_not_coded = 1 + coded_groups * len(PHASES)
         self._block: _Block | None = None
 
     @property
@@ -123,6 +127,8 @@ class HyperpriorEntropy(EntropyModel):
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
         if stage == 0:
             return self._hyper
+        if stage >= self._first_not_coded:
+            return _NOT_CODED
         remembered = self._memory and self._memory.find(self._quality, stage, self._stages, known)
         if remembered:
             return remembered
@@ -157,7 +163,7 @@ class _Block:
         # Input of the groups: the hyper-decoder's features, then the residuals of all groups in their places.
         count, width, *size = features.shape
         shape = (count, width + means.shape[1], *size)
-        self._inputs = torch.empty(shape, memory_format=torch.channels_last)
+        self._inputs = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=torch.channels_last)
         self._inputs[:, :width] = features
         self._width = width
         self._starts: dict[int, Tensor] = {}

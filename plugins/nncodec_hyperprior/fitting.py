@@ -85,6 +85,8 @@ def _count(entropy: HyperpriorEntropy, latents: Latents, histograms: NDArray[np.
         if stage.latent != LATENT:
             continue
         context = entropy.context(number, latents)
+        if (np.asarray(context.tables) < 0).all():
+            continue
         symbols = (latents[LATENT][stage.where] - context.offsets) // ACTIVATION_STEPS
         column = np.where(np.abs(symbols) <= SYMBOL_RANGE, symbols + SYMBOL_RANGE, width - 1)
         cell = context.tables.astype(np.int64) * width + column

@@ -33,6 +33,8 @@ class HyperpriorNetwork(nn.Module):
         super().__init__()
         if config.transforms.latent_channels != sum(config.prior.groups):
             raise ValueError("the prior's groups do not add up to the latent channels")
+        if config.transforms.detail_channels not in (0, config.prior.groups[-1]):
+            raise ValueError("the last group is not that of the detail channels")
         self.config = config
         self.transforms = PhotoTransforms(config.transforms)
         self.prior = Prior(config.prior, layer)

@@ -63,8 +63,10 @@ class PriorConfig:
         groups: latent channels of each group.
         hyper_channels: channels of the hyper-latents, at half the latents' resolution.
         width: output channels of the hyper-decoder.
-        hidden: channels inside the context networks.
+        hidden: channels inside the hyper networks and, unless `context_hidden` says otherwise, the context networks.
         anchors: number of qualities, evenly spaced over 0..100, with separate parameters.
+        context_hidden: channels inside the context network of each group, or None.
+        detail_quality: the lowest quality at which the last group is coded; below, it is 0.
     """
 
     groups: tuple[int, ...] = (32, 96, 128)
@@ -72,6 +74,12 @@ class PriorConfig:
     width: int = 128
     hidden: int = 192
     anchors: int = 8
+    context_hidden: tuple[int, ...] | None = None
+    detail_quality: int = 0
+
+    def hidden_of(self, group: int) -> int:
+        """Return the channels inside the context network of a group."""
+        return self.hidden if self.context_hidden is None else self.context_hidden[group]
 
 
 class HyperAnalysis(nn.Module):
@@ -128,7 +136,7 @@ class GroupContext(nn.Module):
 
     def __init__(self, config: PriorConfig, group: int, layer: Layer) -> None:
         super().__init__()
-        own, hidden = config.groups[group], config.hidden
+        own, hidden = config.groups[group], config.hidden_of(group)
         earlier = sum(config.groups[:group])
         self.here = layer(config.width + earlier, hidden, 1, share=0.4)
         self.around = nn.ModuleList(
@@ -195,6 +203,12 @@ class Prior(nn.Module):
         """The channels of each group."""
         ends = list(accumulate(self.config.groups))
         return [slice(end - size, end) for end, size in zip(ends, self.config.groups, strict=True)]
+
+    def coded(self, quality: Tensor, group: int) -> Tensor:
+        """Return 1 for qualities (N,) that code a group and 0 for the others, (N, 1, 1, 1)."""
+        is_detail = group == len(self.config.groups) - 1
+        coded = quality >= self.config.detail_quality if is_detail else torch.ones_like(quality)
+        return coded.float()[:, None, None, None]
 
     def planes(self, quality: Tensor) -> Tensor:
         """Return qualities (N,) as network input: the nearness of each anchor, to 1/16, (N, anchors, 1, 1)."""

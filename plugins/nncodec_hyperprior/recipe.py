@@ -24,6 +24,7 @@ from nncodec_hyperprior.training import HyperpriorTask
 
 # Pictures of one size with edges up to this are used whole, with the padding that their files have.
 _WHOLE_EDGE = 128
+_DETAIL_NARROWING = 3
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class HyperpriorSettings:
     latent_channels: int = field(default=256, metadata={"help": "latent channels, a multiple of 8"})
     fine_blocks: int = field(default=3, metadata={"help": "residual blocks at 1/8 resolution, each side"})
     coarse_blocks: int = field(default=2, metadata={"help": "residual blocks at 1/16 resolution, each side"})
+    detail_channels: int = field(
+        default=0, metadata={"help": "more latent channels for high qualities; hyperprior/photo has 128"}
+    )
+    detail_quality: int = field(default=55, metadata={"help": "lowest quality that codes the detail channels"})
     hyper_channels: int = field(default=64, metadata={"help": "channels of the hyper-latents"})
     width: int = field(default=128, metadata={"help": "output channels of the hyper-decoder"})
     hidden: int = field(default=192, metadata={"help": "channels inside the context networks"})
@@ -47,6 +52,8 @@ class HyperpriorSettings:
     def __post_init__(self) -> None:
         if self.latent_channels < 8 or self.latent_channels % 8:
             raise ValueError(f"latent_channels is {self.latent_channels}; give a multiple of 8")
+        if self.detail_channels < 0:
+            raise ValueError(f"detail_channels is {self.detail_channels}; give 0 or more")
         if not 0 < self.lambda_low < self.lambda_high:
             raise ValueError(f"lambda_low is {self.lambda_low}, lambda_high {self.lambda_high}; give 0 < low < high")
         if not self.table_megapixels > 0:
@@ -96,16 +103,27 @@ class HyperpriorRecipe(Recipe):
 def _config(settings: HyperpriorSettings) -> NetworkConfig:
     eighth = settings.latent_channels // 8
     transforms = TransformConfig(
-        latent_channels=settings.latent_channels,
+        latent_channels=settings.latent_channels + settings.detail_channels,
         fine_blocks=settings.fine_blocks,
         coarse_blocks=settings.coarse_blocks,
         lambda_low=settings.lambda_low,
         lambda_high=settings.lambda_high,
+        detail_channels=settings.detail_channels,
+        detail_quality=settings.detail_quality if settings.detail_channels else 0,
+        padding="replicate",
     )
+    groups: tuple[int, ...] = (eighth, 3 * eighth, 4 * eighth)
+    context_hidden: tuple[int, ...] | None = None
+    if settings.detail_channels:
+        # Fine detail is hardly predictable, and a narrow network predicts it as well.
+        context_hidden = (settings.hidden,) * len(groups) + (max(1, settings.hidden // _DETAIL_NARROWING),)
+        groups = (*groups, settings.detail_channels)
     prior = PriorConfig(
-        groups=(eighth, 3 * eighth, 4 * eighth),
+        groups=groups,
         hyper_channels=settings.hyper_channels,
         width=settings.width,
         hidden=settings.hidden,
+        context_hidden=context_hidden,
+        detail_quality=transforms.detail_quality,
     )
     return NetworkConfig(transforms, prior, settings.loss)

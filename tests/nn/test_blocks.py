@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from nncodec.nn.blocks import DepthwiseBlock, DepthwiseBlocks, by_strips
-from nncodec.nn.dct import analysis_weights, merge_weights, synthesis_weights
+from nncodec.nn.blocks import DepthwiseBlock, DepthwiseBlocks, Padding, by_strips
+from nncodec.nn.dct import analysis_weights, detail_weights, merge_weights, synthesis_weights
 
 
 def test_a_block_keeps_the_shape_and_starts_near_the_identity() -> None:
@@ -28,14 +29,24 @@ def test_a_block_depends_on_its_direct_neighbours_only() -> None:
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (3, 5, 3, 5)
 
 
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
 @pytest.mark.parametrize("size", [(1, 1), (2, 1), (2, 3000), (4, 3072), (70, 50), (71, 1000)])
-def test_blocks_in_place_give_what_training_computes(size: tuple[int, int]) -> None:
+def test_blocks_in_place_give_what_training_computes(size: tuple[int, int], padding: Padding) -> None:
     torch.manual_seed(0)
-    blocks = DepthwiseBlocks(4, 2)
+    blocks = DepthwiseBlocks(4, 2, padding)
     features = torch.randn(2, 4, *size)
     expected = blocks(features.clone())
     with torch.inference_mode():
         assert torch.allclose(blocks(features), expected, atol=1e-5)
+
+
+def test_replicated_edges_keep_what_is_flat_flat() -> None:
+    torch.manual_seed(0)
+    flat = torch.randn(1, 4, 1, 1).expand(1, 4, 5, 7).contiguous()
+    blocks = DepthwiseBlocks(4, 2, "replicate")
+    result = blocks(flat)
+    assert torch.allclose(result, result[..., :1, :1].expand_as(result), atol=1e-6)
+    assert not torch.allclose(result, flat)
 
 
 @pytest.mark.parametrize("height", [2, 4, 6, 14, 16])
@@ -67,3 +78,11 @@ def test_the_merge_keeps_orthonormal_bands_and_all_when_asked_for_all() -> None:
     assert torch.allclose(weights @ weights.T, torch.eye(768), atol=1e-5)
     kept = merge_weights(100).reshape(100, -1)
     assert torch.allclose(kept, weights[:100])
+
+
+def test_detail_weights_are_the_bands_that_the_merge_leaves_out() -> None:
+    pixels = torch.rand(1, 3, 16, 16)
+    coefficients = F.conv2d(F.pixel_unshuffle(pixels, 8), analysis_weights())
+    bands = F.conv2d(coefficients, merge_weights(768), stride=2)
+    detail = F.conv2d(F.pixel_unshuffle(pixels, 16), detail_weights(700, 68))
+    assert torch.allclose(detail, bands[:, 700:], atol=1e-5)

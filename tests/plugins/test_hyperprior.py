@@ -25,8 +25,20 @@ from nncodec_hyperprior.network import HyperpriorNetwork, NetworkConfig
 from nncodec_hyperprior.prior_network import PriorConfig, join_phases, split_phases, start_prior
 
 CONFIG = NetworkConfig(
-    TransformConfig(latent_channels=12, fine_blocks=1, coarse_blocks=1, anchors=3, lambda_low=0.001, lambda_high=0.2),
-    PriorConfig(groups=(4, 8), hyper_channels=3, width=8, hidden=16, anchors=3),
+    TransformConfig(
+        latent_channels=12,
+        fine_blocks=1,
+        coarse_blocks=1,
+        anchors=3,
+        lambda_low=0.001,
+        lambda_high=0.2,
+        detail_channels=8,
+        detail_quality=30,
+        padding="replicate",
+    ),
+    PriorConfig(
+        groups=(4, 8), hyper_channels=3, width=8, hidden=16, anchors=3, context_hidden=(16, 8), detail_quality=30
+    ),
 )
 
 
@@ -175,6 +187,21 @@ def test_latents_that_are_certain_are_zero_steps(codec: HyperpriorCodec, picture
         assert not steps[np.broadcast_to(context.tables, steps.shape) < 0].any()
         skipped += int((context.tables < 0).sum())
     assert skipped > 0
+
+
+def test_detail_channels_are_coded_from_their_quality_on(codec: HyperpriorCodec, picture: np.ndarray) -> None:
+    for quality, is_coded in ((29, False), (30, True)):
+        latents = codec.quantize(codec.analysis(picture, quality, 0), picture, quality, 0)
+        assert latents["y"][:, 4:].any() == is_coded
+        tables = [np.asarray(codec.entropy(quality).context(stage, latents).tables) for stage in range(5, 9)]
+        assert any((table >= 0).any() for table in tables) == is_coded
+
+
+def test_detail_brings_quality(codec: HyperpriorCodec, picture: np.ndarray) -> None:
+    latents = codec.quantize(codec.analysis(picture, 100, 0), picture, 100, 0)
+    flat = {**latents, "y": latents["y"] * (np.arange(12) < 4)[None, :, None, None]}
+    errors = [np.square(codec.synthesis(part, 100).astype(float) - picture).mean() for part in (latents, flat)]
+    assert errors[0] < 0.9 * errors[1]
 
 
 def test_a_price_on_bits_saves_them(picture: np.ndarray) -> None:

@@ -36,6 +36,7 @@ class ReferenceEntropy:
     def __init__(self, tensors: Mapping[str, NDArray[Any]], config: Mapping[str, Any], quality: int) -> None:
         self.tensors = tensors
         self.groups = list(config["groups"])
+        self.quality, self.detail_quality = quality, config.get("detail_quality", 0)
         anchors = config["anchors"]
         distance = [abs(quality * (anchors - 1) - 100 * anchor) for anchor in range(anchors)]
         self.planes = np.array([(16 * max(0, 100 - d) + 50) // 100 for d in distance], np.int64)
@@ -58,6 +59,7 @@ class ReferenceEntropy:
             earlier = np.clip(y[:start] - means[:start], -LIMIT, LIMIT)
             sums = self.sums(f"contexts.{number}.here", np.concatenate([features, earlier]))
             known = np.zeros_like(y[part])
+            is_detail = number == len(self.groups) - 1
             for phase, (row, column) in enumerate(PHASES):
                 here = (slice(None), slice(row, None, 2), slice(column, None, 2))
                 total = sums[here] + self.neighbours(number, phase, known)[here]
@@ -65,7 +67,10 @@ class ReferenceEntropy:
                 outer = rounded(self.sums(f"contexts.{number}.outer", hidden), 512)
                 index = np.clip(outer[size:], 0, 63)
                 offsets = means[part][here] + outer[:size]
-                yield np.where(index < self.certain, -1, index), offsets
+                if is_detail and self.quality < self.detail_quality:
+                    yield np.full_like(index, -1), np.zeros_like(offsets)
+                else:
+                    yield np.where(index < self.certain, -1, index), offsets
                 known[here] = np.clip(y[part][here] - means[part][here], -LIMIT, LIMIT)
             start += size
 
