@@ -33,7 +33,7 @@ def no_models_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch:
         monkeypatch.setenv("NNCODEC_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def data_folder() -> Path:
     """Return the folder of data sets that NNCODEC_DATA names, or skip."""
     folder = os.environ.get("NNCODEC_DATA")

@@ -15,6 +15,7 @@ from PIL import Image
 
 import nncodec
 import nncodec_pillow
+from benchmarks.measuring.data import middle
 from nncodec import metrics
 from nncodec.cli import main
 from nncodec.compare import PEERS, CurvePoint, bd_delta, bd_rate, compare
@@ -27,6 +28,7 @@ from nncodec_conv.codec import DigitsCodec
 
 pytestmark = pytest.mark.slow
 Curve = list[CurvePoint]
+CROP = (384, 256)  # a quarter of a Kodak picture
 
 
 def ten_thousand(folder: Path) -> Pixels:
@@ -37,6 +39,28 @@ def ten_thousand(folder: Path) -> Pixels:
     return read_idx(path)
 
 
+@pytest.fixture(scope="module")
+def kodak(data_folder: Path) -> list[Path]:
+    """Return every fourth picture of Kodak, one of them upright; the figures in this file are of them."""
+    paths = sorted((data_folder / "kodak").glob("*.png"))[2::4]
+    if not paths:
+        pytest.skip("there is no kodak folder")
+    return paths
+
+
+@pytest.fixture(scope="module")
+def kodak_crops(kodak: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return files of the middle of each picture."""
+    folder = tmp_path_factory.mktemp("kodak")
+    for path in kodak:
+        with Image.open(path) as picture:
+            size = CROP if picture.width > picture.height else CROP[::-1]
+            crop = middle(picture.convert("RGB"), *size)
+            crop.info.clear()
+            crop.save(folder / path.name)
+    return sorted(folder.iterdir())
+
+
 def mse(decoded: list[Image.Image], pictures: Pixels) -> float:
     """Return the mean squared error of pixels in 0..1."""
     stacked = np.stack([np.asarray(image) for image in decoded])
@@ -44,7 +68,7 @@ def mse(decoded: list[Image.Image], pictures: Pixels) -> float:
 
 
 def test_fashion_takes_half_of_what_webp_does_at_its_error(data_folder: Path) -> None:
-    pictures = ten_thousand(data_folder / "fashion-mnist")
+    pictures = ten_thousand(data_folder / "fashion-mnist")[::4]
     images = [Image.fromarray(picture) for picture in pictures]
     files = nncodec.encode_batch(images, "dense/fashion")
     assert max(map(len, files)) <= 56
@@ -62,15 +86,12 @@ def test_digits_reach_the_loss_of_their_description(data_folder: Path) -> None:
         assert bce(codec.network(pixels, quantized=False), pixels).item() <= 0.0910
 
 
-def test_every_kodak_picture_goes_through_the_command_line(data_folder: Path, tmp_path: Path) -> None:
-    originals = sorted((data_folder / "kodak").glob("*.png"))
-    if not originals:
-        pytest.skip("there is no kodak folder")
-    run = CliRunner().invoke(main, ["encode", *map(str, originals), "-o", str(tmp_path / "coded")])
+def test_kodak_pictures_go_through_the_command_line(kodak: list[Path], tmp_path: Path) -> None:
+    run = CliRunner().invoke(main, ["encode", *map(str, kodak), "-o", str(tmp_path / "coded")])
     assert run.exit_code == 0, run.output
     run = CliRunner().invoke(main, ["decode", "-r", str(tmp_path / "coded"), "-o", str(tmp_path / "back")])
     assert run.exit_code == 0, run.output
-    for original in originals:
+    for original in kodak:
         with Image.open(original) as before, Image.open(tmp_path / "back" / original.name) as after:
             assert (before.mode, before.size) == (after.mode, after.size)
             assert np.square(np.asarray(before, float) - np.asarray(after, float)).mean() < 150
@@ -93,12 +114,9 @@ def curve(encode: Callable[[Image.Image, int], bytes], qualities: Sequence[int],
     return points
 
 
-def test_the_photo_model_for_psnr_beats_jpeg_and_webp_on_kodak(data_folder: Path) -> None:
-    """The targets, with a tolerance of two percent for other machines and encoders."""
+def test_the_photo_model_for_psnr_beats_jpeg_and_webp_on_kodak(kodak_crops: list[Path]) -> None:
+    """The crops give -52.6% and -23.3%: a tolerance of two points for other machines and encoders."""
     pytest.importorskip("bjontegaard", reason="install the extra 'compare'")
-    paths = sorted((data_folder / "kodak").glob("*.png"))
-    if not paths:
-        pytest.skip("there is no kodak folder")
 
     def peer(format: str, **settings: object) -> Callable[[Image.Image, int], bytes]:
         def encode(picture: Image.Image, quality: int) -> bytes:
@@ -110,11 +128,14 @@ def test_the_photo_model_for_psnr_beats_jpeg_and_webp_on_kodak(data_folder: Path
 
     nncodec_pillow.register_nnc_opener()
     ours = curve(
-        lambda picture, quality: nncodec.encode(picture, "hyperprior/photo-psnr", quality), range(0, 101, 20), paths
+        lambda picture, quality: nncodec.encode(picture, "hyperprior/photo-psnr", quality),
+        range(0, 101, 20),
+        kodak_crops,
     )
-    jpeg = curve(peer("JPEG", optimize=True, progressive=True, subsampling="4:2:0"), (10, 30, 50, 70, 90), paths)
-    webp = curve(peer("WEBP", method=6), (10, 30, 50, 70, 90), paths)
-    for reference, most in ((jpeg, -45), (webp, -20)):
+    qualities = (10, 30, 50, 70, 90)
+    jpeg = curve(peer("JPEG", optimize=True, progressive=True, subsampling="4:2:0"), qualities, kodak_crops)
+    webp = curve(peer("WEBP", method=6), qualities, kodak_crops)
+    for reference, most in ((jpeg, -50), (webp, -21)):
         difference = bd_rate(reference, ours)
         assert difference is not None
         assert difference <= most
@@ -123,44 +144,36 @@ def test_the_photo_model_for_psnr_beats_jpeg_and_webp_on_kodak(data_folder: Path
         assert (lower.psnr_db or 0) < (higher.psnr_db or 0)
 
 
-def test_the_photo_model_beats_avif_by_looks_on_kodak(data_folder: Path) -> None:
-    """Three pictures: all 24 give -21.7% by SSIMULACRA2 and -19.2% by MS-SSIM, measured."""
+def test_the_photo_model_beats_avif_by_looks_on_kodak(kodak_crops: list[Path]) -> None:
+    """Three crops; the 24 whole pictures give -21.7% by SSIMULACRA2 and -19.2% by MS-SSIM."""
     pytest.importorskip("bjontegaard", reason="install the extra 'compare'")
-    paths = sorted((data_folder / "kodak").glob("*.png"))[::8]
-    if not paths:
-        pytest.skip("there is no kodak folder")
     if not PEERS["avif"].installed:
         pytest.skip("this Pillow has no AVIF")
     qualities = {"photo": (20, 55, 90), "avif": (25, 50, 80)}
-    comparison = compare(paths, list(qualities), qualities=qualities)
-    for metric, most in (("ssimulacra2", -10), ("ms_ssim", -8)):
+    comparison = compare(kodak_crops[::2], list(qualities), qualities=qualities)
+    for metric, most in (("ssimulacra2", -16), ("ms_ssim", -12)):
         delta = bd_delta(comparison.mean_curve("avif"), comparison.mean_curve("photo"), metric)
         assert delta.rate_percent is not None
         assert delta.rate_percent < most
 
 
-def test_restore_makes_kodak_better_at_low_quality_for_no_bytes(data_folder: Path) -> None:
-    """The target is 0.2 dB, with a tolerance of 0.01 dB for other machines."""
-    paths = sorted((data_folder / "kodak").glob("*.png"))
-    if not paths:
-        pytest.skip("there is no kodak folder")
+def test_restore_makes_kodak_better_at_low_quality_for_no_bytes(kodak_crops: list[Path]) -> None:
+    """The crops gain 0.34 dB, the 24 whole pictures 0.27 dB."""
     gains, similarities = [], []
-    for path in paths:
+    for path in kodak_crops:
         with Image.open(path) as picture:
-            picture.load()
-            picture.info.clear()
             data = nncodec.encode(picture, "hyperprior/photo", 10)
             plain, restored = nncodec.decode(data), nncodec.decode(data, enhancer="srgan/restore")
             gains.append(metrics.psnr(picture, restored) - metrics.psnr(picture, plain))
             similarities.append(metrics.ms_ssim(picture, restored) - metrics.ms_ssim(picture, plain))
-    assert np.mean(gains) >= 0.19
+    assert np.mean(gains) >= 0.29
     assert np.mean(similarities) >= 0
 
 
 @pytest.mark.parametrize(("name", "least"), [("set5", 1.5), ("set14", 1.0)])
 def test_x4_is_better_than_bicubic_interpolation(data_folder: Path, name: str, least: float) -> None:
-    """The targets apply to luma without four pixels along the edges."""
-    paths = sorted((data_folder / name).glob("*.png"))
+    """The targets apply to luma without four pixels along the edges. Of Set14, every third picture is enough."""
+    paths = sorted((data_folder / name).glob("*.png"))[:: 3 if name == "set14" else 1]
     if not paths:
         pytest.skip(f"there is no {name} folder")
 
