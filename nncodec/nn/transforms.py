@@ -85,17 +85,21 @@ class PhotoTransforms(nn.Module):
 
     def analysis(self, pixels: Tensor) -> Tensor:
         """Map pixels to latents before gain and rounding."""
-        # The first and last layers run in float32: the residual stream then carries full precision past the
-        # bfloat16 branches, and a latent of several hundred steps still rounds to the right one.
+        features = self.features(pixels)
         with torch.autocast(pixels.device.type, enabled=False):
-            features = self._unshuffled(pixels)  # (N, 192, H/8, W/8)
-        features = self.analysis_fine(features)
-        with torch.autocast(pixels.device.type, enabled=False):
-            features = features.float()
             down = self.analysis_down(features)  # (N, C, H/16, W/16)
             detail = self._detail(pixels, features) if self.config.detail_channels else None
         latents: Tensor = self.analysis_coarse(down).float()
         return latents if detail is None else torch.cat([latents, detail], 1)
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Map pixels to the features that latents are taken from, (N, 192, H/8, W/8)."""
+        # The first and last layers run in float32: the residual stream then carries full precision past the
+        # bfloat16 branches, and a latent of several hundred steps still rounds to the right one.
+        with torch.autocast(pixels.device.type, enabled=False):
+            features = self._unshuffled(pixels)
+        fine: Tensor = self.analysis_fine(features)
+        return fine.float()
 
     def synthesis(self, latents: Tensor) -> Tensor:
         """Map latents, after the inverse gain, to pixels; values may slightly exceed 0..1."""

@@ -71,10 +71,10 @@ class HyperpriorTask(ModelTask):
             raise ValueError(f"crops of {width} x {height} pixels are too small for the loss {loss!r}; use --loss mse")
 
     @torch.no_grad()
-    def reconstruct(self, pixels: Tensor) -> Tensor:
-        """See `ModelTask.reconstruct`; the quality is 50."""
-        quality = torch.full((len(pixels),), _SHOWN_QUALITY, device=pixels.device)
-        decoded = self._coded(pixels, quality, hard_rounding)[0].clamp(0, 1)
+    def reconstruct(self, pixels: Tensor, quality: float = _SHOWN_QUALITY) -> Tensor:
+        """See `ModelTask.reconstruct`."""
+        qualities = torch.full((len(pixels),), quality, device=pixels.device)
+        decoded = self._coded(pixels, qualities, hard_rounding)[0].clamp(0, 1)
         return decoded if pixels.shape[1] > 1 else decoded.mean(1, keepdim=True)
 
     def _coded(self, pixels: Tensor, quality: Tensor, rounding: Rounding) -> tuple[Tensor, Tensor, Tensor]:

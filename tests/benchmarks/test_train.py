@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
+import torch
 from PIL import Image
 
-from benchmarks.train import export, graphics, restore_pairs, widened_photo
+from benchmarks.train import detailed_photo, export, graphics, restore_pairs, widened_photo
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import read_model
 from nncodec.training.recipe import find_recipe
 from nncodec.training.settings import combine, read_toml
-from nncodec_hyperprior.starting import network_from
+from nncodec_hyperprior.starting import fresh_network, network_from
 
 TRAIN = Path(export.__file__).parent
 ARCHITECTURES = {
@@ -69,6 +70,24 @@ def test_the_start_of_the_photo_model_codes_like_the_narrow_one(tmp_path: Path) 
     expected = narrow.tensors["network.analysis_down.weight"].astype(np.float32)[order]
     np.testing.assert_allclose(wide[: len(order)], expected, atol=1e-3)
     assert len(wide) > len(order)
+
+
+def test_detail_channels_add_to_what_the_photo_model_codes() -> None:
+    base = network_from(read_model(registry.catalog().find("photo-psnr").path))
+    network = fresh_network(detailed_photo.detailed(base.config))
+    detailed_photo.copy_weights(base, network)
+    picture = torch.from_numpy(skimage.data.astronaut()[:128, 160:288].copy()).permute(2, 0, 1)[None].float() / 255
+    detailed_photo.start_detail(base, network, [picture])
+    with torch.no_grad():
+        before, after = (net.transforms.analysis(picture) for net in (base, network))
+        # Edges are padded differently; the middle is the same.
+        assert torch.allclose(after[:, :256, 4, 4], before[:, :, 4, 4], atol=1e-4)
+        best, low = torch.tensor([100.0]), torch.tensor([50.0])
+        transforms = network.transforms
+        latents = after * transforms.gain(best) * transforms.inverse_gain(best)
+        decoded, without = (transforms.synthesis(latents * transforms.used(quality)) for quality in (best, low))
+    errors = [(pixels - picture).square().mean() for pixels in (decoded, without)]
+    assert errors[0] < 0.5 * errors[1]
 
 
 def test_pairs_are_coded_in_every_orientation_for_itself(tmp_path: Path) -> None:
