@@ -14,21 +14,27 @@ import numpy as np
 from PIL import Image
 
 from nncodec.coding import decoder
+from nncodec.coding.choice import Choice, exactness_of
 from nncodec.coding.encoder import Encoder
+from nncodec.coding.enhancing import Enhancement
+from nncodec.coding.exact_decoder import decode_array
+from nncodec.coding.exact_encoder import ExactEncoder
 from nncodec.coding.grid import PIXELS_AT_ONCE
 from nncodec.coding.recommendation import enhancement_for
-from nncodec.coding.targets import encode_to, target_of
+from nncodec.coding.targets import Target, encode_to, target_of
 from nncodec.errors import InvalidOption
 from nncodec.format.container import Container, NncSource
+from nncodec.format.header import ColourMode
+from nncodec.format.samples import SampleArray
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.options import EncodeOptions, OnProgress
 from nncodec.picture.conversion import mode_with_alpha
 from nncodec.picture.region import Box, checked_box
-from nncodec.picture.sources import images_from
-from nncodec.plugin.latents import Pixels
+from nncodec.picture.sources import images_from, samples_from
 
 if TYPE_CHECKING:
-    from nncodec.picture.sources import ImageSource
+    from nncodec.picture.samples import SamplePicture
+    from nncodec.picture.sources import ImageSource, SampleSource
 
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 50
@@ -82,22 +88,31 @@ def encode(
         >>> nncodec.decode(data).size
         (512, 512)
     """
-    images = images_from(image)
     if quality == "keep":
-        model, quality = _kept(images, model)
-    model = DEFAULT_MODEL if model is None else model
+        pictures = samples_from(image)
+        model, quality = _kept(pictures, model)
+        image = pictures  # type: ignore[assignment]  # a stream or file is read once
     target = target_of(quality, target_size, target_bpp, target_psnr)
+    max_error = exactness_of(model, options)
+    if max_error is not None:
+        _refuse_rate(quality, target)
+        return _encode_exactly(image, model, max_error, options, on_progress)
+    images = images_from(image)
+    model = DEFAULT_MODEL if model is None else model
     if target is not None:
         return encode_to(target, images, model, options, on_progress)
     plan = Encoder(model, DEFAULT_QUALITY if quality is None else quality, options)
     plan.on_progress = on_progress
     metadata = plan.metadata(images)
-    return plan.write(plan.prepare(images), metadata)
+    frames = plan.prepare(images)
+    choice = Choice(options)
+    best = choice.at_top(plan, images, metadata, on_progress)
+    return choice.smaller(plan.write(frames, metadata), images, metadata) if best is None else best
 
 
 def encode_batch(
     images: Sequence[ImageSource],
-    model: str = DEFAULT_MODEL,
+    model: str | None = None,
     quality: int | None = None,
     *,
     target_size: int | None = None,
@@ -113,11 +128,17 @@ def encode_batch(
     Returns:
         One file for each image, in order.
     """
+    max_error = exactness_of(model, options)
+    if max_error is not None:
+        _refuse_rate(quality, target_of(quality, target_size, target_bpp, target_psnr))
+        return [_encode_exactly(image, model, max_error, options) for image in images]
+    model = DEFAULT_MODEL if model is None else model
     sources = [images_from(image) for image in images]
     target = target_of(quality, target_size, target_bpp, target_psnr)
     if target is not None:
         return [encode_to(target, frames, model, options) for frames in sources]
     plan = Encoder(model, DEFAULT_QUALITY if quality is None else quality, options)
+    choice = Choice(options)
     files: dict[int, bytes] = {}
     firsts = [frames[0] for frames in sources]
     keys = [
@@ -127,17 +148,41 @@ def encode_batch(
         several = sources[numbers[0]]
         if len(several) > 1:
             kept = plan.metadata(several)
-            files[numbers[0]] = plan.write(plan.prepare(several), kept)
+            frames = plan.prepare(several)
+            best = choice.at_top(plan, several, kept)
+            files[numbers[0]] = choice.smaller(plan.write(frames, kept), several, kept) if best is None else best
             continue
         metadata = [plan.metadata([firsts[n]]) for n in numbers]
         frames = plan.prepare([firsts[n] for n in numbers])
-        files.update(zip(numbers, plan.write_each(frames, metadata), strict=True))
+        for n, own, data in zip(numbers, metadata, plan.write_each(frames, metadata), strict=True):
+            best = choice.at_top(plan, [firsts[n]], own)
+            files[n] = choice.smaller(data, [firsts[n]], own) if best is None else best
     return [files[number] for number in range(len(files))]
 
 
-def _kept(images: Sequence[Image.Image], model: str | None) -> tuple[str | None, int | None]:
+def _encode_exactly(
+    image: SampleSource | Sequence[SampleSource],
+    model: str | None,
+    max_error: int,
+    options: EncodeOptions,
+    on_progress: OnProgress | None = None,
+) -> bytes:
+    encoder = ExactEncoder(model, options)
+    encoder.on_progress = on_progress
+    return encoder.encode(samples_from(image, max_error), max_error)
+
+
+def _refuse_rate(quality: int | None, target: Target | None) -> None:
+    """Raise InvalidOption if an exact picture is to have a quality or a target."""
+    option = target.option if target else "quality" if quality is not None else None
+    if option:
+        reason = "an exact picture has none; drop it, or 'lossless' and 'max_error'"
+        raise InvalidOption(option=option, reason=reason)
+
+
+def _kept(images: Sequence[SamplePicture], model: str | None) -> tuple[str | None, int | None]:
     """Return the model, unless one is given, and the quality of the file that the first image was decoded from."""
-    info = images[0].info if images else {}
+    info = getattr(images[0], "info", {}) if images else {}
     kept, quality = info.get("model"), info.get("quality")
     if not isinstance(kept, str) or not isinstance(quality, int | None):
         reason = "'keep' needs an image from an .nnc file, with 'model' and 'quality' in its info; give a number"
@@ -170,7 +215,7 @@ def decode(
     limits: Limits = ...,
     on_progress: OnProgress | None = ...,
     as_array: Literal[True],
-) -> Pixels: ...
+) -> SampleArray: ...
 
 
 def decode(
@@ -183,7 +228,7 @@ def decode(
     limits: Limits = DEFAULT_LIMITS,
     on_progress: OnProgress | None = None,
     as_array: bool = False,
-) -> Image.Image | Pixels:
+) -> Image.Image | SampleArray:
     """Decode one frame of a file, or a box of it.
 
     Args:
@@ -199,12 +244,12 @@ def decode(
             recommendation, or 0. An enhancer without strengths ignores it.
         limits: bounds on what the file may ask for; they apply to the whole file, even with a box.
         on_progress: called with the blocks done and their total, as for `encode`.
-        as_array: return a NumPy array instead of a Pillow image, without metadata: uint8, (H, W) for grey, else (H, W,
-            planes).
+        as_array: return a NumPy array instead of a Pillow image, without metadata: uint8, uint16 if a sample has more
+            than 8 bits, or bool for mode 1; (H, W) for one plane, else (H, W, planes).
 
     Returns:
-        A Pillow image of mode L, LA, RGB or RGBA; `info` holds the file's exif, icc_profile, xmp, dpi, duration (of
-        this frame, milliseconds) and loop, if any, and its model and quality.
+        A Pillow image of mode L, LA, RGB or RGBA, of exact files also 1, I;16, P or CMYK; `info` holds the file's exif,
+        icc_profile, xmp, dpi, duration (of this frame, milliseconds) and loop, if any, and its model and quality.
 
     Raises:
         FormatError: the bytes are not a valid .nnc file (see errors.py for the kinds).
@@ -214,11 +259,10 @@ def decode(
             file cannot use the enhancer, or its strength is out of range.
         ModelError, BadModelFile, WeightsMismatch, PluginError: the model or the enhancer cannot be used.
     """
-    chosen = range(frame, frame + 1)
-    frames = decode_frames(
-        data, frames=chosen, box=box, enhancer=enhancer, strength=strength, limits=limits, on_progress=on_progress
-    )
-    image = next(iter(frames))
+    opened = _open(data, range(frame, frame + 1), box, enhancer, strength, limits)
+    if as_array and opened[0].header.mode is ColourMode.PLANES:
+        return decode_array(opened[0], frame, opened[2], on_progress)
+    image = next(iter(decoder.decode_frames(*opened, on_progress)))
     return np.array(image) if as_array else image
 
 
@@ -245,6 +289,18 @@ def decode_frames(
         NncError: see `decode`. Errors of the header or the enhancer are raised at once, errors of a block when it is
             reached.
     """
+    return decoder.decode_frames(*_open(data, frames, box, enhancer, strength, limits), on_progress)
+
+
+def _open(
+    data: NncSource,
+    frames: range | None,
+    box: Box | None,
+    enhancer: str | None,
+    strength: float | None,
+    limits: Limits,
+) -> tuple[Container, range, Box | None, Enhancement | None]:
+    """Return an open file and what to decode of it, checked."""
     container = Container(data, limits)
     container.check_end()
     count = container.header.frames
@@ -252,8 +308,7 @@ def decode_frames(
     if wanted and not all(0 <= number < count for number in (wanted[0], wanted[-1])):
         raise InvalidOption(option="frame", reason=f"the file has frames 0 to {count - 1}")
     checked = None if box is None else checked_box(box, container.header.display_size)
-    enhancement = enhancement_for(container, enhancer, strength)
-    return decoder.decode_frames(container, wanted, checked, enhancement, on_progress)
+    return container, wanted, checked, enhancement_for(container, enhancer, strength)
 
 
 def decode_batch(
@@ -287,7 +342,7 @@ def decode_batch(
 
 
 def _is_small(container: Container) -> bool:
-    return container.block_count == 1 and container.header.frames == 1
+    return container.block_count == 1 and container.header.frames == 1 and not container.header.samples
 
 
 def _batches(keys: Sequence[_K], pixels: Sequence[int]) -> Iterator[list[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from PIL import Image
 
@@ -16,6 +16,9 @@ class EncodeOptions(TypedDict, total=False):
 
     Attributes:
         effort: 0..9, higher is smaller and slower; the model uses the nearest lower level it has. Default 0.
+        lossless: True to store the picture exactly; False never to; "auto", the default, to store it exactly where that
+            takes fewer bytes than the quality, and nearly so (`max_error` 2) at quality 100 of a model with qualities.
+        max_error: store the picture so that no sample differs by more than this (0: exactly), 0..65535. Alpha is exact.
         coder: "zstd", "rans" for models with probability tables, "stored" for those without. Default: the model's own,
             or stored if that is smaller.
         exif: bytes or `Image.Exif`; None for none. Default: that of the image's `info`.
@@ -38,6 +41,8 @@ class EncodeOptions(TypedDict, total=False):
     """
 
     effort: int
+    lossless: bool | Literal["auto"]
+    max_error: int | None
     coder: str
     exif: bytes | Image.Exif | None
     icc_profile: bytes | None

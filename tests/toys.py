@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import builtins
 import importlib.metadata
+import math
 import os
 import sys
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -25,6 +27,7 @@ from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
 from nncodec.plugin.entropy import EntropyModel, Stage, StageContext, Tables
 from nncodec.plugin.hooks import ArchitectureSpec, ModelSpec, hookimpl
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
+from nncodec.plugin.lossless import LosslessModel, LosslessTraits, Samples
 from nncodec.plugin.model_file import ModelFile, write_model
 
 if TYPE_CHECKING:
@@ -168,6 +171,46 @@ def _fine_step(quality: int) -> int:
     return 1 + (100 - quality) // 4
 
 
+# --- lossless models ----------------------------------------------------------------------------------------------
+
+
+class Zipped(LosslessModel):
+    """Stores samples as zlib makes them, or raw if that is smaller.
+
+    Config: `bits` and `planes`, the most that it takes.
+    """
+
+    def __init__(self, bits: int = 16, planes: int = 32) -> None:
+        self.traits = LosslessTraits(bits, planes, efforts=(0, 6))
+
+    @classmethod
+    def from_file(cls, model_file: ModelFile) -> LosslessModel:
+        return cls(**model_file.config)
+
+    def encode(self, samples: Samples, bits: int, effort: int) -> bytes:
+        assert samples.dtype == np.uint16
+        assert int(samples.max()) < 1 << bits
+        raw = samples.astype(np.uint8 if bits <= 8 else "<u2").tobytes()
+        return min(b"\0" + raw, b"\3" + zlib.compress(raw, effort or 1), key=len)
+
+    def decode(self, payload: bytes, shape: tuple[int, int, int, int], bits: int) -> Samples:
+        kind = np.dtype(np.uint8 if bits <= 8 else "<u2")
+        size = math.prod(shape) * kind.itemsize
+        raw = payload[1:]
+        if payload[0] == 3:
+            inflate = zlib.decompressobj()
+            try:
+                raw = inflate.decompress(raw, size + 1)
+            except zlib.error as error:
+                raise ValueError(f"zlib: {error}") from None
+        if len(raw) != size:
+            raise ValueError(f"{len(raw)} bytes instead of {size}")
+        samples = np.frombuffer(raw, kind).reshape(shape).astype(np.uint16)
+        if samples.max() >> bits:
+            raise ValueError("a sample has too many bits")
+        return samples
+
+
 # --- enhancers ----------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +274,33 @@ def plugin(
     module.__dict__.update(nncodec_architectures=nncodec_architectures, nncodec_models=nncodec_models)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return EntryPoint(name, module.__name__, discovery.ENTRY_POINT_GROUP)
+
+
+def install_zipped(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, config: Mapping[str, Any] | None = None, *beside: EntryPoint
+) -> None:
+    """Install `Zipped` as the default lossless model, and `BlockMeans` of RGB and L as means/rgb and means/l."""
+    zipped = write_toy(folder / "zipped.safetensors", "zipped/any", "zipped", config)
+    means = [
+        write_toy(folder / f"{mode}.safetensors", f"means/{mode}", "means", {"mode": mode.upper()})
+        for mode in ("l", "rgb")
+    ]
+    install(
+        monkeypatch,
+        plugin(
+            monkeypatch,
+            "zipped",
+            [ArchitectureSpec("zipped", "toys:Zipped", kind="lossless")],
+            [ModelSpec("zipped/any", zipped, ("lossless",))],
+        ),
+        plugin(
+            monkeypatch,
+            "means",
+            [ArchitectureSpec("means", "toys:BlockMeans")],
+            [ModelSpec("means/l", means[0]), ModelSpec("means/rgb", means[1], ("photo",))],
+        ),
+        *beside,
+    )
 
 
 def install(monkeypatch: pytest.MonkeyPatch, *entry_points: EntryPoint) -> None:

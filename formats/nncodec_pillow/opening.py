@@ -10,10 +10,11 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 from PIL import Image, ImageFile
 
 from nncodec import NotNnc
+from nncodec.coding.exact_decoder import no_pillow_mode
 from nncodec.coding.inspection import frame_info, image_info, pillow_mode
 from nncodec.format.animation import Animation
 from nncodec.format.container import Container
-from nncodec.format.header import MAGIC, MIME, ChunkType
+from nncodec.format.header import MAGIC, MIME, ChunkType, ColourMode
 from nncodec.format.metadata import animation_of
 from nncodec.format.preview import read_preview
 from nncodec.picture.exif import exif_of
@@ -64,6 +65,8 @@ class NncImageFile(ImageFile.ImageFile):
         except NotNnc as error:
             raise SyntaxError(str(error)) from error
         header = container.header
+        if header.mode is ColourMode.PLANES:
+            raise OSError(str(no_pillow_mode(container)))
         if header.display_size != (header.width, header.height):
             Image._decompression_bomb_check((header.width, header.height))  # Pillow checks the display size itself
         self.info.update(image_info(container))
@@ -102,6 +105,7 @@ class NncImageFile(ImageFile.ImageFile):
         if self.tile and self._reader is not None:
             image = self._preview or self._reader.read(self._frame)
             self.im = image.im
+            self.palette = image.palette
             self.readonly = 0
             self.tile = []
             self._preview = None
@@ -158,11 +162,12 @@ class NncImageFile(ImageFile.ImageFile):
     def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
         """Load the preview instead of the picture, if the file has one of at least this size.
 
-        The mode stays. The preview shows the first frame without alpha, so it never replaces other frames or alpha.
+        The mode stays. The preview shows the first frame without alpha, so it never replaces other frames, alpha, or
+        samples other than grey and RGB of 8 bits.
         """
         if not (self.tile and size and self._container) or self._preview is not None:
             return None
-        if self._frame or self.mode.endswith("A"):
+        if self._frame or self.mode not in ("L", "RGB"):
             return None
         chunk = self._container.chunk(ChunkType.PREVIEW)
         if chunk is None:

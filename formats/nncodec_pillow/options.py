@@ -75,8 +75,10 @@ def set_options(options: OpenerOptions) -> None:
 
 
 def with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a call of `save`, with defaults for those that it does not set."""
-    taken = _OF_OPENING if all(given.get(name) is None for name in RATES) else {*_OF_OPENING, *RATES}
+    """Return the options of a call of `save`, with defaults for those that it does not set, if they go with it."""
+    is_exact = given.get("lossless") is True or given.get("max_error") is not None
+    rated = is_exact or any(given.get(name) is not None for name in RATES)
+    taken = {*_OF_OPENING, *(RATES if rated else ()), *(("coder", "model") if is_exact else ())}
     chosen = cast("dict[str, Any]", _chosen).items()
     defaults = {name: value for name, value in chosen if name not in taken and value is not None}
     return defaults | {name: value for name, value in given.items() if name not in RATES or value is not None}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 import nncodec
 from nncodec._support.text import count_of, duration_of
@@ -17,14 +18,17 @@ from nncodec.cli.options import (
     Manner,
     Rate,
     coding_options,
+    exact_options,
     manner_options,
-    model_option,
     rate_options,
     recommending_options,
+    storing_model_option,
 )
 from nncodec.cli.progress import progress
 from nncodec.cli.text import complain
 from nncodec.cli.work import JobResult, perform
+from nncodec.coding.choice import exactness_of
+from nncodec.coding.exact_encoder import DEFAULT_LOSSLESS
 from nncodec.coding.expected_time import expected_seconds
 from nncodec.format.entropy import available_coders
 from nncodec.options import EncodeOptions
@@ -42,8 +46,10 @@ class EncodeSettings:
         alone: whether there is a single picture, so that the terminal counts its blocks.
     """
 
-    model: str
+    model: str | None
     rate: Rate
+    lossless: bool | None
+    max_error: int | None
     effort: int
     coder: str | None
     downscale: int
@@ -59,9 +65,15 @@ class EncodeSettings:
 
 def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
     """Encode one picture file."""
+    choice = EncodeOptions(lossless="auto" if settings.lossless is None else settings.lossless)
+    choice["max_error"] = settings.max_error
+    max_error = exactness_of(settings.model, choice)
     with job.open() as stream:
-        pictures = read_picture_file(stream, frame=settings.frame, max_pixels=settings.max_pixels, strip=settings.strip)
+        pictures = read_picture_file(
+            stream, frame=settings.frame, max_pixels=settings.max_pixels, strip=settings.strip, max_error=max_error
+        )
     options = EncodeOptions(
+        **choice,
         effort=settings.effort,
         preview=settings.preview,
         exact=settings.exact,
@@ -87,8 +99,11 @@ def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
     width, height = pictures.frames[0].size
     rate_bpp = 8 * len(data) / (width * height * len(pictures.frames))
     report = f"{rate_bpp:.3f} bits per pixel"
-    if rate.is_searched:
-        report += f", quality {nncodec.inspect(data).quality}"
+    info = nncodec.inspect(data)
+    if info.max_error is not None:
+        report += ", lossless" if info.lossless else f", errors up to {info.max_error}"
+    elif rate.is_searched:
+        report += f", quality {info.quality}"
     notes = pictures.notes
     if len(data) > job.source_bytes:
         notes += (f"the result is larger than the input: {job.source_bytes:,} -> {count_of(len(data), 'byte')}",)
@@ -97,8 +112,9 @@ def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
 
 @click.command("encode", short_help="Encode pictures to .nnc files.")
 @coding_options
-@model_option
+@storing_model_option
 @rate_options
+@exact_options
 @click.option(
     "-e",
     "--effort",
@@ -118,7 +134,10 @@ def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
 @click.option("--preview", is_flag=True, help="Embed a small preview that needs no model.")
 @click.option("--exact", is_flag=True, help="Keep the colours of fully transparent pixels, which are filled otherwise.")
 @manner_options
+@click.pass_context
 def encode_command(
+    context: click.Context,
+    /,
     inputs: Sequence[str],
     output: str | None,
     recursive: bool,
@@ -128,8 +147,9 @@ def encode_command(
 ) -> None:
     """Encode pictures to .nnc files: photo.png becomes photo.nnc beside it.
 
-    A picture is any file that Pillow reads; - is stdin. Unsupported modes are converted, with a note. All frames of
-    GIF, APNG, WebP, AVIF and TIFF files are encoded. EXIF, ICC profile and XMP are kept.
+    A picture is any file that Pillow reads; - is stdin. Modes other than L, LA, RGB and RGBA are converted, with a
+    note, unless --lossless keeps them. A picture that takes fewer bytes without loss is stored so. All frames of GIF,
+    APNG, WebP, AVIF and TIFF files are encoded. EXIF, ICC profile and XMP are kept.
 
     'encode photo.png small.nnc' names the output like -o.
 
@@ -139,6 +159,11 @@ def encode_command(
     if options["enhancer_strength"] is not None and options["enhancer"] is None:
         raise click.UsageError("--enhancer-strength needs --enhancer")
     rate = Rate.taken_from(options)
+    is_exact = options["lossless"] or options["max_error"] is not None
+    if is_exact and rate != Rate():
+        raise click.UsageError("--lossless and --max-error exclude -q and the targets")
+    if is_exact and context.get_parameter_source("model") is ParameterSource.DEFAULT:
+        options["model"] = None
     if output is None and not recursive:
         inputs, output = output_among(inputs, is_nnc, "photo.nnc")
     files = collect(inputs, recursive=recursive, wanted=is_picture, listed=files_from)
@@ -155,7 +180,7 @@ def encode_command(
 def _announce_time(jobs: Sequence[Job], settings: EncodeSettings) -> None:
     """Write how long encoding will take by estimate, if that is long."""
     megapixels = sum(megapixels_of(job.open) for job in jobs)
-    seconds = expected_seconds(settings.model, settings.effort, megapixels)
+    seconds = expected_seconds(settings.model or DEFAULT_LOSSLESS, settings.effort, megapixels)
     if seconds >= _LONG_S:
         complain(
             f"effort {settings.effort} takes about {duration_of(seconds)} for {megapixels:.1f} megapixels, by estimate "

@@ -37,7 +37,9 @@ def info_command(inputs: tuple[str, ...], recursive: bool, as_json: bool) -> Non
             complain(describe(error), name)
             entries.append({"file": name, "error": describe(error)})
             continue
-        entries.append({"file": name, **dataclasses.asdict(info), "rate_bpp": round(rate_bpp(info), 4)})
+        entries.append(
+            {"file": name, **dataclasses.asdict(info), "lossless": info.lossless, "rate_bpp": round(rate_bpp(info), 4)}
+        )
         if not as_json:
             click.echo("\n".join([name, *_lines(info)]))
     if as_json:
@@ -52,16 +54,18 @@ def rate_bpp(info: FileInfo) -> float:
 
 def _lines(info: FileInfo) -> list[str]:
     known = info.model or "not known here"
+    coded = "latents" if info.max_error is None else "samples"
     shown = {
         "size": f"{info.width} x {info.height} pixels, {info.mode}",
         "stored": "" if info.coded_size == (info.width, info.height) else "reduced to {} x {}".format(*info.coded_size),
         "frames": str(info.frames),
         "model": f"{known}, id {info.model_id}, {'installed' if info.installed else 'not installed'}",
         "enhancer": _enhancer(info),
-        "quality": "this model has none" if info.quality is None else str(info.quality),
+        "quality": _quality(info),
+        "samples": f"{count_of(info.planes, 'plane')} of {count_of(info.bits, 'bit')}",
         "coder": info.coder,
         "blocks": "{} x {} x {} (frames, height, width)".format(*info.blocks) if max(info.blocks) > 1 else "",
-        "bytes": f"{info.file_bytes:,}, of which latents {info.payload_bytes:,}",
+        "bytes": f"{info.file_bytes:,}, of which {coded} {info.payload_bytes:,}",
         "rate": f"{rate_bpp(info):.3f} bits per pixel",
         "dpi": "" if info.dpi is None else " x ".join(f"{value:g}" for value in info.dpi),
         "shown": _timing(info),
@@ -69,6 +73,12 @@ def _lines(info: FileInfo) -> list[str]:
         "settings": ", ".join(f"{key} {value}" for key, value in info.settings.items()),
     }
     return [f"  {key:<9}{plain(value)}" for key, value in shown.items() if value]
+
+
+def _quality(info: FileInfo) -> str:
+    if info.max_error is not None:
+        return "lossless" if info.lossless else f"no sample differs by more than {info.max_error}"
+    return "this model has none" if info.quality is None else str(info.quality)
 
 
 def _timing(info: FileInfo) -> str:

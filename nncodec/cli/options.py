@@ -17,7 +17,7 @@ from nncodec.errors import InvalidOption, NncError
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.region import Box, checked_box
 from nncodec.plugin import registry
-from nncodec.plugin.hooks import CODEC, ENHANCER
+from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -85,6 +85,12 @@ def _installed(_: click.Context, __: click.Parameter, name: str) -> str:
     return _checked(name, CODEC)
 
 
+def _stores_pictures(_: click.Context, __: click.Parameter, name: str) -> str:
+    catalog = registry.catalog()
+    is_lossless = name in {*catalog.models, *catalog.aliases} and catalog.kind_of(catalog.find(name)) == LOSSLESS
+    return name if is_lossless else _checked(name, CODEC)
+
+
 def enhancer_given(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
     """Check the name of an enhancer; `recommended` passes."""
     return name if name in (None, RECOMMENDED) else _checked(name, ENHANCER)
@@ -130,12 +136,12 @@ def _box(_: click.Context, __: click.Parameter, text: str | None) -> Box | None:
         raise click.BadParameter(error.reason) from None
 
 
-def _names_of(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
-    """Return what completes the names and aliases of installed models of a kind in a shell."""
+def _names_of(*kinds: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return what completes the names and aliases of installed models of some kinds in a shell."""
 
     def complete(_: click.Context, __: click.Parameter, typed: str) -> list[str]:
         catalog = registry.catalog()
-        names = [name for name, model_info in catalog.models.items() if catalog.kind_of(model_info) == kind]
+        names = [name for name, model_info in catalog.models.items() if catalog.kind_of(model_info) in kinds]
         names += [alias for alias, name in catalog.aliases.items() if name in names]
         return sorted(name for name in names if name.startswith(typed))
 
@@ -164,7 +170,17 @@ model_option = click.option(
     shell_complete=complete_models,
     help="Model or alias; 'nncodec models' lists them.",
 )
-_QUALITY_HELP = "0 is smallest, 100 is best (not lossless)."
+storing_model_option = click.option(
+    "-m",
+    "--model",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    metavar="NAME",
+    callback=_stores_pictures,
+    shell_complete=_names_of(CODEC, LOSSLESS),
+    help="Model or alias; 'nncodec models' lists them. A lossless model implies --lossless.",
+)
+_QUALITY_HELP = "0 is smallest, 100 is best."
 quality_option = click.option(
     "-q",
     "--quality",
@@ -238,6 +254,24 @@ def rate_options(command: _F) -> _F:
             type=_POSITIVE,
             metavar="DB",
             help="Instead of -q: the lowest quality with at least this PSNR.",
+        ),
+    )
+
+
+def exact_options(command: _F) -> _F:
+    """Add --lossless and --max-error, see `EncodeOptions`."""
+    return _stacked(
+        command,
+        click.option(
+            "--lossless/--never-lossless",
+            default=None,
+            help="Store pictures exactly, in any mode; or never.  [default: where that takes fewer bytes]",
+        ),
+        click.option(
+            "--max-error",
+            type=click.IntRange(0, 65535),
+            metavar="N",
+            help="Instead of -q: no sample differs by more than N; 0 is lossless.",
         ),
     )
 

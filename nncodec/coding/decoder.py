@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from nncodec.coding.enhancing import Enhancement
+from nncodec.coding.exact_decoder import decode_images
 from nncodec.coding.grid import TILE_EDGE, Cell, Grid
 from nncodec.coding.inspection import frame_info, image_info, model_name
 from nncodec.coding.patches import Patch, patches
+from nncodec.coding.view import Progress, View, alpha_of, finish, picture_of
 from nncodec.errors import Corrupt
-from nncodec.format.alpha import unpack_alpha
 from nncodec.format.container import Container
 from nncodec.format.entropy import coder_by_id, decode_block
-from nncodec.format.header import ChunkType, ColourMode, Header
+from nncodec.format.header import ColourMode
 from nncodec.format.metadata import animation_of
 from nncodec.options import OnProgress
-from nncodec.picture.area import Area, Span
-from nncodec.picture.exif import with_size
+from nncodec.picture.area import Area
 from nncodec.picture.pixels import Canvas, from_model
-from nncodec.picture.region import Box, Region
+from nncodec.picture.region import Box
 from nncodec.plugin import registry
 from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
 from nncodec.plugin.guard import PluginGuard
@@ -39,7 +38,7 @@ def decode_frames(
     enhancement: Enhancement | None = None,
     on_progress: OnProgress | None = None,
 ) -> Iterator[Image.Image]:
-    """Yield the wanted frames of an open file in their order, one group of frames in memory at a time.
+    """Return the wanted frames of an open file in their order, one group of frames in memory at a time.
 
     Args:
         container: the file.
@@ -48,19 +47,30 @@ def decode_frames(
         enhancement: the enhancer that the frames pass through, see `recommendation.enhancement_for`.
         on_progress: called with the blocks done and the total for all wanted frames.
     """
+    decode = decode_images if container.header.samples else _decode_approximated
+    return decode(container, wanted, box, enhancement, on_progress)
+
+
+def _decode_approximated(
+    container: Container,
+    wanted: range,
+    box: Box | None,
+    enhancement: Enhancement | None,
+    on_progress: OnProgress | None,
+) -> Iterator[Image.Image]:
     codec = _FileCodec.of(container)
     header = container.header
-    view = _View(header, box, enhancement)
-    alpha = _alpha_of(container)
+    view = View(header, box, enhancement)
+    alpha = alpha_of(container)
     info, animation = image_info(container), animation_of(container)
     groups = [list(numbers) for _, numbers in itertools.groupby(wanted, lambda n: n // header.frames_per_block)]
-    progress = _Progress(on_progress, len(groups) * codec.blocks_near(view.source))
+    progress = Progress(on_progress, len(groups) * codec.blocks_near(view.source))
     for chosen in groups:
         group = chosen[0] // header.frames_per_block
         images = _images_of(container, codec, group, chosen, view.source, progress)[::-1]
         for number in chosen:  # popped, so that an image is not kept once it is yielded
             own_info = info | frame_info(animation, number)
-            yield _finish(images.pop(), view, None if alpha is None else alpha[number], own_info)
+            yield finish(images.pop(), view, None if alpha is None else alpha[number], own_info)
 
 
 def decode_together(
@@ -77,13 +87,13 @@ def decode_together(
     cell = codec.grid.cell(0, 0, 0)
     latents = [_decode_cell(container, codec, cell) for container in containers]
     stacked = {name: np.concatenate([of_file[name] for of_file in latents]) for name in latents[0]}
-    canvas = Canvas(header.mode, _picture_of(header), len(containers))
+    canvas = Canvas(header.mode.name, picture_of(header), len(containers))
     _restore(codec, Patch(cell.area, stacked, codec.model.traits.latents), cell.area, canvas)
     for image, container, enhancement in zip(canvas.images, containers, enhancements, strict=True):
-        alpha = _alpha_of(container)
-        view = _View(header, None, enhancement)
+        alpha = alpha_of(container)
+        view = View(header, None, enhancement)
         own_info = image_info(container) | frame_info(animation_of(container), 0)
-        yield _finish(image, view, None if alpha is None else alpha[0], own_info)
+        yield finish(image, view, None if alpha is None else alpha[0], own_info)
 
 
 def block_latents(container: Container, model: CodecModel, index: int) -> Latents:
@@ -119,26 +129,8 @@ class _FileCodec:
         return len(rows) * len(columns)
 
 
-class _Progress:
-    """Counts blocks; a block is done when the next one begins, or when its group of frames is complete."""
-
-    def __init__(self, on_progress: OnProgress | None, total: int) -> None:
-        self._on_progress, self._begun, self._total = on_progress, 0, total
-
-    def begin_block(self) -> None:
-        self._report(self._begun)
-        self._begun += 1
-
-    def end_group(self) -> None:
-        self._report(self._begun)
-
-    def _report(self, done: int) -> None:
-        if self._on_progress:
-            self._on_progress(done, self._total)
-
-
 def _images_of(
-    container: Container, codec: _FileCodec, group: int, chosen: Sequence[int], area: Area, progress: _Progress
+    container: Container, codec: _FileCodec, group: int, chosen: Sequence[int], area: Area, progress: Progress
 ) -> list[Image.Image]:
     """Return an area of the chosen frames, all in one group."""
     grid, specs = codec.grid, codec.model.traits.latents
@@ -150,7 +142,7 @@ def _images_of(
         progress.begin_block()
         return {name: array[places] for name, array in latents.items()}
 
-    canvas = Canvas(grid.header.mode, area, len(chosen))
+    canvas = Canvas(grid.header.mode.name, area, len(chosen))
     for part, patch in patches(grid, group, len(chosen), grid.aligned(area), specs, decode):
         _restore(codec, patch, part, canvas)
     progress.end_group()
@@ -191,46 +183,6 @@ def _synthesize(codec: _FileCodec, latents: Latents, window: Area) -> Pixels:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-class _View:
-    """The part of a picture to return, and the way to it from the coded picture.
-
-    Args:
-        header: the file's.
-        box: the part to return; None for all.
-        enhancement: the enhancer that the coded picture passes through.
-
-    Attributes:
-        source: the area of the coded picture that is needed.
-    """
-
-    def __init__(self, header: Header, box: Box | None, enhancement: Enhancement | None) -> None:
-        self._picture = _picture_of(header)
-        self._enhancement = enhancement
-        self.region = Region.of(header, box, enhancement.factor if enhancement else 1)
-        wanted = self.region.coded
-        self.source = enhancement.source(wanted, self._picture) if enhancement else wanted
-
-    def shown(self, image: Image.Image) -> Image.Image:
-        """Return the picture or its box, without alpha, from the area `source` of the coded picture."""
-        if self._enhancement:
-            image = self._enhancement.apply(image, self.source, self.region.coded, self._picture)
-        return self.region.shown(image)
-
-
-def _picture_of(header: Header) -> Area:
-    return Area(Span(0, header.height), Span(0, header.width))
-
-
-def _finish(image: Image.Image, view: _View, alpha: Pixels | None, info: Mapping[str, Any]) -> Image.Image:
-    image = view.shown(image)
-    if alpha is not None:
-        image.putalpha(view.region.cut(alpha))
-    image.info.update(info)
-    if "exif" in info:
-        image.info["exif"] = with_size(info["exif"], image.size)
-    return image
-
-
 def open_file_model(container: Container) -> CodecModel:
     """Return the model of an open file, ready for use.
 
@@ -268,11 +220,3 @@ def open_file_model(container: Container) -> CodecModel:
 
 def _model_info_of(container: Container) -> ModelInfo:
     return registry.catalog().find_by_id(container.header.model_id, model_name(container))
-
-
-def _alpha_of(container: Container) -> Pixels | None:
-    packed = container.chunk(ChunkType.ALPHA)
-    if packed is None:
-        return None
-    width, height = container.header.display_size
-    return unpack_alpha(packed, container.header.frames, height, width)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 import copy
 import functools
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nncodec._support.notes import warn_of
-from nncodec._version import __version__
+from nncodec.coding.envelope import check_options, identified, level_of, require_range, write_file
 from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid
 from nncodec.coding.recommendation import Recommendation, enhancement_to_recommend
 from nncodec.errors import InvalidOption, UnsupportedImage
@@ -24,7 +23,6 @@ from nncodec.format.alpha import pack_alpha
 from nncodec.format.container import write
 from nncodec.format.entropy import available_coders, coder_by_id, encode_block
 from nncodec.format.header import ChunkType, CoderId, Header
-from nncodec.format.preview import make_preview
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.options import EncodeOptions, OnProgress
 from nncodec.picture.area import Span
@@ -36,11 +34,9 @@ from nncodec.plugin.entropy import EntropyModel
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import CODEC
 from nncodec.plugin.latents import Latents, problem_with, problem_with_analysis
-from nncodec.plugin.model_file import LONG_ID_BYTES, SHORT_ID_BYTES, ModelInfo
+from nncodec.plugin.model_file import LONG_ID_BYTES, ModelInfo
 
 _FRAMES_PER_GROUP = 1 << 13
-# A file with a smaller payload carries the short model id and no model name.
-_SMALL_PAYLOAD_BYTES = 4096
 # If no quality gives a file as small as the samples, it may exceed them by this much.
 _MARGIN_BYTES = 64
 # With more symbols the overhead of a Zstandard frame does not matter, and the stored coder is not tried.
@@ -59,20 +55,11 @@ class Encoder:
     on_progress: OnProgress | None = None
 
     def __init__(self, model: str, quality: int, options: EncodeOptions) -> None:
-        unknown = options.keys() - EncodeOptions.__annotations__.keys()
-        if unknown:
-            known = ", ".join(EncodeOptions.__annotations__)
-            raise InvalidOption(option=min(unknown), reason=f"there is no such option; the options are {known}")
-        _require_range("quality", quality, 0, 100)
+        check_options(options)
+        require_range("quality", quality, 0, 100)
         self.options = options
-        self.effort_asked = _require_range("effort", options.get("effort", 0), 0, 9)
-        self.downscale = _require_range("downscale", options.get("downscale", 1), 1, 8)
-        preview = options.get("preview", False)
-        if not isinstance(preview, bool):
-            _require_range("preview", preview, 16, 256)
+        self.downscale = require_range("downscale", options.get("downscale", 1), 1, 8)
         self.exact = options.get("exact", False)
-        if not isinstance(self.exact, bool):
-            raise InvalidOption(option="exact", reason=f"{self.exact!r} is not True or False")
         self.model_info: ModelInfo = registry.catalog().find(model, CODEC)
         self.model: CodecModel = registry.open_model(self.model_info)
         self._guard: PluginGuard = registry.catalog().guard_of(self.model_info)
@@ -80,7 +67,7 @@ class Encoder:
             options.get("enhancer"), options.get("enhancer_strength"), self.downscale
         )
         traits = self.model.traits
-        self.effort = max(level for level in traits.efforts if level <= max(self.effort_asked, min(traits.efforts)))
+        self.effort = level_of(traits.efforts, options.get("effort", 0))
         self.quality = quality if traits.qualities else None
         self.coder = _coder_id(options.get("coder", traits.coder))
         if self.coder is CoderId.STORED and self._entropy().tables is not None:
@@ -170,7 +157,7 @@ class Encoder:
 
     def _excess_bytes(self, header: Header, payloads: Sequence[bytes], coded: Frames) -> int:
         """Return by how much a file without metadata and alpha exceeds the raw samples."""
-        header, chunks = self._identified(header, payloads)
+        header, chunks = identified(header, payloads, self.model_info)
         return len(write(header, chunks, payloads)) - math.prod(coded.shape)
 
     def _at_fitting_quality(self, frames: Frames, coded: Frames) -> Encoder:
@@ -220,7 +207,7 @@ class Encoder:
         padded = grid.padded_width * grid.padded_height
         fit = max(1, min(PIXELS_AT_ONCE // padded, _FRAMES_PER_GROUP))
         largest = max(1, DEFAULT_LIMITS.block_pixels // 2 // padded)
-        per_block = _require_range("frames_per_block", self.options.get("frames_per_block", fit), 1, largest)
+        per_block = require_range("frames_per_block", self.options.get("frames_per_block", fit), 1, largest)
         return replace(header, frames_per_block=min(per_block, count))
 
     def _latents(self, coded: Frames, grid: Grid, cell: Cell) -> Latents:
@@ -277,27 +264,16 @@ class Encoder:
         best = min(candidates, key=lambda coder: sum(map(len, payloads[coder])))
         return replace(header, coder=best), payloads[best]
 
-    def _identified(self, header: Header, payloads: Sequence[bytes]) -> tuple[Header, dict[int, bytes]]:
-        """Return the header and the chunks that name the model."""
-        if sum(map(len, payloads)) < _SMALL_PAYLOAD_BYTES:
-            return replace(header, model_id=self.model_info.id_bytes[:SHORT_ID_BYTES]), {}
-        return header, {ChunkType.MODEL_NAME: self.model_info.name.encode()}
-
     def _file(self, header: Header, payloads: Sequence[bytes], frames: Frames, metadata: Mapping[int, bytes]) -> bytes:
-        header, chunks = self._identified(header, payloads)
-        chunks |= metadata
+        chunks = dict(metadata)
         if frames.alpha is not None:
             chunks[ChunkType.ALPHA] = pack_alpha(frames.alpha)
-        if preview := self.options.get("preview"):
-            opaque = frames.images[0].convert(frames.mode.name)
-            chunks[ChunkType.PREVIEW] = make_preview(opaque, 64 if preview is True else int(preview))
-        if self.options.get("record_settings"):
-            settings = {"effort": self.effort, "coder": header.coder.name.lower(), "nncodec": __version__}
-            chunks[ChunkType.SETTINGS] = json.dumps(settings, separators=(",", ":")).encode()
         # An image of one or two pixels may not become smaller; an enhancer that enlarges is then of no use.
         if self.enhancement and (self.enhancement.factor == 1 or header.is_reduced):
             chunks[ChunkType.ENHANCER] = Recommendation.by(self.enhancement).to_bytes()
-        return write(header, chunks, payloads)
+        opaque = frames.images[0].convert(frames.mode.name) if self.options.get("preview") else None
+        settings = {"effort": self.effort, "coder": header.coder.name.lower()}
+        return write_file(header, payloads, self.model_info, chunks, opaque, self.options, settings)
 
 
 def _coder_id(name: str) -> CoderId:
@@ -305,9 +281,3 @@ def _coder_id(name: str) -> CoderId:
     if not isinstance(name, str) or name not in by_name:
         raise InvalidOption(option="coder", reason=f"{name!r} is not one of {', '.join(by_name)}")
     return by_name[name]
-
-
-def _require_range(option: str, value: int, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-        raise InvalidOption(option=option, reason=f"{value!r} is not a whole number from {low} to {high}")
-    return int(value)

@@ -182,7 +182,7 @@ class Enhancement:
             on_progress: see `Progress`.
         """
         frames = Frames((image,), None)
-        canvas = Canvas(frames.mode, wanted, 1)
+        canvas = Canvas(frames.mode.name, wanted, 1)
         tiles = list(self._tiles(self._restored(wanted)))
         for number, tile in enumerate(tiles, 1):
             window = self._window(tile, picture)

@@ -8,14 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from nncodec.coding.recommendation import Recommendation
 from nncodec.errors import UnknownModel
 from nncodec.format.animation import Animation
 from nncodec.format.container import Container, NncSource
-from nncodec.format.header import ChunkType
+from nncodec.format.header import ChunkType, ColourMode
 from nncodec.format.metadata import animation_of, metadata_info
+from nncodec.format.palette import Palette
 from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.picture.samples import DEEP_GREY, PILLOW_MODES, transparency_of
 from nncodec.plugin import registry
+from nncodec.plugin.hooks import CODEC, LOSSLESS
 from nncodec.plugin.model_file import MAX_NAME, ModelInfo
 
 
@@ -42,7 +47,7 @@ class FileInfo:
 
     Args:
         width, height: of the decoded picture, pixels.
-        mode: its Pillow mode.
+        mode: its Pillow mode, "planes" if no mode holds its samples.
         frames: number of pictures in the file.
         quality: 0..100, or None.
         model: name of the model, if the file holds it or the model is installed; else None.
@@ -58,6 +63,9 @@ class FileInfo:
         dpi: (horizontal, vertical) dots per inch, or None.
         durations_ms: how long each frame is shown, or None.
         loop: how often the frames are shown as the source file states it, 0 for ever; None if it does not.
+        bits: of a sample.
+        planes: samples of a pixel.
+        max_error: the most by which a sample differs from the original; None if it may be anything. Alpha is exact.
     """
 
     width: int
@@ -79,6 +87,14 @@ class FileInfo:
     dpi: tuple[float, float] | None = None
     durations_ms: tuple[int, ...] | None = None
     loop: int | None = None
+    bits: int = 8
+    planes: int = 3
+    max_error: int | None = None
+
+    @property
+    def lossless(self) -> bool:
+        """Whether the picture is exactly the original."""
+        return self.max_error == 0
 
 
 def inspect(data: NncSource, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
@@ -104,6 +120,8 @@ def check(data: NncSource, *, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
 def _info_of(container: Container) -> FileInfo:
     header = container.header
     model_info = _installed_model(container)
+    samples = header.samples
+    has_alpha = any(entry.type == ChunkType.ALPHA for entry in container.chunk_table)
     animation = animation_of(container)
     stored = {entry.type: entry.size_bytes for entry in container.chunk_table}
     names = {int(kind): kind.name.lower() for kind in ChunkType}
@@ -126,6 +144,9 @@ def _info_of(container: Container) -> FileInfo:
         dpi=metadata_info(container).get("dpi"),
         durations_ms=animation.durations_ms if animation else None,
         loop=animation.loop if animation else None,
+        bits=samples.bits if samples else 8,
+        planes=(samples.planes if samples else header.mode.planes) + has_alpha,
+        max_error=samples.max_error if samples else None,
     )
 
 
@@ -137,10 +158,20 @@ def _recommended(container: Container) -> RecommendedEnhancer | None:
     return RecommendedEnhancer(name, model_id, strength, recommended.find() is not None)
 
 
-def pillow_mode(container: Container) -> str:
-    """Return the Pillow mode of a file's pictures."""
-    has_alpha = any(entry.type == ChunkType.ALPHA for entry in container.chunk_table)
-    return container.header.mode.name + ("A" if has_alpha else "")
+def pillow_mode(container: Container, *, with_alpha: bool = True) -> str:
+    """Return the Pillow mode of a file's pictures, "planes" if no mode holds them.
+
+    Args:
+        container: the file.
+        with_alpha: whether alpha that is stored beside the planes counts.
+    """
+    header = container.header
+    if header.mode is ColourMode.PLANES:
+        return "planes"
+    if header.samples and header.samples.dtype is not np.uint8:
+        return DEEP_GREY
+    has_alpha = with_alpha and any(entry.type == ChunkType.ALPHA for entry in container.chunk_table)
+    return PILLOW_MODES[header.mode] + ("A" if has_alpha else "")
 
 
 def model_name(container: Container) -> str | None:
@@ -150,8 +181,9 @@ def model_name(container: Container) -> str | None:
 
 
 def _installed_model(container: Container) -> ModelInfo | None:
+    kind = LOSSLESS if container.header.samples else CODEC
     try:
-        return registry.catalog().find_by_id(container.header.model_id)
+        return registry.catalog().find_by_id(container.header.model_id, kind=kind)
     except UnknownModel:
         return None
 
@@ -166,12 +198,21 @@ def _known_name(container: Container) -> str | None:
 
 
 def image_info(container: Container) -> dict[str, Any]:
-    """Return the `info` of a picture: metadata, quality, model (its name, or the id in hex if nobody knows it)."""
+    """Return the `info` of a picture: metadata, quality, transparency, model (its name, or the id in hex)."""
     info: dict[str, Any] = dict(metadata_info(container))
     info["model"] = _known_name(container) or container.header.model_id.hex()
     if container.header.quality is not None:
         info["quality"] = container.header.quality
+    if palette := stored_palette(container):
+        transparency = transparency_of(palette)
+        info |= {} if transparency is None else {"transparency": transparency}
     return info
+
+
+def stored_palette(container: Container) -> Palette | None:
+    """Return the palette that a file holds, or None; raises Corrupt if it is malformed."""
+    chunk = container.chunk(ChunkType.PALETTE)
+    return None if chunk is None else Palette.of_bytes(chunk)
 
 
 def frame_info(animation: Animation | None, frame: int) -> dict[str, Any]:

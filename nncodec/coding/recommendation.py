@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from nncodec.coding.enhancing import Enhancement, checked_strength
 from nncodec.errors import Corrupt, InvalidOption, UnknownModel
 from nncodec.format.container import Container
-from nncodec.format.header import ChunkType, Header
+from nncodec.format.header import ChunkType, ColourMode, Header
 from nncodec.plugin import registry
 from nncodec.plugin.hooks import ENHANCER
 from nncodec.plugin.model_file import LONG_ID_BYTES, MAX_NAME, ModelInfo
@@ -16,6 +18,7 @@ RECOMMENDED = "recommended"
 """Instead of an enhancer's name: the one that the file recommends."""
 
 _HUNDREDTHS = 100
+_ENHANCED = (ColourMode.L, ColourMode.LA, ColourMode.RGB, ColourMode.RGBA)
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,8 @@ def enhancement_for(container: Container, enhancer: str | None, strength: float 
         strength: 0..1; None for 0, or for the file's recommendation.
 
     Raises:
-        InvalidOption: the enhancer enlarges and the file is not stored reduced; the strength is out of range, or given
-            without an enhancer.
+        InvalidOption: the enhancer enlarges and the file is not stored reduced, or the file has samples that no
+            enhancer takes; the strength is out of range, or given without an enhancer.
         Corrupt: the file's recommendation is malformed.
         LimitExceeded: the enhanced picture would be too large.
         UnknownModel, ...: see `Enhancement.of`.
@@ -109,6 +112,9 @@ def enhancement_for(container: Container, enhancer: str | None, strength: float 
             raise InvalidOption(option="strength", reason="it needs an enhancer; set 'enhancer' too")
         return None
     header = container.header
+    if header.samples and (header.mode not in _ENHANCED or header.samples.dtype is not np.uint8):
+        reason = "enhancers take grey and RGB pictures of 8 bits, and this file holds something else"
+        raise InvalidOption(option="enhancer", reason=reason)
     if enhancer == RECOMMENDED:
         enhancement = _recommended(container, strength)
     else:

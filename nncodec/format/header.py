@@ -5,10 +5,11 @@ All integers are little-endian; `v` is an unsigned LEB128 of at most 5 bytes, sh
     offset size
     0      4    magic 8E 4E 4E 43
     4      1    version, 1
-    5      1    low nibble: colour mode (0 L, 1 RGB); high nibble: coder (0 stored, 1 zstd, 2 rans)
-    6      1    flags: 01 long model id, 02 display size, 04 frames, 08 block grid, 10 chunks; others are 0
+    5      1    low nibble: colour mode; high nibble: coder (0 stored, 1 zstd, 2 rans, 3 the lossless model's own)
+    6      1    flags: 01 long model id, 02 display size, 04 frames, 08 block grid, 10 chunks, 20 exact; others are 0
     7      1    quality 0..100, or FF if the model has none
     8      4    model id: first bytes of the model's digest (8 bytes with the flag)
+           1 v  bits a sample, permitted error (with the flag "exact"); then 1, planes (in colour mode 7)
            v v  width, height of the coded picture, 1 or more
            v v  width, height to return (with the flag)
            v    frames, 2 or more (with the flag)
@@ -30,7 +31,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import BinaryIO, NamedTuple, TypeVar
 
+import numpy as np
+
 from nncodec.errors import Corrupt, FormatError, NotNnc, Truncated, UnsupportedVersion
+from nncodec.format.samples import MAX_BITS, MAX_PLANES, SampleFormat
 from nncodec.limits import Limits
 from nncodec.plugin.model_file import LONG_ID_BYTES, SHORT_ID_BYTES
 
@@ -40,20 +44,40 @@ VERSION = 1
 NO_QUALITY = 0xFF
 CRC_BYTES = 4
 
-_LONG_ID, _DISPLAY, _FRAMES, _GRID, _CHUNKS = 0x01, 0x02, 0x04, 0x08, 0x10
-_KNOWN_FLAGS = _LONG_ID | _DISPLAY | _FRAMES | _GRID | _CHUNKS
+_LONG_ID, _DISPLAY, _FRAMES, _GRID, _CHUNKS, _EXACT = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+_KNOWN_FLAGS = _LONG_ID | _DISPLAY | _FRAMES | _GRID | _CHUNKS | _EXACT
 _CRITICAL = 0x80
 _VARINT_MAX_BYTES = 5
 _MAX_EDGE_LOG2 = 24
+
+_ANY_BITS = range(1, MAX_BITS + 1)
 
 _E = TypeVar("_E", bound=IntEnum)
 
 
 class ColourMode(IntEnum):
-    """Colour planes that the model codes; alpha is a chunk."""
+    """Planes that the model codes. Those from 2 on are of exact pictures only; beside L and RGB, alpha is a chunk."""
 
     L = 0
     RGB = 1
+    LA = 2
+    RGBA = 3
+    P = 4
+    BILEVEL = 5
+    CMYK = 6
+    PLANES = 7
+
+    @property
+    def planes(self) -> int:
+        """Samples of a pixel; 0 if the file says it."""
+        return {"RGB": 3, "LA": 2, "RGBA": 4, "CMYK": 4, "PLANES": 0}.get(self.name, 1)
+
+    @property
+    def bits(self) -> range:
+        """Bits that a sample may have."""
+        return {"L": _ANY_BITS, "PLANES": _ANY_BITS, "P": range(1, 9), "BILEVEL": range(1, 2)}.get(
+            self.name, range(8, 9)
+        )
 
 
 class CoderId(IntEnum):
@@ -62,6 +86,7 @@ class CoderId(IntEnum):
     STORED = 0
     ZSTD = 1
     RANS = 2
+    LOSSLESS = 3
 
 
 class ChunkType(IntEnum):
@@ -77,6 +102,7 @@ class ChunkType(IntEnum):
     RESOLUTION = 0x08
     ANIMATION = 0x09
     ALPHA = 0x81
+    PALETTE = 0x82
 
 
 class ChunkEntry(NamedTuple):
@@ -92,7 +118,7 @@ class Header:
     """The header's fields, without block sizes and chunk table.
 
     Args:
-        mode: colour planes that the model codes.
+        mode: planes that the model codes.
         coder: entropy coder of the blocks.
         quality: 0..100, or None for a model without qualities.
         model_id: first 4 or 8 bytes of the model's digest.
@@ -101,6 +127,7 @@ class Header:
         frames: pictures in the file.
         frames_per_block: frames coded together.
         block_edge_log2: log2 of the edge of a block in pixels; 0 codes whole pictures.
+        samples: how an exact picture is stored; None for one that a codec approximates.
     """
 
     mode: ColourMode
@@ -113,6 +140,7 @@ class Header:
     frames: int = 1
     frames_per_block: int = 1
     block_edge_log2: int = 0
+    samples: SampleFormat | None = None
 
     @property
     def is_reduced(self) -> bool:
@@ -161,10 +189,15 @@ def pack_header(header: Header, chunks: Sequence[tuple[int, bytes]], block_sizes
         | (_FRAMES if header.frames > 1 else 0)
         | (_GRID if divided else 0)
         | (_CHUNKS if chunks else 0)
+        | (_EXACT if header.samples else 0)
     )
     quality = NO_QUALITY if header.quality is None else header.quality
     out = bytearray(MAGIC)
     out += bytes((VERSION, header.mode | header.coder << 4, flags, quality)) + header.model_id
+    if header.samples:
+        out += bytes((header.samples.bits,)) + varint(header.samples.max_error)
+        if header.mode is ColourMode.PLANES:
+            out.append(header.samples.planes)
     out += varint(header.width) + varint(header.height)
     if displays:
         out += varint(header.display_size[0]) + varint(header.display_size[1])
@@ -202,6 +235,10 @@ def read_header(stream: BinaryIO, limits: Limits) -> HeaderTables:
     if flags & ~_KNOWN_FLAGS:
         raise UnsupportedVersion(found=f"flags {flags & ~_KNOWN_FLAGS:#04x}")
     model_id = reader.take(LONG_ID_BYTES if flags & _LONG_ID else SHORT_ID_BYTES)
+    mode, coder = _known(ColourMode, kind & 0x0F, "colour mode"), _known(CoderId, kind >> 4, "coder")
+    samples = _read_samples(reader, mode, flags) if flags & _EXACT else None
+    if (coder is CoderId.LOSSLESS) != (samples is not None) or (samples is None and mode > ColourMode.RGB):
+        raise Corrupt(detail="its colour mode and coder do not go together")
     width, height = reader.varint("the width", 1), reader.varint("the height", 1)
     display = (width, height)
     if flags & _DISPLAY:
@@ -210,7 +247,7 @@ def read_header(stream: BinaryIO, limits: Limits) -> HeaderTables:
             raise Corrupt(detail="it repeats its size as display size")
     frames = reader.varint("the number of frames", 2) if flags & _FRAMES else 1
     limits.check("frames", frames)
-    limits.check("pixels", width * height * frames)
+    limits.check("pixels", width * height * frames * (samples.weight if samples else 1))
     limits.check("pixels", display[0] * display[1] * frames)
     frames_per_block, edge_log2 = frames, 0
     if flags & _GRID:
@@ -218,8 +255,8 @@ def read_header(stream: BinaryIO, limits: Limits) -> HeaderTables:
         if edge_log2 > _MAX_EDGE_LOG2 or frames_per_block > frames:
             raise Corrupt(detail="its block grid is impossible")
     header = Header(
-        _known(ColourMode, kind & 0x0F, "colour mode"),
-        _known(CoderId, kind >> 4, "coder"),
+        mode,
+        coder,
         None if quality == NO_QUALITY else quality,
         model_id,
         width,
@@ -228,7 +265,10 @@ def read_header(stream: BinaryIO, limits: Limits) -> HeaderTables:
         frames,
         frames_per_block,
         edge_log2,
+        samples,
     )
+    if samples and quality != NO_QUALITY:
+        raise Corrupt(detail="an exact picture has a quality")
     if quality > 100 and quality != NO_QUALITY:
         raise Corrupt(detail=f"its quality is {quality}")
     blocks = math.prod(header.grid)
@@ -237,8 +277,29 @@ def read_header(stream: BinaryIO, limits: Limits) -> HeaderTables:
         raise Corrupt(detail="its block grid is a single block")
     sizes = [reader.varint("the size of a block", 1) for _ in range(blocks)]
     chunk_table = _read_chunk_table(reader, limits) if flags & _CHUNKS else ()
+    _check_chunks(header, {entry.type for entry in chunk_table})
     reader.check_crc()
     return HeaderTables(header, sizes, chunk_table, reader.size_bytes)
+
+
+def _read_samples(reader: _HeaderReader, mode: ColourMode, flags: int) -> SampleFormat:
+    bits, max_error = reader.byte(), reader.varint("the permitted error")
+    planes = mode.planes or reader.byte()
+    if bits not in mode.bits or not 1 <= planes <= MAX_PLANES or max_error >> bits:
+        raise Corrupt(detail=f"it claims {planes} planes of {bits} bits with a permitted error of {max_error}")
+    if max_error and mode in (ColourMode.P, ColourMode.BILEVEL):
+        raise Corrupt(detail="it permits errors in the numbers of colours")
+    if flags & _DISPLAY:
+        raise Corrupt(detail="an exact picture is stored reduced")
+    return SampleFormat(bits, planes, max_error)
+
+
+def _check_chunks(header: Header, kinds: set[int]) -> None:
+    if (ChunkType.PALETTE in kinds) != (header.mode is ColourMode.P):
+        raise Corrupt(detail="its colour mode and its chunks disagree on whether there is a palette")
+    is_deep = header.samples is not None and header.samples.dtype is not np.uint8
+    if ChunkType.ALPHA in kinds and (header.mode > ColourMode.RGB or is_deep):
+        raise Corrupt(detail="it has alpha beside samples that cannot have any")
 
 
 def _read_chunk_table(reader: _HeaderReader, limits: Limits) -> tuple[ChunkEntry, ...]:

@@ -12,7 +12,9 @@ from nncodec._support.notes import warn_of
 from nncodec.errors import UnsupportedImage
 
 MODES = ("L", "LA", "RGB", "RGBA")
-"""Pillow modes that a file can hold."""
+"""Pillow modes that a file can hold, exactly or approximated."""
+EXACT_MODES = ("1", "L", "LA", "I;16", "RGB", "RGBA", "P", "CMYK")
+"""Pillow modes that a file can hold exactly."""
 
 _PLAIN_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}
 OTHER_COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
@@ -75,6 +77,36 @@ def convert(image: Image.Image) -> Converted:
         colour = _converted(image, {"L": "LA", "RGB": "RGBA"}[target] if transparent else target)
     note = f"mode {mode}{' with transparency' if transparent else ''} is stored as {colour.mode}"
     return Converted(colour, note)
+
+
+def convert_exactly(image: Image.Image, *, allows_errors: bool = False) -> Converted:
+    """Return an image in one of `EXACT_MODES`, with as little change as possible; unchanged if it has one already.
+
+    Args:
+        image: of any mode.
+        allows_errors: whether samples will change a little, as numbers of colours cannot.
+
+    Raises:
+        UnsupportedImage: see `convert`.
+    """
+    image.load()
+    if image.mode in _DEEP_MODES:
+        return _exact_grey(image)
+    keeps = ("CMYK",) if allows_errors else ("CMYK", "P")
+    if image.mode in keeps or (image.mode == "1" and not allows_errors and image.info.get(_KEY) is None):
+        return Converted(image)
+    return convert(image)
+
+
+def _exact_grey(image: Image.Image) -> Converted:
+    samples = np.asarray(image)
+    if samples.size and not 0 <= samples.min() <= samples.max() <= 0xFFFF:
+        raise UnsupportedImage(detail="its samples exceed 16 bits; scale them to 16 bits and save that")
+    deep = image if image.mode == "I;16" else Image.fromarray(samples.astype(np.uint16))
+    if deep is not image:
+        deep.info = {key: value for key, value in image.info.items() if key != _KEY}
+    note = f"a transparent colour of mode {image.mode} is not kept"
+    return Converted(deep, "" if image.info.get(_KEY) is None else note)
 
 
 def with_alpha(image: Image.Image) -> Image.Image:

@@ -56,7 +56,11 @@ class Metadata:
 
 
 def metadata_of(
-    images: Sequence[Image.Image], options: Mapping[str, Any] | None = None, *, strip: bool = False
+    images: Sequence[Image.Image],
+    options: Mapping[str, Any] | None = None,
+    *,
+    strip: bool = False,
+    keeps_colours: bool = False,
 ) -> Metadata:
     """Return the metadata of an image or of the frames of one.
 
@@ -64,13 +68,15 @@ def metadata_of(
         images: the frames; those after the first only say how long they are shown.
         options: values that override what the images have, as in `EncodeOptions`; None stands for nothing.
         strip: leave out EXIF, XMP and notes on text.
+        keeps_colours: whether CMYK is stored as it is.
 
     Raises:
         InvalidOption: a value of the options has the wrong type or is out of range.
     """
     options = options or {}
     image = images[0]
-    mode = Image.getmodebase(image.mode)
+    mode = image.mode if image.mode == "CMYK" and keeps_colours else Image.getmodebase(image.mode)
+    is_converted = image.mode in OTHER_COLOURS and mode != image.mode
     cicp = _cicp_of(image)  # while the file is open
     if image.format in _TOLD_BY_LOADING:
         image.load()
@@ -89,7 +95,7 @@ def metadata_of(
     count = getattr(image, "n_frames", 1)
     if image.format == "MPO" and count > 1 and len(images) == 1 and image.tell() == 0:
         notes.append(f"of {count} pictures in this MPO file, the first is used")
-    if image.mode in OTHER_COLOURS:
+    if is_converted:
         profile = None
     elif "icc_profile" in options:
         profile = _as_bytes("icc_profile", options["icc_profile"])
@@ -99,7 +105,7 @@ def metadata_of(
     if reason:
         notes.append(reason)
         profile = None
-    elif not profile and "icc_profile" not in options and image.mode not in OTHER_COLOURS:
+    elif not profile and "icc_profile" not in options and not is_converted:
         profile, note = colours_of_png(image.info, cicp, mode)
         notes += [note] if note else []
     return Metadata(

@@ -12,6 +12,7 @@ from PIL import Image
 
 from nncodec.errors import UnsupportedImage
 from nncodec.format.header import ColourMode
+from nncodec.format.samples import SampleArray
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.area import Area, Span, read_window
 from nncodec.picture.conversion import MODES, with_alpha
@@ -143,31 +144,31 @@ class Canvas:
     copy.
 
     Args:
-        mode: of the images.
+        mode: Pillow's name of the mode of the images.
         area: of the coded picture.
         count: number of images.
     """
 
-    def __init__(self, mode: ColourMode, area: Area, count: int) -> None:
+    def __init__(self, mode: str, area: Area, count: int) -> None:
         self.area = area
         # Not filled: memory is used as tiles are decoded, not because a file claims a size.
-        self.images = [Image.new(mode.name, (area.columns.size, area.rows.size), None) for _ in range(count)]
+        self.images = [Image.new(mode, (area.columns.size, area.rows.size), None) for _ in range(count)]
 
-    def put(self, tile: Area, pixels: Pixels) -> None:
+    def put(self, tile: Area, pixels: SampleArray) -> None:
         """Paste the part of a tile (images, h, w, C) that lies in the area."""
         kept = tile.within(self.area)
         corner = kept.columns.start - self.area.columns.start, kept.rows.start - self.area.rows.start
         for image, frame in zip(self.images, pixels[:, *kept.slices(1, tile)], strict=True):
-            image.paste(to_image(frame, None), corner)
+            image.paste(to_image(frame, image.mode), corner)
 
 
-def to_image(colour: Pixels, alpha: Pixels | None) -> Image.Image:
-    """Return a frame as an image, from colour (H, W, 1 or 3) and alpha (H, W) or None."""
-    planes = colour if colour.shape[2] == 3 else colour[..., 0]
-    image = Image.fromarray(np.ascontiguousarray(planes))
-    if alpha is not None:
-        image.putalpha(Image.fromarray(alpha))
-    return image
+def to_image(planes: NDArray[Any], mode: str) -> Image.Image:
+    """Return samples (H, W, C) of uint8 or uint16 as an image; those of mode 1 are 0 and 1."""
+    height, width, channels = planes.shape
+    if mode in ("1", "P", "CMYK"):
+        data = np.ascontiguousarray(planes).tobytes()
+        return Image.frombytes(mode, (width, height), data, "raw", "1;8" if mode == "1" else mode)
+    return Image.fromarray(np.ascontiguousarray(planes[..., 0] if channels == 1 else planes))
 
 
 def to_model(colour: Pixels, modes: Sequence[str]) -> Pixels:

@@ -56,7 +56,7 @@ def misfit(profile: bytes, mode: str) -> str:
     if profile[36:40] != b"acsp":
         return ""
     space, kind = profile[16:20], profile[12:16]
-    expected = b"RGB " if mode.startswith("RGB") else b"GRAY"
+    expected = b"CMYK" if mode == "CMYK" else b"RGB " if mode.startswith("RGB") else b"GRAY"
     if space == expected and kind not in _NOT_FOR_IMAGES:
         return ""
     name = "not for pictures" if space == expected else f"{_SPACES.get(space, 'another')} one"

@@ -15,9 +15,10 @@ from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.format.header import MAGIC
 from nncodec.format.metadata import KEYS
 from nncodec.options import EncodeOptions
-from nncodec.picture.conversion import MODES, convert
+from nncodec.picture.conversion import MODES, convert, convert_exactly
 from nncodec.picture.metadata import Metadata, metadata_of
 from nncodec.picture.openers import open_picture, package_for, register_packages
+from nncodec.picture.samples import palette_of
 
 STACKS = ("AVIF", "FLI", "GIF", "PNG", "TIFF", "WEBP")
 """Formats whose frames are separate images, rather than layers, sizes or depth maps of one image."""
@@ -33,7 +34,8 @@ class PictureFile:
     """Contents of an image file.
 
     Args:
-        frames: of one size and one mode of L, LA, RGB, RGBA, with their metadata in `info` and nothing else there.
+        frames: of one size and one mode of L, LA, RGB, RGBA, or one that can be stored exactly, with their metadata in
+            `info`, the transparency of a palette, and nothing else there.
         metadata: of all frames, as options of `nncodec.encode`; None for what the file lacks.
         notes: for the user, on the conversion and on what is not kept.
     """
@@ -50,13 +52,17 @@ def is_picture(path: Path) -> bool:
     return (kind in Image.OPEN and kind not in _STUBS) or package_for(path.suffix) is not None
 
 
-def read_picture_file(stream: BinaryIO, *, frame: int | None, max_pixels: int, strip: bool) -> PictureFile:
+def read_picture_file(
+    stream: BinaryIO, *, frame: int | None, max_pixels: int, strip: bool, max_error: int | None = None
+) -> PictureFile:
     """Read the frames of an image file.
 
     Args:
         frame: number of the frame to read; None for all.
         max_pixels: of all frames together.
         strip: omit EXIF and XMP, and apply the orientation of EXIF.
+        max_error: the most by which samples will change; if it is given, frames keep modes that can be stored exactly,
+            see `convert_exactly`.
 
     Raises:
         UnsupportedImage, InvalidOption: the image cannot be encoded as requested.
@@ -78,9 +84,9 @@ def read_picture_file(stream: BinaryIO, *, frame: int | None, max_pixels: int, s
                 )
             if _is_deep(image):
                 notes.append("16 bits a sample are reduced to 8")
-            frames, metadata = _read(image, chosen, strip, notes)
+            frames, metadata = _read(image, chosen, strip, notes, max_error)
     notes += [str(warning.message) for warning in caught]
-    return PictureFile(_alike(frames), metadata, tuple(dict.fromkeys(notes)))
+    return PictureFile(frames, metadata, tuple(dict.fromkeys(notes)))
 
 
 def megapixels_of(open_stream: Callable[[], BinaryIO]) -> float:
@@ -125,7 +131,9 @@ def _chosen_frames(image: Image.Image, frame: int | None, notes: list[str]) -> r
     return range(count)
 
 
-def _read(image: Image.Image, chosen: range, strip: bool, notes: list[str]) -> tuple[list[Image.Image], EncodeOptions]:
+def _read(
+    image: Image.Image, chosen: range, strip: bool, notes: list[str], max_error: int | None
+) -> tuple[list[Image.Image], EncodeOptions]:
     frames: list[Image.Image] = []
     metadata = Metadata()
     animation: list[Image.Image] = []
@@ -133,19 +141,27 @@ def _read(image: Image.Image, chosen: range, strip: bool, notes: list[str]) -> t
         if number:
             image.seek(number)
         if not frames:
-            metadata = metadata_of([image], strip=strip)
+            metadata = metadata_of([image], strip=strip, keeps_colours=max_error is not None)
             notes.extend(metadata.notes)
         image.load()
         shown = Image.new("1", (1, 1))
         shown.info = {key: image.info[key] for key in _OF_ANIMATIONS if key in image.info}
         animation.append(shown)
-        converted = convert(upright(image) if strip else image)
+        shown_upright = upright(image) if strip else image
+        if max_error is None:
+            converted = convert(shown_upright)
+        else:
+            converted = convert_exactly(shown_upright, allows_errors=max_error > 0)
         if converted.note:
             notes.append(converted.note)
         frames.append(image.copy() if converted.image is image else converted.image)
     metadata = replace(metadata, animation=metadata_of(animation).animation)
+    frames = _alike(frames)
     for number, frame in enumerate(frames):
+        transparency = frame.info.get("transparency") if frame.mode == "P" else None
         frame.info = _info_of(metadata, number)
+        if transparency is not None:
+            frame.info["transparency"] = transparency
     return frames, _options_of(metadata)
 
 
@@ -178,6 +194,9 @@ def _is_deep(image: Image.Image) -> bool:
 def _alike(frames: list[Image.Image]) -> list[Image.Image]:
     if len({frame.size for frame in frames}) > 1:
         raise UnsupportedImage(detail="its frames differ in size; choose one with --frame")
+    if len({(frame.mode, palette_of(frame)) for frame in frames}) == 1:
+        return frames
+    frames = [frame if frame.mode in MODES else convert(frame).image for frame in frames]
     modes = {frame.mode for frame in frames}
     if len(modes) == 1:
         return frames

@@ -16,8 +16,10 @@ from PIL import Image
 from nncodec._support.notes import warn_of
 from nncodec._support.text import describe
 from nncodec.errors import NncError, UnsupportedImage
+from nncodec.format.samples import MAX_PLANES
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.reading import read_picture_file
+from nncodec.picture.samples import SamplePicture
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
         Image.Image | str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | NDArray[np.uint8] | Tensor
     )
     """A picture, or a picture file that may hold several frames; see `images_from`."""
+    SampleSource = ImageSource | NDArray[np.uint16] | NDArray[np.bool_]
+    """A picture of any bits and planes; see `samples_from`."""
 
 _PLANES = (1, 2, 3, 4)
 _EXPECTED = "expected a Pillow image, the path or the bytes of a picture file, a NumPy array or a torch tensor"
@@ -49,33 +53,57 @@ def images_from(source: ImageSource | Sequence[ImageSource]) -> list[Image.Image
         OSError: the path cannot be opened.
         ValueError: the stream is closed.
     """
+    return cast("list[Image.Image]", _pictures(source, None))
+
+
+def samples_from(source: SampleSource | Sequence[SampleSource], max_error: int = 0) -> list[SamplePicture]:
+    """Return the pictures of a source, or of several, with all the bits and planes that it has.
+
+    Args:
+        source: as for `images_from`; arrays may also be bool (H, W), and uint8 or uint16 (H, W, C), tensors (C, H, W).
+        max_error: the most by which samples will change.
+
+    Returns:
+        Pillow images, and arrays (H, W, C) that no Pillow mode holds.
+
+    Raises:
+        UnsupportedImage, OSError, ValueError: see `images_from`.
+    """
+    return _pictures(source, max_error)
+
+
+def _pictures(source: Any, max_error: int | None) -> list[SamplePicture]:
+    """Return pictures; if `max_error` is None, those that a codec takes, and files are converted."""
     if isinstance(source, Image.Image):
         return [source]
     if isinstance(source, str | os.PathLike):
         with Path(source).open("rb") as stream:
-            return _read(stream)
+            return _read(stream, max_error)
     if isinstance(source, bytes | bytearray | memoryview):
-        return _read(io.BytesIO(source))
+        return _read(io.BytesIO(source), max_error)
+    of_array = _of_array if max_error is None else _of_samples
     if isinstance(source, np.ndarray):
-        return [_of_array(source)]
+        return [of_array(source)]
     if _is_tensor(source):
-        return [_of_tensor(source)]
+        return [of_array(_samples_of_tensor(source, None if max_error is None else MAX_PLANES))]
     if isinstance(source, Sequence):
-        return [image for part in source for image in _of_one(part)]
+        return [picture for part in source for picture in _of_one(part, max_error)]
     if hasattr(source, "read"):
-        return _read(cast("BinaryIO", source))
+        return _read(cast("BinaryIO", source), max_error)
     raise UnsupportedImage(detail=f"{_EXPECTED}, got {type(source).__name__}")
 
 
-def _of_one(source: Any) -> list[Image.Image]:
+def _of_one(source: Any, max_error: int | None) -> list[SamplePicture]:
     if isinstance(source, list | tuple):
         raise UnsupportedImage(detail=f"{_EXPECTED}, got {type(source).__name__} in a sequence")
-    return images_from(source)
+    return _pictures(source, max_error)
 
 
-def _read(stream: BinaryIO) -> list[Image.Image]:
+def _read(stream: BinaryIO, max_error: int | None) -> list[SamplePicture]:
     try:
-        picture = read_picture_file(stream, frame=None, max_pixels=DEFAULT_LIMITS.pixels, strip=False)
+        picture = read_picture_file(
+            stream, frame=None, max_pixels=DEFAULT_LIMITS.pixels, strip=False, max_error=max_error
+        )
     except NncError:
         raise
     except Image.DecompressionBombError as error:
@@ -85,22 +113,43 @@ def _read(stream: BinaryIO) -> list[Image.Image]:
             raise
         raise UnsupportedImage(detail=describe(error)) from error
     warn_of(picture.notes)
-    return picture.frames
+    return [*picture.frames]
 
 
 def _of_array(array: NDArray[Any]) -> Image.Image:
     if array.dtype != np.uint8:
         raise UnsupportedImage(
             detail=f"arrays hold uint8 samples, this one {array.dtype}; scale it to 0..255 and use astype('uint8')"
+            + ("; lossless=True takes uint16 and bool" if array.dtype in (np.uint16, np.bool_) else "")
         )
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in _PLANES):
         hint = "; pass list(array) for several frames" if array.ndim == 4 else ""
+        hint += f"; lossless=True takes up to {MAX_PLANES} planes" if array.ndim == 3 else ""
         raise UnsupportedImage(detail=f"arrays have shape (H, W) or (H, W, 1 to 4), this one {array.shape}{hint}")
     if 0 in array.shape:
         raise UnsupportedImage(detail=f"cannot encode an empty array, shape {array.shape}")
     return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _of_samples(array: NDArray[Any]) -> SamplePicture:
+    """Return an array as an image if a Pillow mode holds it, else as (H, W, C)."""
+    if array.dtype not in (np.uint8, np.uint16) and not (array.dtype == np.bool_ and array.ndim == 2):
+        raise UnsupportedImage(
+            detail=f"arrays hold uint8 or uint16 samples, or bool (H, W); this one {array.dtype}, shape {array.shape}"
+        )
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3):
+        hint = "; pass list(array) for several frames" if array.ndim == 4 else ""
+        raise UnsupportedImage(detail=f"arrays have shape (H, W) or (H, W, planes), this one {array.shape}{hint}")
+    if 0 in array.shape:
+        raise UnsupportedImage(detail=f"cannot encode an empty array, shape {array.shape}")
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.ndim == 2 or (array.dtype == np.uint8 and array.shape[2] in _PLANES):
+        return Image.fromarray(np.ascontiguousarray(array))
+    return array
 
 
 def _is_tensor(source: object) -> bool:
@@ -109,8 +158,8 @@ def _is_tensor(source: object) -> bool:
     return torch is not None and isinstance(source, torch.Tensor)
 
 
-def _of_tensor(tensor: Any) -> Image.Image:
-    if tensor.ndim != 3 or tensor.shape[0] not in _PLANES:
+def _samples_of_tensor(tensor: Any, most_planes: int | None) -> NDArray[Any]:
+    if tensor.ndim != 3 or tensor.shape[0] not in (range(1, most_planes + 1) if most_planes else _PLANES):
         hint = "; pass list(tensor) for several frames" if tensor.ndim == 4 else ""
         raise UnsupportedImage(detail=f"tensors have shape (1 to 4, H, W), this one {tuple(tensor.shape)}{hint}")
     samples = tensor.detach().cpu().permute(1, 2, 0)  # (H, W, C)
@@ -120,5 +169,5 @@ def _of_tensor(tensor: Any) -> Image.Image:
             raise UnsupportedImage(
                 detail="tensors of floats hold samples from 0 to 1; this one exceeds that, or is NaN"
             )
-        return _of_array(np.round(levels.clip(0, 1) * 255).astype(np.uint8))
-    return _of_array(samples.numpy())
+        return np.asarray(np.round(levels.clip(0, 1) * 255).astype(np.uint8))
+    return np.asarray(samples.numpy())

@@ -11,6 +11,7 @@ from PIL import Image
 
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.picture.carrying import carry
+from nncodec.picture.conversion import MODES, convert
 from nncodec.picture.openers import package_for, register_packages
 from nncodec.picture.reductions import PDF_QUALITY, reduction
 from nncodec.picture.sizes import check_size
@@ -48,6 +49,15 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 }
 _NEARLY_LOSSLESS = 90  # from this quality on, chroma keeps its resolution
 _RICHER_MODE = {"L": "RGB", "LA": "RGBA"}
+# Modes beyond `MODES` that formats hold; others get them converted.
+_HOLDS_MODES = {
+    "BMP": ("1", "P"),
+    "GIF": ("1", "P"),
+    "JPEG": ("CMYK",),
+    "PNG": ("1", "P", "I;16"),
+    "TIFF": ("1", "P", "I;16", "CMYK"),
+}
+_HOLDS_CLEAR_PALETTES = ("GIF", "PNG")
 
 
 def format_of(extension: str) -> str:
@@ -116,6 +126,7 @@ def save(
         OSError, ValueError: Pillow cannot write it.
     """
     check_quality(kind, quality)
+    images, converted = _fitting(images, kind)
     first = images[0]
     check_size(kind, *first.size, first.mode)
     if first.mode.endswith("A") and kind not in _HOLDS_ALPHA:
@@ -123,14 +134,14 @@ def save(
             detail=f"the picture has transparency, which {kind} cannot hold; decode it to .png, .webp or .avif"
         )
     carried = carry(images, kind, strip=strip)
-    images, notes = carried.images, carried.notes
+    images, notes = carried.images, converted + carried.notes
     own, reduced = reduction(images, kind, quality)
     notes += reduced
     settings = own | _quality_settings(kind, quality) | carried.settings
     if len(images) > 1:
         settings |= {"save_all": True}
-    for image in images:
-        image.info.clear()  # the settings hold what is to be written
+    for image in images:  # the settings hold what is to be written
+        image.info = {key: image.info[key] for key in ("transparency",) if image.mode == "P" and key in image.info}
     try:
         data = _bytes_of(images, kind, settings)
     except (OSError, ValueError):
@@ -170,6 +181,16 @@ def save_frames(
         offer = "; --animate writes one animated PNG" if kind in _ANIMATED_ON_REQUEST else ""
         notes += (f"its {len(saved)} frames are written to files of their own{offer}",)
     return tuple((infix, data) for infix, (data, _) in zip(infixes, saved, strict=True)), notes
+
+
+def _fitting(images: Sequence[Image.Image], kind: str) -> tuple[Sequence[Image.Image], tuple[str, ...]]:
+    """Return images in a mode that the format holds, and a note if they were converted."""
+    mode, is_clear = images[0].mode, images[0].has_transparency_data
+    held = _HOLDS_MODES.get(kind, ())
+    if mode in MODES or (mode in held and not (mode == "P" and is_clear and kind not in _HOLDS_CLEAR_PALETTES)):
+        return images, ()
+    fitting = [convert(image).image for image in images]
+    return fitting, (f"{kind} does not hold mode {mode}; it is written as {fitting[0].mode}",)
 
 
 def _bytes_of(images: Sequence[Image.Image], kind: str, settings: dict[str, Any]) -> bytes:

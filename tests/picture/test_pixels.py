@@ -28,8 +28,9 @@ def test_an_image_taken_apart_and_put_together_is_the_same(mode: str) -> None:
     images = [image_of(mode, seed) for seed in range(3)]
     frames = from_images(images)
     for number, image in enumerate(images):
-        alpha = None if frames.alpha is None else frames.alpha[number]
-        again = to_image(colour_of(frames)[number], alpha)
+        again = to_image(colour_of(frames)[number], frames.mode.name)
+        if frames.alpha is not None:
+            again.putalpha(Image.fromarray(frames.alpha[number]))
         assert again.mode == mode
         np.testing.assert_array_equal(np.asarray(again), np.asarray(image))
 

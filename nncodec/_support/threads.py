@@ -1,0 +1,47 @@
+"""Work in threads of this process, for code that releases the interpreter's lock."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def allowed_threads() -> int:
+    """Return how many computing threads this process may use: OMP_NUM_THREADS, at most its processors."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return min(processors, int(given)) if given.isdigit() and int(given) else processors
+
+
+def in_threads(work: Callable[[_Item], _Result], items: Iterable[_Item], count: int) -> Iterator[_Result]:
+    """Yield the results of `work` in the order of the items.
+
+    At most a few items more than there are threads are taken ahead of the results that were yielded, which bounds the
+    memory.
+
+    Args:
+        work: exceptions that it raises are raised here.
+        items: taken by the calling thread, so they may come from what only one thread may use.
+        count: of the items; a single one, or a single allowed thread, needs no further threads.
+    """
+    threads = min(allowed_threads(), count)
+    if threads <= 1:
+        yield from map(work, items)
+        return
+    pool = concurrent.futures.ThreadPoolExecutor(threads)
+    pending: collections.deque[concurrent.futures.Future[_Result]] = collections.deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) > threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,146 @@
+"""The choice between a codec and exact storage: what the user asked for, and which takes fewer bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import zstandard
+from PIL import Image
+
+from nncodec.coding.encoder import Encoder
+from nncodec.coding.exact_encoder import DEFAULT_LOSSLESS, ExactEncoder
+from nncodec.errors import InvalidOption, UnknownModel
+from nncodec.format.samples import MAX_BITS
+from nncodec.options import EncodeOptions, OnProgress
+from nncodec.picture.area import Area, Span
+from nncodec.picture.samples import SampleStack, stack_of
+from nncodec.plugin import registry
+from nncodec.plugin.hooks import LOSSLESS
+from nncodec.plugin.lossless import Samples
+
+AUTO = "auto"
+"""Value of the option `lossless`: whichever takes fewer bytes."""
+TOP_QUALITY = 100
+TOP_MAX_ERROR = 2
+"""The error that a sample may have at the top of the quality scale; uniform errors up to it make 45.1 dB."""
+
+# Zstandard on differences of neighbours takes at most about this many times the bytes of a lossless model.
+_ESTIMATE_RATIO = 3
+# What is estimated from: strips of rows, up to so many.
+_STRIPS, _STRIP_ROWS, _STRIP_COLUMNS = 8, 32, 1024
+
+
+def exactness_of(model: str | None, options: EncodeOptions) -> int | None:
+    """Return the error that a sample may have in an exact picture; None if a codec is asked for.
+
+    Args:
+        model: name or alias; a lossless model implies `lossless=True`.
+        options: `lossless` and `max_error`.
+
+    Raises:
+        InvalidOption: the options contradict each other or are out of range.
+        UnknownModel: the model is not installed.
+    """
+    lossless, max_error = options.get("lossless", AUTO), options.get("max_error")
+    if not isinstance(lossless, bool) and lossless != AUTO:
+        raise InvalidOption(option="lossless", reason=f"{lossless!r} is not True, False or {AUTO!r}")
+    top = (1 << MAX_BITS) - 1
+    whole = isinstance(max_error, int | np.integer) and not isinstance(max_error, bool)
+    if max_error is not None and not (whole and 0 <= max_error <= top):
+        raise InvalidOption(option="max_error", reason=f"{max_error!r} is not a whole number from 0 to {top}")
+    catalog = registry.catalog()
+    by_model = model is not None and catalog.kind_of(catalog.find(model)) == LOSSLESS
+    if lossless is False and (by_model or max_error is not None):
+        what = f"the model {model}" if by_model else "'max_error'"
+        raise InvalidOption(option="lossless", reason=f"it is False, but {what} stores pictures exactly; drop one")
+    if max_error is not None:
+        return int(max_error)
+    return 0 if lossless is True or by_model else None
+
+
+class Choice:
+    """Finds exact files that are better than a codec's.
+
+    Args:
+        options: of the encoding. The choice is none if they forbid it, or name things that only a codec does, or if no
+            default lossless model is installed.
+    """
+
+    def __init__(self, options: EncodeOptions) -> None:
+        self._encoder: ExactEncoder | None = None
+        is_open = options.get("lossless", AUTO) == AUTO and "coder" not in options
+        if not is_open or options.get("downscale", 1) != 1 or options.get("enhancer") is not None:
+            return
+        try:
+            registry.catalog().find(DEFAULT_LOSSLESS, LOSSLESS)
+        except UnknownModel:
+            return
+        self._encoder = ExactEncoder(None, options)
+
+    def smaller(self, data: bytes, images: Sequence[Image.Image], metadata: Mapping[int, bytes]) -> bytes:
+        """Return a file, or the exact one of the same images if that is no larger."""
+        exact = self.within(len(data), images, metadata)
+        return data if exact is None else exact
+
+    def within(self, most_bytes: float, images: Sequence[Image.Image], metadata: Mapping[int, bytes]) -> bytes | None:
+        """Return the exact file of images if it has at most so many bytes, else None; an estimate comes first."""
+        if self._encoder is None:
+            return None
+        stack = stack_of(images)
+        if estimated_bytes(stack) > _ESTIMATE_RATIO * most_bytes:
+            return None
+        exact = self._encoder.write(stack, metadata)
+        return exact if len(exact) <= most_bytes else None
+
+    def at_top(
+        self,
+        encoder: Encoder,
+        images: Sequence[Image.Image],
+        metadata: Mapping[int, bytes],
+        on_progress: OnProgress | None = None,
+    ) -> bytes | None:
+        """Return the file that replaces a codec's at quality 100: nearly exact, or exact if that is no larger.
+
+        Returns:
+            None for other qualities, and where there is no choice.
+        """
+        if self._encoder is None or encoder.quality != TOP_QUALITY:
+            return None
+        self._encoder.on_progress = on_progress
+        near = stack_of(images, TOP_MAX_ERROR)
+        data = self._encoder.write(near, metadata)
+        self._encoder.on_progress = None
+        return self.smaller(data, images, metadata)
+
+
+def estimated_bytes(stack: SampleStack) -> float:
+    """Return roughly how many bytes a picture takes without loss, from a sample of it; a model takes fewer.
+
+    A strip costs what Zstandard makes of its samples or of their differences from the left, whichever is less.
+    """
+    taken = seen = 0
+    for frame, area in _strips(stack):
+        samples = stack.window(frame, area)
+        taken += min(map(_zstd_bytes, (samples, np.diff(samples, axis=2, prepend=samples.dtype.type(0)))))
+        seen += area.pixels
+    width, height = stack.size
+    return taken * len(stack.pictures) * width * height / seen
+
+
+def _strips(stack: SampleStack) -> Iterator[tuple[Span, Area]]:
+    width, height = stack.size
+    count = min(_STRIPS, math.ceil(height / _STRIP_ROWS) * len(stack.pictures))
+    for number in range(count):
+        place = (2 * number + 1) / (2 * count)
+        frame = int(place * len(stack.pictures))
+        top = int((place * len(stack.pictures) - frame) * max(0, height - _STRIP_ROWS))
+        left = int((number * 0.618) % 1 * max(0, width - _STRIP_COLUMNS))
+        rows, columns = Span(top, min(height, top + _STRIP_ROWS)), Span(left, min(width, left + _STRIP_COLUMNS))
+        yield Span(frame, frame + 1), Area(rows, columns)
+
+
+def _zstd_bytes(samples: Samples) -> int:
+    planar = np.ascontiguousarray(samples.transpose(0, 3, 1, 2))
+    return len(zstandard.ZstdCompressor(level=1).compress(planar.astype(np.uint8).tobytes()))

@@ -1,0 +1,85 @@
+"""What a file holds beside its blocks, whichever way these are coded; and the options for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from nncodec._version import __version__
+from nncodec.errors import InvalidOption
+from nncodec.format.container import write
+from nncodec.format.header import ChunkType, Header
+from nncodec.format.preview import make_preview
+from nncodec.options import EncodeOptions
+from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelInfo
+
+# A file with a smaller payload carries the short model id and no model name.
+_SMALL_PAYLOAD_BYTES = 4096
+_PREVIEW_EDGE = 64
+
+
+def check_options(options: EncodeOptions) -> None:
+    """Raise InvalidOption if an option is unknown, or one that every file may have is out of range."""
+    unknown = options.keys() - EncodeOptions.__annotations__.keys()
+    if unknown:
+        known = ", ".join(EncodeOptions.__annotations__)
+        raise InvalidOption(option=min(unknown), reason=f"there is no such option; the options are {known}")
+    require_range("effort", options.get("effort", 0), 0, 9)
+    preview = options.get("preview", False)
+    if not isinstance(preview, bool):
+        require_range("preview", preview, 16, 256)
+    if not isinstance(options.get("exact", False), bool):
+        raise InvalidOption(option="exact", reason=f"{options['exact']!r} is not True or False")
+
+
+def require_range(option: str, value: object, low: int, high: int) -> int:
+    """Return a whole number from `low` to `high`; raises InvalidOption for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+        raise InvalidOption(option=option, reason=f"{value!r} is not a whole number from {low} to {high}")
+    return int(value)
+
+
+def level_of(efforts: Sequence[int], effort: int) -> int:
+    """Return the effort level of a model for an effort that was asked for: the nearest lower one, or its lowest."""
+    return max(level for level in efforts if level <= max(effort, min(efforts)))
+
+
+def identified(header: Header, payloads: Sequence[bytes], model_info: ModelInfo) -> tuple[Header, dict[int, bytes]]:
+    """Return the header with the model's id, and the chunks that name the model."""
+    if sum(map(len, payloads)) < _SMALL_PAYLOAD_BYTES:
+        return replace(header, model_id=model_info.id_bytes[:SHORT_ID_BYTES]), {}
+    return header, {ChunkType.MODEL_NAME: model_info.name.encode()}
+
+
+def write_file(
+    header: Header,
+    payloads: Sequence[bytes],
+    model_info: ModelInfo,
+    chunks: Mapping[int, bytes],
+    opaque: Image.Image | None,
+    options: EncodeOptions,
+    settings: Mapping[str, object],
+) -> bytes:
+    """Return the bytes of a file.
+
+    Args:
+        header, payloads: see `container.write`.
+        model_info: the model that coded the blocks.
+        chunks: metadata, and what the picture needs.
+        opaque: the first frame in mode L or RGB, for the preview; None if there is no such form of it.
+        options: whether to add a preview and the settings.
+        settings: to record how the file was made.
+    """
+    header, own = identified(header, payloads, model_info)
+    own |= chunks
+    preview = options.get("preview")
+    if preview and opaque is not None:
+        own[ChunkType.PREVIEW] = make_preview(opaque, _PREVIEW_EDGE if preview is True else int(preview))
+    if options.get("record_settings"):
+        recorded = {**settings, "nncodec": __version__}
+        own[ChunkType.SETTINGS] = json.dumps(recorded, separators=(",", ":")).encode()
+    return write(header, own, payloads)
