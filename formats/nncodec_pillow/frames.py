@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from PIL import Image
 
 from nncodec import FormatError, Limits, NncError
-from nncodec.coding.decoder import decode_frames
+from nncodec.coding.decoder import computed_pixels, decode_frames
 from nncodec.coding.recommendation import enhancement_for
 from nncodec.format.container import Container
 from nncodec.format.header import ChunkType
@@ -47,12 +47,14 @@ class FrameReader:
 
     def _decode(self, wanted: range) -> Iterator[Image.Image]:
         header = self._container.header
-        together = header.width * header.height * header.frames_per_block
+        limits = Limits(pixels=pixels_together())
+        together = header.frame_pixels * header.frames_per_block
         if any(entry.type == ChunkType.ALPHA for entry in self._container.chunk_table):
             together = max(together, header.display_size[0] * header.display_size[1] * header.frames)
         enhancement = enhancement_for(self._container, *enhancer_and_strength())
         if enhancement is not None:
             together = max(together, enhancement.factor**2 * header.width * header.height)
-        Limits(pixels=pixels_together()).check("pixels", together)
+        limits.check("pixels", together)
+        limits.check("computed_pixels", computed_pixels(self._container) * header.frames_per_block)
         self._container.check_end()
         return decode_frames(self._container, wanted, None, enhancement)

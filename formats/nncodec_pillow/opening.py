@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -58,6 +59,8 @@ class NncImageFile(ImageFile.ImageFile):
     _preview: Image.Image | None = None
     _fits_a_box = False
     _animation: Animation | None = None
+    # Several threads may use one image. An image that was never opened has nothing to decode, and may share a lock.
+    _loading = threading.RLock()
 
     def _open(self) -> None:
         try:
@@ -76,6 +79,7 @@ class NncImageFile(ImageFile.ImageFile):
         self._close_exclusive_fp_after_loading = not self.is_animated
         self._container, self._reader = container, FrameReader(container)
         self._animation = animation_of(container)
+        self._loading = threading.RLock()
         self._choose(container, 0)
 
     def _choose(self, container: Container, frame: int) -> None:
@@ -102,18 +106,19 @@ class NncImageFile(ImageFile.ImageFile):
         Raises:
             OSError: the file is damaged or its model cannot be used.
         """
-        if self.tile and self._reader is not None:
-            image = self._preview or self._reader.read(self._frame)
-            self.im = image.im
-            self.palette = image.palette
-            self.readonly = 0
-            self.tile = []
-            self._preview = None
-            if self._close_exclusive_fp_after_loading:
-                if self._exclusive_fp and self.fp is not None:
-                    self.fp.close()
-                self.fp = self._container = self._reader = None
-        return super().load()
+        with self._loading:
+            if self.tile and self._reader is not None:
+                image = self._preview or self._reader.read(self._frame)
+                self.im = image.im
+                self.palette = image.palette
+                self.readonly = 0
+                self.tile = []
+                self._preview = None
+                if self._close_exclusive_fp_after_loading:
+                    if self._exclusive_fp and self.fp is not None:
+                        self.fp.close()
+                    self.fp = self._container = self._reader = None
+            return super().load()
 
     def save(
         self,

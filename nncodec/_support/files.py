@@ -40,6 +40,36 @@ def replacing(target: Path, *, fsync: bool = False, previous: Path | None = None
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def creating(target: Path) -> Iterator[Path]:
+    """Yield a new, empty temporary file beside a target; at the end of the block it takes the target's name.
+
+    Unlike `replacing`, it never replaces a file, also if several processes create one name at once.
+
+    Args:
+        target: the file to create. Missing folders are made.
+
+    Raises:
+        FileExistsError: the target exists; it is not changed.
+        OSError: the file cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".nncodec-{secrets.token_hex(8)}.part"
+    temporary.touch(exist_ok=False)
+    try:
+        yield temporary
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links: the name is taken first
+            target.touch(exist_ok=False)
+            temporary.replace(target)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
 def write_file(target: Path, data: bytes) -> None:
     """Write a file by way of a temporary one beside it; a device or a pipe is written to directly.
 

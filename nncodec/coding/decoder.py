@@ -183,6 +183,13 @@ def _synthesize(codec: _FileCodec, latents: Latents, window: Area) -> Pixels:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
+def computed_pixels(container: Container) -> int:
+    """Return the pixels that the file's model computes for each frame; raises as `open_file_model` does."""
+    if samples := container.header.samples:
+        return container.header.frame_pixels * samples.weight
+    return Grid.of(container.header, open_file_model(container).traits).computed_pixels
+
+
 def open_file_model(container: Container) -> CodecModel:
     """Return the model of an open file, ready for use.
 
@@ -213,8 +220,10 @@ def open_file_model(container: Container) -> CodecModel:
         raise Corrupt(detail="its blocks are smaller than the model's halo")
     if header.display_size != (header.width, header.height):
         container.limits.check("resampled_edge", max(header.width, header.height, *header.display_size))
-    first = Grid.of(header, model.traits).cell(0, 0, 0)
-    container.limits.check("block_pixels", first.frames.size * first.rows.size * first.columns.size)
+    grid = Grid.of(header, model.traits)
+    first = grid.cell(0, 0, 0)
+    container.limits.check("block_pixels", first.frames.size * first.area.pixels)
+    container.limits.check("computed_pixels", max(grid.padded.pixels, grid.computed_pixels) * header.frames)
     return model
 
 

@@ -15,6 +15,7 @@ from nncodec.format.container import write
 from nncodec.format.header import ChunkType, Header
 from nncodec.format.preview import make_preview
 from nncodec.options import EncodeOptions
+from nncodec.plugin import registry
 from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelInfo
 
 # A file with a smaller payload carries the short model id and no model name.
@@ -50,7 +51,8 @@ def level_of(efforts: Sequence[int], effort: int) -> int:
 
 def identified(header: Header, payloads: Sequence[bytes], model_info: ModelInfo) -> tuple[Header, dict[int, bytes]]:
     """Return the header with the model's id, and the chunks that name the model."""
-    if sum(map(len, payloads)) < _SMALL_PAYLOAD_BYTES:
+    is_bundled = registry.catalog().is_bundled(model_info)
+    if sum(map(len, payloads)) < _SMALL_PAYLOAD_BYTES and is_bundled:
         return replace(header, model_id=model_info.id_bytes[:SHORT_ID_BYTES]), {}
     return header, {ChunkType.MODEL_NAME: model_info.name.encode()}
 

@@ -130,16 +130,28 @@ class Grid:
         )
         return rows, columns
 
+    @property
+    def computed_pixels(self) -> int:
+        """Pixels of all windows of a frame: what a model computes to decode it."""
+        _, rows, columns = self.header.grid
+        return self._computed(rows, self.padded_height) * self._computed(columns, self.padded_width)
+
     def completed(self, cell: Cell) -> Area:
         """Return the area that this block is the last to complete: once it is decoded, all windows there are known.
 
         That is the block, moved up and left by the halo, and extended to the picture's lower and right edges.
         """
-        rows, columns = (
-            Span(max(0, span.start - self.halo), padded.stop if span.stop == padded.stop else span.stop - self.halo)
-            for span, padded in zip(cell.area, self.padded, strict=True)
-        )
-        return Area(rows, columns)
+        rows, columns = cell.area
+        return Area(self._completed(rows, self.padded_height), self._completed(columns, self.padded_width))
+
+    def _completed(self, span: Span, padded: int) -> Span:
+        return Span(max(0, span.start - self.halo), padded if span.stop == padded else span.stop - self.halo)
+
+    def _computed(self, blocks: int, padded: int) -> int:
+        """Return the sum of the windows' extents along one axis, whose number of blocks is given."""
+        parts = (self._completed(self._extent(place, padded), padded) for place in range(blocks))
+        tiles = (tile for part in parts if part.size for tile in self._pieces(part))
+        return sum(min(tile.stop + self.halo, padded) - max(tile.start - self.halo, 0) for tile in tiles)
 
     def _pieces(self, span: Span) -> Iterator[Span]:
         if not self.divisible:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nncodec.coding.recommendation import Recommendation
-from nncodec.errors import UnknownModel
+from nncodec.errors import Corrupt, UnknownModel
 from nncodec.format.animation import Animation
 from nncodec.format.container import Container, NncSource
 from nncodec.format.header import ChunkType, ColourMode
@@ -151,8 +151,12 @@ def _info_of(container: Container) -> FileInfo:
 
 
 def _recommended(container: Container) -> RecommendedEnhancer | None:
-    recommended = Recommendation.of(container)
-    if recommended is None:
+    raw = container.chunk(ChunkType.ENHANCER)
+    if raw is None:
+        return None
+    try:
+        recommended = Recommendation.of_bytes(raw)
+    except Corrupt:  # a file must decode whatever the chunk holds, so it is not damaged
         return None
     name, model_id, strength = recommended.name, recommended.model_id.hex(), recommended.strength
     return RecommendedEnhancer(name, model_id, strength, recommended.find() is not None)

@@ -43,11 +43,8 @@ class Recommendation:
         return cls(enhancement.model_info.name, enhancement.model_info.id_bytes[:LONG_ID_BYTES], enhancement.strength)
 
     @classmethod
-    def of(cls, container: Container) -> Recommendation | None:
-        """Return the recommendation of a file, or None; raises Corrupt if it is malformed."""
-        raw = container.chunk(ChunkType.ENHANCER)
-        if raw is None:
-            return None
+    def of_bytes(cls, raw: bytes) -> Recommendation:
+        """Return the recommendation of a chunk; raises Corrupt if it is malformed."""
         if len(raw) < 1 + LONG_ID_BYTES:
             raise Corrupt(detail=f"its recommendation of an enhancer has {len(raw)} bytes only")
         if raw[0] > _HUNDREDTHS:
@@ -128,11 +125,12 @@ def enhancement_for(container: Container, enhancer: str | None, strength: float 
 
 
 def _recommended(container: Container, strength: float | None) -> Enhancement | None:
-    recommendation = Recommendation.of(container)
+    raw = container.chunk(ChunkType.ENHANCER)
     if strength is not None:
         strength = checked_strength(strength)
-    if recommendation is None:
+    if raw is None:
         return None
+    recommendation = Recommendation.of_bytes(raw)
     try:
         model_info = registry.catalog().find_by_id(recommendation.model_id, recommendation.name, ENHANCER)
     except UnknownModel as error:

@@ -41,7 +41,7 @@ class Animation:
     @classmethod
     def of_bytes(cls, chunk: bytes, frames: int) -> Animation | None:
         """Return the animation of a chunk in a file with so many frames, or None if the chunk is malformed."""
-        numbers = read_varints(chunk[1:])
+        numbers = read_varints(chunk[1:], 1 + frames)
         if not numbers or chunk[0] & ~(_LOOP | _STILL):
             return None
         loop = numbers.pop(0) if chunk[0] & _LOOP else None

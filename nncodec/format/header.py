@@ -23,7 +23,6 @@ The chunks' data and the blocks follow, see `container.py`. `docs/format.md` spe
 
 from __future__ import annotations
 
-import io
 import math
 import zlib
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ from typing import BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 
-from nncodec.errors import Corrupt, FormatError, NotNnc, Truncated, UnsupportedVersion
+from nncodec.errors import Corrupt, NotNnc, Truncated, UnsupportedVersion
 from nncodec.format.samples import MAX_BITS, MAX_PLANES, SampleFormat
 from nncodec.limits import Limits
 from nncodec.plugin.model_file import LONG_ID_BYTES, SHORT_ID_BYTES
@@ -105,6 +104,16 @@ class ChunkType(IntEnum):
     PALETTE = 0x82
 
 
+CHUNK_LIMITS: dict[int, str] = {
+    ChunkType.EXIF: "exif_bytes",
+    ChunkType.ICC: "icc_bytes",
+    ChunkType.XMP: "xmp_bytes",
+    ChunkType.PREVIEW: "preview_bytes",
+    ChunkType.SETTINGS: "settings_bytes",
+}
+"""Chunks with a further limit of their own, by its name in `Limits`."""
+
+
 class ChunkEntry(NamedTuple):
     """An entry of the chunk table."""
 
@@ -146,6 +155,18 @@ class Header:
     def is_reduced(self) -> bool:
         """Whether decoders return a larger picture than the coded one."""
         return self.display_size[0] > self.width or self.display_size[1] > self.height
+
+    @property
+    def frame_pixels(self) -> int:
+        """Pixels that a frame takes while it is decoded: of the coded picture, and with a display size of both.
+
+        Resampling works along one axis first, and Pillow's versions differ in which. Its intermediate picture counts
+        instead if it is larger.
+        """
+        coded, (width, height) = self.width * self.height, self.display_size
+        if (width, height) == (self.width, self.height):
+            return coded
+        return max(coded + width * height, width * self.height, self.width * height)
 
     @property
     def grid(self) -> tuple[int, int, int]:
@@ -248,7 +269,6 @@ def read_header(stream: BinaryIO, limits: Limits) -> HeaderTables:
     frames = reader.varint("the number of frames", 2) if flags & _FRAMES else 1
     limits.check("frames", frames)
     limits.check("pixels", width * height * frames * (samples.weight if samples else 1))
-    limits.check("pixels", display[0] * display[1] * frames)
     frames_per_block, edge_log2 = frames, 0
     if flags & _GRID:
         frames_per_block, edge_log2 = reader.varint("the number of frames a block", 1), reader.byte()
@@ -271,6 +291,7 @@ def read_header(stream: BinaryIO, limits: Limits) -> HeaderTables:
         raise Corrupt(detail="an exact picture has a quality")
     if quality > 100 and quality != NO_QUALITY:
         raise Corrupt(detail=f"its quality is {quality}")
+    limits.check("pixels", header.frame_pixels * frames)
     blocks = math.prod(header.grid)
     limits.check("blocks", blocks)
     if bool(flags & _GRID) != (blocks > 1):
@@ -317,6 +338,7 @@ def _read_chunk_table(reader: _HeaderReader, limits: Limits) -> tuple[ChunkEntry
         # Alpha grows with the picture; its size is checked when it is decompressed.
         if kind != ChunkType.ALPHA:
             limits.check("chunk_bytes", size)
+            limits.check(CHUNK_LIMITS.get(kind, "chunk_bytes"), size)
         table.append(entry)
     return tuple(table)
 
@@ -389,16 +411,32 @@ def varint(value: int) -> bytes:
     return bytes((*out, value))
 
 
-def read_varints(data: bytes) -> list[int] | None:
-    """Return the numbers that make up some bytes, or None if the bytes are not whole numbers in shortest form."""
-    reader = _HeaderReader(io.BytesIO(data))
-    numbers = []
-    try:
-        while reader.size_bytes < len(data):
-            numbers.append(reader.varint("a number"))
-    except FormatError:
+def read_varints(data: bytes, most: int) -> list[int] | None:
+    """Return the numbers that make up some bytes.
+
+    Args:
+        data: whole numbers in shortest form.
+        most: the most numbers that are possible; the cost of more data is not paid.
+
+    Returns:
+        The numbers, or None if the bytes are something else, or too many.
+    """
+    if len(data) > most * _VARINT_MAX_BYTES:
         return None
-    return numbers
+    numbers: list[int] = []
+    value = shift = 0
+    for byte in data:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte >= 0x80:
+            if shift == 7 * _VARINT_MAX_BYTES:
+                return None
+            continue
+        if byte == 0 and shift > 7:
+            return None
+        numbers.append(value)
+        value = shift = 0
+    return numbers if shift == 0 and len(numbers) <= most else None
 
 
 def crc_of(data: bytes) -> bytes:

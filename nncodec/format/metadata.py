@@ -8,7 +8,7 @@ from typing import Any
 from nncodec.errors import InvalidOption
 from nncodec.format.animation import Animation
 from nncodec.format.container import Container
-from nncodec.format.header import ChunkType
+from nncodec.format.header import CHUNK_LIMITS, ChunkType
 from nncodec.format.resolution import pack_resolution, unpack_resolution
 from nncodec.limits import DEFAULT_LIMITS
 
@@ -29,8 +29,9 @@ def metadata_chunks(metadata: Mapping[str, Any], animation: Animation | None) ->
     chunks: dict[int, bytes] = {}
     for key, kind in KEYS.items():
         data = metadata.get(key)
-        if data and len(data) > DEFAULT_LIMITS.chunk_bytes:
-            raise InvalidOption(option=key, reason=f"{len(data)} bytes, over {DEFAULT_LIMITS.chunk_bytes}")
+        most = getattr(DEFAULT_LIMITS, CHUNK_LIMITS[kind])
+        if data and len(data) > most:
+            raise InvalidOption(option=key, reason=f"{len(data)} bytes, over {most}")
         if data:
             chunks[kind] = data
     if dpi := metadata.get("dpi"):

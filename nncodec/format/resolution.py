@@ -22,7 +22,7 @@ def pack_resolution(dpi: Dpi) -> bytes | None:
 
 def unpack_resolution(chunk: bytes) -> Dpi | None:
     """Return the resolution of a chunk, or None if the chunk is malformed: pictures do not depend on it."""
-    numbers = read_varints(chunk)
+    numbers = read_varints(chunk, 2)
     if numbers is None or len(numbers) != 2 or not all(numbers):
         return None
     return numbers[0] / _PER_DPI, numbers[1] / _PER_DPI

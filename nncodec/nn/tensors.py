@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,7 +27,7 @@ def channels_last(values: NDArray[Any]) -> Tensor:
     """Return an array (N, C, H, W) as float32, channels last in memory."""
     planar = torch.from_numpy(values.astype(np.float32)).flatten(2)  # (N, C, H W)
     count, channels, places = planar.shape
-    result = torch.empty(count, places, channels)
+    result = torch.empty(count, places, channels, dtype=torch.float32, device="cpu")
     for target, picture in zip(result, planar, strict=True):
         # Torch transposes a matrix block by block, but copies a permutation of four axes value by value. If the number
         # of places is a power of two, every value then misses the cache, which takes five times as long.
@@ -70,11 +71,26 @@ def load_weights(module: _M, tensors: Tensors, prefix: str = "") -> _M:
             raise ValueError(f"tensor {name!r} has shape {given[name].shape}, expected {tuple(tensor.shape)}")
         if not np.isfinite(given[name]).all():
             raise ValueError(f"tensor {name!r} holds values that are not finite")
-    weights = {name: torch.from_numpy(value.copy()).to(expected[name].dtype) for name, value in given.items()}
+    # Networks compute in float32, whatever torch's default is when they are built.
+    kinds = {name: torch.float32 if value.is_floating_point() else value.dtype for name, value in expected.items()}
+    weights = {name: torch.from_numpy(value.copy()).to(kinds[name]) for name, value in given.items()}
     module.load_state_dict(weights, assign=True)
     module.requires_grad_(False)
     module.eval()
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def refuse_unknown(tensors: Tensors, prefix: str, others: Collection[str]) -> None:
+    """Raise ValueError for a tensor of a model file that nothing reads: it would change the file's identity alone.
+
+    Args:
+        tensors: by name.
+        prefix: of the names that `load_weights` takes.
+        others: further names.
+    """
+    odd = [name for name in tensors if not name.startswith(prefix) and name not in others]
+    if odd:
+        raise ValueError(f"tensor {min(odd)!r} is not part of this architecture")
 
 
 def weights_of(module: nn.Module, prefix: str = "") -> Tensors:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from nncodec.errors import BadModelFile, ModelError, UnknownModel
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec
-from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelInfo
+from nncodec.plugin.model_file import LONG_ID_BYTES, SHORT_ID_BYTES, ModelInfo
 
 _WITH_ARTICLE = {CODEC: "a codec", ENHANCER: "an enhancer", LOSSLESS: "a lossless model"}
 
@@ -65,10 +65,11 @@ class Catalog:
         """Return the model of a kind whose digest begins with `model_id`.
 
         A hostile file may name an enhancer as its model, or a codec as its enhancer. A model of another kind counts as
-        not installed.
+        not installed. Four bytes find models that ship with a plugin only: others are made by anybody, and two that
+        share four bytes take seconds to find.
 
         Args:
-            model_id: 4 to 32 bytes.
+            model_id: 4 to 32 bytes; for a model that does not ship with a plugin, 8 or more.
             name: what the file calls it, for the message.
             kind: "codec", "enhancer" or "lossless"; None for any.
 
@@ -76,9 +77,14 @@ class Catalog:
             UnknownModel: none is installed.
         """
         for model_info in self.models.values():
-            if model_info.id_bytes.startswith(model_id) and kind in (None, self.kind_of(model_info)):
+            found = model_info.id_bytes.startswith(model_id) and kind in (None, self.kind_of(model_info))
+            if found and (len(model_id) >= LONG_ID_BYTES or self.is_bundled(model_info)):
                 return model_info
         raise self._unknown(f"{name} ({model_id.hex()})" if name else model_id.hex(), kind)
+
+    def is_bundled(self, model_info: ModelInfo) -> bool:
+        """Return whether a model ships with a plugin."""
+        return any(model_info.name in plugin.models for plugin in self.plugins)
 
     def kind_of(self, model_info: ModelInfo) -> str:
         """Return "codec", "enhancer" or "lossless"; a model whose architecture is not installed counts as a codec."""

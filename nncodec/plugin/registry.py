@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import TypeVar
 
-from nncodec._support.files import replacing
+from nncodec._support.files import creating
 from nncodec.errors import BadModelFile, ModelError, NncError, WeightsMismatch, first_line
 from nncodec.plugin.catalog import Catalog, refuse_clash
 from nncodec.plugin.codec import CodecModel
@@ -18,10 +18,9 @@ from nncodec.plugin.enhancer import EnhancerModel
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec
 from nncodec.plugin.lossless import LosslessModel
 from nncodec.plugin.model_file import ModelFile, ModelInfo, read_model, read_model_info
+from nncodec.plugin.trial import InstalledModel, try_model
 
 _OPEN_MODELS = 4
-InstalledModel = CodecModel | EnhancerModel | LosslessModel
-"""A model of any kind, ready for use."""
 _BASES: dict[str, type[InstalledModel]] = {CODEC: CodecModel, ENHANCER: EnhancerModel, LOSSLESS: LosslessModel}
 _T = TypeVar("_T")
 
@@ -140,22 +139,35 @@ def install_model(path: Path) -> ModelInfo:
         The installed model; the one that is there if it has this digest, under whatever name, and nothing is copied.
 
     Raises:
-        BadModelFile: the file is unusable, or its name or the first four bytes of its digest are taken.
+        BadModelFile: the file is unusable, or the model fails when it is tried; its name or the first four bytes of its
+            digest are taken.
         WeightsMismatch: its tensors are not those of its digest.
     """
-    model_info: ModelInfo = read_model(path)
+    model_file = read_model(path)
     installed = catalog()
-    for known in installed.models.values():
-        if known.digest == model_info.digest:
+    if known := _with_digest(model_file.digest):
+        return known
+    refuse_clash(model_file, installed)
+    if model_file.architecture in installed.architectures:
+        try_model(build_model(model_file), model_file, installed.guard_of(model_file))
+    # No name holds a plus, so no two share a file.
+    target = models_folder() / f"{model_file.name.replace('/', '+')}.safetensors"
+    try:
+        with creating(target) as temporary:
+            shutil.copyfile(path, temporary)
+            read_model(temporary)  # what was copied is what was tried, and complete
+    except FileExistsError:  # another process was faster
+        refresh()
+        if known := _with_digest(model_file.digest):
             return known
-    refuse_clash(model_info, installed)
-    target = (
-        models_folder() / f"{model_info.name.replace('/', '+')}.safetensors"
-    )  # no name holds a plus, so no two share a file
-    with replacing(target) as temporary:
-        shutil.copyfile(path, temporary)
+        reason = f"{target} already exists; choose another name, or remove that file"
+        raise BadModelFile(path=path, reason=reason) from None
     refresh()
     return read_model_info(target)
+
+
+def _with_digest(digest: str) -> ModelInfo | None:
+    return next((known for known in catalog().models.values() if known.digest == digest), None)
 
 
 def remove_model(name: str) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -57,24 +56,23 @@ def load_checkpoint(path: Path, on_problem: Callable[[str], None] | None = None)
     for candidate in (path, previous_of(path)):
         try:
             state = _read(candidate)
-        except (
-            OSError,
-            RuntimeError,
-            EOFError,
-            ValueError,
-            KeyError,
-            pickle.UnpicklingError,
-            zipfile.BadZipFile,
-        ) as error:
+        except Exception as error:  # a damaged or hostile archive: the readers raise anything
             reason = "it is missing" if isinstance(error, FileNotFoundError) else _first_line(error)
             problems.append(f"{candidate.name}: {reason}")
             continue
-        if isinstance(state, dict) and state.keys() >= _KEYS and state["format"] == _FORMAT:
+        if isinstance(state, dict) and _is_checkpoint(state):
             if problems and on_problem:
                 on_problem(f"{path} cannot be used ({problems[0]}); resuming from the checkpoint before it")
             return state
         problems.append(f"{candidate.name}: not a checkpoint of this version")
     raise ValueError(f"no usable checkpoint ({'; '.join(problems)})")
+
+
+def _is_checkpoint(state: dict[str, Any]) -> bool:
+    if not state.keys() >= _KEYS or state["format"] != _FORMAT:
+        return False
+    counted = type(state["step"]) is int and state["step"] >= 0 and isinstance(state["elapsed_s"], int | float)
+    return counted and all(isinstance(state[name], dict) for name in ("model", "optimizer"))
 
 
 def has_checkpoint(path: Path) -> bool:
@@ -90,6 +88,9 @@ def previous_of(path: Path) -> Path:
 def _read(path: Path) -> Any:
     # torch does not verify the checksums it writes; a flipped bit would end up in a weight.
     with zipfile.ZipFile(path) as archive:
+        # torch stores its parts as they are; a compressed one could expand to any size.
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            raise ValueError("a part of it is compressed")
         damaged = archive.testzip()
     if damaged:
         raise ValueError(f"{damaged} inside is damaged")

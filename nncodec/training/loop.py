@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from nncodec.errors import first_line
 from nncodec.nn.tensors import to_tensor
 from nncodec.plugin.latents import Pixels
 from nncodec.training.averaging import WeightAverage
@@ -175,23 +176,28 @@ class _State:
         if path is not None and has_checkpoint(path):
             state = load_checkpoint(path, lambda text: self._on_event(Note(text)))
             try:
-                self._task.load_state_dict(state["model"])
-                self._optimizer.load_state_dict(state["optimizer"])
+                self._restore(state)
             except (RuntimeError, ValueError) as error:
-                raise ValueError(f"{path} belongs to another network: {str(error).splitlines()[0]}") from error
+                raise ValueError(f"{path} belongs to another network: {first_line(error)}") from error
             except KeyError as error:  # torch's optimizers look for their own entries
                 raise ValueError(f"{path} belongs to another optimizer: it has no {error}") from error
-            if self._average is not None:
-                self._average.load_state_dict(state["ema"]) if "ema" in state else self._average.restart()
-            if "averages" in state:
-                self._averages.load_state_dict(state["averages"])
-            if self._validator is not None and "watcher" in state:
-                self._validator.load_state_dict(state["watcher"])
-            self.step, self._elapsed_before_s = int(state["step"]), float(state["elapsed_s"])
+            except Exception as error:  # the file is untrusted, and torch expects its own types
+                raise ValueError(f"{path} cannot be resumed from: {first_line(error)}") from error
             self._on_event(Note(f"resuming after step {self.step:,}"))
         if self._log:
             self._log.cut(self.step)
         self._started = self._saved = time.monotonic()
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self._task.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        if self._average is not None:
+            self._average.load_state_dict(state["ema"]) if "ema" in state else self._average.restart()
+        if "averages" in state:
+            self._averages.load_state_dict(state["averages"])
+        if self._validator is not None and "watcher" in state:
+            self._validator.load_state_dict(state["watcher"])
+        self.step, self._elapsed_before_s = int(state["step"]), float(state["elapsed_s"])
 
     def progress(self) -> float:
         """Return how much of the run is done, the same in every process."""

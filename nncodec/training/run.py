@@ -109,7 +109,7 @@ def check_folder(run: Run, settings: RunSettings, processes: ProcessGroup) -> bo
     try:
         before = json.loads(run.record_path.read_text(encoding="utf-8"))
         settings_before = dict(before["settings"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{run.record_path} cannot be read; start again in another folder (--run)") from error
     now, known = _record(run, settings), settings_of(find_recipe(run.architecture))
     for key in ("architecture", "base"):

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nncodec.nn.tensors import load_weights, to_pixels, to_tensor, weights_of
+from nncodec.nn.tensors import load_weights, refuse_unknown, to_pixels, to_tensor, weights_of
 from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
 from nncodec.plugin.entropy import EntropyModel, Tables
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
@@ -22,6 +22,14 @@ LATENT = "y"
 LATENT_LIMIT = 32767
 
 _NETWORK = "network."
+_OTHER_TENSORS = (
+    "order",
+    "centre",
+    "contexts.frequencies",
+    "contexts.table_range",
+    "contexts.thresholds",
+    "contexts.choice",
+)
 _BOUNDS = {"latent_channels": (1, 768), "fine_blocks": (0, 16), "coarse_blocks": (0, 16), "anchors": (2, 101)}
 
 
@@ -70,8 +78,9 @@ class PhotoCodec(CodecModel):
                 raise ValueError(f"{key} is {config.get(key)!r}, not a whole number from {low} to {high}")
         with torch.device("meta"):  # the config alone must not cost memory
             network = PhotoNetwork(PhotoConfig(**config))
-        load_weights(network, model_file.tensors, _NETWORK)
         tensors = model_file.tensors
+        refuse_unknown(tensors, _NETWORK, _OTHER_TENSORS)
+        load_weights(network, tensors, _NETWORK)
         frequencies = tensors["contexts.frequencies"].astype(np.uint32)
         minimum, precision = tensors["contexts.table_range"].tolist()
         tables = Tables(frequencies, minimum, precision)
@@ -119,4 +128,4 @@ def photo_tensors(
 
 
 def _quality_tensor(quality: int) -> Tensor:
-    return torch.tensor([float(quality)])
+    return torch.tensor([float(quality)], dtype=torch.float32, device="cpu")

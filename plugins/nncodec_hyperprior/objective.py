@@ -76,7 +76,7 @@ def _exchange_rate(name: str, weight: Tensor) -> Tensor:
     """Return the bits per pixel that a unit of an error is worth, interpolated over the logarithm of lambda."""
     if name == "mse":
         return weight
-    table = torch.tensor(_EXCHANGE[name], device=weight.device).log()
+    table = weight.new_tensor(_EXCHANGE[name]).log()
     span = math.log(_LAMBDAS[-1] / _LAMBDAS[0])
     place = ((weight / _LAMBDAS[0]).log() / span * (len(table) - 1)).clamp(0, len(table) - 1)
     below = place.floor().clamp(max=len(table) - 2).long()

@@ -56,7 +56,7 @@ class Quantizer:
         prior = self._network.prior
         with torch.no_grad():
             scaled = torch.from_numpy(latents).contiguous(memory_format=torch.channels_last)
-            hyper = prior.hyper_analysis(scaled, prior.planes(torch.tensor([float(quality)])))
+            hyper = prior.hyper_analysis(scaled, prior.planes(scaled.new_tensor([float(quality)])))
         if iterations := _ITERATIONS[effort]:
             scaled, hyper = refine(self._network, scaled, hyper, to_tensor(pixels), quality, iterations)
         return self._round(scaled.numpy(), hyper.round().clamp(-HYPER_LIMIT, HYPER_LIMIT), quality)

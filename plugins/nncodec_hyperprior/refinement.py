@@ -46,7 +46,9 @@ class Annealing:
         above = (distance - below).clamp(1e-4, 1 - 1e-4)
         # The farther neighbour is less likely: log-probabilities are -atanh(distance) / temperature.
         preference = (torch.atanh(1 - above) - torch.atanh(above)) / self._temperature
-        uniform = torch.rand(distance.shape, generator=self._generator).clamp_(1e-6, 1 - 1e-6)
+        uniform = torch.rand(
+            distance.shape, generator=self._generator, dtype=distance.dtype, device=distance.device
+        ).clamp_(1e-6, 1 - 1e-6)
         noise = torch.log(uniform) - torch.log1p(-uniform)  # the difference of two Gumbel variables
         symbols = below + torch.sigmoid((noise - preference) / self._temperature)
         return symbols, symbols
@@ -89,17 +91,17 @@ def _refine_tile(
     quality: int,
     iterations: int,
 ) -> tuple[Tensor, Tensor]:
-    qualities = torch.full((len(latents),), float(quality))
+    qualities = latents.new_full((len(latents),), float(quality))
     transforms = network.transforms
     inverse_gain = transforms.inverse_gain(qualities)
     weight = transforms.distortion_weight(qualities)
     distortion = Distortion(network.config.loss)
-    mask, hyper_mask = torch.zeros(latents.shape[2:]), torch.zeros(hyper.shape[2:])
+    mask, hyper_mask = latents.new_zeros(latents.shape[2:]), hyper.new_zeros(hyper.shape[2:])
     mask[inner] = 1
     hyper_mask[_scaled(inner, 1, 2)] = 1
     moves = [torch.zeros_like(latents, requires_grad=True), torch.zeros_like(hyper, requires_grad=True)]
     optimizer = torch.optim.Adam(moves, lr=_LEARNING_RATE)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator(latents.device).manual_seed(0)
     count = pixels.shape[0] * pixels.shape[2] * pixels.shape[3]
     # bfloat16 is precise enough for the direction of a step, and faster where the processor multiplies it.
     reduced = _multiplies_bfloat16()

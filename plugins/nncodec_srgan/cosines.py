@@ -22,7 +22,7 @@ _CORRECTION_SCALE = 0.1
 
 def coefficients_of(pixels: Tensor, edge: int) -> Tensor:
     """Return pixels (N, 3, H, W) around 0 as coefficients (N, 3 * edge^2, H / edge, W / edge), scaled to about 1."""
-    scale = torch.full((3, edge**2), _DETAIL_SCALE, device=pixels.device)
+    scale = pixels.new_full((3, edge**2), _DETAIL_SCALE)
     scale[:, 0] = _MEAN_SCALE
     with torch.autocast(pixels.device.type, enabled=False):  # bfloat16 would round the detail away
         return F.conv2d(pixels.float(), _basis(edge, pixels.device), stride=edge) * scale.reshape(1, -1, 1, 1)

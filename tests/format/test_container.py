@@ -231,7 +231,7 @@ class _Frugal(io.BytesIO):
 def test_a_chunk_that_claims_gigabytes_is_not_asked_for_at_once() -> None:
     fields = b"\x03\x02\x01" + b"\x01\x03\xff\xff\xff\xff\x7f" + bytes(4)
     stream = _Frugal(forge(fields, flags=CHUNKS, tail=bytes(100)))
-    container = Container(stream, Limits(chunk_bytes=1 << 40))
+    container = Container(stream, Limits(chunk_bytes=1 << 40, xmp_bytes=1 << 40))
     with pytest.raises(Truncated):
         container.chunk(ChunkType.XMP)
     assert 0 < stream.largest <= 1 << 20
