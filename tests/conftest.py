@@ -33,6 +33,12 @@ def no_models_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch:
         monkeypatch.setenv("NNCODEC_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))
 
 
+@pytest.fixture
+def codecs_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Store no picture exactly unless it is asked for, as if no default lossless model were installed."""
+    monkeypatch.setattr("nncodec.coding.choice.DEFAULT_LOSSLESS", "none-installed")
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """Return the folder of data sets that NNCODEC_DATA names, or skip."""

@@ -42,13 +42,15 @@ MARKS_VARIABLE = "TOY_MARKS"  # names the folder where processes that sleep leav
 class BlockMeans(CodecModel):
     """Codes the mean of every 2 x 2 pixels, in steps that grow as quality falls.
 
-    Config: `mode` (L unless given), `sleep_s` to sleep in every analysis, `fail` with the name of a built-in exception
-    to raise on opening.
+    Config: `mode` (L unless given), `sleep_s` to sleep in every analysis, `waste` for so many channels of noise that
+    synthesis ignores, `fail` with the name of a built-in exception to raise on opening.
     """
 
-    def __init__(self, mode: str = "L", sleep_s: float = 0) -> None:
-        self.sleep_s = sleep_s
+    def __init__(self, mode: str = "L", sleep_s: float = 0, waste: int = 0) -> None:
+        self.sleep_s, self.waste = sleep_s, waste
         specs = (LatentSpec("means", len(mode), 2, 0, 255),)
+        if waste:
+            specs += (LatentSpec("waste", waste, 2, 0, 255),)
         self.traits = CodecTraits((mode,), AnySize(8, 8), specs, qualities=True, efforts=(0, 3))
 
     @classmethod
@@ -56,14 +58,18 @@ class BlockMeans(CodecModel):
         config = model_file.config
         if "fail" in config:
             raise getattr(builtins, config["fail"])("it does not fit\nand more")
-        return cls(config.get("mode", "L"), config.get("sleep_s", 0))
+        return cls(config.get("mode", "L"), config.get("sleep_s", 0), config.get("waste", 0))
 
     def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:
         if self.sleep_s:
             Path(os.environ[MARKS_VARIABLE], str(os.getpid())).touch()
             time.sleep(self.sleep_s)
         means = np.rint(block_means(pixels, 2) / _coarse_step(quality))
-        return {"means": means.astype(np.int32)}
+        latents = {"means": means.astype(np.int32)}
+        if self.waste:
+            shape = (len(means), self.waste, *means.shape[2:])
+            latents["waste"] = np.random.default_rng(0).integers(0, 256, shape, np.int32)
+        return latents
 
     def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
         return pixels_of(np.clip(latents["means"] * _coarse_step(quality), 0, 255), 2)
@@ -279,12 +285,12 @@ def plugin(
 def install_zipped(
     monkeypatch: pytest.MonkeyPatch, folder: Path, config: Mapping[str, Any] | None = None, *beside: EntryPoint
 ) -> None:
-    """Install `Zipped` as the default lossless model, and `BlockMeans` of RGB and L as means/rgb and means/l."""
+    """Install `Zipped` as the default lossless model, and `BlockMeans` as means/l, means/rgb and means/waste."""
     zipped = write_toy(folder / "zipped.safetensors", "zipped/any", "zipped", config)
-    means = [
-        write_toy(folder / f"{mode}.safetensors", f"means/{mode}", "means", {"mode": mode.upper()})
-        for mode in ("l", "rgb")
-    ]
+    configs = {"l": {"mode": "L"}, "rgb": {"mode": "RGB"}, "waste": {"mode": "RGB", "waste": 3}}
+    means = {
+        name: write_toy(folder / f"{name}.safetensors", f"means/{name}", "means", own) for name, own in configs.items()
+    }
     install(
         monkeypatch,
         plugin(
@@ -297,7 +303,7 @@ def install_zipped(
             monkeypatch,
             "means",
             [ArchitectureSpec("means", "toys:BlockMeans")],
-            [ModelSpec("means/l", means[0]), ModelSpec("means/rgb", means[1], ("photo",))],
+            [ModelSpec(f"means/{name}", path, ("photo",) * (name == "rgb")) for name, path in means.items()],
         ),
         *beside,
     )

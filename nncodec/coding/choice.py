@@ -109,10 +109,13 @@ class Choice:
         if self._encoder is None or encoder.quality != TOP_QUALITY:
             return None
         self._encoder.on_progress = on_progress
-        near = stack_of(images, TOP_MAX_ERROR)
-        data = self._encoder.write(near, metadata)
+        data = self.near(TOP_MAX_ERROR, images, metadata)
         self._encoder.on_progress = None
-        return self.smaller(data, images, metadata)
+        return None if data is None else self.smaller(data, images, metadata)
+
+    def near(self, max_error: int, images: Sequence[Image.Image], metadata: Mapping[int, bytes]) -> bytes | None:
+        """Return the file whose samples are off by no more than an error, or None if there is no choice."""
+        return None if self._encoder is None else self._encoder.write(stack_of(images, max_error), metadata)
 
 
 def estimated_bytes(stack: SampleStack) -> float:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from nncodec.coding.choice import TOP_MAX_ERROR, Choice
 from nncodec.coding.decoder import decode_frames
 from nncodec.coding.encoder import Encoder
 from nncodec.errors import InvalidOption
@@ -45,7 +46,8 @@ _KINDS = {
         True, "no quality gives {bound:.4g} bits per pixel or less; the smallest file has {reached:.4g}"
     ),
     "target_psnr": _Kind(
-        False, "no quality reaches {bound:.4g} dB, and 100 is not lossless; the best picture has {reached:.4g} dB"
+        False,
+        "no quality reaches {bound:.4g} dB; the best picture has {reached:.4g} dB; 'max_error' goes further",
     ),
 }
 TARGETS = tuple(_KINDS)
@@ -76,6 +78,10 @@ class Target:
         if self.option == "target_bpp":
             return 8 * len(data) / math.prod(frames.shape[:3])
         return _psnr_db(data, frames)
+
+    def most_bytes(self, frames: Frames) -> float:
+        """Return the most bytes that a file with these frames may have; for an upper bound."""
+        return self.bound if self.option == "target_size" else self.bound * math.prod(frames.shape[:3]) / 8
 
     def unmet(self, reached: float) -> InvalidOption:
         """Return the error for a bound that no quality keeps; `reached` is the nearest value."""
@@ -115,6 +121,9 @@ def encode_to(
 ) -> bytes:
     """Return the file of the highest quality within a size or rate, or of the lowest that reaches a PSNR.
 
+    The options may allow an exact file instead: where it keeps the bound on bytes, takes no more bytes than the quality
+    that was found, or is needed to reach the PSNR.
+
     Args:
         target: the bound.
         images, model, options: see `nncodec.encode`.
@@ -129,6 +138,10 @@ def encode_to(
         raise InvalidOption(option=target.option, reason=f"{plan.model_info.name} has no qualities to choose from")
     metadata = plan.metadata(images)
     frames = plan.prepare(images)
+    choice = Choice(options)
+    exact = choice.within(target.most_bytes(frames), images, metadata) if target.at_most else None
+    if exact is not None:
+        return exact
     best: bytes | None = None
     nearest = math.inf if target.at_most else -math.inf
     low, high = 0, _BEST_QUALITY
@@ -149,9 +162,13 @@ def encode_to(
         else:
             high = quality - 1
     progress.finish()
-    if best is None:
-        raise target.unmet(nearest)
-    return best
+    if best is not None:
+        return choice.smaller(best, images, metadata)
+    for max_error in range(TOP_MAX_ERROR, -1, -1) if not target.at_most else ():
+        near = choice.near(max_error, images, metadata)
+        if near is not None and target.measure(near, frames) >= target.bound:
+            return near
+    raise target.unmet(nearest)
 
 
 class _SearchProgress:

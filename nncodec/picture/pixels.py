@@ -15,7 +15,7 @@ from nncodec.format.header import ColourMode
 from nncodec.format.samples import SampleArray
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.area import Area, Span, read_window
-from nncodec.picture.conversion import MODES, with_alpha
+from nncodec.picture.conversion import EXACT_MODES, MODES, with_alpha
 from nncodec.picture.hidden import fill_hidden
 from nncodec.plugin.latents import Pixels
 
@@ -117,7 +117,8 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
     if first.mode not in MODES:
         transparent = any(image.has_transparency_data for image in images)
         fitting = "RGBA, it has transparency" if transparent else f"one of {', '.join(MODES)}"
-        raise UnsupportedImage(detail=f"cannot write mode {first.mode} as NNC; convert to {fitting}")
+        keeps = f"; lossless=True keeps mode {first.mode}" if first.mode in EXACT_MODES else ""
+        raise UnsupportedImage(detail=f"cannot write mode {first.mode} as NNC; convert to {fitting}{keeps}")
     if 0 in first.size:
         raise UnsupportedImage(detail=f"cannot encode a picture of {first.width} x {first.height} pixels")
     for number, image in enumerate(images):
