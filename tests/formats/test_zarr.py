@@ -1,0 +1,122 @@
+"""Arrays in Zarr stores, their chunks coded by this package."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import toys
+
+import nncodec
+from nncodec.errors import Corrupt, InvalidOption
+from nncodec.plugin import registry
+
+zarr = pytest.importorskip("zarr")
+
+from nncodec_zarr import NncCodec  # noqa: E402 (it imports zarr)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def zipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        toys.install_zipped(monkeypatch, tmp_path_factory.mktemp("models"))
+        zarr.registry.register_codec("nncodec", NncCodec)
+        yield
+    registry.refresh()
+
+
+def create(store: Any, array: np.ndarray, chunks: tuple[int, ...], codec: NncCodec) -> Any:
+    made = zarr.create_array(
+        store, shape=array.shape, dtype=array.dtype, chunks=chunks, serializer=codec, compressors=None, filters=None
+    )
+    made[:] = array
+    return made
+
+
+def noise(*shape: int, kind: Any = np.uint16) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 1 << 8 * np.dtype(kind).itemsize, shape).astype(kind)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, ">u2"])
+@pytest.mark.parametrize(
+    ("shape", "chunks", "planes"),
+    [
+        ((20, 30), (8, 16), True),
+        ((5, 20, 30), (5, 8, 16), True),
+        ((4, 9, 7), (4, 9, 7), True),
+        ((40, 9, 7), (16, 9, 7), False),
+        ((3, 2, 9, 7), (2, 2, 9, 7), True),
+        ((1, 1), (1, 1), True),
+    ],
+)
+def test_arrays_come_back_exactly(
+    tmp_path: Path, shape: tuple[int, ...], chunks: tuple[int, ...], planes: bool, kind: Any
+) -> None:
+    array = noise(*shape, kind=kind)
+    create(tmp_path / "a.zarr", array, chunks, NncCodec(planes=planes))
+    found = zarr.open_array(tmp_path / "a.zarr", mode="r")
+    np.testing.assert_array_equal(found[:], array)
+    np.testing.assert_array_equal(found[..., 3:7, 1:5], array[..., 3:7, 1:5])
+    assert found.dtype == array.dtype.newbyteorder("=")
+
+
+def test_metadata_and_chunks_are_what_any_reader_knows(tmp_path: Path) -> None:
+    codec = NncCodec(max_error=3, effort=6, planes=False)
+    create(tmp_path / "a.zarr", noise(9, 8), (9, 8), codec)
+    stored = json.loads((tmp_path / "a.zarr" / "zarr.json").read_text())["codecs"]
+    expected = {"name": "nncodec", "configuration": {"max_error": 3, "effort": 6, "planes": False}}
+    assert stored == [expected]
+    assert NncCodec.from_dict(expected) == codec
+    assert NncCodec().to_dict() == {"name": "nncodec"}
+    info = nncodec.inspect((tmp_path / "a.zarr" / "c" / "0" / "0").read_bytes())
+    assert (info.width, info.height, info.max_error, info.bits) == (8, 9, 3, 16)
+
+
+def test_a_permitted_error_bounds_every_sample() -> None:
+    array = noise(3, 20, 30)
+    found = create(zarr.storage.MemoryStore(), array, (3, 20, 16), NncCodec(max_error=5))[:]
+    assert np.abs(found.astype(int) - array).max() == 5
+
+
+@pytest.mark.parametrize(("shape", "model"), [((3, 32, 40), "means/rgb"), ((32, 40), "means/l")])
+def test_a_quality_makes_chunks_smaller(shape: tuple[int, ...], model: str) -> None:
+    array = np.broadcast_to(np.arange(40, dtype=np.uint8) * 5, shape)
+    found = create(zarr.storage.MemoryStore(), array, shape, NncCodec(quality=80, model=model))[:]
+    assert 0 < np.abs(found.astype(int) - array).max() < 9
+
+
+@pytest.mark.parametrize(
+    ("array", "codec", "reason"),
+    [
+        (np.zeros((4, 4), np.float32), NncCodec(), "uint8 or uint16, not float32"),
+        (np.zeros((4, 4), np.uint16), NncCodec(quality=50), "uint8 at a quality, not uint16"),
+        (np.zeros(4, np.uint8), NncCodec(), "two axes or more"),
+        (np.ones((2, 4, 4), np.uint8), NncCodec(quality=50), "one or three planes, not 2"),
+    ],
+)
+def test_what_cannot_be_stored_is_refused(array: np.ndarray, codec: NncCodec, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        create(zarr.storage.MemoryStore(), array, array.shape, codec)
+
+
+def test_a_quality_and_an_error_contradict() -> None:
+    with pytest.raises(InvalidOption, match="choose one"):
+        NncCodec(quality=50, max_error=1)
+
+
+def test_a_damaged_or_foreign_chunk_is_an_error(tmp_path: Path) -> None:
+    create(tmp_path / "a.zarr", noise(9, 8), (9, 8), NncCodec())
+    chunk = tmp_path / "a.zarr" / "c" / "0" / "0"
+    data = bytearray(chunk.read_bytes())
+    data[-9] ^= 4
+    chunk.write_bytes(data)
+    array = zarr.open_array(tmp_path / "a.zarr", mode="r")
+    with pytest.raises(Corrupt):
+        array[:]
+    chunk.write_bytes(nncodec.encode(noise(9, 7), lossless=True))
+    with pytest.raises(ValueError, match=r"1 pictures of 7 x 9 pixels .* instead of 1 of 8 x 9"):
+        array[:]
