@@ -1,0 +1,209 @@
+"""Codes a block with the networks: a byte for the colour transform, then all samples range coded, coarse to fine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nncodec.errors import Corrupt
+from nncodec.format.entropy.base import Alphabet, StageSymbols
+from nncodec.format.entropy.rans import RansCoder
+from nncodec.plugin.latents import IntArray
+from nncodec.plugin.lossless import Samples
+from nncodec_lossless.natural import colour, density
+from nncodec_lossless.natural.grids import MEAN_STEPS, PHASES, Grid, sizes
+from nncodec_lossless.natural.network import Density, Networks
+
+# Places whose features fit the cache together.
+_PLACES_AT_ONCE = 1 << 14
+# Symbols beyond this decode to samples out of range anyway.
+_FARTHEST = 1 << 18
+_INDEX_LIMIT = 84
+
+
+def encode(networks: Networks, samples: Samples, bits: int) -> bytes:
+    """Return the payload of a block.
+
+    Args:
+        networks: exact.
+        samples: uint16 (N, H, W, C), no axis empty.
+        bits: of each sample, 1..16.
+    """
+    planes = [plane.astype(np.int32) for plane in np.moveaxis(samples, 3, 0)]
+    transform = colour.choose(planes)
+    coded = colour.forward(planes, transform)
+    writer = _Writer()
+    _code(networks, coded, colour.limits(len(coded), bits, transform), writer)
+    return bytes([transform]) + writer.finish()
+
+
+def decode(networks: Networks, payload: bytes, shape: tuple[int, int, int, int], bits: int) -> Samples:
+    """Return the samples of a payload.
+
+    Raises:
+        ValueError: the payload is damaged.
+    """
+    count, height, width, depth = shape
+    if not payload or payload[0] >= len(colour.Transform):
+        raise ValueError("a natural block names no colour transform")
+    transform = colour.Transform(payload[0])
+    if transform is not colour.Transform.NONE and depth != 3:
+        raise ValueError(f"a natural block has a colour transform, but {depth} planes")
+    planes = [np.zeros((count, height, width), np.int32) for _ in range(depth)]
+    try:
+        reader = _Reader(payload[1:])
+        _code(networks, planes, colour.limits(depth, bits, transform), reader)
+        reader.finish()
+    except Corrupt as error:
+        raise ValueError(str(error)) from error
+    restored = colour.inverse(planes, transform)
+    top = (1 << bits) - 1
+    return np.stack([np.clip(plane, 0, top).astype(np.uint16) for plane in restored], axis=3)
+
+
+class _Direction(Protocol):
+    """Coding symbols: a writer takes them, a reader ignores what it is given and returns what it reads."""
+
+    def code(self, symbols: IntArray, tables: NDArray[np.int16]) -> IntArray: ...
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self._stages: list[StageSymbols] = []
+
+    def code(self, symbols: IntArray, tables: NDArray[np.int16]) -> IntArray:
+        self._stages.append(StageSymbols(symbols, tables))
+        return symbols
+
+    def finish(self) -> bytes:
+        return RansCoder().encode(self._stages, _alphabet())
+
+
+class _Reader:
+    def __init__(self, payload: bytes) -> None:
+        self._reader = RansCoder().reader(payload, _alphabet())
+
+    def code(self, symbols: IntArray, tables: NDArray[np.int16]) -> IntArray:
+        return self._reader.take(tables)
+
+    def finish(self) -> None:
+        self._reader.finish()
+
+
+def _alphabet() -> Alphabet:
+    return Alphabet(density.tables(), 0, 0, 0)
+
+
+def _code(networks: Networks, planes: colour.Planes, ranges: list[tuple[int, int]], direction: _Direction) -> None:
+    """Code planes, int32 (N, H, W) each; a reader fills them."""
+    grids = sizes(*planes[0].shape[1:])
+    step = 1 << (len(grids) - 1)
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+        coarse = []
+        for plane, (low, high) in zip(planes, ranges, strict=True):
+            part = plane[:, ::step, ::step]
+            digits = _code_uniform(part.ravel() - low, (high - low).bit_length(), direction)
+            part[...] = np.clip(digits + low, low, high).reshape(part.shape)
+            coarse.append(torch.from_numpy(part.astype(np.float32)))
+        errors = None
+        for size in grids[1:]:
+            step //= 2
+            grid = Grid(coarse, errors, size)
+            for number, plane in enumerate(planes):
+                for phase in range(1, len(PHASES)):
+                    _code_phase(networks, grid, number, phase, plane[:, ::step, ::step], ranges[number], direction)
+            joined = [grid.joined(number) for number in range(len(planes))]
+            coarse, errors = [one for one, _ in joined], [error for _, error in joined]
+
+
+def _code_phase(
+    networks: Networks,
+    grid: Grid,
+    number: int,
+    phase: int,
+    plane: NDArray[np.int32],
+    limits: tuple[int, int],
+    direction: _Direction,
+) -> None:
+    top, left = PHASES[phase]
+    part = plane[:, top::2, left::2]
+    if not part.size:
+        grid.add(number, phase, torch.empty(part.shape), torch.empty(part.shape))
+        return
+    network = networks.of(number, phase)
+    strips = [
+        _plan(network(grid.view(number, phase, rows)), limits, part[:, rows].shape) for rows in _row_strips(part.shape)
+    ]
+    plan = _Plan(*(np.concatenate(fields, axis=1) for fields in zip(*strips, strict=True)))
+    values = _code_values(part, plan, direction)
+    np.clip(values, *limits, out=values)
+    part[...] = values
+    distance = np.abs(values * MEAN_STEPS - plan.mean)
+    grid.add(number, phase, *(torch.from_numpy(one.astype(np.float32)) for one in (values, distance)))
+
+
+def _row_strips(shape: tuple[int, ...]) -> Iterator[slice]:
+    height = max(1, _PLACES_AT_ONCE // (shape[0] * shape[2]))
+    for start in range(0, shape[1], height):
+        yield slice(start, min(start + height, shape[1]))
+
+
+class _Plan(NamedTuple):
+    """How each sample of a stage is coded, int32 (N, h, w) each.
+
+    Args:
+        mean: in sixteenths.
+        scale: its index; beyond the tables, each octave more is a low bit.
+        shape: 0..2.
+    """
+
+    mean: IntArray
+    scale: IntArray
+    shape: IntArray
+
+
+def _plan(found: Density, limits: tuple[int, int], shape: tuple[int, ...]) -> _Plan:
+    low, high = limits
+    mean = found.mean.clamp(low * MEAN_STEPS, high * MEAN_STEPS)
+    index = (found.scale - density.FIRST_SCALE).mul_(1 / density.STEPS_PER_INDEX).floor_().clamp_(0, _INDEX_LIMIT)
+    tails = found.shape.round().clamp_(-1, 1).add_(1)
+    return _Plan(*(one.to(torch.int32).numpy().reshape(shape) for one in (mean, index, tails)))
+
+
+def _code_values(part: NDArray[np.int32], plan: _Plan, direction: _Direction) -> IntArray:
+    """Code samples and return them."""
+    mean = plan.mean.ravel()
+    base = (mean + MEAN_STEPS // 2) // MEAN_STEPS
+    fraction = mean - base * MEAN_STEPS
+    sign = np.where(fraction < 0, np.int32(-1), np.int32(1))
+    index = plan.scale.ravel()
+    shift = np.maximum((index - density.SCALES + density.STEPS_PER_INDEX) >> 2, 0)
+    table = density.table_of(index - 4 * shift, plan.shape.ravel(), np.abs(fraction))
+    distance = (part.ravel() - base) * sign
+    wide = np.flatnonzero(shift)
+    if not wide.size:
+        return np.asarray(direction.code(distance, table) * sign + base).reshape(part.shape)
+    half = (1 << shift) >> 1
+    distance += half
+    symbols = np.clip(direction.code(distance >> shift, table), -_FARTHEST, _FARTHEST)
+    coded = symbols.astype(np.int64) << shift
+    lows = distance & ((1 << shift) - 1)
+    for bits in np.unique(shift[wide]).tolist():
+        members = np.flatnonzero(shift == bits)
+        coded[members] += _code_uniform(lows[members], bits, direction)
+    return np.asarray(np.clip(coded - half, -_FARTHEST, _FARTHEST).astype(np.int32) * sign + base).reshape(part.shape)
+
+
+def _code_uniform(values: IntArray, bits: int, direction: _Direction) -> IntArray:
+    """Code numbers of so many bits, all equally likely, and return them."""
+    result = np.zeros(values.size, np.int32)
+    for start in range(0, bits, density.UNIFORM_BITS):
+        count = min(density.UNIFORM_BITS, bits - start)
+        digits = (values >> start) & ((1 << count) - 1)
+        table = np.full(values.size, density.UNIFORM_FIRST + count, np.int16)
+        result += np.clip(direction.code(digits, table), 0, (1 << count) - 1) << start
+    return result

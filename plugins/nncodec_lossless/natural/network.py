@@ -1,0 +1,91 @@
+"""The networks: from what a stage sees to the mean, scale and shape of each sample's density, in fixed point.
+
+References:
+    Kamisli, "Learned lossless image compression through interpolation with low complexity", arXiv 2212.13243 (tiny
+    networks shared by all scales).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, activation, rounded
+from nncodec_lossless.natural.grids import EARLIER, MEAN_STEPS, PHASES, View, feature_count
+
+Layer = type[FixedPointConv2d] | type[ExactConv2d]
+HIDDEN = 32
+# Sixteenths of an octave: with an output of 0 the scale is 0.35 of the activity.
+_SCALE_OFFSET = -24
+_OUTPUTS = 3
+
+
+class Density(NamedTuple):
+    """The density of each sample of a stage, (places,) each.
+
+    Args:
+        mean: in sixteenths of a level.
+        scale: logarithm of the logistic scale in levels, in sixteenths of an octave.
+        shape: weight of the tails, see `density.TAILS`; not rounded.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    shape: Tensor
+
+
+class StageNetwork(nn.Module):
+    """Two hidden layers, and a linear path around them."""
+
+    def __init__(self, inputs: int, layer: Layer) -> None:
+        super().__init__()
+        self.inner = layer(inputs, HIDDEN, 1)
+        self.middle = layer(HIDDEN, HIDDEN, 1)
+        self.outer = layer(HIDDEN, _OUTPUTS, 1, share=0.6)
+        self.linear = layer(inputs, _OUTPUTS, 1, share=0.4)
+
+    def forward(self, view: View) -> Density:
+        """Return the density of each place."""
+        first = _mapped((self.inner, self.linear), view.features)
+        hidden = activation(first[:HIDDEN])
+        hidden = activation(_mapped((self.middle,), hidden))
+        outputs = _mapped((self.outer,), hidden) + first[HIDDEN:]
+        mean = rounded(outputs[0] * view.unit / MEAN_STEPS) + view.sums * (MEAN_STEPS // 4)
+        # A unit of 4 is one level.
+        scale = rounded(outputs[1]) + (4 * view.level - 32 + _SCALE_OFFSET)
+        return Density(mean, scale, outputs[2] / MEAN_STEPS)
+
+
+class Networks(nn.Module):
+    """One network for each phase and plane; planes beyond the third use those of the third."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(
+            StageNetwork(feature_count(plane, phase), layer)
+            for plane in range(EARLIER + 1)
+            for phase in range(1, len(PHASES))
+        )
+
+    def of(self, plane: int, phase: int) -> StageNetwork:
+        """Return the network of a stage."""
+        return cast(StageNetwork, self.stages[min(plane, EARLIER) * (len(PHASES) - 1) + phase - 1])
+
+
+def start_networks(networks: Networks) -> None:
+    """Initialize networks for training: the first mean, and a scale that follows the activity."""
+    for module in networks.modules():
+        if isinstance(module, StageNetwork):
+            for layer, gain in ((module.outer, 0.3), (module.linear, 0.1)):
+                if isinstance(layer, FixedPointConv2d):
+                    layer.start_small(gain)
+
+
+def _mapped(layers: Sequence[nn.Module], values: Tensor) -> Tensor:
+    """Return the outputs of layers with the same inputs, one below the other, (outputs, places)."""
+    weight = torch.cat([cast(Tensor, layer.weight) for layer in layers])
+    bias = torch.cat([cast(Tensor, layer.bias) for layer in layers])
+    return torch.addmm(bias[:, None], weight.flatten(1), values)

@@ -1,0 +1,63 @@
+"""The ideal code length of pictures, for training."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from nncodec.nn.quantize import lower_bound, round_straight_through
+from nncodec_lossless.natural.density import TAIL_SCALE, TAILS
+from nncodec_lossless.natural.grids import MEAN_STEPS, PHASES, Grid, sizes
+from nncodec_lossless.natural.network import Density, Networks
+
+_LIKELIHOOD_FLOOR = 2.0**-22
+# Sixteenths of an octave, 2^-5 to 2^14.
+_LEAST_SCALE, _MOST_SCALE = -80.0, 224.0
+
+
+def rate_bits(networks: Networks, planes: Tensor) -> Tensor:
+    """Return the bits of each plane beyond its coarsest grid, (C,).
+
+    Args:
+        networks: in training.
+        planes: whole numbers (N, C, H, W) after the colour transform.
+    """
+    height, width = planes.shape[2:]
+    grids = sizes(height, width)
+    step = 1 << (len(grids) - 1)
+    coarse = [plane[:, ::step, ::step] for plane in planes.unbind(1)]
+    errors = None
+    bits = [planes.new_zeros(()) for _ in coarse]
+    for size in grids[1:]:
+        step //= 2
+        grid = Grid(coarse, errors, size)
+        for number, plane in enumerate(planes.unbind(1)):
+            fine = plane[:, ::step, ::step]
+            for phase in range(1, len(PHASES)):
+                top, left = PHASES[phase]
+                values = fine[:, top::2, left::2]
+                density = networks.of(number, phase)(grid.view(number, phase, slice(0, values.shape[1])))
+                distance = values.reshape(-1) - density.mean / MEAN_STEPS
+                bits[number] = bits[number] + density_bits(distance, density).sum()
+                with torch.no_grad():
+                    grid.add(number, phase, values, (distance.abs() * MEAN_STEPS).view(values.shape))
+        joined = [grid.joined(number) for number in range(len(coarse))]
+        coarse, errors = [one for one, _ in joined], [error for _, error in joined]
+    return torch.stack(bits)
+
+
+def density_bits(distance: Tensor, density: Density) -> Tensor:
+    """Return the code length of samples at these distances from their means, in bits."""
+    logit = round_straight_through(density.shape.clamp(-1, 1)) + TAILS[1]
+    share = torch.sigmoid(logit)
+    octaves = (lower_bound(density.scale, _LEAST_SCALE).clamp(max=_MOST_SCALE)) / MEAN_STEPS
+    inverse = torch.exp(-octaves * math.log(2))
+    centred = -distance.abs()
+
+    def mass(factor: Tensor) -> Tensor:
+        return torch.sigmoid((centred + 0.5) * factor) - torch.sigmoid((centred - 0.5) * factor)
+
+    chance = (1 - share) * mass(inverse) + share * mass(inverse / TAIL_SCALE)
+    return -torch.log2(lower_bound(chance, _LIKELIHOOD_FLOOR))

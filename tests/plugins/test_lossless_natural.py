@@ -1,0 +1,203 @@
+"""The natural coder: exact for every shape, depth and content, the same on every machine, and safe with damage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d
+from nncodec.plugin.model_file import ModelFile
+from nncodec_lossless.codec import LosslessCodec, model_tensors
+from nncodec_lossless.natural import block, colour, density
+from nncodec_lossless.natural.grids import Grid, feature_count, sizes
+from nncodec_lossless.natural.network import Networks, start_networks
+from nncodec_lossless.natural.rate import rate_bits
+
+
+def networks_of(trained: Networks) -> Networks:
+    file = ModelFile("lossless", {}, "model", {}, "", tensors=model_tensors(trained))
+    return LosslessCodec.from_file(file)._networks
+
+
+@pytest.fixture(scope="module")
+def trained() -> Networks:
+    torch.manual_seed(0)
+    fresh = Networks(FixedPointConv2d)
+    start_networks(fresh)
+    return fresh
+
+
+@pytest.fixture(scope="module")
+def networks(trained: Networks) -> Networks:
+    return networks_of(trained)
+
+
+@pytest.fixture(scope="module")
+def wild() -> Networks:
+    """Networks with large weights, which reach every scale and shape."""
+    torch.manual_seed(1)
+    return networks_of(Networks(FixedPointConv2d))
+
+
+def smooth(shape: tuple[int, int, int, int], bits: int, noise: float, seed: int = 0) -> np.ndarray:
+    """Return waves with noise, in levels."""
+    _, height, width, planes = shape
+    rng = np.random.default_rng(seed)
+    y, x, c = np.ogrid[:height, :width, :planes]
+    waves = (np.sin(y / 9 + c) + np.cos(x / 7 - c) + 2) / 4 * ((1 << bits) - 1)
+    return np.clip(np.rint(waves + rng.normal(0, noise, shape)), 0, (1 << bits) - 1).astype(np.uint16)
+
+
+def assert_exact(networks: Networks, samples: np.ndarray, bits: int) -> bytes:
+    payload = block.encode(networks, samples, bits)
+    decoded = block.decode(networks, payload, samples.shape, bits)
+    assert decoded.dtype == np.uint16
+    np.testing.assert_array_equal(decoded, samples)
+    return payload
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 2), st.integers(1, 21), st.integers(1, 21), st.integers(1, 5)),
+    bits=st.integers(1, 16),
+    kind=st.sampled_from(["noise", "smooth", "extremes", "flat"]),
+    seed=st.integers(0, 99),
+    is_wild=st.booleans(),
+)
+def test_every_block_comes_back(networks, wild, shape, bits, kind, seed, is_wild) -> None:
+    rng = np.random.default_rng(seed)
+    top = (1 << bits) - 1
+    samples = {
+        "noise": lambda: rng.integers(0, top + 1, shape),
+        "smooth": lambda: smooth(shape, bits, top / 50, seed),
+        "extremes": lambda: rng.integers(0, 2, shape) * top,
+        "flat": lambda: np.full(shape, seed % (top + 1)),
+    }[kind]()
+    assert_exact(wild if is_wild else networks, samples.astype(np.uint16), bits)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 1, 70, 3), (1, 70, 1, 2), (1, 9, 8, 32)])
+def test_thin_small_and_deep_blocks_come_back(networks, shape) -> None:
+    assert_exact(networks, smooth(shape, 12, 3), 12)
+
+
+def test_threads_change_no_byte(networks) -> None:
+    samples = smooth((1, 90, 150, 3), 8, 2)
+    before = torch.get_num_threads()
+    try:
+        payloads = set()
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            payloads.add(assert_exact(networks, samples, 8))
+    finally:
+        torch.set_num_threads(before)
+    assert len(payloads) == 1
+
+
+def test_strips_of_rows_see_what_the_whole_stage_sees() -> None:
+    coarse = [torch.arange(30.0).view(1, 5, 6)]
+    grid = Grid(coarse, None, (10, 12))
+    whole = grid.view(0, 1, slice(0, 5))
+    parts = [grid.view(0, 1, rows) for rows in (slice(0, 2), slice(2, 5))]
+    for name in ("features", "sums", "unit", "level"):
+        assert torch.equal(getattr(whole, name), torch.cat([getattr(part, name) for part in parts], -1))
+    assert len(whole.features) == feature_count(0, 1)
+
+
+def test_sizes_halve_down_to_a_small_grid() -> None:
+    assert sizes(17, 3) == [(5, 1), (9, 2), (17, 3)]
+    assert sizes(8, 8) == [(8, 8)]
+
+
+def test_payload_lengths_agree_with_the_rate_that_training_minimizes(trained, networks) -> None:
+    samples = smooth((1, 64, 64, 3), 8, 1.5)
+    payload = block.encode(networks, samples, 8)
+    planes = colour.forward(list(np.moveaxis(samples.astype(np.int32), 3, 0)), colour.Transform(payload[0]))
+    with torch.no_grad():
+        bits = rate_bits(trained, torch.from_numpy(np.stack(planes, 1).astype(np.float32))).sum()
+    coarse_bits = 64 * (8 + 9 + 9)
+    assert 8 * len(payload) == pytest.approx(
+        float(bits) + coarse_bits, rel=0.02
+    )  # training ignores the range of samples
+
+
+def test_training_reaches_every_parameter(trained) -> None:
+    planes = torch.from_numpy(smooth((1, 32, 32, 3), 8, 2).astype(np.float32)).permute(0, 3, 1, 2)
+    rate_bits(trained, planes).sum().backward()
+    assert all(one.grad is not None and one.grad.abs().sum() > 0 for one in trained.parameters())
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_damage_raises_a_line_or_gives_samples(networks, wild, seed) -> None:
+    rng = np.random.default_rng(seed)
+    shape, bits = (1, 24, 20, 3), (8, 16)[seed % 2]
+    used = wild if seed % 3 == 0 else networks
+    payload = bytearray(block.encode(used, smooth(shape, bits, 2), bits))
+    for place in rng.integers(0, len(payload), 3):
+        payload[place] = rng.integers(256)
+    damaged = bytes(payload[: rng.integers(len(payload) + 1)] if seed % 5 == 0 else payload)
+    found = outcome(used, damaged, shape, bits)
+    assert (isinstance(found, str) and "\n" not in found) or int(found.max()) < 1 << bits
+
+
+def outcome(networks: Networks, payload: bytes, shape: tuple[int, int, int, int], bits: int) -> np.ndarray | str:
+    """Return the samples of a payload, or the problem with it."""
+    try:
+        return block.decode(networks, payload, shape, bits)
+    except ValueError as error:
+        return str(error)
+
+
+def test_a_transform_needs_three_planes(networks) -> None:
+    with pytest.raises(ValueError, match="a colour transform, but 2 planes"):
+        block.decode(networks, b"\x01abc", (1, 2, 2, 2), 8)
+
+
+@pytest.mark.parametrize("transform", colour.Transform)
+def test_colour_transforms_are_reversible_and_bounded(transform) -> None:
+    rng = np.random.default_rng(0)
+    planes = [np.concatenate([[0, 255, 0, 255], rng.integers(0, 256, 5000)]).astype(np.int32) for _ in range(3)]
+    for plane in planes[1:]:
+        rng.shuffle(plane)
+    coded = colour.forward(planes, transform)
+    for plane, (low, high) in zip(coded, colour.limits(3, 8, transform), strict=True):
+        assert low <= plane.min()
+        assert plane.max() <= high
+    for plane, restored in zip(planes, colour.inverse(coded, transform), strict=True):
+        np.testing.assert_array_equal(plane, restored)
+
+
+def test_tables_are_what_the_formula_says() -> None:
+    frequencies = density.tables().frequencies
+    # The least scale puts all chances on the mean, and a uniform table on 2^k symbols.
+    assert frequencies[0, 127] > 0.999 * 2**24
+    assert (frequencies[density.UNIFORM_FIRST + 3, 127:135] > 0.12 * 2**24).all()
+    # A checksum: another machine must compute the very same numbers.
+    assert int((frequencies.astype(np.uint64) * np.arange(1, 257, dtype=np.uint64)).sum() % 2**32) == 1379393508
+
+
+@pytest.mark.slow
+def test_ten_million_symbols_come_back(wild) -> None:
+    """Noise whose scale changes from place to place reaches tables of all scales, shapes and fractions."""
+    rng = np.random.default_rng(0)
+    shape = (1, 1300, 1300, 3)
+    for bits in (8, 16):
+        scale = np.exp(rng.uniform(-3, bits * 0.7, (1, 65, 65, 1))).repeat(20, 1).repeat(20, 2)
+        samples = np.clip((1 << bits - 1) + rng.normal(0, 1, shape) * scale, 0, (1 << bits) - 1)
+        assert_exact(wild, np.rint(samples).astype(np.uint16), bits)
+
+
+def test_a_wrong_model_file_is_refused(trained) -> None:
+    tensors = model_tensors(trained)
+    missing = {name: value for name, value in tensors.items() if name != "stages.0.inner.bias"}
+    for config, present, problem in [
+        ({"width": 3}, tensors, "not part of this architecture"),
+        ({}, missing, "is missing"),
+        ({}, tensors | {"more": np.zeros(1, np.int16)}, "not part of this architecture"),
+    ]:
+        with pytest.raises(ValueError, match=problem):
+            LosslessCodec.from_file(ModelFile("lossless", config, "model", {}, "", tensors=present))
+    assert isinstance(Networks(ExactConv2d).of(7, 1), torch.nn.Module)
