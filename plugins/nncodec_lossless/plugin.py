@@ -13,7 +13,8 @@ _WEIGHTS = Path(__file__).parent / "weights"
 @hookimpl
 def nncodec_architectures() -> Sequence[ArchitectureSpec]:
     """Return the lossless architecture."""
-    return [ArchitectureSpec("lossless", "nncodec_lossless.codec:LosslessCodec", kind=LOSSLESS)]
+    reference, training = "nncodec_lossless.codec:LosslessCodec", "nncodec_lossless.recipe:LosslessRecipe"
+    return [ArchitectureSpec("lossless", reference, kind=LOSSLESS, training=training)]
 
 
 @hookimpl

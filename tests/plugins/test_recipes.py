@@ -27,7 +27,7 @@ from nncodec.training.settings import settings_of
 from nncodec.training.training_set import DataSummary
 
 
-@pytest.mark.parametrize("architecture", ["dense", "conv-digits", "conv-stack", "conv-photo", "hyperprior"])
+@pytest.mark.parametrize("architecture", ["dense", "conv-digits", "conv-stack", "conv-photo", "hyperprior", "lossless"])
 def test_every_bundled_architecture_can_be_trained_and_explains_its_settings(architecture: str) -> None:
     settings = settings_of(find_recipe(architecture))
     assert all(setting.help for setting in settings.values())
