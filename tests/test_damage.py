@@ -52,6 +52,15 @@ def rich(request: pytest.FixtureRequest) -> bytes:
     )
 
 
+@pytest.fixture(scope="module", params=["P", "RGBA", "near"])
+def exact(request: pytest.FixtureRequest) -> bytes:
+    """An exact file with a palette or alpha, or one with a permitted error and alpha beside the samples."""
+    picture = Image.fromarray(skimage.data.astronaut()).resize((9, 7)).convert("RGBA")
+    if request.param == "P":
+        return nncodec.encode(picture.quantize(5), lossless=True)
+    return nncodec.encode(picture, max_error=3 if request.param == "near" else 0)
+
+
 def flips(data: bytes) -> Iterator[bytes]:
     """Yield the file with each of its bits flipped."""
     for position in range(len(data)):
@@ -71,6 +80,15 @@ def test_every_flipped_bit_is_refused(read: Callable[[bytes], object], small: by
     for damaged in flips(small):
         with pytest.raises(OSError):  # noqa: PT011  the message depends on the bit
             read(damaged)
+
+
+@pytest.mark.parametrize("read", [nncodec.check, nncodec.decode, load])
+def test_no_damage_of_an_exact_file_yields_pixels(read: Callable[[bytes], object], exact: bytes) -> None:
+    read(exact)
+    damaged = [*flips(exact)][:: 1 if read is nncodec.decode else 5]
+    for data in (*damaged, *(exact[:length] for length in range(0, len(exact), 3)), exact + b"x"):
+        with pytest.raises(OSError):  # noqa: PT011
+            read(data)
 
 
 @readers

@@ -26,8 +26,12 @@ TOP_QUALITY = 100
 TOP_MAX_ERROR = 2
 """The error that a sample may have at the top of the quality scale; uniform errors up to it make 45.1 dB."""
 
+# At the top of the scale, an exact file may be so much larger than one with errors, if it is like it by estimate.
+_EXACT_AT_TOP, _SLACK_BYTES, _LIKE_AT_TOP = 1.02, 8, 1.3
 # Zstandard on differences of neighbours takes at most about this many times the bytes of a lossless model.
 _ESTIMATE_RATIO = 3
+# Below that a model may find more than Zstandard, and is quick.
+_NEVER_ESTIMATED_BYTES = 1 << 12
 # What is estimated from: strips of rows, up to so many.
 _STRIPS, _STRIP_ROWS, _STRIP_COLUMNS = 8, 32, 1024
 
@@ -89,7 +93,7 @@ class Choice:
         if self._encoder is None:
             return None
         stack = stack_of(images)
-        if estimated_bytes(stack) > _ESTIMATE_RATIO * most_bytes:
+        if estimated_bytes(stack) > _ESTIMATE_RATIO * most_bytes + _NEVER_ESTIMATED_BYTES:
             return None
         exact = self._encoder.write(stack, metadata)
         return exact if len(exact) <= most_bytes else None
@@ -101,7 +105,7 @@ class Choice:
         metadata: Mapping[int, bytes],
         on_progress: OnProgress | None = None,
     ) -> bytes | None:
-        """Return the file that replaces a codec's at quality 100: nearly exact, or exact if that is no larger.
+        """Return the file that replaces a codec's at quality 100: nearly exact, or exact if that is hardly larger.
 
         Returns:
             None for other qualities, and where there is no choice.
@@ -111,7 +115,13 @@ class Choice:
         self._encoder.on_progress = on_progress
         data = self.near(TOP_MAX_ERROR, images, metadata)
         self._encoder.on_progress = None
-        return None if data is None else self.smaller(data, images, metadata)
+        if data is None:
+            return None
+        exact, coarse = stack_of(images), stack_of(images, TOP_MAX_ERROR)
+        if estimated_bytes(exact) > _LIKE_AT_TOP * estimated_bytes(coarse):
+            return data
+        whole = self._encoder.write(exact, metadata)
+        return whole if len(whole) <= _EXACT_AT_TOP * len(data) + _SLACK_BYTES else data
 
     def near(self, max_error: int, images: Sequence[Image.Image], metadata: Mapping[int, bytes]) -> bytes | None:
         """Return the file whose samples are off by no more than an error, or None if there is no choice."""

@@ -78,7 +78,7 @@ def test_without_a_lossless_model_a_codec_is_used(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_estimate_spares_photographs_an_exact_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    noise = random().integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    noise = random().integers(0, 256, (96, 96, 3)).astype(np.uint8)
 
     def write(*_: object) -> bytes:
         raise AssertionError("it was encoded")

@@ -1,0 +1,94 @@
+"""What is no picture for a transform codec is stored exactly by the bundled models, and no larger than elsewhere."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image, ImageDraw
+
+import nncodec
+
+
+def text_page(width: int = 300, height: int = 200) -> Image.Image:
+    page = Image.new("L", (width, height), 255)
+    draw = ImageDraw.Draw(page)
+    for line in range(height // 12):
+        draw.text((8, 2 + 12 * line), f"{line:02d} The quick brown fox jumps over the lazy dog {line * 7919}", fill=0)
+    return page
+
+
+def astronaut() -> Image.Image:
+    return Image.fromarray(skimage.data.astronaut()).crop((150, 0, 350, 160))
+
+
+def checkerboard() -> Image.Image:
+    return Image.fromarray((np.indices((128, 128)).sum(axis=0) % 2 * 255).astype(np.uint8))
+
+
+def stripes() -> Image.Image:
+    return Image.fromarray(np.tile(np.array([0, 255], np.uint8), (128, 64)))
+
+
+PICTURES = {
+    "dither": lambda: astronaut().convert("1").convert("L"),
+    "page": lambda: text_page(),
+    "fax": lambda: text_page().convert("1").convert("L"),
+    "screenshot": lambda: text_page().convert("RGB"),
+    "checkerboard": checkerboard,
+    "stripes": stripes,
+}
+
+
+def psnr_db(found: Image.Image, original: Image.Image) -> float:
+    error = np.square(np.asarray(found, float) - np.asarray(original, float)).mean()
+    return float(10 * np.log10(255**2 / error)) if error else np.inf
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pages_and_dithers_are_exact_or_near(name: str) -> None:
+    original = PICTURES[name]()
+    exact = nncodec.encode(original, lossless=True)
+    assert nncodec.decode(exact).tobytes() == original.tobytes()
+    for quality in (50, 100):
+        data = nncodec.encode(original, quality=quality)
+        assert len(data) <= len(exact)
+        assert quality < 100 or psnr_db(nncodec.decode(data), original) >= 40
+    if name in ("dither", "fax", "checkerboard", "stripes"):
+        assert nncodec.inspect(nncodec.encode(original, quality=100)).lossless
+
+
+@pytest.mark.parametrize("name", ["dither", "page", "fax"])
+def test_no_more_bytes_than_png(name: str) -> None:
+    original = PICTURES[name]()
+    out = io.BytesIO()
+    original.save(out, "PNG", optimize=True)
+    assert len(nncodec.encode(original)) <= out.tell()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (6, 6), (13, 2)])
+def test_a_tiny_picture_is_close_and_no_larger_than_its_samples(size: tuple[int, int]) -> None:
+    original = astronaut().crop((0, 0, *size))
+    data = nncodec.encode(original, quality=100)
+    assert len(data) <= 3 * size[0] * size[1] + 64
+    assert len(data) <= len(nncodec.encode(original, lossless=True))
+    assert psnr_db(nncodec.decode(data), original) > 42
+
+
+def test_a_photograph_stays_lossy_below_the_top() -> None:
+    original = astronaut()
+    infos: list[Any] = [nncodec.inspect(nncodec.encode(original, quality=quality)) for quality in (50, 95, 100)]
+    assert [info.max_error for info in infos] == [None, None, 2]
+    assert psnr_db(nncodec.decode(nncodec.encode(original, quality=100)), original) > 45
+
+
+def test_a_file_is_at_most_64_bytes_larger_than_its_samples() -> None:
+    rng = np.random.default_rng(5)
+    for shape, kind, bits in [((50, 60, 3), np.uint8, 8), ((40, 30, 5), np.uint16, 16), ((33, 31), np.uint16, 16)]:
+        noise = rng.integers(0, 1 << bits, shape).astype(kind)
+        data = nncodec.encode(noise, lossless=True)
+        assert len(data) <= noise.nbytes + 64
+        np.testing.assert_array_equal(nncodec.decode(data, as_array=True), noise)
