@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import toys
+from preloaded import Preloaded
 
 from nncodec.plugin import discovery, registry
 from nncodec.plugin.hooks import ModelSpec
@@ -31,6 +32,13 @@ def no_models_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch:
     """Hide the models that the user has installed, unless NNCODEC_MODELS is set."""
     if "NNCODEC_MODELS" not in os.environ:
         monkeypatch.setenv("NNCODEC_MODELS", str(tmp_path_factory.getbasetemp() / "no-models"))
+
+
+@pytest.fixture(scope="session")
+def preloaded() -> Iterator[Preloaded]:
+    """Return what runs programs without importing torch for each."""
+    with Preloaded() as programs:
+        yield programs
 
 
 @pytest.fixture

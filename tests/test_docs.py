@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
+from preloaded import Preloaded
 from torch.utils.data import DataLoader
 
 import nncodec
@@ -29,7 +30,8 @@ SHORTENED = {"docs/train.md": ('{"minutes": 10}', '{"steps": 2}')}
 RUN_ELSEWHERE = {"docs/recipes.md"}
 # Runs blocks one after the other in one namespace; each may begin with imports from __future__.
 RUN_BLOCKS = """
-import json, sys
+import json, sys, warnings
+warnings.simplefilter("error")
 page, blocks = json.load(sys.stdin)
 names = {"__name__": "__main__", "__file__": page}
 for line, source in blocks:
@@ -61,16 +63,14 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page) and page not in RUN_ELSEWHERE])
-def test_the_python_blocks_of_a_page_run_from_top_to_bottom(page: str, pictures: Path) -> None:
+def test_the_python_blocks_of_a_page_run_from_top_to_bottom(page: str, pictures: Path, preloaded: Preloaded) -> None:
     blocks = python_blocks(page)
     if page in SHORTENED:
         long, short = SHORTENED[page]
         assert any(long in source for _, source in blocks)
         blocks = [(line, source.replace(long, short)) for line, source in blocks]
-    command = [sys.executable, "-W", "error", "-c", RUN_BLOCKS]
-    run = subprocess.run(
-        command, input=json.dumps([page, blocks]), cwd=pictures, capture_output=True, text=True, check=False
-    )
+    (pictures / "run_blocks.py").write_text(RUN_BLOCKS)
+    run = preloaded.run(["run_blocks.py"], input=json.dumps([page, blocks]), cwd=pictures)
     assert run.returncode == 0, run.stderr
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import skimage.data
 import torch
 from PIL import Image
+from preloaded import Completed, Preloaded
 from torch import Tensor
 
 from nncodec.nn.tensors import to_tensor, weights_of
@@ -103,3 +105,13 @@ def srgan_model(detail: bool, shape: GeneratorConfig = SHAPE) -> ModelFile:
         torch.manual_seed(number)
         tensors |= weights_of(Generator(shape), prefix)
     return ModelFile("srgan", model_config(shape, detail=detail), "base", {}, "", tensors=tensors)
+
+
+def two_processes(preloaded: Preloaded, arguments: Sequence[str], folder: Path) -> list[Completed]:
+    """Run a command of nncodec in two processes that share the work, with the environment that torchrun gives them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    ranks = [{**group, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+    return preloaded.run_together([["-m", "nncodec", *arguments]] * 2, cwd=folder, envs=ranks)

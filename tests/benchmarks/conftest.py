@@ -5,24 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from preloaded import Preloaded
 
 ROOT = Path(__file__).parents[2]
 
 RunBenchmark = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def run(module: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
-    )
 
 
 def folders(folder: Path) -> list[str]:
@@ -31,15 +23,21 @@ def folders(folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def run_benchmark() -> RunBenchmark:
+def run_benchmark(preloaded: Preloaded) -> RunBenchmark:
     """Return a function that runs a module of `benchmarks` in a folder: (module, folder, *arguments)."""
+
+    def run(module: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return preloaded.run(
+            ["-m", f"benchmarks.{module}", *arguments], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+
     return run
 
 
 @pytest.fixture(scope="session")
-def run_seed() -> RunBenchmark:
+def run_seed(run_benchmark: RunBenchmark) -> RunBenchmark:
     """Return a function that runs a seed's script, with all it writes in a folder: (name, folder, *arguments)."""
-    return lambda name, folder, *arguments: run(f"seeds.{name}", folder, *folders(folder), *arguments)
+    return lambda name, folder, *arguments: run_benchmark(f"seeds.{name}", folder, *folders(folder), *arguments)
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from trainings import (
-    ASTRONAUT,
-    srgan_model,
-)
+from preloaded import Preloaded
+from trainings import ASTRONAUT, srgan_model, two_processes
 
 from nncodec.plugin import registry
 from nncodec.plugin.enhancer import EnhancerModel
@@ -157,18 +153,29 @@ def test_a_shape_other_than_the_bases_is_refused(make_run: MakeRun, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_two_processes_train_both_parts_and_the_first_like_one(make_run: MakeRun) -> None:
+def test_two_processes_train_both_parts_and_the_first_like_one(
+    make_run: MakeRun, tmp_path: Path, preloaded: Preloaded
+) -> None:
     """The generator has no batch normalisation; each process normalises the discriminator by itself."""
     settings = {"batch_size": 5, "steps": 54, "content_share": 0.52, "normalise": False, "bfloat16": False}
     alone, both = make_run("alone", **settings), make_run("both")
     train(alone)
-    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "nncodec"]
-    command = [sys.executable, "-m", *torchrun, "train", "srgan", "--high", str(both.data), "-o", str(both.output)]
-    command += ["--name", "mine", "--batch-size", "5"]
+    command = [
+        "train",
+        "srgan",
+        "--high",
+        str(both.data),
+        "-o",
+        str(both.output),
+        "--name",
+        "mine",
+        "--batch-size",
+        "5",
+    ]
     for key, value in (SMALL | settings).items():
         command += ["--set", f"{key}={str(value).lower()}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
+    for done in two_processes(preloaded, command, tmp_path):
+        assert done.returncode == 0, done.stderr
     assert all(read_model(run.output).config["gan"] is True for run in (alone, both))
     rows = [CsvLog(run.folder / "validation.csv").rows() for run in (alone, both)]
     (first, _), (same_first, _) = rows[0][:2], rows[1][:2]

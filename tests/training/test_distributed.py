@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from preloaded import Preloaded
+from trainings import two_processes
 
 from nncodec.plugin.model_file import read_model_info
 from nncodec.training.checkpoint import load_checkpoint
@@ -21,7 +23,6 @@ from nncodec.training.distributed import SINGLE_PROCESS, ProcessGroup, local_dev
 from nncodec.training.log import CsvLog
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-ALONE_COMMAND = [sys.executable, "-m", "nncodec"]
 
 
 def test_shares_add_up_to_the_batch_and_differ_by_at_most_one() -> None:
@@ -70,19 +71,13 @@ def options(data: Path, output: Path, *further: object) -> list[str]:
     return [str(part) for part in ("train", "dense", data, "-o", output, *fixed, *further)]
 
 
-def finished(command: list[str]) -> str:
-    """Run a command that must succeed, and return its stderr."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stderr
-
-
 @pytest.mark.slow
-def test_two_processes_give_the_loss_curve_of_one(digits: Path, tmp_path: Path) -> None:
+def test_two_processes_give_the_loss_curve_of_one(digits: Path, tmp_path: Path, preloaded: Preloaded) -> None:
     # 15 pictures a batch: shares of 8 and 7, which must weigh as many pictures as they hold.
     alone, both = tmp_path / "alone.safetensors", tmp_path / "both.safetensors"
-    finished([*ALONE_COMMAND, *options(digits, alone, "--steps", 50)])
-    finished([*TORCHRUN, "-m", "nncodec", *options(digits, both, "--steps", 50)])
+    single = preloaded.run(["-m", "nncodec", *options(digits, alone, "--steps", 50)], cwd=tmp_path)
+    for done in (single, *two_processes(preloaded, options(digits, both, "--steps", 50), tmp_path)):
+        assert done.returncode == 0, done.stderr
     for name in ("log.csv", "validation.csv"):
         curves = [CsvLog(path.with_suffix(".run") / name).rows() for path in (alone, both)]
         steps = [[row["step"] for row in curve] for curve in curves]
@@ -144,10 +139,9 @@ def test_a_killed_worker_is_restarted_and_resumes_from_the_last_checkpoint(
 
 
 @pytest.mark.slow
-def test_a_batch_that_cannot_be_shared_is_one_line(digits: Path, tmp_path: Path) -> None:
-    further = ["--steps", 5, "--batch-size", 1]
-    command = [*TORCHRUN, "-m", "nncodec", *options(digits, tmp_path / "x.safetensors", *further)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode != 0
-    lines = [line for line in done.stderr.splitlines() if line.startswith("nncodec: a batch of 1 cannot be shared")]
-    assert len(lines) == 1
+def test_a_batch_that_cannot_be_shared_is_one_line(digits: Path, tmp_path: Path, preloaded: Preloaded) -> None:
+    command = options(digits, tmp_path / "x.safetensors", "--steps", 5, "--batch-size", 1)
+    for done in two_processes(preloaded, command, tmp_path):
+        assert done.returncode == 1
+        said = [line for line in done.stderr.splitlines() if line.startswith("nncodec: a batch of 1 cannot be shared")]
+        assert said == done.stderr.splitlines()[-1:]
