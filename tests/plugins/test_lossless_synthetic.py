@@ -121,6 +121,19 @@ def test_what_is_no_picture_of_this_kind_is_declined() -> None:
     assert encode(np.zeros((1, 1, 1 << 16, 1), np.uint16), 1) is None  # steps of one pixel
 
 
+@pytest.mark.parametrize(
+    ("shape", "colours", "bits", "payload"),
+    [
+        ((1, 8, 6, 1), 6, 3, "8105004f3837c37050e415698361856c9b1f007f1b00003ff35a1008"),
+        ((1, 6, 8, 1), 2, 1, "01010055c52cbe058d72990c01"),
+    ],
+)
+def test_literal_bytes(shape: tuple[int, int, int, int], colours: int, bits: int, payload: str) -> None:
+    samples = (np.arange(48) ** 2 // 5 % colours).astype(np.uint16).reshape(shape)
+    assert coded(samples, bits).hex() == payload
+    assert np.array_equal(decode(bytes.fromhex(payload), shape, bits), samples)
+
+
 # --- probabilities ------------------------------------------------------------------------------------------------
 
 
