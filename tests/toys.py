@@ -203,7 +203,7 @@ class Zipped(LosslessModel):
         kind = np.dtype(np.uint8 if bits <= 8 else "<u2")
         size = math.prod(shape) * kind.itemsize
         raw = payload[1:]
-        if payload[0] == 3:
+        if payload[:1] == b"\3":
             inflate = zlib.decompressobj()
             try:
                 raw = inflate.decompress(raw, size + 1)

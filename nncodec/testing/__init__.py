@@ -2,6 +2,7 @@
 
 from nncodec.testing.codec import CodecModelContract
 from nncodec.testing.enhancer import EnhancerContract
+from nncodec.testing.lossless import LosslessContract
 from nncodec.testing.model_file import ModelFileContract
 
-__all__ = ["CodecModelContract", "EnhancerContract", "ModelFileContract"]
+__all__ = ["CodecModelContract", "EnhancerContract", "LosslessContract", "ModelFileContract"]
