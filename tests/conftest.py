@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import chromium as browsers
 import numpy as np
 import pytest
 import toys
@@ -45,6 +46,17 @@ def preloaded() -> Iterator[Preloaded]:
 def codecs_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Store no picture exactly unless it is asked for, as if no default lossless model were installed."""
     monkeypatch.setattr("nncodec.coding.choice.DEFAULT_LOSSLESS", "none-installed")
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browsers.Chromium]:
+    """Return a headless browser, or skip where there is none."""
+    found = browsers.find()
+    if found is None:
+        pytest.skip("no chromium is installed (Debian: apt-get install chromium)")
+    browser = browsers.Chromium(found, tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

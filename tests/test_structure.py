@@ -27,6 +27,7 @@ LIGHT_PARTS = tuple(f"nncodec.training.{name}" for name in ("events", "options",
 ROOMS = (
     ("__main__",),
     ("cli",),
+    ("web",),
     ("compare", "testing"),
     ("api",),
     ("coding", "training"),

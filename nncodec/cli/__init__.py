@@ -26,6 +26,7 @@ from nncodec.cli.models import models_command
 from nncodec.cli.plugins import plugins_command
 from nncodec.cli.text import complain
 from nncodec.cli.train import train_command
+from nncodec.cli.ui import ui_command
 from nncodec.errors import NncError
 
 __all__ = ["main"]
@@ -82,6 +83,7 @@ def main() -> None:
     nncodec encode -r photos -o small    a whole folder
     nncodec train hyperprior photos -o mine.safetensors    a codec for your pictures
     nncodec enhance small.png --scale 4  write small-enhanced.png
+    nncodec ui                           a page for all of this
 
     Exit status: 0 all done, 1 some files failed, 2 wrong usage.
     """
@@ -112,6 +114,7 @@ for _command in (
     compare_command,
     train_command,
     enhance_command,
+    ui_command,
     help_command,
 ):
     main.add_command(_command)

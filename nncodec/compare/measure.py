@@ -136,18 +136,39 @@ def try_codec(original: Original, codec: Codec, quality: int, *, timings: bool =
     Raises:
         NncError, OSError, ValueError, ...: the codec refuses the picture, or returns one of another size.
     """
-    image, info = original.image, original.info
+    image = original.image
     data, encode_s = _run(lambda: codec.encode(image, quality), timings, warm=warm)
     decoded, decode_s = _run(lambda: codec.decode(data), timings)
     decoded = in_mode_of_original(decoded, image)
-    measurement = Measurement(
+    return Trial(measured(original, decoded, codec.info.name, quality, len(data), encode_s, decode_s), decoded)
+
+
+def measured(
+    original: Original,
+    decoded: Image.Image,
+    codec: str,
+    quality: int,
+    size_bytes: int,
+    encode_s: float | None = None,
+    decode_s: float | None = None,
+) -> Measurement:
+    """Return the numbers of a picture that was coded and decoded; metrics whose package is not installed are None.
+
+    Args:
+        decoded: in the original's mode and size.
+        codec, quality: how it was coded.
+        size_bytes: of the whole file.
+        encode_s, decode_s: times in seconds, None if not measured.
+    """
+    image, info = original.image, original.info
+    return Measurement(
         picture=info.name,
-        codec=codec.info.name,
+        codec=codec,
         quality=quality,
-        bytes=len(data),
-        bpp=8 * len(data) / (info.width * info.height),
-        ratio_raw=info.raw_bytes / len(data),
-        ratio_png=info.png_bytes / len(data),
+        bytes=size_bytes,
+        bpp=8 * size_bytes / (info.width * info.height),
+        ratio_raw=info.raw_bytes / size_bytes,
+        ratio_png=info.png_bytes / size_bytes,
         psnr_db=metrics.psnr(image, decoded),
         ssim=metrics.ssim(image, decoded),
         ms_ssim=None if "MS-SSIM" in metrics.not_installed() else metrics.ms_ssim(image, decoded),
@@ -155,7 +176,6 @@ def try_codec(original: Original, codec: Codec, quality: int, *, timings: bool =
         encode_s=encode_s,
         decode_s=decode_s,
     )
-    return Trial(measurement, decoded)
 
 
 def _measure_for(plan: Plan, original: Original, codec: Codec, quality: int) -> Measurement:

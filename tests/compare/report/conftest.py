@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -37,19 +34,3 @@ def blank_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = io.BytesIO()
     Image.new("L", (1, 1)).save(buffer, "PNG")
     monkeypatch.setattr(Plot, "png", lambda plot, theme: buffer.getvalue())
-
-
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A headless browser, see `chromium.py`; skips where there is none."""
-    spec = importlib.util.spec_from_file_location("chromium", Path(__file__).with_name("chromium.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found = module.find()
-    if found is None:
-        pytest.skip("no chromium is installed (Debian: apt-get install chromium)")
-    browser = module.Chromium(found, tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
