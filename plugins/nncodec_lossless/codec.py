@@ -60,12 +60,16 @@ class LosslessCodec(LosslessModel):
         """See `LosslessModel.encode`."""
         samples = np.ascontiguousarray(samples)
         plain_bytes = (samples.size * bits + 7) // 8
-        found = {BlockCoder.FILTERED: filtered.encode(samples, bits)}
+        found: dict[BlockCoder, bytes] = {}
         few_colours = synthetic.encode(samples, bits)
         if few_colours is not None:
             found[BlockCoder.SYNTHETIC] = few_colours
-        if min(map(len, found.values())) > _SMALL_SHARE * plain_bytes:
+        estimate = filtered.estimate_bytes(samples, bits)
+        if min([estimate, *map(len, found.values())]) > _SMALL_SHARE * plain_bytes:
             found[BlockCoder.NATURAL] = natural.encode(self._networks, samples, bits)
+        # A fast level of Zstandard is rarely twice as large as the slow one.
+        if estimate < 2 * min(map(len, found.values()), default=estimate + 1):
+            found[BlockCoder.FILTERED] = filtered.encode(samples, bits)
         best = min(found, key=lambda coder: len(found[coder]))
         if len(found[best]) >= plain_bytes:
             return bytes([BlockCoder.RAW]) + filtered.encode_raw(samples, bits)

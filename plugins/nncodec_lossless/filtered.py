@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import zstandard
 from numpy.typing import NDArray
 
 from nncodec.errors import Corrupt
@@ -24,6 +25,12 @@ def encode(samples: Samples, bits: int) -> bytes:
     found = [_differences(values, axes) for axes in _AXES]
     number = min(range(len(_AXES)), key=lambda number: _spread(found[number]))
     return min((bytes([one]) + compress(_split(found[one])) for one in sorted({0, number})), key=len)
+
+
+def estimate_bytes(samples: Samples, bits: int) -> int:
+    """Return about the length of `encode`'s payload, in a fraction of its time."""
+    difference = _differences(samples.astype(_sample_type(bits)), _AXES[-1])
+    return len(zstandard.compress(_split(difference), 1))
 
 
 def decode(payload: bytes, shape: tuple[int, int, int, int], bits: int) -> Samples:
