@@ -27,6 +27,7 @@ from nncodec.errors import (
 from nncodec.limits import Limits
 from nncodec.options import EncodeOptions
 from nncodec.picture.registering import register
+from nncodec.plugin.precision import precision
 
 __all__ = [
     "BadModelFile",
@@ -57,5 +58,6 @@ __all__ = [
     "encode_batch",
     "enhance",
     "inspect",
+    "precision",
     "register",
 ]

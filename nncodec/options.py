@@ -38,6 +38,8 @@ class EncodeOptions(TypedDict, total=False):
             needs `downscale`. Default: none.
         enhancer_strength: the strength to recommend, 0 (faithful, the default) to 1, in hundredths; an enhancer without
             strengths ignores it.
+        precision: "auto" lets transforms compute in bfloat16 where the processor multiplies it; "float32" gives files
+            that differ less from one machine to another. Default: that of `nncodec.precision`, which is "auto".
     """
 
     effort: int
@@ -57,3 +59,4 @@ class EncodeOptions(TypedDict, total=False):
     record_settings: bool
     enhancer: str | None
     enhancer_strength: float | None
+    precision: Literal["auto", "float32"] | None

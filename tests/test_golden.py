@@ -35,7 +35,7 @@ def test_there_are_golden_files_and_all_are_indexed() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_golden_file_decodes_to_its_frames(path: Path) -> None:
-    frames = list(nncodec.decode_frames(path.read_bytes()))
+    frames = list(nncodec.decode_frames(path.read_bytes(), precision="float32"))
     stored = sorted(path.parent.glob(f"{path.stem}-[0-9].png"))
     assert len(frames) == len(stored)
     for frame, expected in zip(frames, stored, strict=True):
@@ -61,7 +61,7 @@ def test_a_recommended_enhancer_does_what_it_did() -> None:
     recommended = nncodec.inspect(data).enhancer
     assert recommended is not None
     assert (recommended.name, recommended.strength) == ("srgan/restore", 0.4)
-    enhanced = np.asarray(nncodec.decode(data, enhancer="recommended"), int)
+    enhanced = np.asarray(nncodec.decode(data, enhancer="recommended", precision="float32"), int)
     with Image.open(GOLDEN / "v1" / "hyper-recommending-enhanced.png") as image:
         assert np.abs(enhanced - np.asarray(image, int)).max() <= 1
     with Image.open(GOLDEN / "v1" / "hyper-recommending-0.png") as plain:

@@ -16,6 +16,7 @@ from nncodec import InvalidOption, Limits
 from nncodec.coding.enhancing import checked_strength
 from nncodec.coding.targets import TARGETS
 from nncodec.limits import DEFAULT_LIMITS
+from nncodec.plugin.precision import Precision, chosen_precision
 
 
 class OpenerOptions(TypedDict, total=False):
@@ -26,6 +27,8 @@ class OpenerOptions(TypedDict, total=False):
     enhancer: the enhancer to apply when images are loaded: "recommended" or a name, see `nncodec.decode`. By default
         none.
     strength: of that enhancer.
+    precision: what networks compute pixels with when images are loaded or saved, "auto" or "float32", see
+        `nncodec.decode`.
     model, effort, coder, preview: defaults of `save`, see `nncodec.EncodeOptions`.
     quality, target_size, target_bpp, target_psnr: likewise, see `nncodec.encode`; setting one overrides the others, and
         a call of `save` that names one overrides it.
@@ -34,6 +37,7 @@ class OpenerOptions(TypedDict, total=False):
     limits: Limits | None
     enhancer: str | None
     strength: float | None
+    precision: Precision | None
     model: str | None
     quality: int | None
     target_size: int | None
@@ -66,6 +70,7 @@ def set_options(options: OpenerOptions) -> None:
         raise InvalidOption(option="enhancer", reason=f"expected a name, got {type(enhancer).__name__}")
     if strength is not None:
         checked_strength(strength)
+    chosen_precision(options.get("precision"))
     rates = [name for name in RATES if cast("dict[str, Any]", options).get(name) is not None]
     if len(rates) > 1:
         raise InvalidOption(option=rates[1], reason=f"it and {rates[0]!r} are both given; choose one")
@@ -88,6 +93,11 @@ def enhancer_and_strength() -> tuple[str | None, float | None]:
     """Return the enhancer and strength for loading images, as `nncodec.decode` takes them."""
     enhancer = _chosen.get("enhancer")
     return enhancer, _chosen.get("strength") if enhancer else None
+
+
+def opener_precision() -> Precision | None:
+    """Return the precision for loading images, as `nncodec.decode` takes it."""
+    return _chosen.get("precision")
 
 
 def header_limits() -> Limits:

@@ -30,6 +30,7 @@ from nncodec.cli.options import (
     enhancer_given,
     manner_options,
     picture_quality_option,
+    precision_option,
     strength_option,
 )
 from nncodec.cli.progress import progress
@@ -42,6 +43,7 @@ from nncodec.limits import Limits
 from nncodec.picture.region import Box
 from nncodec.picture.sizes import check_size
 from nncodec.picture.writing import holds_all_frames, save_frames
+from nncodec.plugin.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class DecodeSettings:
     strength: float | None
     strip: bool
     max_pixels: int
+    precision: Precision
 
 
 def decode_job(job: Job, settings: DecodeSettings) -> JobResult:
@@ -92,6 +95,7 @@ def decode_job(job: Job, settings: DecodeSettings) -> JobResult:
                 enhancer=settings.enhancer,
                 strength=settings.strength,
                 limits=limits,
+                precision=settings.precision,
                 on_progress=on_progress,
             )
             parts, notes = save_frames(
@@ -119,6 +123,7 @@ def decode_job(job: Job, settings: DecodeSettings) -> JobResult:
     help=f"Enhance the pictures; '{RECOMMENDED}' uses the enhancer that each file recommends, if any.",
 )
 @strength_option
+@precision_option
 @manner_options
 def decode_command(
     inputs: Sequence[str],

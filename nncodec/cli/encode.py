@@ -20,6 +20,7 @@ from nncodec.cli.options import (
     coding_options,
     exact_options,
     manner_options,
+    precision_option,
     rate_options,
     recommending_options,
     storing_model_option,
@@ -33,6 +34,7 @@ from nncodec.coding.expected_time import expected_seconds
 from nncodec.format.entropy import available_coders
 from nncodec.options import EncodeOptions
 from nncodec.picture.reading import is_picture, megapixels_of, read_picture_file
+from nncodec.plugin.precision import Precision
 
 _LONG_S = 10
 """Encodings that take longer by estimate are announced."""
@@ -60,6 +62,7 @@ class EncodeSettings:
     strip: bool
     frame: int | None
     max_pixels: int
+    precision: Precision
     alone: bool = False
 
 
@@ -77,6 +80,7 @@ def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
         effort=settings.effort,
         preview=settings.preview,
         exact=settings.exact,
+        precision=settings.precision,
         downscale=settings.downscale,
         enhancer=settings.enhancer,
         enhancer_strength=settings.enhancer_strength,
@@ -133,6 +137,7 @@ def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
 @recommending_options
 @click.option("--preview", is_flag=True, help="Embed a small preview that needs no model.")
 @click.option("--exact", is_flag=True, help="Keep the colours of fully transparent pixels, which are filled otherwise.")
+@precision_option
 @manner_options
 @click.pass_context
 def encode_command(

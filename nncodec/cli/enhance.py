@@ -30,6 +30,7 @@ from nncodec.cli.options import (
     complete_enhancers,
     manner_options,
     picture_quality_option,
+    precision_option,
     strength_option,
 )
 from nncodec.cli.progress import progress
@@ -42,6 +43,7 @@ from nncodec.picture.reading import is_picture, read_picture_file, upright
 from nncodec.picture.writing import holds_all_frames, save_frames
 from nncodec.plugin import registry
 from nncodec.plugin.hooks import ENHANCER
+from nncodec.plugin.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class EnhanceSettings:
     frame: int | None
     strip: bool
     max_pixels: int
+    precision: Precision
     alone: bool
 
 
@@ -101,7 +104,9 @@ def _read(stream: BinaryIO, settings: EnhanceSettings) -> tuple[list[Image.Image
     stream.seek(0)
     if is_coded:
         chosen = None if settings.frame is None else range(settings.frame, settings.frame + 1)
-        return list(nncodec.decode_frames(stream, frames=chosen, limits=Limits(pixels=settings.max_pixels))), ()
+        limits = Limits(pixels=settings.max_pixels)
+        frames = nncodec.decode_frames(stream, frames=chosen, limits=limits, precision=settings.precision)
+        return list(frames), ()
     pictures = read_picture_file(stream, frame=settings.frame, max_pixels=settings.max_pixels, strip=settings.strip)
     return pictures.frames, pictures.notes
 
@@ -115,6 +120,7 @@ def _enhanced(image: Image.Image, settings: EnhanceSettings, on_progress: Progre
         scale=settings.scale,
         strength=settings.strength,
         limits=Limits(pixels=settings.max_pixels),
+        precision=settings.precision,
         on_progress=on_progress,
     )
     return _side_by_side(image, larger, settings.max_pixels) if settings.side_by_side else larger
@@ -154,6 +160,7 @@ def _side_by_side(image: Image.Image, larger: Image.Image, max_pixels: int) -> I
 @click.option("--format", "extension", metavar="EXT", help="Format to write.  [default: that of -o, else png]")
 @picture_quality_option
 @animate_option
+@precision_option
 @manner_options
 def enhance_command(
     inputs: Sequence[str],

@@ -150,6 +150,13 @@ def _names_of(*kinds: str) -> Callable[[click.Context, click.Parameter, str], li
 
 complete_models, complete_enhancers = _names_of(CODEC), _names_of(ENHANCER)
 
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32"]),
+    default="auto",
+    show_default=True,
+    help="float32 gives the same pixels on every machine, within one level; auto may use bfloat16, which is faster.",
+)
 strength_option = click.option(
     "--strength",
     type=float,

@@ -29,6 +29,7 @@ from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Latents, Pixels
 from nncodec.plugin.model_file import ModelInfo
+from nncodec.plugin.precision import Precision, current_precision, precision
 
 
 def decode_frames(
@@ -47,8 +48,10 @@ def decode_frames(
         enhancement: the enhancer that the frames pass through, see `recommendation.enhancement_for`.
         on_progress: called with the blocks done and the total for all wanted frames.
     """
-    decode = decode_images if container.header.samples else _decode_approximated
-    return decode(container, wanted, box, enhancement, on_progress)
+    if container.header.samples:
+        return decode_images(container, wanted, box, enhancement, on_progress)
+    # Frames are decoded later, when another precision may be current.
+    return _decode_approximated(container, wanted, box, enhancement, on_progress, current_precision())
 
 
 def _decode_approximated(
@@ -57,8 +60,9 @@ def _decode_approximated(
     box: Box | None,
     enhancement: Enhancement | None,
     on_progress: OnProgress | None,
+    computing: Precision,
 ) -> Iterator[Image.Image]:
-    codec = _FileCodec.of(container)
+    codec = _FileCodec.of(container, computing)
     header = container.header
     view = View(header, box, enhancement)
     alpha = alpha_of(container)
@@ -82,7 +86,7 @@ def decode_together(
         containers: the files, at least one.
         enhancements: the enhancer for each, or None.
     """
-    codec = _FileCodec.of(containers[0])
+    codec = _FileCodec.of(containers[0], current_precision())
     header = containers[0].header
     cell = codec.grid.cell(0, 0, 0)
     latents = [_decode_cell(container, codec, cell) for container in containers]
@@ -111,17 +115,19 @@ class _FileCodec:
         model: open, and suitable for the file's header.
         guard: runs the model's code.
         grid: the blocks.
+        precision: what the synthesis may compute with.
     """
 
     model: CodecModel
     guard: PluginGuard
     grid: Grid
+    precision: Precision = "auto"
 
     @classmethod
-    def of(cls, container: Container) -> _FileCodec:
+    def of(cls, container: Container, computing: Precision) -> _FileCodec:
         model = open_file_model(container)
         guard = registry.catalog().guard_of(_model_info_of(container))
-        return cls(model, guard, Grid.of(container.header, model.traits))
+        return cls(model, guard, Grid.of(container.header, model.traits), computing)
 
     def blocks_near(self, area: Area) -> int:
         """Return how many blocks of a group are needed for an area."""
@@ -174,7 +180,8 @@ def _synthesize(codec: _FileCodec, latents: Latents, window: Area) -> Pixels:
     parts = []
     for start in range(0, frames, at_once):
         some = {name: array[start : start + at_once] for name, array in latents.items()}
-        pixels = guard.run(codec.model.synthesis, some, header.quality or 0)
+        with precision(codec.precision):
+            pixels = guard.run(codec.model.synthesis, some, header.quality or 0)
         expected = (min(at_once, frames - start), window.rows.size, window.columns.size)
         kind, shape = guard.run(lambda array: (array.dtype, array.shape), pixels)
         if kind != np.uint8 or shape[:3] != expected or shape[3:] not in planes:

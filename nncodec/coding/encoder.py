@@ -35,6 +35,7 @@ from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import CODEC
 from nncodec.plugin.latents import Latents, problem_with, problem_with_analysis
 from nncodec.plugin.model_file import LONG_ID_BYTES, ModelInfo
+from nncodec.plugin.precision import chosen_precision, precision
 
 _FRAMES_PER_GROUP = 1 << 13
 # If no quality gives a file as small as the samples, it may exceed them by this much.
@@ -58,6 +59,7 @@ class Encoder:
         check_options(options)
         require_range("quality", quality, 0, 100)
         self.options = options
+        self.precision = chosen_precision(options.get("precision"))
         self.downscale = require_range("downscale", options.get("downscale", 1), 1, 8)
         self.exact = options.get("exact", False)
         self.model_info: ModelInfo = registry.catalog().find(model, CODEC)
@@ -215,7 +217,8 @@ class Encoder:
         traits = self.model.traits
         arrays = self._analysed(coded, grid, cell)
         pixels = to_model(coded.window(cell.frames, cell.area), traits.modes)
-        latents = self._guard.run(self.model.quantize, arrays, pixels, self.quality or 0, self.effort)
+        with precision(self.precision):
+            latents = self._guard.run(self.model.quantize, arrays, pixels, self.quality or 0, self.effort)
         problem = self._guard.run(problem_with, latents, traits.latents, pixels.shape[:3])
         if problem:
             raise self._guard.error(problem)
@@ -232,7 +235,8 @@ class Encoder:
             for start in range(cell.frames.start, cell.frames.stop, at_once):
                 frames = Span(start, min(start + at_once, cell.frames.stop))
                 pixels = to_model(coded.window(frames, window), self.model.traits.modes)
-                arrays = self._guard.run(self.model.analysis, pixels, self.quality or 0, self.effort)
+                with precision(self.precision):
+                    arrays = self._guard.run(self.model.analysis, pixels, self.quality or 0, self.effort)
                 problem = self._guard.run(problem_with_analysis, arrays, specs, pixels.shape[:3])
                 if problem:
                     raise self._guard.error(problem)

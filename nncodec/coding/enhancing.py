@@ -8,7 +8,7 @@ the image, the result and one window.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
@@ -27,6 +27,8 @@ from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import ENHANCER
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelInfo
+from nncodec.plugin.precision import Precision, current_precision
+from nncodec.plugin.precision import precision as precision_of
 
 DEFAULT_SCALE = 4
 
@@ -58,6 +60,7 @@ def enhance(
     scale: int | None = None,
     strength: float | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    precision: Precision | None = None,
     on_progress: Progress | None = None,
 ) -> Image.Image:
     """Restore or enlarge an image.
@@ -72,6 +75,7 @@ def enhance(
         strength: 0 (faithful: the least error, the default) to 1 (the most detail, some of it invented). Enhancers
             without strengths ignore it.
         limits: bounds the pixels of the result.
+        precision: as for `nncodec.decode`.
         on_progress: see `Progress`.
 
     Returns:
@@ -91,7 +95,8 @@ def enhance(
     if scale is not None and (isinstance(scale, bool) or not isinstance(scale, int | np.integer) or scale < 1):
         raise InvalidOption(option="scale", reason=f"{scale!r} is not a whole number from 1")
     name = default_enhancer(scale or DEFAULT_SCALE) if enhancer is None else enhancer
-    enhancement = Enhancement.of(name, strength)
+    with precision_of(precision):
+        enhancement = Enhancement.of(name, strength)
     factor = enhancement.factor
     if scale not in (None, factor):
         reason = f"{enhancement.model_info.name} makes pictures {factor} times as large, not {scale}"
@@ -123,6 +128,7 @@ class Enhancement:
         guard: runs the enhancer's code.
         strength: 0..1; 0 for an enhancer without strengths.
         window_edge: see `WINDOW_EDGE`.
+        precision: what the enhancer may compute with; by default what may be used where it is opened.
     """
 
     model_info: ModelInfo
@@ -130,6 +136,7 @@ class Enhancement:
     guard: PluginGuard
     strength: float
     window_edge: int
+    precision: Precision = field(default_factory=current_precision)
 
     @classmethod
     def of(cls, enhancer: str | ModelInfo, strength: float | None = None, option: str = "strength") -> Enhancement:
@@ -213,7 +220,8 @@ class Enhancement:
         """Run the enhancer on a window (1, h, w, 1 or 3) and check what it returns."""
         pixels = to_model(colour, ("RGB",))
         expected = (1, self.factor * pixels.shape[1], self.factor * pixels.shape[2], 3)
-        result = self.guard.run(self.model.enhance, pixels, self.strength)
+        with precision_of(self.precision):
+            result = self.guard.run(self.model.enhance, pixels, self.strength)
         kind, shape = self.guard.run(lambda array: (array.dtype, array.shape), result)
         if kind != np.uint8 or shape != expected:
             raise self.guard.error(f"it returned {kind} {shape} instead of uint8 {expected}")

@@ -17,6 +17,7 @@ from nncodec.format.preview import make_preview
 from nncodec.options import EncodeOptions
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelInfo
+from nncodec.plugin.precision import chosen_precision
 
 # A file with a smaller payload carries the short model id and no model name.
 _SMALL_PAYLOAD_BYTES = 4096
@@ -30,6 +31,7 @@ def check_options(options: EncodeOptions) -> None:
         known = ", ".join(EncodeOptions.__annotations__)
         raise InvalidOption(option=min(unknown), reason=f"there is no such option; the options are {known}")
     require_range("effort", options.get("effort", 0), 0, 9)
+    chosen_precision(options.get("precision"))
     preview = options.get("preview", False)
     if not isinstance(preview, bool):
         require_range("preview", preview, 16, 256)

@@ -25,6 +25,7 @@ from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
 from nncodec.plugin.entropy import NOT_CODED, EntropyModel
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelInfo, Tensors, read_model_info, write_model
+from nncodec.plugin.precision import precision
 
 _P = ParamSpec("_P")
 
@@ -59,6 +60,7 @@ class FileUnderTest:
     def setup_class(cls) -> None:
         """Open the model once for all tests."""
         with contextlib.ExitStack() as opened:
+            opened.enter_context(precision("float32"))  # differences then come from what is tested
             folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
             cls.write_model(folder)
             written = next(iter(folder.glob("*.safetensors")), None)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nncodec.nn.precision import pixel_precision
 from nncodec.nn.tensors import load_weights, refuse_unknown, to_pixels, to_tensor, weights_of
 from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
 from nncodec.plugin.entropy import EntropyModel, Tables
@@ -94,7 +95,8 @@ class PhotoCodec(CodecModel):
     @torch.inference_mode()
     def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:
         """See `CodecModel.analysis`."""
-        latents = self._network.analysis(to_tensor(pixels)) - self._centre
+        with pixel_precision():
+            latents = self._network.analysis(to_tensor(pixels)) - self._centre
         scaled = (latents * self._network.gain(_quality_tensor(quality)))[:, self._order]
         magnitude = torch.floor(scaled.abs() + (0.5 - self._dead_zone)).clamp_(max=LATENT_LIMIT)
         return {LATENT: np.ascontiguousarray(torch.copysign(magnitude, scaled).to(torch.int32).numpy())}
@@ -106,7 +108,8 @@ class PhotoCodec(CodecModel):
         inverse = self._network.inverse_gain(_quality_tensor(quality))
         centre = self._centre * self._network.gain(_quality_tensor(quality)) * inverse
         restored = (symbols * inverse + centre).contiguous(memory_format=torch.channels_last)
-        return to_pixels(self._network.synthesis(restored))
+        with pixel_precision():
+            return to_pixels(self._network.synthesis(restored))
 
 
 def photo_tensors(

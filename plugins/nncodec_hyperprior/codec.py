@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nncodec.nn.fixed_point import ACTIVATION_STEPS, ExactConv2d, steps_of
+from nncodec.nn.precision import pixel_precision
 from nncodec.nn.tensors import channels_last, load_weights, refuse_unknown, to_pixels, to_tensor, weights_of
 from nncodec.nn.transforms import STRIDE, TransformConfig
 from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
@@ -122,7 +123,8 @@ class HyperpriorCodec(CodecModel):
     @torch.inference_mode()
     def unscaled(self, pixels: Pixels) -> Tensor:
         """Return the latents before the gain, (N, C, H/16, W/16); they do not depend on quality."""
-        return self._transforms.analysis(to_tensor(pixels))
+        with pixel_precision():
+            return self._transforms.analysis(to_tensor(pixels))
 
     @torch.inference_mode()
     def scaled(self, latents: Tensor, quality: int) -> dict[str, NDArray[np.float32]]:
@@ -138,7 +140,8 @@ class HyperpriorCodec(CodecModel):
         """See `CodecModel.synthesis`."""
         restored = channels_last(latents[LATENT])
         restored *= self._transforms.inverse_gain(_quality_tensor(quality)) / ACTIVATION_STEPS
-        return to_pixels(self._transforms.synthesis(restored))
+        with pixel_precision():
+            return to_pixels(self._transforms.synthesis(restored))
 
 
 def model_tensors(network: HyperpriorNetwork, tables: PriorTables) -> Tensors:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from nncodec.nn.precision import pixel_precision
 from nncodec_hyperprior.coding import code_latents
 from nncodec_hyperprior.network import HyperpriorNetwork
 from nncodec_hyperprior.objective import Distortion
@@ -103,8 +104,6 @@ def _refine_tile(
     optimizer = torch.optim.Adam(moves, lr=_LEARNING_RATE)
     generator = torch.Generator(latents.device).manual_seed(0)
     count = pixels.shape[0] * pixels.shape[2] * pixels.shape[3]
-    # bfloat16 is precise enough for the direction of a step, and faster where the processor multiplies it.
-    reduced = _multiplies_bfloat16()
     for iteration in range(iterations):
         progress = iteration / iterations
         for group in optimizer.param_groups:
@@ -117,19 +116,13 @@ def _refine_tile(
             qualities,
             Annealing(temperature, generator),
         )
-        with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
+        with pixel_precision():  # precise enough for the direction of a step
             restored = transforms.synthesis(values * inverse_gain)
         loss = (bits + hyper_bits).sum() / count + distortion(restored.float(), pixels, weight).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return (latents + moves[0] * mask).detach(), (hyper + moves[1] * hyper_mask).detach()
-
-
-def _multiplies_bfloat16() -> bool:
-    """Return whether the processor multiplies bfloat16; False where torch cannot tell."""
-    capabilities = getattr(torch.cpu, "get_capabilities", None)
-    return capabilities is not None and bool(capabilities().get("avx512_bf16"))
 
 
 def _scaled(window: tuple[slice, slice], factor: int, divisor: int) -> tuple[slice, slice]:

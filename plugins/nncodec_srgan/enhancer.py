@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from nncodec.nn.precision import pixel_precision
 from nncodec.nn.tensors import load_weights, to_pixels, to_tensor
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
 from nncodec.plugin.latents import Pixels
@@ -73,7 +74,8 @@ class SrganEnhancer(EnhancerModel):
     def enhance(self, pixels: Pixels, strength: float) -> Pixels:
         """See `EnhancerModel.enhance`."""
         generator = self._mixed(round(_STRENGTHS * strength) if self._detail else 0)
-        return to_pixels(generator(to_tensor(pixels)))
+        with pixel_precision():
+            return to_pixels(generator(to_tensor(pixels)))
 
     def _mix(self, hundredths: int) -> Generator:
         if self._detail is None or hundredths == 0:

@@ -101,11 +101,14 @@ def test_half_precision_changes_pixels_a_little_and_latents_not_at_all() -> None
     for quality in (30, 80):
         data = nncodec.encode(picture, MODEL, quality)
         container = Container(data)
-        plain, latents = nncodec.decode(data), block_latents(container, open_file_model(container), 0)
+        latents = block_latents(container, open_file_model(container), 0)
+        plain, reduced = nncodec.decode(data, precision="float32"), nncodec.decode(data)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            reduced, again = nncodec.decode(data), block_latents(container, open_file_model(container), 0)
+            again = block_latents(container, open_file_model(container), 0)
+            assert nncodec.decode(data, precision="float32") == plain  # a caller's autocast does not reach transforms
         assert all(np.array_equal(latents[name], again[name]) for name in latents)
-        assert metrics.psnr(picture, plain) - metrics.psnr(picture, reduced) < 0.05
+        assert np.abs(np.asarray(plain, int) - np.asarray(reduced)).max() <= 2
+        assert metrics.psnr(picture, plain) - metrics.psnr(picture, reduced) < 0.02
 
 
 def test_range_coding_beats_zstandard() -> None:
