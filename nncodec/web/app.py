@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from nncodec import __version__
 from nncodec._support.text import describe, plain
 from nncodec.api import DEFAULT_MODEL
+from nncodec.coding.enhancing import DEFAULT_SCALE, default_enhancer
 from nncodec.errors import NncError
 from nncodec.format.header import MAGIC
 from nncodec.limits import DEFAULT_LIMITS
@@ -127,7 +128,7 @@ class Server:
             {
                 "version": __version__,
                 "folder": str(self.folder.root),
-                "default_model": DEFAULT_MODEL,
+                "defaults": [DEFAULT_MODEL, default_enhancer(DEFAULT_SCALE)],
                 "models": models,
                 "codecs": other_codecs(),
                 "trainable": trainable,

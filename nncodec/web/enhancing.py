@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 import nncodec
+from nncodec.coding.enhancing import DEFAULT_SCALE, default_enhancer
 from nncodec.errors import InvalidOption
 from nncodec.format.header import MAGIC
 from nncodec.limits import DEFAULT_LIMITS
@@ -25,7 +26,7 @@ def enhance_picture(files: Files, asked: Mapping[str, Any], report: Report) -> d
     """
     file = files.get(asked.get("file"))
     strength = asked.get("strength", 0)
-    enhancer = text_of(asked, "enhancer", "x4")
+    enhancer = text_of(asked, "enhancer", default_enhancer(DEFAULT_SCALE))
     with file.path.open("rb") as stream:
         is_coded = stream.read(len(MAGIC)) == MAGIC
         stream.seek(0)

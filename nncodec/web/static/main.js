@@ -51,7 +51,7 @@ export async function showInstalled(choose) {
     const before = at(id).value;
     const listed = installed.models.filter((model) => kinds.includes(model.kind));
     at(id).replaceChildren(...listed.map(option));
-    const wanted = [choose, before, ...listed.filter((model) => model.aliases.includes(installed.default_model)).map((model) => model.name)];
+    const wanted = [choose, before, ...listed.filter((model) => model.aliases.some((alias) => installed.defaults.includes(alias))).map((model) => model.name)];
     const found = wanted.find((name) => name && listed.some((model) => model.name === name));
     if (found) at(id).value = found;
   }

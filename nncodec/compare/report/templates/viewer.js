@@ -20,6 +20,7 @@ const showViewer = (data) => {
   const placed = (offset, size, room) => (size <= room ? (room - size) / 2 : clamp(offset, room - size, 0));
 
   function draw() {
+    if (!stage.isConnected) return;  // another viewer has taken its place
     const { width, height } = sample();
     if (state.fitted) state.scale = fitScale();
     state.x = placed(state.x, width * state.scale, stage.clientWidth);
