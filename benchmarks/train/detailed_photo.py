@@ -1,6 +1,6 @@
 """Give `hyperprior/photo` detail channels: the model that its training for high qualities starts from.
 
-    python -m benchmarks.train.detailed_photo "$NNCODEC_DATA/photos" start.safetensors
+    python -m benchmarks.train.detailed_photo "$NNCODEC_DATA/photos" second.safetensors start.safetensors
 
 The new channels start as the principal components of what the model gets wrong at quality 100, measured on reduced
 photographs; edges are replicated instead of padded with zeros. Everything else keeps its weights. The contexts of the
@@ -20,7 +20,6 @@ from torch import Tensor
 
 from benchmarks.measuring.data import HELD_BACK
 from nncodec.nn.transforms import STRIDE
-from nncodec.plugin import registry
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelInfo, read_model, write_model
 from nncodec.training.data import list_pictures, load_pictures, split_by_name
@@ -44,13 +43,14 @@ def main() -> None:
     """Write the model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path, help="folder of photographs; those held back are not used")
-    parser.add_argument("output", type=Path, help="model file, .safetensors")
-    parser.add_argument("--base", default="photo-psnr", help="model without detail channels (default: photo-psnr)")
+    parser.add_argument("base", type=Path, help="model file without detail channels, such as that of photo-psnr")
+    parser.add_argument("output", type=Path, help="model file to write, .safetensors")
     options = parser.parse_args()
     training, _ = split_by_name(list_pictures(options.photographs), HELD_BACK)
     chosen = np.random.default_rng(0).permutation(len(training))[:_PICTURES]
-    base = network_from(read_model(registry.catalog().find(options.base).path))
-    written = write_start(base, load_pictures([training[index] for index in chosen]), options.output)
+    written = write_start(
+        network_from(read_model(options.base)), load_pictures([training[index] for index in chosen]), options.output
+    )
     print(f"{written.path}: {written.name}, digest {written.digest[:16]}")
 
 

@@ -22,6 +22,7 @@ ARCHITECTURES = {
     "conv_digits": "conv-digits",
     "conv_photo": "conv-photo",
     "dense_fashion": "dense",
+    "hyperprior_detail": "hyperprior",
     "hyperprior_looks": "hyperprior",
     "hyperprior_photo": "hyperprior",
     "restore_content": "srgan",
