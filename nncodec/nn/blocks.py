@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -45,6 +45,7 @@ class DepthwiseBlock(nn.Module):
         for closing in (self.mix_out, self.feed_out):
             nn.init.zeros_(_bias(closing))
             closing.weight.data.mul_(branch_gain)
+        self._casts = _Casts()
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features to features of the same shape (N, width, H, W)."""
@@ -60,12 +61,18 @@ class DepthwiseBlock(nn.Module):
         """
         height, width = features.shape[2:]
         rows = max(1, _STRIP_POSITIONS // width)
-        depthwise = self.mix_depthwise
-        replicate = depthwise.padding_mode == "replicate"
+        is_reduced = torch.is_autocast_enabled(features.device.type)
+        kind = torch.get_autocast_dtype(features.device.type) if is_reduced else features.dtype
+        mix_in, around, mix_out, feed_in, feed_out = (
+            self._casts.parameters(layer, kind)
+            for layer in (self.mix_in, self.mix_depthwise, self.mix_out, self.feed_in, self.feed_out)
+        )
+        replicate = self.mix_depthwise.padding_mode == "replicate"
         above: Tensor | None = None  # the row above the strip as it was before its update: input of the 3 x 3 layer
         for top in range(0, height, rows):
             bottom = min(top + rows, height)
-            mixed = F.leaky_relu_(self.mix_in(features[:, :, top : bottom + 1]), LEAK)  # with the row below the strip
+            seen = features[:, :, top : bottom + 1].to(kind)  # with the row below the strip
+            mixed = F.leaky_relu_(F.conv2d(seen, *mix_in), LEAK)
             first, last = mixed[:, :, :1], mixed[:, :, -1:]
             outside = (first, last) if replicate else (torch.zeros_like(first),) * 2
             seen = torch.cat(
@@ -74,12 +81,37 @@ class DepthwiseBlock(nn.Module):
             above = mixed[:, :, bottom - top - 1 : bottom - top].clone()
             if replicate:
                 seen = torch.cat([seen[..., :1], seen, seen[..., -1:]], 3)
-            around = F.conv2d(
-                seen, depthwise.weight, depthwise.bias, padding=(0, 0 if replicate else 1), groups=depthwise.groups
-            )
+            padding, groups = (0, 0 if replicate else 1), self.mix_depthwise.groups
             strip = features[:, :, top:bottom]
-            strip += self.mix_out(around)
-            strip += self.feed_out(F.leaky_relu_(self.feed_in(strip), LEAK))
+            strip += F.conv2d(F.conv2d(seen, *around, padding=padding, groups=groups), *mix_out)
+            strip += F.conv2d(F.leaky_relu_(F.conv2d(strip.to(kind), *feed_in), LEAK), *feed_out)
+
+
+class _Casts:
+    """Parameters in the type that autocast computes with, cast once for as long as they stay as they are."""
+
+    def __init__(self) -> None:
+        self._held: dict[nn.Conv2d, tuple[tuple[Any, ...], tuple[Tensor, Tensor]]] = {}
+
+    def parameters(self, layer: nn.Conv2d, kind: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return the weight and the bias of a layer in a type."""
+        own = layer.weight, _bias(layer)
+        if own[0].dtype == kind:
+            return own
+        if any(tensor.is_inference() for tensor in own):  # these do not count their changes
+            return own[0].to(kind), own[1].to(kind)
+        state = (kind, *((id(tensor), tensor._version) for tensor in own))
+        held = self._held.get(layer)
+        if held is None or held[0] != state:
+            with torch.inference_mode(False), torch.no_grad():
+                held = self._held[layer] = state, (own[0].to(kind), own[1].to(kind))
+        return held[1]
+
+    def __deepcopy__(self, memo: object) -> _Casts:
+        return _Casts()
+
+    def __reduce__(self) -> tuple[type[_Casts], tuple[()]]:
+        return _Casts, ()
 
 
 class DepthwiseBlocks(nn.Sequential):

@@ -4,6 +4,7 @@
     codecs         CodecModel with its CodecTraits (AnySize or FixedSize)
     entropy        EntropyModel: Stage, StageContext, Tables; PlainEntropy for models without learned probabilities
     enhancers      EnhancerModel with its EnhancerTraits
+    precision      current_precision: what networks may compute pixels with
     lossless       LosslessModel with its LosslessTraits, on arrays of Samples
     latents        LatentSpec and the arrays Latents, IntArray, Pixels
     model files    write_model, read_model, read_model_info; ModelFile, ModelInfo
@@ -14,11 +15,12 @@ Modules of nncodec itself import the submodules, never this one.
 
 from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, FixedSize
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
-from nncodec.plugin.entropy import NOT_CODED, EntropyModel, PlainEntropy, Stage, StageContext, Tables
+from nncodec.plugin.entropy import NOT_CODED, BlockContexts, EntropyModel, PlainEntropy, Stage, StageContext, Tables
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec, ModelSpec, hookimpl
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.lossless import LosslessModel, LosslessTraits, Samples
 from nncodec.plugin.model_file import ModelFile, ModelInfo, Tensors, read_model, read_model_info, write_model
+from nncodec.plugin.precision import current_precision
 from nncodec.plugin.registry import open_enhancer, open_lossless, open_model
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "NOT_CODED",
     "AnySize",
     "ArchitectureSpec",
+    "BlockContexts",
     "CodecModel",
     "CodecTraits",
     "EnhancerModel",
@@ -49,6 +52,7 @@ __all__ = [
     "StageContext",
     "Tables",
     "Tensors",
+    "current_precision",
     "hookimpl",
     "open_enhancer",
     "open_lossless",

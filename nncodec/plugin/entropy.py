@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -96,6 +96,18 @@ class EntropyModel(ABC):
             stage: its number.
             known: the block's latents; those not coded yet are 0, in encoder and decoder alike.
         """
+
+    def begin_block(self) -> BlockContexts:
+        """Return what gives the contexts of one block; by default that is `context`.
+
+        Core calls the result with the stages in their order, and between the calls only adds to `known` what it coded.
+        So a model may keep what stages share, and need not compute it again or compare. It returns what `context` does.
+        """
+        return self.context
+
+
+BlockContexts = Callable[[int, Mapping[str, IntArray]], StageContext]
+"""`EntropyModel.context`, for the stages of one block in their order."""
 
 
 class PlainEntropy(EntropyModel):

@@ -223,7 +223,7 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
     def test_files_of_a_batch_decode_to_what_synthesis_gives(self) -> None:
         """Images of a batch are analysed and quantized together, and coded separately."""
         pixels = self._pixels(3)
-        files = nncodec.encode_batch(images_of(pixels), self.model_info.name, 50)
+        files = nncodec.encode_batch(images_of(pixels), self.model_info.name, 50, lossless=False)
         restored = self._restored(pixels)
         for data, expected in zip(files, restored, strict=True):
             assert_close(arrays([nncodec.decode(data)])[0], expected, "a file of a batch and the model")
@@ -291,6 +291,7 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
             entropy = self.model.entropy(self._quality)
             shown = {name: np.zeros_like(array) for name, array in latents.items()}
             noise = {spec.name: self._noise(spec.name, latents, random) for spec in self.model.traits.latents}
+            contexts = entropy.begin_block()
             for number, stage in enumerate(entropy.stages()):
                 before = {name: array.copy() for name, array in shown.items()}
                 expected = entropy.context(number, shown)
@@ -300,6 +301,8 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
                     assert np.array_equal(from_known, from_noise), (
                         f"stage {number} looks at symbols that are not yet coded"
                     )
+                for alone, in_order in zip(expected, contexts(number, shown), strict=True):
+                    assert np.array_equal(alone, in_order), f"begin_block changes the context of stage {number}"
                 for array in (shown, noise):
                     array[stage.latent][stage.where] = latents[stage.latent][stage.where]
 

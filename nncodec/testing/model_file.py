@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nncodec.plugin import registry
-from nncodec.plugin.model_file import SHORT_ID_BYTES, read_model
+from nncodec.plugin.model_file import LONG_ID_BYTES, read_model
 from nncodec.testing.support import FileUnderTest, some
 
 _HOSTILE_SETTINGS: tuple[object, ...] = (None, "text", -1, 1 << 40, [])
@@ -14,7 +14,7 @@ class ModelFileContract(FileUnderTest):
 
     def test_the_model_is_found_by_the_beginning_of_its_digest(self) -> None:
         catalog = registry.catalog()
-        by_id = catalog.find_by_id(self.model_info.id_bytes[:SHORT_ID_BYTES], kind=catalog.kind_of(self.model_info))
+        by_id = catalog.find_by_id(self.model_info.id_bytes[:LONG_ID_BYTES], kind=catalog.kind_of(self.model_info))
         assert by_id == self.model_info
         assert read_model(by_id.path).digest == self.model_info.digest
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from nncodec.nn.fixed_point import ACTIVATION_LIMIT, ACTIVATION_STEPS
 from nncodec.nn.tensors import channels_last
-from nncodec.plugin.entropy import NOT_CODED, EntropyModel, Stage, StageContext, Tables
+from nncodec.plugin.entropy import NOT_CODED, BlockContexts, EntropyModel, Stage, StageContext, Tables
 from nncodec.plugin.latents import IntArray, Latents
 from nncodec_hyperprior.prior_network import PHASES, SCALES, Prior
 
@@ -59,37 +59,33 @@ class PriorTables:
             raise ValueError(f"certain is {self.certain!r}, not a whole number from 0 to {SCALES - 1}")
 
 
-class ContextMemory:
-    """The contexts of the block quantized last, which coding it needs again.
+class _CodedBlock(NamedTuple):
+    quality: int
+    latents: Latents
+    contexts: list[StageContext]
 
-    They are returned only if everything they depend on is equal, so this saves time and changes no result.
-    """
+
+class ContextMemory:
+    """The contexts of the block quantized last, which coding it needs again."""
 
     def __init__(self) -> None:
-        self._held: tuple[int, Latents, list[StageContext]] | None = None
+        self._kept: _CodedBlock | None = None
 
     def keep(self, quality: int, latents: Latents, contexts: list[StageContext]) -> None:
         """Remember a block and its contexts in the order of stages."""
         # A copy, since the caller may change the latents afterwards.
-        self._held = quality, {name: array.copy() for name, array in latents.items()}, contexts
+        self._kept = _CodedBlock(quality, {name: array.copy() for name, array in latents.items()}, contexts)
 
-    def find(
-        self, quality: int, stage: int, stages: Sequence[Stage], known: Mapping[str, IntArray]
-    ) -> StageContext | None:
-        """Return the context of a stage after the first, or None for another block."""
-        held = self._held
-        if held is None or held[0] != quality or not _equal_before(stage, stages, known, held[1]):
-            return None
-        if stage == len(stages) - 1:
-            self._held = None  # coding needs it only once
-        return held[2][stage]
+    def take(self, quality: int) -> _CodedBlock | None:
+        """Return the block and forget it: coding needs it only once. None if it has another quality."""
+        kept, self._kept = self._kept, None
+        return kept if kept is not None and kept.quality == quality else None
 
 
 class HyperpriorEntropy(EntropyModel):
     """Stages and contexts of one quality.
 
-    Contexts depend only on decoded symbols. Results that the stages of a block share are kept between calls, with the
-    latents they were computed from.
+    Contexts depend only on decoded symbols.
 
     Args:
         prior: the network, exact.
@@ -115,7 +111,6 @@ class HyperpriorEntropy(EntropyModel):
         groups = len(prior.config.groups)
         coded_groups = groups if quality >= prior.config.detail_quality else groups - 1
         self._first_not_coded = 1 + coded_groups * len(PHASES)
-        self._block: _Block | None = None
 
     @property
     def tables(self) -> Tables:
@@ -125,21 +120,57 @@ class HyperpriorEntropy(EntropyModel):
         return self._stages
 
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+        return _Contexts(self, None).context(stage, known)
+
+    def begin_block(self) -> BlockContexts:
+        coded = None if self._memory is None else self._memory.take(self._quality)
+        return _Contexts(self, coded).context
+
+    def fixed_context(self, stage: int) -> StageContext | None:
+        """Return the context of a stage that depends on no latents, else None."""
         if stage == 0:
             return self._hyper
-        if stage >= self._first_not_coded:
-            return _NOT_CODED
-        remembered = self._memory and self._memory.find(self._quality, stage, self._stages, known)
-        if remembered:
-            return remembered
+        return _NOT_CODED if stage >= self._first_not_coded else None
+
+    def open_block(self, known: Mapping[str, IntArray]) -> _Block:
+        """Return a block of which the hyper-latents are known."""
+        return _Block(self._prior, self._planes, self._stages, self._tables.certain, known)
+
+
+class _Contexts:
+    """The contexts of one block.
+
+    Args:
+        entropy: its entropy model.
+        coded: contexts computed before, used as long as the block turns out to be the same; None for none.
+    """
+
+    def __init__(self, entropy: HyperpriorEntropy, coded: _CodedBlock | None) -> None:
+        self._entropy, self._stages = entropy, entropy.stages()
+        self._coded, self._compared = coded, 0
+        self._block: _Block | None = None
+
+    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+        """See `EntropyModel.begin_block`."""
+        if fixed := self._entropy.fixed_context(stage):
+            return fixed
+        if self._coded is not None and self._is_the_same(self._coded.latents, stage, known):
+            return self._coded.contexts[stage]
         # A caller's autocast must not reach exact arithmetic.
         with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-            if self._block is None or not self._block.follow(stage, known):
-                self._block = _Block(self._prior, self._planes, self._stages, known)
-                self._block.follow(stage, known)
-            means, scales = self._block.densities(stage)
-            tables = F.threshold(scales, self._tables.certain - 1, NOT_CODED, inplace=True)
-            return StageContext(_integers(tables, np.int16), _integers(means, np.int32))
+            if self._block is None:
+                self._block = self._entropy.open_block(known)
+            return self._block.context(stage, known)
+
+    def _is_the_same(self, coded: Latents, stage: int, known: Mapping[str, IntArray]) -> bool:
+        """Compare what was added since the last call; forget the contexts if anything differs."""
+        if all(coded[name].shape == known[name].shape for name in coded):
+            added = self._stages[self._compared : stage]
+            self._compared = stage
+            if all(np.array_equal(known[name][where], coded[name][where]) for name, where in added):
+                return True
+        self._coded = None
+        return False
 
 
 class _Block:
@@ -149,73 +180,49 @@ class _Block:
         prior: the network.
         planes: the quality as network input, see `Prior.planes`.
         stages: all stages.
+        certain: scale indices below it are not coded.
         known: the block, with its hyper-latents.
     """
 
-    def __init__(self, prior: Prior, planes: Tensor, stages: Sequence[Stage], known: Mapping[str, IntArray]) -> None:
+    def __init__(
+        self, prior: Prior, planes: Tensor, stages: Sequence[Stage], certain: int, known: Mapping[str, IntArray]
+    ) -> None:
         self._prior = prior
         self._stages = stages
-        self._latents = {HYPER: known[HYPER].copy(), LATENT: np.zeros_like(known[LATENT])}
-        features, means = prior.hyper_decoder(channels_last(known[HYPER]), planes)
-        self._means = means
+        self._certain = certain
+        features, self._means = prior.hyper_decoder(channels_last(known[HYPER]), planes)
         # Differences of latents from their first means, for each stage added.
         self._residuals: list[Tensor] = []
-        # Input of the groups: the hyper-decoder's features, then the residuals of all groups in their places.
+        # Input of the groups: the hyper-decoder's features, then the residuals of all groups but the last.
         count, width, *size = features.shape
-        shape = (count, width + means.shape[1], *size)
+        shape = (count, width + prior.parts[-1].start, *size)
         self._inputs = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=torch.channels_last)
         self._inputs[:, :width] = features
         self._width = width
-        self._starts: dict[int, Tensor] = {}
+        self._start: tuple[int, Tensor] | None = None
 
-    def follow(self, stage: int, known: Mapping[str, IntArray]) -> bool:
-        """Add the stages before this one; return False if the stages added earlier belong to another block."""
-        if known[LATENT].shape != self._latents[LATENT].shape:
-            return False
+    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+        """Return the context of a stage: tables, and means in sixteenths."""
         for number in range(1 + len(self._residuals), stage):
             self._add(number, known[LATENT])
-        # Later channels are mostly unknown yet, and comparing one contiguous piece takes a fraction of the time.
-        together = _ALL, slice(0, self._stages[stage].where[1].stop)
-        equal = all(np.array_equal(array[together], known[name][together]) for name, array in self._latents.items())
-        return equal or _equal_before(stage, self._stages, known, self._latents)
-
-    def densities(self, stage: int) -> tuple[Tensor, Tensor]:
-        """Return integer means, in sixteenths, and scale indices of a stage whose earlier stages were all added."""
-        group, phase = _place(stage)
-        context = self._prior.group_contexts[group]
+        group, phase = divmod(stage - 1, len(PHASES))
         where = self._stages[stage].where
-        if group not in self._starts:
-            self._starts[group] = context.start(self._inputs[:, : self._width + where[1].start])
+        if self._start is None or self._start[0] != group:
+            inputs = self._inputs[:, : self._width + where[1].start]
+            self._start = group, self._prior.group_contexts[group].start(inputs)
         earlier = self._residuals[stage - 1 - phase : stage - 1]
-        correction, index = context(self._starts[group][:, :, *where[2:]], earlier)
-        return correction.add_(self._means[where]), index.round_().clamp_(0, SCALES - 1)
+        correction, index = self._prior.group_contexts[group](self._start[1][:, :, *where[2:]], earlier)
+        means = correction.add_(self._means[where])
+        tables = F.threshold(index.round_().clamp_(0, SCALES - 1), self._certain - 1, NOT_CODED, inplace=True)
+        return StageContext(_integers(tables, np.int16), _integers(means, np.int32))
 
     def _add(self, stage: int, latents: IntArray) -> None:
         where = self._stages[stage].where
-        self._latents[LATENT][where] = latents[where]
         residual = channels_last(latents[where]).sub_(self._means[where])
         residual.clamp_(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
         self._residuals.append(residual)
-        self._inputs[:, self._width :][where] = residual
-
-
-def _place(stage: int) -> tuple[int, int]:
-    """Return group and phase of a stage after the first."""
-    return divmod(stage - 1, len(PHASES))
-
-
-def _equal_before(
-    stage: int, stages: Sequence[Stage], known: Mapping[str, IntArray], other: Mapping[str, IntArray]
-) -> bool:
-    """Return whether two blocks are equal in everything before a stage."""
-    if known[LATENT].shape != other[LATENT].shape:
-        return False
-    _, phase = _place(stage)
-    where = stages[stage].where
-    # Channels of earlier groups are contiguous.
-    own = ((LATENT, earlier.where) for earlier in stages[stage - phase : stage])
-    seen = [(HYPER, (_ALL, _ALL)), (LATENT, (_ALL, slice(0, where[1].start))), *own]
-    return all(np.array_equal(known[name][where], other[name][where]) for name, where in seen)
+        if where[1].stop <= self._inputs.shape[1] - self._width:
+            self._inputs[:, self._width :][where] = residual
 
 
 def _planes(quality: int, anchors: int) -> Tensor:

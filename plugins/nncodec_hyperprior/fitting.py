@@ -81,10 +81,11 @@ def fit_tables(
 
 def _count(entropy: HyperpriorEntropy, latents: Latents, histograms: NDArray[np.float64]) -> None:
     width = histograms.shape[1]
+    context_of = entropy.begin_block()
     for number, stage in enumerate(entropy.stages()):
         if stage.latent != LATENT:
             continue
-        context = entropy.context(number, latents)
+        context = context_of(number, latents)
         if (np.asarray(context.tables) < 0).all():
             continue
         symbols = (latents[LATENT][stage.where] - context.offsets) // ACTIVATION_STEPS

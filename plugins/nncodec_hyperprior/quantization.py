@@ -68,9 +68,10 @@ class Quantizer:
             LATENT: np.zeros(latents.shape, np.int32),
         }
         entropy = HyperpriorEntropy(self._network.prior, self._tables, quality)
+        context_of = entropy.begin_block()
         contexts: list[StageContext] = []
         for number, stage in enumerate(entropy.stages()):
-            context = entropy.context(number, known)
+            context = context_of(number, known)
             contexts.append(context)
             if stage.latent == HYPER:
                 continue

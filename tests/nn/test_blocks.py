@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -86,3 +88,26 @@ def test_detail_weights_are_the_bands_that_the_merge_leaves_out() -> None:
     bands = F.conv2d(coefficients, merge_weights(768), stride=2)
     detail = F.conv2d(F.pixel_unshuffle(pixels, 16), detail_weights(700, 68))
     assert torch.allclose(detail, bands[:, 700:], atol=1e-5)
+
+
+def test_parameters_are_cast_again_once_they_change() -> None:
+    blocks = DepthwiseBlocks(8, 1).requires_grad_(False)
+    features = torch.randn(1, 8, 6, 5)
+
+    def reduced(network: DepthwiseBlocks) -> torch.Tensor:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            return network(features.clone())
+
+    before = reduced(blocks)
+    assert torch.equal(reduced(blocks), before)
+    with torch.no_grad():
+        for parameter in blocks.parameters():
+            parameter.mul_(2)
+    assert not torch.equal(reduced(blocks), before)
+    assert torch.equal(reduced(copy.deepcopy(blocks)), reduced(blocks))
+    with torch.inference_mode():
+        made_inside = DepthwiseBlocks(8, 1)
+        made_inside.load_state_dict(blocks.state_dict(), assign=True)
+        assert torch.equal(reduced(made_inside), reduced(blocks))
+        made_inside.load_state_dict({name: value.clone() for name, value in blocks.state_dict().items()}, assign=True)
+        assert torch.equal(reduced(made_inside), reduced(blocks))

@@ -170,8 +170,9 @@ def test_contexts_are_remembered_only_for_the_same_block(codec: HyperpriorCodec,
         known = latents
         if change:
             known["y"][:, 5, 0, 0] += 160  # in place, as a caller may
+        contexts = entropy.begin_block()
         for stage in range(9):
-            context, expected = entropy.context(stage, known), fresh.context(stage, known)
+            context, expected = contexts(stage, known), fresh.context(stage, known)
             np.testing.assert_array_equal(context.tables, expected.tables)
             np.testing.assert_array_equal(context.offsets, expected.offsets)
         latents = codec.quantize(codec.analysis(picture, 60, 0), picture, 60, 0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nncodec.errors import Corrupt
 from nncodec.format.header import CoderId
-from nncodec.plugin.entropy import NOT_CODED, EntropyModel, Stage, Tables
+from nncodec.plugin.entropy import NOT_CODED, BlockContexts, EntropyModel, Stage, Tables
 from nncodec.plugin.guard import UNKNOWN_PLUGIN, PluginGuard
 from nncodec.plugin.latents import VALUE_LIMIT, IntArray, Latents, LatentSpec
 
@@ -107,9 +107,10 @@ def block_symbols(
     coded = []
     visited = 0
     steps = {spec.name: spec.step for spec in specs}
+    contexts = guard.run(entropy.begin_block)
     for number, stage in enumerate(guard.run(entropy.stages)):
         values = guard.run(_part, latents, stage)
-        context = _context(entropy, number, known, values, guard)
+        context = _context(entropy.tables, contexts, number, known, values, guard)
         distances = values - context.offsets
         symbols = distances // steps[stage.latent]
         if not np.array_equal(symbols * steps[stage.latent], distances):
@@ -146,11 +147,12 @@ def decode_block(
     known = {name: np.zeros(shape, np.int32) for name, shape in shapes.items()}
     reader = coder.reader(payload, _alphabet(known, entropy, specs))
     by_name = {spec.name: spec for spec in specs}
+    contexts = guard.run(entropy.begin_block)
     for number, stage in enumerate(guard.run(entropy.stages)):
         target = guard.run(_part, known, stage)
         if not target.size:
             continue
-        context = _context(entropy, number, known, target, guard)
+        context = _context(entropy.tables, contexts, number, known, target, guard)
         symbols = _take(reader, context.tables).reshape(target.shape)
         known[stage.latent][stage.where] = _values(symbols, context.offsets, by_name[stage.latent])
     reader.finish()
@@ -201,11 +203,18 @@ class _Context(NamedTuple):
     offsets: IntArray
 
 
-def _context(entropy: EntropyModel, stage: int, known: Latents, values: IntArray, guard: PluginGuard) -> _Context:
+def _context(
+    all_tables: Tables | None,
+    contexts: BlockContexts,
+    stage: int,
+    known: Latents,
+    values: IntArray,
+    guard: PluginGuard,
+) -> _Context:
     """Return a stage's context, checked against its latents."""
-    context = guard.run(entropy.context, stage, known)
+    context = guard.run(contexts, stage, known)
     tables = guard.run(_of_shape, context.tables, values.shape).ravel()
-    least, count = (0, _MOST_GROUPS) if entropy.tables is None else (NOT_CODED, len(entropy.tables.frequencies))
+    least, count = (0, _MOST_GROUPS) if all_tables is None else (NOT_CODED, len(all_tables.frequencies))
     if tables.dtype.kind not in "iu" or (tables.size and (tables.min() < least or int(tables.max()) >= count)):
         raise guard.error(f"stage {stage} chooses a table that does not exist")
     offsets = np.asarray(context.offsets)
@@ -214,7 +223,7 @@ def _context(entropy: EntropyModel, stage: int, known: Latents, values: IntArray
         raise guard.error(f"stage {stage} has offsets of type {offsets.dtype}, not integers")
     if offsets.size and (int(offsets.min()) <= -VALUE_LIMIT or int(offsets.max()) >= VALUE_LIMIT):
         raise guard.error(f"stage {stage} has offsets as large as {VALUE_LIMIT}")
-    if entropy.tables is None and offsets.any():
+    if all_tables is None and offsets.any():
         raise guard.error(f"stage {stage} offsets symbols but has no probability tables")
     return _Context(tables, offsets.astype(np.int32, copy=False))
 
