@@ -19,6 +19,7 @@ from nncodec.cli.check import check_command
 from nncodec.cli.compare import compare_command
 from nncodec.cli.decode import decode_command
 from nncodec.cli.demo import demo_command
+from nncodec.cli.desktop import desktop_command
 from nncodec.cli.encode import encode_command
 from nncodec.cli.enhance import enhance_command
 from nncodec.cli.info import info_command
@@ -115,6 +116,7 @@ for _command in (
     train_command,
     enhance_command,
     ui_command,
+    desktop_command,
     help_command,
 ):
     main.add_command(_command)

@@ -12,7 +12,7 @@ from nncodec.cli import main
 from nncodec.plugin import registry
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
-COMMANDS = ("encode", "decode", "info", "check", "enhance", "demo", "compare", "models", "plugins")
+COMMANDS = ("encode", "decode", "info", "check", "enhance", "demo", "compare", "models", "plugins", "ui", "desktop")
 
 
 def section_of(command: str) -> str:
