@@ -21,4 +21,9 @@ def ui_command(folder: Path, port: int, no_browser: bool) -> None:
     The page can read pictures from FOLDER and the folders in it (by default the current one) and write results there.
     Other pictures can be dropped on the page. Ctrl-C ends the server; a training that runs saves a checkpoint first.
     """
-    serve(folder, port, opens=not no_browser, on_start=lambda address: click.echo(f"nncodec ui: {address} (Ctrl-C ends it)"))
+    serve(
+        folder,
+        port,
+        opens=not no_browser,
+        on_start=lambda address: click.echo(f"nncodec ui: {address} (Ctrl-C ends it)"),
+    )
