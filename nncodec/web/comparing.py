@@ -40,7 +40,7 @@ def compare_pictures(files: Files, asked: Mapping[str, Any], report: Report) -> 
     for point in matching_points(comparison):
         shown.append(_rows(tables.matched_means(comparison, point.match, point.name), labels))
         shown.append(_rows(tables.matched_pictures(comparison, point.match, point.name), labels))
-        plots += _plots(files, comparison, point)
+        plots += _plots(files, study.source, comparison, point)
     shown.append(_rows(tables.times(comparison), labels))
     shown.append(_rows(tables.skipped(comparison), labels))
     return {"tables": [table for table in shown if table["rows"]], "plots": plots}
@@ -60,8 +60,8 @@ def make_report(files: Files, asked: Mapping[str, Any], report: Report) -> dict[
             for path in sorted(folder.rglob("*")):
                 packed.write(path, path.relative_to(folder.parent))
         return {
-            "page": files.add("report.html", page.read_bytes()).id,
-            "archive": files.add("report.zip", archive.getvalue()).id,
+            "page": files.add("report.html", page.read_bytes(), study.source).id,
+            "archive": files.add("report.zip", archive.getvalue(), study.source).id,
         }
 
 
@@ -76,7 +76,9 @@ class _Study:
             raise InvalidOption(option="by", reason=f"codecs are matched by {', '.join(MATCHED)}")
         self.others = [name for name in other_codecs() if name in (asked.get("codecs") or _OTHERS)]
         self.pictures: dict[str, Path] = {}
-        for number, file in enumerate(chosen_files(files, asked), 1):
+        chosen = chosen_files(files, asked)
+        self.source = chosen[0].id  # what is made goes when this picture is removed
+        for number, file in enumerate(chosen, 1):
             name = f"{file.name} ({number})" if file.name in self.pictures else file.name
             self.pictures[name] = file.path
 
@@ -95,7 +97,7 @@ class _Study:
         )
 
 
-def _plots(files: Files, comparison: Comparison, point: Any) -> list[dict[str, str]]:
+def _plots(files: Files, source: str, comparison: Comparison, point: Any) -> list[dict[str, str]]:
     # Drawing needs matplotlib, which takes a second to import.
     from nncodec.compare.report.plots import picture_plots
     from nncodec.compare.report.style import DARK, LIGHT
@@ -103,8 +105,8 @@ def _plots(files: Files, comparison: Comparison, point: Any) -> list[dict[str, s
     return [
         {
             "title": plot.title,
-            "light": files.add(f"{plot.name}.png", plot.png(LIGHT)).id,
-            "dark": files.add(f"{plot.name}-dark.png", plot.png(DARK)).id,
+            "light": files.add(f"{plot.name}.png", plot.png(LIGHT), source).id,
+            "dark": files.add(f"{plot.name}-dark.png", plot.png(DARK), source).id,
         }
         for plot in picture_plots(comparison, point.match, point.name, point.title)
     ]

@@ -26,6 +26,9 @@ export function table({ title, heads, right, rows, foot }) {
 export const bytes = (number) => number.toLocaleString("en");
 export const fixed = (number, places) => (number === null || number === undefined ? "–" : number.toFixed(places));
 
+// Of a folder, hidden files and texts are left out; the browser knows no type of .nnc files.
+const mayBePicture = ({ name, type }) => !name.startsWith(".") && (!type || type.startsWith("image/"));
+
 // Calls `take` with the files that are dropped on an element or chosen with inputs.
 export function takesFiles(area, inputs, take) {
   for (const kind of ["dragenter", "dragover"]) {
@@ -44,7 +47,7 @@ export function takesFiles(area, inputs, take) {
     input.addEventListener("change", () => {
       const chosen = [...input.files];
       input.value = "";
-      take(chosen);
+      take(input.webkitdirectory ? chosen.filter(mayBePicture) : chosen);
     });
   }
 }

@@ -47,10 +47,15 @@ for (const input of document.querySelectorAll("input[list=folders]")) {
 export async function showInstalled(choose) {
   const installed = await get("start");
   const option = ({ name, aliases, about }) => element("option", { value: name, title: about }, aliases.length ? `${name} (${aliases.join(", ")})` : name);
+  const factorOption = (model) => {
+    const factor = model.aliases.map((alias) => /^x(\d+)$/.exec(alias)?.[1]).find(Boolean);
+    const does = factor ? `${factor} times larger: ` : model.aliases.includes("restore") ? "restored in its own size: " : "";
+    return element("option", { value: model.name, title: model.about }, does + model.name);
+  };
   for (const [id, kinds] of [["model", ["codec", "lossless"]], ["enhancer", ["enhancer"]], ["base", ["codec", "enhancer", "lossless"]]]) {
     const before = at(id).value;
     const listed = installed.models.filter((model) => kinds.includes(model.kind));
-    at(id).replaceChildren(...listed.map(option));
+    at(id).replaceChildren(...listed.map(id === "enhancer" ? factorOption : option));
     const wanted = [choose, before, ...listed.filter((model) => model.aliases.some((alias) => installed.defaults.includes(alias))).map((model) => model.name)];
     const found = wanted.find((name) => name && listed.some((model) => model.name === name));
     if (found) at(id).value = found;
