@@ -33,6 +33,7 @@ function drop(gone) {
   files = files.filter((file) => !gone.includes(file));
   for (const file of gone) remove(`files/${file.id}`).catch(() => {});
   showFiles();
+  live();
 }
 
 async function keep(added) {
@@ -84,10 +85,10 @@ async function live() {
 
 // --- results
 
-const HEADS = ["Picture", "Bytes", "bpp", "Ratio", "PSNR, dB", "SSIM", "MS-SSIM", "SSIMULACRA2", "Encode, s", "Decode, s", "Files"];
+const HEADS = ["Picture", "Bytes", "bpp", "Ratio", "PSNR, dB", "SSIM", "MS-SSIM", "SSIMULACRA2", "Times, s", "Files"];
 const measures = (one) => [
   fixed(one.bpp, 3), fixed(one.ratio_raw, 1), one.psnr_db === null ? "∞" : fixed(one.psnr_db, 2), fixed(one.ssim, 4),
-  fixed(one.ms_ssim, 4), fixed(one.ssimulacra2, 1), fixed(one.encode_s, 2), fixed(one.decode_s, 2),
+  fixed(one.ms_ssim, 4), fixed(one.ssimulacra2, 1), `${fixed(one.encode_s, 2)} + ${fixed(one.decode_s, 2)}`,
 ];
 
 function link(id, text, name) {
@@ -98,12 +99,11 @@ function link(id, text, name) {
 
 function row(result) {
   if (result.error) {
-    const told = element("span", { className: "error" }, result.error);
-    return [result.name, ...Array(HEADS.length - 2).fill(""), told];
+    return [result.name, element("span", { className: "error" }, result.error)];
   }
   const show = element("button", { type: "button", className: "quiet", title: `Show ${result.name}` }, result.name);
   show.addEventListener("click", () => showResult(result));
-  const numbers = result.measured ? measures(result.measured) : ["", "", "", "", "", "", "", ""];
+  const numbers = result.measured ? measures(result.measured) : Array(HEADS.length - 3).fill("");
   const links = element("span", {}, link(result.file, ".nnc", result.name), " ", link(result.picture, "PNG", result.name));
   return [show, bytes(result.bytes), ...numbers, links];
 }
@@ -133,10 +133,12 @@ function showResult(chosen) {
 function showResults({ results: found, mean, measured }) {
   results = found;
   at("compress-empty").hidden = true;
-  const total = results.reduce((sum, result) => sum + (result.bytes ?? 0), 0);
-  const foot = mean ? [`mean of ${measured}, ${bytes(total)} bytes in all`, bytes(Math.round(mean.bytes)), ...measures(mean), ""] : undefined;
-  const right = HEADS.map((_, number) => number > 0 && number < 10);
-  at("compress-table").replaceChildren(table({ title: "Results", heads: HEADS, right, rows: results.map(row), foot }));
+  const total = (value) => results.reduce((sum, result) => sum + (value(result) ?? 0), 0);
+  const times = ["encode_s", "decode_s"].map((key) => fixed(total((result) => result.measured?.[key]), 1));
+  const title = `Results: ${bytes(total((result) => result.bytes))} bytes, ${times[0]} s to encode and ${times[1]} s to decode in all`;
+  const foot = mean ? [`mean of ${measured}`, bytes(Math.round(mean.bytes)), ...measures(mean), ""] : undefined;
+  const right = HEADS.map((_, number) => number > 0 && number < HEADS.length - 1);
+  at("compress-table").replaceChildren(table({ title, heads: HEADS, right, rows: results.map(row), foot }));
   const first = results.find((result) => !result.error);
   if (first) showResult(first);
 }
@@ -158,6 +160,7 @@ async function open(file, options) {
   const opened = await run("open", { file: file.id }, options);
   if (!opened) return;
   at("compress-empty").hidden = true;
+  for (const old of ["compress-table", "comparison"]) at(old).replaceChildren();
   const rows = [["checksums", "all match"], ...Object.entries(opened.info).map(([name, value]) => [name.replaceAll("_", " "), flat(value)])];
   at("facts").replaceChildren(table({ title: opened.name, heads: ["Entry", "Value"], rows }));
   if (opened.error) throw new Error(opened.error);
@@ -189,7 +192,8 @@ async function compare(ids, options) {
     const picture = element("picture", {}, source, element("img", { src: pictureOf(light), alt: title }));
     return element("figure", { className: "plot" }, picture);
   });
-  at("comparison").replaceChildren(element("h2", {}, "Comparison"), ...result.tables.map(table), ...plots);
+  const tables = result.tables.map((one) => (one.rows.length > 12 ? element("details", {}, element("summary", {}, one.title), table(one)) : table(one)));
+  at("comparison").replaceChildren(element("h2", {}, "Comparison"), ...tables, ...plots);
 }
 
 const report = () => working("compress", [at("report"), at("run-compress")], async (options) => {

@@ -11,7 +11,12 @@ export function element(tag, properties = {}, ...children) {
 // `rows` are lists of texts or elements; `right` says which columns are numbers.
 export function table({ title, heads, right, rows, foot }) {
   const kind = (number) => (right?.[number] ? "right" : number === 0 ? "name" : "");
-  const line = (cells) => element("tr", {}, ...cells.map((cell, n) => element("td", { className: kind(n), title: typeof cell === "string" && n === 0 ? cell : "" }, cell)));
+  // The last cell of a row that is too short takes the rest of its width.
+  const line = (cells) => element("tr", {}, ...cells.map((cell, n) => element("td", {
+    className: n > 0 && n === cells.length - 1 && cells.length < heads.length ? "" : kind(n),
+    colSpan: n === cells.length - 1 ? heads.length - n : 1,
+    title: typeof cell === "string" && n === 0 ? cell : "",
+  }, cell)));
   const made = element("table", {},
     element("caption", {}, title),
     element("thead", {}, element("tr", {}, ...heads.map((head, n) => element("th", { scope: "col", className: kind(n) }, head)))),
