@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -98,7 +98,7 @@ class Server:
             Route("/api/training/samples", self.samples),
             Route("/api/training/{action}", self.train, methods=["POST"]),
         ]
-        handlers = dict.fromkeys((NncError, OSError, ValueError), _told_error)
+        handlers = dict.fromkeys((NncError, OSError, ValueError, ClientDisconnect, Exception), _told_error)
         return Guard(Starlette(routes=routes, exception_handlers=handlers), port, secret)
 
     # --- the page and what it starts with -------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 from nncodec.api import DEFAULT_MODEL, DEFAULT_QUALITY
 from nncodec.compare import MATCHED, PEERS, Comparison, Matching, compare, tables
 from nncodec.compare.report import check_report, write_report
-from nncodec.compare.report.points import matching_points
+from nncodec.compare.report.points import Point, matching_points
 from nncodec.compare.report.samples import choose_samples
 from nncodec.compare.tables import Table
 from nncodec.errors import InvalidOption
@@ -97,7 +97,7 @@ class _Study:
         )
 
 
-def _plots(files: Files, source: str, comparison: Comparison, point: Any) -> list[dict[str, str]]:
+def _plots(files: Files, source: str, comparison: Comparison, point: Point) -> list[dict[str, str]]:
     # Drawing needs matplotlib, which takes a second to import.
     from nncodec.compare.report.plots import picture_plots
     from nncodec.compare.report.style import DARK, LIGHT

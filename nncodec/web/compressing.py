@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -32,6 +32,9 @@ from nncodec.web.files import Files, KeptFile
 from nncodec.web.jobs import Report
 
 _STEPS = 100  # of a picture, for the progress of several
+
+_Advance = Callable[[float], None]
+"""Called with the share of a picture's work that is done."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ def text_of(asked: Mapping[str, Any], name: str, default: str) -> str:
 
 
 def _compress(
-    files: Files, file: KeptFile, compression: Compression, advance: Any
+    files: Files, file: KeptFile, compression: Compression, advance: _Advance
 ) -> tuple[dict[str, Any], Measurement | None]:
     encoding = _Clock(lambda share: advance(0.4 * share))
     read, data = compression.encode(file.path, encoding)
@@ -182,6 +185,7 @@ def _compress(
     decode_s = decoding.stop()
     info = nncodec.inspect(data)
     kept = files.add(f"{PurePath(file.name).stem}.nnc", data, file.id)
+    notes = [plain(note) for note in read.notes]
     result = {
         "file": kept.id,
         "picture": _keep_png(files, kept, image),
@@ -191,14 +195,15 @@ def _compress(
         "source_bytes": file.path.stat().st_size,
         "quality": info.quality,
         "lossless": info.lossless,
-        "notes": [plain(note) for note in read.notes],
+        "notes": notes,
     }
     advance(0.75)
     try:
         original = load(PictureSource(file.name, convert(upright(read.frames[0])).image))
         decoded = load(PictureSource(file.name, convert(upright(image)).image)).image
     except UnsupportedImage as error:  # too small for SSIM
-        return {**result, "notes": [*result["notes"], str(error)]}, None  # type: ignore[misc]
+        notes.append(str(error))
+        return result, None
     decoded = in_mode_of_original(decoded, original.image)
     quality = -1 if info.quality is None else info.quality
     measurement = measured(original, decoded, info.model or "", quality, len(data), encode_s, decode_s)
@@ -219,7 +224,7 @@ def _facts(info: nncodec.FileInfo) -> dict[str, Any]:
 class _Clock:
     """Progress of an encoder or decoder that times it from the moment when its model is loaded."""
 
-    def __init__(self, advance: Any) -> None:
+    def __init__(self, advance: _Advance) -> None:
         self._advance = advance
         self._loaded = False
         self._start_s = time.perf_counter()

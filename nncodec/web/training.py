@@ -7,6 +7,8 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from multiprocessing.synchronize import Event as Signal
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +91,9 @@ class Trainer:
     def __init__(self, folder: UserFolder) -> None:
         self._folder = folder
         self._context = multiprocessing.get_context("spawn")  # a forked torch can hang
-        self._stop: Any = None
-        self._process: Any = None
+        self._stop: Signal | None = None
+        self._process: SpawnProcess | None = None
         self._training: Training | None = None
-        self._reader: threading.Thread | None = None
         self._lock = threading.Lock()
         self._shown = Progress()
 
@@ -127,12 +128,12 @@ class Trainer:
                 self._process = self._context.Process(target=train_in_process, args=arguments)
                 self._process.start()
             theirs.close()
-            self._reader = threading.Thread(target=self._follow, args=(ours, self._shown), daemon=True)
-            self._reader.start()
+            following = (ours, self._process, self._shown)
+            threading.Thread(target=_follow, args=following, name="nncodec-training", daemon=True).start()
 
     def stop(self) -> None:
         """End the training after a checkpoint."""
-        if self._shown.state == "running":
+        if self._shown.state == "running" and self._stop is not None:
             self._shown.state = "stopping"
             self._stop.set()
 
@@ -161,20 +162,6 @@ class Trainer:
             if self._process.is_alive():
                 self._process.terminate()
                 self._process.join()
-
-    def _follow(self, events: Connection, shown: Progress) -> None:
-        end = (FAILED, "the training has ended without a result, most likely for lack of memory")
-        try:
-            while True:
-                event = events.recv()
-                if isinstance(event, tuple):
-                    end = event
-                    break
-                shown.note(event)
-        except (EOFError, OSError):
-            pass
-        self._process.join()
-        shown.state, shown.message = end
 
     def _asked(self, asked: Mapping[str, Any]) -> Training:
         name = text_of(asked, "name", "")
@@ -209,3 +196,19 @@ class Trainer:
             if "\0" in value or ".." in value or Path(value).is_absolute() or Path(value).exists():
                 raise InvalidOption(option=name, reason="the page takes no files as settings; use 'nncodec train'")
         return settings
+
+
+def _follow(events: Connection, process: SpawnProcess, shown: Progress) -> None:
+    """Take in the events of a training until its end."""
+    end = (FAILED, "the training has ended without a result, most likely for lack of memory")
+    try:
+        while True:
+            event = events.recv()
+            if isinstance(event, tuple):
+                end = event
+                break
+            shown.note(event)
+    except (EOFError, OSError):  # the process died
+        pass
+    process.join()
+    shown.state, shown.message = end

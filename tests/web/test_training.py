@@ -88,6 +88,10 @@ def test_one_training_runs_at_a_time_and_the_end_of_the_server_saves_it(
     failed = until_state(client, "failed")
     assert failed["message"]
     assert "\n" not in failed["message"]
+    client.post("/api/training/start", json=ASKED | {"base": "dense/fashion", "name": "based", "output": "new"})
+    done = until_state(client, "done", "failed")
+    assert (done["state"], done["step"], done["output"]) == ("done", 20, "new/based.safetensors"), done
+    assert (root / "new" / "based.safetensors").is_file()
     long = ASKED | {"settings": {"steps": "1000000", "sample_epochs": "1"}}
     client.post("/api/training/start", json=long)
     assert "a training is running" in client.post("/api/training/start", json=long).json()["error"]
