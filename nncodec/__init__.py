@@ -5,6 +5,7 @@ from nncodec._support import interrupts as _interrupts  # noqa: F401 (before the
 from nncodec._version import __version__
 from nncodec.api import decode, decode_batch, decode_frames, encode, encode_batch
 from nncodec.coding.enhancing import enhance
+from nncodec.coding.expected_time import expected_seconds
 from nncodec.coding.inspection import FileInfo, check, inspect
 from nncodec.errors import (
     BadModelFile,
@@ -57,6 +58,7 @@ __all__ = [
     "encode",
     "encode_batch",
     "enhance",
+    "expected_seconds",
     "inspect",
     "precision",
     "register",

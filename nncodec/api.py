@@ -8,11 +8,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Literal, TypeVar, Unpack, cast, overload
 
 import numpy as np
 from PIL import Image
 
+from nncodec._support.notes import larger_than_input, warn_of
 from nncodec.coding import decoder
 from nncodec.coding.choice import Choice, exactness_of
 from nncodec.coding.encoder import Encoder
@@ -30,7 +31,7 @@ from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.options import EncodeOptions, OnProgress
 from nncodec.picture.conversion import mode_with_alpha
 from nncodec.picture.region import Box, checked_box
-from nncodec.picture.sources import images_from, samples_from
+from nncodec.picture.sources import file_bytes_of, images_from, is_nnc_source, samples_from
 from nncodec.plugin.precision import Precision
 from nncodec.plugin.precision import precision as precision_of
 
@@ -64,7 +65,8 @@ def encode(
             lossless, colour is not.
         model: name or alias of an installed model; by default "photo", the default photo model.
         quality: 0 (smallest) to 100 (best, but not lossless), 50 by default; models without qualities ignore it.
-            "keep" takes the quality of the .nnc file that the (first) image was decoded from, and its model by default.
+            "keep" takes the quality of the .nnc file that the (first) image was decoded from, and its model by default;
+            the image may then be such a file itself.
         target_size: instead of a quality, the most bytes the file may have; the highest quality within it is used.
         target_bpp: likewise, the most bits per pixel of all frames.
         target_psnr: likewise, the least PSNR in dB over the colour samples of all frames; the lowest quality that
@@ -90,32 +92,32 @@ def encode(
         >>> nncodec.decode(data).size
         (512, 512)
     """
+    input_bytes = _input_bytes(image)
     if quality == "keep":
-        pictures = samples_from(image)
-        model, quality = _kept(pictures, model)
-        image = pictures  # type: ignore[assignment]  # a stream or file is read once
+        image, model, quality = _kept(image, model)  # type: ignore[assignment]  # also arrays that only exact files hold
     target = target_of(quality, target_size, target_bpp, target_psnr)
     max_error = exactness_of(model, options)
     if max_error is not None:
         _refuse_rate(quality, target)
-        return _encode_exactly(image, model, max_error, options, on_progress)
+        return _told(_encode_exactly(image, model, max_error, options, on_progress), input_bytes)
     images = images_from(image)
     model = DEFAULT_MODEL if model is None else model
     if target is not None:
-        return encode_to(target, images, model, options, on_progress)
+        return _told(encode_to(target, images, model, options, on_progress), input_bytes)
     plan = Encoder(model, DEFAULT_QUALITY if quality is None else quality, options)
     plan.on_progress = on_progress
     metadata = plan.metadata(images)
     frames = plan.prepare(images)
     choice = Choice(options)
     best = choice.at_top(plan, images, metadata, on_progress)
-    return choice.smaller(plan.write(frames, metadata), images, metadata) if best is None else best
+    data = choice.smaller(plan.write(frames, metadata), images, metadata) if best is None else best
+    return _told(data, input_bytes)
 
 
 def encode_batch(
     images: Sequence[ImageSource],
     model: str | None = None,
-    quality: int | None = None,
+    quality: int | Literal["keep"] | None = None,
     *,
     target_size: int | None = None,
     target_bpp: float | None = None,
@@ -124,19 +126,35 @@ def encode_batch(
 ) -> list[bytes]:
     """Encode many images, each to its own file; images of one size and mode share passes of the model.
 
-    Arguments, errors: see `encode`. A target applies to each file separately, each with its own search. A picture file
-    of several frames becomes a file of several frames.
+    Arguments, errors: see `encode`. A target applies to each file separately, each with its own search; "keep" takes
+    the quality and model of each. A picture file of several frames becomes a file of several frames.
 
     Returns:
         One file for each image, in order.
     """
+    input_bytes = [_input_bytes(image) for image in images]
+    if quality == "keep":
+        kept = [_kept(image, model) for image in images]
+        targets = {"target_size": target_size, "target_bpp": target_bpp, "target_psnr": target_psnr}
+        files = [encode(pictures, own, rate, **targets, **options) for pictures, own, rate in kept]  # type: ignore[arg-type]
+    else:
+        files = _encode_batch(images, model, quality, target_of(quality, target_size, target_bpp, target_psnr), options)
+    return [_told(data, before) for data, before in zip(files, input_bytes, strict=True)]
+
+
+def _encode_batch(
+    images: Sequence[ImageSource],
+    model: str | None,
+    quality: int | None,
+    target: Target | None,
+    options: EncodeOptions,
+) -> list[bytes]:
     max_error = exactness_of(model, options)
     if max_error is not None:
-        _refuse_rate(quality, target_of(quality, target_size, target_bpp, target_psnr))
+        _refuse_rate(quality, target)
         return [_encode_exactly(image, model, max_error, options) for image in images]
     model = DEFAULT_MODEL if model is None else model
     sources = [images_from(image) for image in images]
-    target = target_of(quality, target_size, target_bpp, target_psnr)
     if target is not None:
         return [encode_to(target, frames, model, options) for frames in sources]
     plan = Encoder(model, DEFAULT_QUALITY if quality is None else quality, options)
@@ -182,14 +200,35 @@ def _refuse_rate(quality: int | None, target: Target | None) -> None:
         raise InvalidOption(option=option, reason=reason)
 
 
-def _kept(images: Sequence[SamplePicture], model: str | None) -> tuple[str | None, int | None]:
-    """Return the model, unless one is given, and the quality of the file that the first image was decoded from."""
-    info = getattr(images[0], "info", {}) if images else {}
+def _kept(
+    source: ImageSource | Sequence[ImageSource], model: str | None
+) -> tuple[list[SamplePicture], str | None, int | None]:
+    """Return pictures with the model, unless one is given, and the quality of the file that the first was decoded from.
+
+    Sources may be .nnc files, too.
+    """
+    pictures: list[SamplePicture] = []
+    for part in source if isinstance(source, list | tuple) else [source]:
+        pictures += decode_frames(cast("NncSource", part)) if is_nnc_source(part) else samples_from(part)
+    info = getattr(pictures[0], "info", {}) if pictures else {}
     kept, quality = info.get("model"), info.get("quality")
     if not isinstance(kept, str) or not isinstance(quality, int | None):
         reason = "'keep' needs an image from an .nnc file, with 'model' and 'quality' in its info; give a number"
         raise InvalidOption(option="quality", reason=reason)
-    return kept if model is None else model, quality
+    return pictures, kept if model is None else model, quality
+
+
+def _input_bytes(source: ImageSource | Sequence[ImageSource]) -> int | None:
+    """Return the size of the picture files that a source is; None if a part of it is none."""
+    sizes = [file_bytes_of(part) for part in (source if isinstance(source, list | tuple) else [source])]
+    return sum(size for size in sizes if size is not None) if None not in sizes else None
+
+
+def _told(data: bytes, input_bytes: int | None) -> bytes:
+    """Return a file, with a warning if it is larger than its input."""
+    if input_bytes is not None:
+        warn_of(larger_than_input(input_bytes, len(data)))
+    return data
 
 
 @overload

@@ -283,6 +283,9 @@ def white_square() -> Image.Image:
 def test_edges_keep_their_colour_in_a_reduced_picture(factor: int, entrance: Callable[..., bytes]) -> None:
     decoded = np.asarray(nncodec.decode(entrance(white_square(), downscale=factor, quality=90)))
     assert decoded[decoded[..., 3] > 0].min() >= 252
+    kept = np.asarray(nncodec.decode(entrance(white_square(), downscale=factor, quality=95, exact=True)))
+    assert kept[kept[..., 3] > 0].min() >= 246
+    assert kept[0, 0].max() <= 8
     plain = nncodec.decode(entrance(white_square().convert("RGB"), downscale=factor, quality=90))
     assert plain.mode == "RGB"
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Sequence
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from PIL import Image
 
-from nncodec import EncodeOptions, InvalidOption, NncError, UnknownModel, encode
+from nncodec import EncodeOptions, InvalidOption, NncError, UnknownModel, UnsupportedImage, encode
+from nncodec.coding.choice import exactness_of
 from nncodec.picture.exif import exif_of
+from nncodec.picture.openers import damaged, frame_count
+from nncodec.picture.reading import in_one_mode
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import SHORT_ID_BYTES
 from nncodec_pillow.options import RATES, pixels_together, with_defaults
@@ -27,29 +31,52 @@ def save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
 def save_all(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     """Write all frames of an image and of `append_images`; Pillow's handler for `save(save_all=True)`."""
     sources = [image, *(image.encoderinfo.get("append_images") or ())]
-    counts = [getattr(source, "n_frames", 1) for source in sources]
+    try:
+        counts = [frame_count(source) for source in sources]
+    except UnsupportedImage as error:
+        raise OSError(str(error)) from error
     pixels = sum(source.width * source.height * count for source, count in zip(sources, counts, strict=True))
     if sum(counts) > 1 and pixels > pixels_together():
         raise OSError(
             f"cannot write {sum(counts)} frames of {pixels} pixels together, over the limit of {pixels_together()}; "
             "write several files, or raise the limit with register_nnc_opener(limits=...)"
         )
+    wanted = {name: value for name, value in image.encoderinfo.items() if name in ("lossless", "max_error")}
+    max_error = exactness_of(None, cast("EncodeOptions", wanted))
     frames: list[Image.Image] = []
     for source, count in zip(sources, counts, strict=True):
-        frames += _frames_of(source) if count > 1 else [source]
+        frames += _frames_of(source, count, max_error) if count > 1 else [source]
     _write(frames, image, fp)
 
 
-def _frames_of(source: Image.Image) -> list[Image.Image]:
+def _frames_of(source: Image.Image, count: int, max_error: int | None) -> list[Image.Image]:
+    """Return the frames of an image, in one mode: palettes that change from frame to frame become colours.
+
+    Args:
+        source: is left at its frame.
+        count: of its frames.
+        max_error: see `read_picture_file`.
+
+    Raises:
+        OSError: a frame cannot be read, or converted.
+    """
     place = source.tell()
     exif = exif_of(source)  # a copy has neither the tags of a TIFF file nor edits of `getexif()`
     frames: list[Image.Image] = []
     try:
-        for number in range(getattr(source, "n_frames", 1)):
+        for number in range(count):
             source.seek(number)
             frames.append(source.copy())
+        frames = in_one_mode(frames, max_error)
+    except NncError as error:
+        raise OSError(str(error)) from error
+    except OSError:
+        raise
+    except Exception as error:  # Pillow's decoders may raise anything
+        raise OSError(damaged(error)) from error
     finally:
-        source.seek(place)
+        with contextlib.suppress(Exception):  # a damaged file may not allow it
+            source.seek(place)
     frames[0].info.pop("exif", None)
     if exif is not None:
         frames[0].info["exif"] = exif

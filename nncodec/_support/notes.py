@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable
 from types import FrameType
 
+from nncodec._support.text import count_of
 from nncodec.errors import NncWarning
 
 # Packages between the user's line and the code that has something to note.
@@ -18,6 +19,13 @@ def warn_of(notes: Iterable[str]) -> None:
     level = _level_of_caller()
     for note in notes:
         warnings.warn(note, NncWarning, stacklevel=level)
+
+
+def larger_than_input(before: int, after: int) -> tuple[str, ...]:
+    """Return a note if a result of so many bytes is larger than the file that it was made from."""
+    if after <= before:
+        return ()
+    return (f"the result is larger than the input: {before:,} -> {count_of(after, 'byte')}",)
 
 
 def _level_of_caller() -> int:

@@ -6,15 +6,17 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 from click.core import ParameterSource
 
 import nncodec
-from nncodec._support.text import count_of, duration_of
+from nncodec._support.notes import larger_than_input
+from nncodec._support.text import duration_of
 from nncodec.cli.files import Job, collect, is_nnc, names_a_picture, output_among, plan
 from nncodec.cli.options import (
+    KEEP,
     Manner,
     Rate,
     coding_options,
@@ -31,9 +33,13 @@ from nncodec.cli.work import JobResult, perform
 from nncodec.coding.choice import exactness_of
 from nncodec.coding.exact_encoder import DEFAULT_LOSSLESS
 from nncodec.coding.expected_time import expected_seconds
+from nncodec.errors import InvalidOption
+from nncodec.format.container import Container
 from nncodec.format.entropy import available_coders
+from nncodec.format.header import MAGIC
+from nncodec.limits import Limits
 from nncodec.options import EncodeOptions
-from nncodec.picture.reading import is_picture, megapixels_of, read_picture_file
+from nncodec.picture.reading import PictureFile, is_picture, megapixels_of, read_picture_file, stripped
 from nncodec.plugin.precision import Precision
 
 _LONG_S = 10
@@ -50,31 +56,47 @@ class EncodeSettings:
 
     model: str | None
     rate: Rate
-    lossless: bool | None
-    max_error: int | None
-    effort: int
-    coder: str | None
-    downscale: int
-    enhancer: str | None
-    enhancer_strength: float | None
-    preview: bool
-    exact: bool
-    strip: bool
-    frame: int | None
     max_pixels: int
     precision: Precision
+    lossless: bool | None = None
+    max_error: int | None = None
+    effort: int = 0
+    coder: str | None = None
+    downscale: int = 1
+    enhancer: str | None = None
+    enhancer_strength: float | None = None
+    preview: bool = False
+    exact: bool = False
+    strip: bool = False
+    frame: int | None = None
     alone: bool = False
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether .nnc files are to stay as they are."""
+        unchanged = EncodeSettings(None, Rate(KEEP), self.max_pixels, self.precision, alone=self.alone)
+        return self == unchanged
 
 
 def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
     """Encode one picture file."""
     choice = EncodeOptions(lossless="auto" if settings.lossless is None else settings.lossless)
     choice["max_error"] = settings.max_error
-    max_error = exactness_of(settings.model, choice)
     with job.open() as stream:
-        pictures = read_picture_file(
-            stream, frame=settings.frame, max_pixels=settings.max_pixels, strip=settings.strip, max_error=max_error
-        )
+        if settings.rate.quality == KEEP:
+            _check_nnc(stream)
+            if settings.keeps_files:
+                data = Container(stream, Limits(pixels=settings.max_pixels)).copy()
+                return JobResult((("", data),), report="the same file")
+            pictures = _decoded(stream, settings)
+        else:
+            pictures = read_picture_file(
+                stream,
+                frame=settings.frame,
+                max_pixels=settings.max_pixels,
+                strip=settings.strip,
+                max_error=exactness_of(settings.model, choice),
+            )
     options = EncodeOptions(
         **choice,
         effort=settings.effort,
@@ -108,10 +130,22 @@ def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
         report += ", lossless" if info.lossless else f", errors up to {info.max_error}"
     elif rate.is_searched:
         report += f", quality {info.quality}"
-    notes = pictures.notes
-    if len(data) > job.source_bytes:
-        notes += (f"the result is larger than the input: {job.source_bytes:,} -> {count_of(len(data), 'byte')}",)
+    notes = pictures.notes + larger_than_input(job.source_bytes, len(data))
     return JobResult((("", data),), notes, report)
+
+
+def _check_nnc(stream: BinaryIO) -> None:
+    if stream.read(len(MAGIC)) != MAGIC:
+        raise InvalidOption(option="-q", reason="'keep' needs an .nnc file; give a number from 0 to 100")
+    stream.seek(0)
+
+
+def _decoded(stream: BinaryIO, settings: EncodeSettings) -> PictureFile:
+    """Return the frames of an .nnc file, to be encoded again."""
+    chosen = None if settings.frame is None else range(settings.frame, settings.frame + 1)
+    limits = Limits(pixels=settings.max_pixels)
+    frames = list(nncodec.decode_frames(stream, frames=chosen, limits=limits, precision=settings.precision))
+    return PictureFile(stripped(frames) if settings.strip else frames, EncodeOptions(), ())
 
 
 @click.command("encode", short_help="Encode pictures to .nnc files.")
@@ -164,20 +198,21 @@ def encode_command(
     if options["enhancer_strength"] is not None and options["enhancer"] is None:
         raise click.UsageError("--enhancer-strength needs --enhancer")
     rate = Rate.taken_from(options)
+    keeps = rate.quality == KEEP
     is_exact = options["lossless"] or options["max_error"] is not None
     if is_exact and rate != Rate():
         raise click.UsageError("--lossless and --max-error exclude -q and the targets")
-    if is_exact and context.get_parameter_source("model") is ParameterSource.DEFAULT:
+    if (is_exact or keeps) and context.get_parameter_source("model") is ParameterSource.DEFAULT:
         options["model"] = None
     if output is None and not recursive:
         inputs, output = output_among(inputs, is_nnc, "photo.nnc")
-    files = collect(inputs, recursive=recursive, wanted=is_picture, listed=files_from)
+    files = collect(inputs, recursive=recursive, wanted=is_nnc if keeps else is_picture, listed=files_from)
     jobs = plan(files, output, functools.partial(_rename, keep_extension=keep_extension))
     for job in jobs:
         if job.target is not None and names_a_picture(job.target):
             raise click.UsageError(f"{job.target} names another format, but encode writes .nnc files; use .nnc")
     settings = EncodeSettings(rate=rate, alone=len(jobs) == 1 and not manner.quiet, **options)
-    if settings.effort and not manner.quiet:
+    if settings.effort and not keeps and not manner.quiet:
         _announce_time([job for job in jobs if not job.problem], settings)
     perform(jobs, functools.partial(encode_job, settings=settings), manner)
 
@@ -195,4 +230,4 @@ def _announce_time(jobs: Sequence[Job], settings: EncodeSettings) -> None:
 
 def _rename(name: str, keep_extension: bool) -> str:
     path = Path(name)
-    return f"{path.stem}.nnc" if is_picture(path) and not keep_extension else f"{name}.nnc"
+    return f"{path.stem}.nnc" if (is_picture(path) or is_nnc(path)) and not keep_extension else f"{name}.nnc"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -21,6 +21,9 @@ from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+KEEP: Literal["keep"] = "keep"
+"""A quality: that of the .nnc file which the picture comes from."""
+
 _UNITS = {"": 1, "k": 1000, "m": 1000**2}
 
 
@@ -28,7 +31,7 @@ _UNITS = {"": 1, "k": 1000, "m": 1000**2}
 class Rate:
     """The quality, or one of the targets of `nncodec.encode`; at most one is set."""
 
-    quality: int | None = None
+    quality: int | Literal["keep"] | None = None
     target_size: int | None = None
     target_bpp: float | None = None
     target_psnr: float | None = None
@@ -214,6 +217,13 @@ _POSITIVE = click.FloatRange(0, min_open=True)
 _recursive_option = click.option("-r", "--recursive", is_flag=True, help="Descend into folders.")
 
 
+class _QualityOrKeep(click.IntRange):
+    """A quality, or `keep`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return KEEP if value == KEEP else super().convert(value, param, ctx)
+
+
 def input_options(command: _F) -> _F:
     """Add the arguments `inputs` and -r."""
     return _stacked(command, click.argument("inputs", nargs=-1, required=True, metavar="FILE..."), _recursive_option)
@@ -240,9 +250,10 @@ def rate_options(command: _F) -> _F:
         click.option(
             "-q",
             "--quality",
-            type=click.IntRange(0, 100),
+            type=_QualityOrKeep(0, 100),
             metavar="N",
-            help=f"{_QUALITY_HELP}  [default: {DEFAULT_QUALITY}]",
+            help=f"{_QUALITY_HELP} 'keep' takes that of the input, an .nnc file, and its model.  "
+            f"[default: {DEFAULT_QUALITY}]",
         ),
         click.option(
             "--target-size",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -21,6 +22,7 @@ from nncodec.picture.conversion import convert
 from nncodec.picture.exif import exif_of, with_size
 from nncodec.picture.hidden import fill_hidden
 from nncodec.picture.pixels import Canvas, Frames, from_model, to_model
+from nncodec.picture.sources import images_from
 from nncodec.plugin import registry
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
 from nncodec.plugin.guard import PluginGuard
@@ -29,6 +31,9 @@ from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelInfo
 from nncodec.plugin.precision import Precision, current_precision
 from nncodec.plugin.precision import precision as precision_of
+
+if TYPE_CHECKING:
+    from nncodec.picture.sources import ImageSource
 
 DEFAULT_SCALE = 4
 
@@ -54,7 +59,7 @@ def default_enhancer(scale: int) -> str:
 
 
 def enhance(
-    image: Image.Image,
+    image: ImageSource,
     enhancer: str | None = None,
     *,
     scale: int | None = None,
@@ -66,9 +71,10 @@ def enhance(
     """Restore or enlarge an image.
 
     Args:
-        image: a Pillow image; it is not changed. Grey stays grey. Alpha is enlarged by Lanczos, and colours under
-            alpha 0 are replaced by a smooth filling. Palettes, black and white, CMYK, YCbCr, Lab, HSV and 16-bit grey
-            are converted to L, LA, RGB or RGBA first, see `conversion.convert`.
+        image: a Pillow image, which is not changed; or the path or the bytes of a picture file, a binary stream, an
+            array or a tensor, as `nncodec.encode` takes them, of one frame. Grey stays grey. Alpha is enlarged by
+            Lanczos, and colours under alpha 0 are replaced by a smooth filling. Palettes, black and white, CMYK, YCbCr,
+            Lab, HSV and 16-bit grey are converted to L, LA, RGB or RGBA first, see `conversion.convert`.
         enhancer: name or alias of an installed enhancer; by default the one for the scale, see `default_enhancer`.
         scale: how many times larger the result is along each edge; by default the enhancer's own, or 4 if none is
             named.
@@ -83,15 +89,20 @@ def enhance(
         were converted.
 
     Raises:
-        UnsupportedImage: the image is empty or too large, or its mode has no fixed range of values.
+        UnsupportedImage: the image is empty or too large, its mode has no fixed range of values, or a file is not a
+            picture that can be read, or has several frames.
+        OSError: a path cannot be opened.
         InvalidOption: a value is out of range, or the enhancer has another scale.
         UnknownModel, ModelError, BadModelFile, WeightsMismatch, PluginError: the enhancer cannot be used.
 
     Example:
-        >>> larger = nncodec.enhance(Image.open("small.png"), scale=4)
+        >>> larger = nncodec.enhance("small.png", scale=4)
     """
-    if not isinstance(image, Image.Image):
-        raise UnsupportedImage(detail=f"expected a Pillow image, got {type(image).__name__}; open the file first")
+    images = images_from(image)
+    if len(images) != 1:
+        reason = "they are enhanced one by one; decode them first, such as with PIL.ImageSequence"
+        raise UnsupportedImage(detail=f"expected one picture, got {len(images)}; {reason}")
+    image = images[0]
     if scale is not None and (isinstance(scale, bool) or not isinstance(scale, int | np.integer) or scale < 1):
         raise InvalidOption(option="scale", reason=f"{scale!r} is not a whole number from 1")
     name = default_enhancer(scale or DEFAULT_SCALE) if enhancer is None else enhancer

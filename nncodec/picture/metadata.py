@@ -15,6 +15,7 @@ from nncodec.format.animation import Animation
 from nncodec.format.metadata import KEYS, metadata_chunks
 from nncodec.picture.conversion import OTHER_COLOURS
 from nncodec.picture.exif import PREFIX, exif_of, raw_profile, raw_xmp, with_size
+from nncodec.picture.openers import frame_count
 from nncodec.picture.profile import colours_of_png, misfit
 
 # Marks of a gain map, which makes an HDR picture of a JPEG: in XMP (Adobe, Apple), and before its own segment (ISO).
@@ -25,6 +26,10 @@ _PHOTOSHOP_IPTC = 0x0404
 _NOT_TEXT = {"XML:com.adobe.xmp", "comment", "compression", "mode", "model", "xmp"} | {
     f"Raw profile type {name}" for name in ("APP1", "exif", "icc", "icm", "xmp")
 }
+# Text that programs write of their own accord: about themselves, or a second time what is kept elsewhere.
+_TECHNICAL = {"Software", "encoder"}
+_TECHNICAL_PREFIXES = ("date:", "exif:", "icc:", "jpeg:", "png:", "signature", "Thumb::", "tiff:", "xmp:")
+_NAMED_TEXTS = 5
 # Formats with metadata behind the pixels, or (TIFF) an orientation that Pillow applies to them.
 _TOLD_BY_LOADING = ("PNG", "TIFF")
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -92,8 +97,7 @@ def metadata_of(
             "its HDR gain map is not kept, nor the XMP that describes it; what remains is the picture for other screens"
         )
         xmp = None
-    count = getattr(image, "n_frames", 1)
-    if image.format == "MPO" and count > 1 and len(images) == 1 and image.tell() == 0:
+    if image.format == "MPO" and len(images) == 1 and image.tell() == 0 and (count := frame_count(image)) > 1:
         notes.append(f"of {count} pictures in this MPO file, the first is used")
     if is_converted:
         profile = None
@@ -153,9 +157,10 @@ def _texts_not_kept(info: Mapping[Any, Any]) -> Iterator[str]:
     if info.get("comment"):
         yield "its comment is not kept"
     texts = [key for key, value in info.items() if isinstance(key, str) and isinstance(value, str)]
-    names = ", ".join(name for name in texts if name not in _NOT_TEXT)
+    names = [name for name in texts if name not in _NOT_TEXT | _TECHNICAL and not name.startswith(_TECHNICAL_PREFIXES)]
     if names:
-        yield f"its text is not kept: {names}"
+        more = f" and {len(names) - _NAMED_TEXTS} more" if len(names) > _NAMED_TEXTS else ""
+        yield f"its text is not kept: {', '.join(names[:_NAMED_TEXTS])}{more}"
     photoshop = info.get("photoshop")
     if isinstance(photoshop, Mapping) and _PHOTOSHOP_IPTC in photoshop:
         yield "its IPTC record is not kept"

@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 from PIL import Image, UnidentifiedImageError
 
 from nncodec._support.extras import is_installed
-from nncodec.errors import UnsupportedImage
+from nncodec.errors import UnsupportedImage, first_line
 
 _HEAD_BYTES = 4096
 _NEWSUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706  # TIFF tags
@@ -105,6 +105,19 @@ def open_picture(stream: BinaryIO) -> Image.Image:
     if image.format == "TIFF" and _is_raw(image):
         raise UnsupportedImage(detail=_DEVELOP)
     return image
+
+
+def frame_count(image: Image.Image) -> int:
+    """Return how many frames an open picture has; raises UnsupportedImage if that cannot be read."""
+    try:
+        return int(getattr(image, "n_frames", 1))  # some files are read for it
+    except Exception as error:  # Pillow's decoders may raise anything
+        raise UnsupportedImage(detail=damaged(error)) from error
+
+
+def damaged(error: Exception) -> str:
+    """Say what is wrong with a file, for an exception of Pillow's decoders that says it only to programmers."""
+    return f"Pillow cannot read it: the file is damaged, or of a kind that Pillow does not know ({first_line(error)})"
 
 
 def what_it_is(head: bytes) -> str:

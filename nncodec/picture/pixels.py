@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from nncodec.errors import UnsupportedImage
 from nncodec.format.header import ColourMode
@@ -22,6 +22,9 @@ from nncodec.plugin.latents import Pixels
 _OPAQUE = 255
 # Below this alpha, weighted colours are not used.
 _LEAST_ALPHA = 16
+# Pixels that Lanczos mixes on each side of an edge, and one for the rounding of sizes.
+_REACH = 4
+_ANY = [0] + [_OPAQUE] * _OPAQUE
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,34 @@ class Frames:
         return replace(self, images=tuple(fill_hidden(image, alpha) for image, alpha in images))
 
     def reduced(self, width: int, height: int) -> Frames:
-        """Return all frames with their colour resampled by Lanczos and weighted by alpha; alpha keeps its size."""
+        """Return all frames with their colour resampled by Lanczos and weighted by alpha; alpha keeps its size.
+
+        Hidden colours stay only so far from seen ones that enlarging the result does not mix them.
+        """
         alphas = [None] * len(self.images) if self.alpha is None else list(self.alpha)
         images = zip(self.images, alphas, strict=True)
         return replace(self, images=tuple(_reduced(image, alpha, (width, height)) for image, alpha in images))
 
 
 def _reduced(image: Image.Image, alpha: Pixels | None, size: tuple[int, int]) -> Image.Image:
+    if alpha is None or not image.mode.endswith("A") or alpha.all():
+        return _weighted(image, alpha, size)
+    # Colours under alpha 0 are not filled, as `exact` asks: those near seen ones would bleed into them.
+    kept = _weighted(image, alpha, size)
+    kept.paste(_weighted(fill_hidden(image, alpha), alpha, size), mask=_near_seen(alpha, size))
+    return kept
+
+
+def _near_seen(alpha: Pixels, size: tuple[int, int]) -> Image.Image:
+    """Return a mask of the pixels of a reduced picture that enlarging may mix with seen ones."""
+    factor = tuple(-(-whole // small) for whole, small in zip(alpha.shape[::-1], size, strict=True))
+    rows, columns = (np.arange(0, edge, step) for edge, step in zip(alpha.shape, factor[::-1], strict=True))
+    seen = np.maximum.reduceat(np.maximum.reduceat(alpha, rows, axis=0), columns, axis=1)
+    mask = Image.fromarray(np.where(seen > 0, _OPAQUE, 0).astype(np.uint8)).resize(size, Image.Resampling.BOX)
+    return mask.point(_ANY).filter(ImageFilter.MaxFilter(2 * _REACH + 1))
+
+
+def _weighted(image: Image.Image, alpha: Pixels | None, size: tuple[int, int]) -> Image.Image:
     opaque = image.convert(image.mode.removesuffix("A"))
     reduced = opaque.resize(size, Image.Resampling.LANCZOS)
     if alpha is None or alpha.min() == _OPAQUE:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from PIL import Image, ImageOps
 
-from nncodec.errors import InvalidOption, UnsupportedImage
+from nncodec.errors import InvalidOption, NncError, UnsupportedImage
 from nncodec.format.header import MAGIC
 from nncodec.format.metadata import KEYS
 from nncodec.options import EncodeOptions
-from nncodec.picture.conversion import MODES, convert, convert_exactly
+from nncodec.picture.conversion import MODES, Converted, convert, convert_exactly
 from nncodec.picture.metadata import Metadata, metadata_of
-from nncodec.picture.openers import open_picture, package_for, register_packages
+from nncodec.picture.openers import damaged, frame_count, open_picture, package_for, register_packages
 from nncodec.picture.samples import palette_of
 
 STACKS = ("AVIF", "FLI", "GIF", "PNG", "TIFF", "WEBP")
@@ -65,9 +65,22 @@ def read_picture_file(
             see `convert_exactly`.
 
     Raises:
-        UnsupportedImage, InvalidOption: the image cannot be encoded as requested.
-        OSError, Image.DecompressionBombError, ...: Pillow cannot read it; its decoders may raise anything.
+        UnsupportedImage, InvalidOption: the image cannot be encoded as requested, or Pillow cannot read it.
+        OSError: the file cannot be read, or Pillow says what is wrong with it.
+        Image.DecompressionBombError, MemoryError: the picture is too large.
+        ValueError: the stream is closed.
     """
+    try:
+        return _read_file(stream, frame, max_pixels, strip, max_error)
+    except (NncError, OSError, MemoryError, Image.DecompressionBombError):
+        raise
+    except Exception as error:  # Pillow's decoders may raise anything
+        if stream.closed:
+            raise
+        raise UnsupportedImage(detail=damaged(error)) from error
+
+
+def _read_file(stream: BinaryIO, frame: int | None, max_pixels: int, strip: bool, max_error: int | None) -> PictureFile:
     if stream.read(len(MAGIC)) == MAGIC:
         raise UnsupportedImage(detail="already an .nnc file; use 'nncodec decode' to get a picture back")
     stream.seek(0)
@@ -93,7 +106,7 @@ def megapixels_of(open_stream: Callable[[], BinaryIO]) -> float:
     """Return how many million pixels all frames of a picture file have; 0 if it cannot be read."""
     try:
         with open_stream() as stream, open_picture(stream) as image:
-            frames = getattr(image, "n_frames", 1) if image.format in STACKS else 1
+            frames = frame_count(image) if image.format in STACKS else 1
             return float(image.width * image.height * frames / 1e6)
     except Exception:  # it will fail when it is encoded, with a message
         return 0
@@ -107,6 +120,14 @@ def upright(image: Image.Image) -> Image.Image:
         return image
 
 
+def stripped(images: Sequence[Image.Image]) -> list[Image.Image]:
+    """Return images without EXIF and XMP, turned as EXIF says."""
+    turned = [upright(image) for image in images]
+    for image in turned:
+        image.info = {key: value for key, value in image.info.items() if key not in ("exif", "xmp")}
+    return turned
+
+
 @contextlib.contextmanager
 def _bounded(max_pixels: int) -> Iterator[None]:
     before = Image.MAX_IMAGE_PIXELS
@@ -118,7 +139,7 @@ def _bounded(max_pixels: int) -> Iterator[None]:
 
 
 def _chosen_frames(image: Image.Image, frame: int | None, notes: list[str]) -> range:
-    count = getattr(image, "n_frames", 1)
+    count = frame_count(image)
     if frame is not None:
         if frame >= count:
             raise InvalidOption(option="frame", reason=f"the picture has frames 0 to {count - 1}")
@@ -148,10 +169,7 @@ def _read(
         shown.info = {key: image.info[key] for key in _OF_ANIMATIONS if key in image.info}
         animation.append(shown)
         shown_upright = upright(image) if strip else image
-        if max_error is None:
-            converted = convert(shown_upright)
-        else:
-            converted = convert_exactly(shown_upright, allows_errors=max_error > 0)
+        converted = _converted(shown_upright, max_error)
         if converted.note:
             notes.append(converted.note)
         frames.append(image.copy() if converted.image is image else converted.image)
@@ -189,6 +207,23 @@ def _info_of(metadata: Metadata, number: int) -> dict[str | tuple[int, int], Any
 def _is_deep(image: Image.Image) -> bool:
     """Return whether Pillow will silently drop the lower 8 bits of 16-bit colour samples."""
     return image.mode in MODES and any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+
+
+def in_one_mode(frames: Sequence[Image.Image], max_error: int | None = None) -> list[Image.Image]:
+    """Return the frames of an animation in one mode that can be stored.
+
+    Args:
+        frames: such as Pillow reads them of a GIF: a palette, then colours.
+        max_error: see `read_picture_file`.
+
+    Raises:
+        UnsupportedImage: they differ in size, or have no fixed range of values.
+    """
+    return _alike([_converted(frame, max_error).image for frame in frames])
+
+
+def _converted(image: Image.Image, max_error: int | None) -> Converted:
+    return convert(image) if max_error is None else convert_exactly(image, allows_errors=max_error > 0)
 
 
 def _alike(frames: list[Image.Image]) -> list[Image.Image]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from PIL import Image
 from nncodec._support.notes import warn_of
 from nncodec._support.text import describe
 from nncodec.errors import NncError, UnsupportedImage
+from nncodec.format.header import MAGIC
 from nncodec.format.samples import MAX_PLANES
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.reading import read_picture_file
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     """A picture, or a picture file that may hold several frames; see `images_from`."""
     SampleSource = ImageSource | NDArray[np.uint16] | NDArray[np.bool_]
     """A picture of any bits and planes; see `samples_from`."""
+
+_T = TypeVar("_T")
 
 _PLANES = (1, 2, 3, 4)
 _EXPECTED = "expected a Pillow image, the path or the bytes of a picture file, a NumPy array or a torch tensor"
@@ -70,6 +73,34 @@ def samples_from(source: SampleSource | Sequence[SampleSource], max_error: int =
         UnsupportedImage, OSError, ValueError: see `images_from`.
     """
     return _pictures(source, max_error)
+
+
+def file_bytes_of(source: Any) -> int | None:
+    """Return the size of the picture file that a source is; None if it is no file, or cannot be read."""
+    return _found_in_file(source, lambda stream: stream.seek(0, os.SEEK_END))
+
+
+def is_nnc_source(source: Any) -> bool:
+    """Return whether a source is an .nnc file, by its first bytes."""
+    return _found_in_file(source, lambda stream: stream.read(len(MAGIC))) == MAGIC
+
+
+def _found_in_file(source: Any, find: Callable[[BinaryIO], _T]) -> _T | None:
+    """Return what a function finds in the file that a source is; a stream stays where it is."""
+    try:
+        if isinstance(source, str | os.PathLike):
+            with Path(source).open("rb") as stream:
+                return find(stream)
+        if isinstance(source, bytes | bytearray | memoryview):
+            return find(io.BytesIO(source))
+        if not isinstance(source, Image.Image) and hasattr(source, "read") and hasattr(source, "seek"):
+            place = source.tell()
+            found = find(source)
+            source.seek(place)
+            return found
+    except (OSError, ValueError):  # reading it will fail, with a message
+        pass
+    return None
 
 
 def _pictures(source: Any, max_error: int | None) -> list[SamplePicture]:

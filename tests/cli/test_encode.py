@@ -212,3 +212,26 @@ def test_what_enlarges_is_not_recommended_for_what_is_not_reduced(run, photo_png
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert "which needs a picture that is stored reduced" in result.stderr
     assert not Path("photo.nnc").exists()
+
+
+def test_keep_copies_a_file_or_encodes_it_again_at_its_quality(run, photo):
+    Path("in").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned
+    data = nncodec.encode(photo, TINY[1], 70, exif=exif)
+    Path("in/a.nnc").write_bytes(data)
+    assert run("encode", "-q", "keep", "-r", "in", "-o", "out").exit_code == 0
+    assert Path("out/a.nnc").read_bytes() == data
+    result = run("encode", "-q", "keep", "in/a.nnc", "b.nnc", "--strip", "--never-lossless")
+    assert (result.exit_code, result.stderr) == (0, "")
+    info = nncodec.inspect("b.nnc")
+    assert (info.quality, info.model, info.width, info.height) == (70, TINY[1], photo.height, photo.width)
+    assert "exif" not in info.chunks
+    assert run("encode", "-q", "keep", "in/a.nnc").exit_code == 2  # it would replace its input
+
+
+def test_keep_needs_a_file_of_this_format(run, photo_png):
+    result = run("encode", "-q", "keep", photo_png)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "'keep' needs an .nnc file; give a number" in result.stderr
+    assert "is not a valid integer" in run("encode", "-q", "kept", photo_png).stderr

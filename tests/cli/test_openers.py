@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import nncodec
-from nncodec.picture.openers import what_it_is
+from nncodec.picture.openers import register_packages, what_it_is
 
 TINY = ("-m", "tiny/rgb", "-q", 100)
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
@@ -59,8 +59,10 @@ def test_a_raw_file_in_a_tiff_is_not_read_as_its_thumbnail(run, photo):
     assert "a camera raw file" in result.stderr
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pillow_heif") is not None, reason="pillow-heif is installed")
-def test_heic_without_its_package_names_it(run, photo_nnc):
+def test_heic_without_its_package_names_it(run, photo_nnc, monkeypatch):
+    register_packages()
+    for suffix in (".heic", ".heics", ".heif", ".heifs", ".hif"):
+        monkeypatch.delitem(Image.registered_extensions(), suffix, raising=False)
     Path("folder").mkdir()
     Path("folder/a.heic").write_bytes(HEIC)
     result = run("encode", "-r", "folder", *TINY)
@@ -74,6 +76,10 @@ def test_heic_without_its_package_names_it(run, photo_nnc):
 @pytest.mark.skipif(importlib.util.find_spec("pillow_heif") is None, reason="needs pillow-heif")
 def test_heic_is_read_and_written(run, photo_nnc):
     assert run("decode", photo_nnc, "-o", "out.heic").exit_code == 0
+    with Image.open("out.heic") as image:
+        decoded = np.asarray(nncodec.decode(photo_nnc.read_bytes()), np.int16)
+        assert image.format == "HEIF"
+        assert np.abs(np.asarray(image.convert("RGB"), np.int16) - decoded).mean() < 4
     assert run("encode", "out.heic", *TINY).exit_code == 0
     assert nncodec.inspect(Path("out.nnc").read_bytes()).width == 96
 

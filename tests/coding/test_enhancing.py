@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import skimage.data
+import torch
 from PIL import Image, ImageCms
 from toys import Negative
 
@@ -65,6 +67,22 @@ def test_grey_stays_grey_and_goes_in_as_three_equal_planes(mode: str) -> None:
     assert (found.mode, found.size) == (mode, (180, 122))
     planes = sharpened(photo(mode=mode).convert("L"), 2, 1)
     assert np.array_equal(np.asarray(found.getchannel("L")), planes[..., 0])
+
+
+def test_files_arrays_and_tensors_are_taken_as_encode_takes_them(tmp_path: Path) -> None:
+    image = photo()
+    exif = Image.Exif()
+    exif[0x0110] = "A camera"
+    image.save(tmp_path / "a.png", exif=exif)
+    expected = nncodec.enhance(image, scale=1).tobytes()
+    pixels = np.asarray(image)
+    data = (tmp_path / "a.png").read_bytes()
+    tensor = torch.tensor(pixels).permute(2, 0, 1)
+    for source in (tmp_path / "a.png", str(tmp_path / "a.png"), data, io.BytesIO(data), pixels, tensor):
+        assert nncodec.enhance(source, scale=1).tobytes() == expected
+    assert nncodec.enhance(data, scale=1).getexif()[0x0110] == "A camera"
+    with pytest.raises(FileNotFoundError):
+        nncodec.enhance(tmp_path / "none.png")
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
@@ -268,10 +286,15 @@ def test_an_enhancer_without_strengths_ignores_it(monkeypatch: pytest.MonkeyPatc
 # --- refused in a line --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("image", [None, "cat.png", np.zeros((8, 8, 3), np.uint8)])
+@pytest.mark.parametrize("image", [None, 5, object()])
 def test_what_is_not_a_picture_is_named(image: Any) -> None:
-    with pytest.raises(nncodec.UnsupportedImage, match="expected a Pillow image, got"):
+    with pytest.raises(nncodec.UnsupportedImage, match=r"expected a Pillow image, the path .*, got"):
         nncodec.enhance(image)
+
+
+def test_several_pictures_are_refused() -> None:
+    with pytest.raises(nncodec.UnsupportedImage, match="expected one picture, got 2; they are enhanced one by one"):
+        nncodec.enhance([photo(), photo()])  # type: ignore[arg-type]
 
 
 def test_an_empty_picture_is_refused() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms, ImageOps, ImageSequence
+from PIL import ExifTags, GifImagePlugin, Image, ImageCms, ImageOps, ImageSequence
 
 import nncodec
 import nncodec_pillow
@@ -379,3 +379,51 @@ def test_info_names_the_model_in_small_and_large_files(photo: Image.Image, edge:
     with Image.open(out) as again:
         assert again.info["model"] == "hyperprior/photo"
     assert nncodec.decode(out.getvalue()).info["model"] == "hyperprior/photo"
+
+
+# --- animations and damage of other formats -------------------------------------------------------------------------
+
+
+def _gif(loading: GifImagePlugin.LoadingStrategy, monkeypatch: pytest.MonkeyPatch) -> Image.Image:
+    """Return an open GIF of two frames with a palette each."""
+    monkeypatch.setattr(GifImagePlugin, "LOADING_STRATEGY", loading)
+    first, second = (Image.new("RGB", (16, 16), colour).quantize(4) for colour in ("red", "blue"))
+    file = io.BytesIO()
+    first.save(file, "GIF", save_all=True, append_images=[second], duration=[30, 70], loop=2)
+    return Image.open(file)
+
+
+@pytest.mark.parametrize("loading", GifImagePlugin.LoadingStrategy)
+@pytest.mark.parametrize("exactly", [{}, {"lossless": True}])
+def test_a_gif_is_saved_with_all_frames_whatever_mode_they_open_in(
+    loading: GifImagePlugin.LoadingStrategy, exactly: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _gif(loading, monkeypatch) as gif:
+        file = io.BytesIO()
+        gif.save(file, "NNC", save_all=True, **exactly)
+        assert gif.tell() == 0
+        expected = [frame.convert("RGB").getpixel((8, 8)) for frame in ImageSequence.Iterator(gif)]
+    with Image.open(file) as opened:
+        frames = [
+            (frame.convert("RGB").getpixel((8, 8)), frame.info["duration"]) for frame in ImageSequence.Iterator(opened)
+        ]
+        assert opened.info["loop"] == 2
+    assert frames == list(zip(expected, (30, 70), strict=True))
+
+
+class _Broken(Image.Image):
+    """A picture whose further frames cannot be counted, as of a damaged PSD."""
+
+    @property
+    def n_frames(self) -> int:
+        raise ValueError("math domain error")
+
+
+def test_frames_that_cannot_be_counted_are_one_clear_error_and_only_if_they_are_wanted(tmp_path: Path) -> None:
+    image = _Broken()._new(Image.new("L", (8, 8)).im)
+    image.__class__ = _Broken
+    image.save(tmp_path / "a.nnc")
+    file = io.BytesIO()
+    with pytest.raises(OSError, match=r"^Pillow cannot read it: the file is damaged, .* \(math domain error\)$"):
+        image.save(file, "NNC", save_all=True)
+    assert not file.getvalue()

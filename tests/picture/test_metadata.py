@@ -122,6 +122,18 @@ def test_comments_and_text_are_told(stored: Stored) -> None:
     text.add_itxt("Author", "Ada")
     _, notes = stored(file_of(photo(), "PNG", pnginfo=text))
     assert notes == ["its text is not kept: Title, Author"]
+    for number in range(6):
+        text.add_text(f"Key {number}", "value")
+    _, notes = stored(file_of(photo(), "PNG", pnginfo=text))
+    assert notes == ["its text is not kept: Title, Author, Key 0, Key 1, Key 2 and 3 more"]
+
+
+def test_text_that_programs_write_by_themselves_is_dropped_in_silence(stored: Stored) -> None:
+    text = PngInfo()
+    for key in ("Software", "date:create", "tiff:Orientation", "Thumb::URI"):
+        text.add_text(key, "value")
+    _, notes = stored(file_of(photo(), "PNG", pnginfo=text))
+    assert notes == []
 
 
 @pytest.mark.parametrize("edit", ["turned", "deleted", "added"])

@@ -22,7 +22,7 @@ assert "PIL.Image" in sys.modules
 from PIL import Image
 nncodec.register(quality=12)
 nncodec.register()
-image = Image.new("RGB", (20, 20), "red")
+image = Image.effect_noise((40, 40), 50)  # that is not stored exactly
 image.save("x.nnc")
 with Image.open("x.nnc") as again:
     assert (again.format, again.info["quality"]) == ("NNC", 12)

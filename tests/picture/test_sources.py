@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import sys
 import warnings
@@ -15,6 +16,7 @@ import pytest
 import skimage.data
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 import nncodec
 from nncodec import NncWarning, UnsupportedImage
@@ -152,6 +154,18 @@ def test_a_damaged_picture_is_refused_whatever_pillow_raises(path: Path) -> None
         nncodec.encode(path.read_bytes()[:-200])
 
 
+@pytest.mark.parametrize("error", [KeyError("x"), struct.error("unpack"), SyntaxError("broken"), IndexError("range")])
+def test_what_pillow_says_to_programmers_is_a_sentence(
+    path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(PngImageFile, "load", fail)
+    with pytest.raises(UnsupportedImage, match=r"^Pillow cannot read it: the file is damaged, or of a kind .* \("):
+        nncodec.encode(path)
+
+
 def test_keep_takes_quality_and_model_of_the_file_that_an_image_came_from() -> None:
     grey = Image.fromarray(skimage.data.camera()).resize((28, 28))
     image = nncodec.decode(nncodec.encode(grey, quality=7))
@@ -177,3 +191,38 @@ assert "torch" not in sys.modules
 
 def test_streams_of_bytes_in_memory_are_read(path: Path) -> None:
     assert nncodec.encode(io.BytesIO(path.read_bytes())) == nncodec.encode(path)
+
+
+def test_a_result_larger_than_its_file_is_warned_of(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.png"
+    Image.new("RGB", (8, 8)).save(plain)
+    data = plain.read_bytes()
+    larger = r"the result is larger than the input: \d+ -> [\d,]+ bytes"
+    for source in (plain, data, io.BytesIO(data), [data, plain]):
+        with pytest.warns(NncWarning, match=larger):
+            nncodec.encode(source, xmp=b"x" * 500)
+    with pytest.warns(NncWarning, match=larger) as caught:
+        nncodec.encode_batch([plain, Image.open(plain), data], xmp=b"x" * 500)
+    assert len(caught) == 2
+    assert caught[0].filename == __file__
+
+
+def test_the_expected_time_grows_with_effort_and_pixels() -> None:
+    slow, fast = nncodec.expected_seconds("photo", 9, 2.0), nncodec.expected_seconds("photo", 0, 2.0)
+    assert slow > 10 * fast > 0
+    assert nncodec.expected_seconds("photo", 9, 4.0) == 2 * slow
+    assert np.isnan(nncodec.expected_seconds("lossless", 0, 1.0))  # nobody measured it
+    with pytest.raises(nncodec.InvalidOption, match="effort"):
+        nncodec.expected_seconds("photo", 10, 1.0)
+
+
+@pytest.mark.filterwarnings("ignore:the result is larger than the input")
+def test_keep_takes_files_and_batches_each_with_its_own_quality(photo: Image.Image, tmp_path: Path) -> None:
+    files = [nncodec.encode(photo, quality=quality, lossless=False) for quality in (20, 70)]
+    (tmp_path / "a.nnc").write_bytes(files[0])
+    kept = nncodec.encode_batch([tmp_path / "a.nnc", nncodec.decode(files[1])], quality="keep", lossless=False)
+    assert [nncodec.inspect(data).quality for data in kept] == [20, 70]
+    exact = nncodec.encode(photo.convert("P"), lossless=True)
+    assert nncodec.decode(nncodec.encode(exact, quality="keep")).tobytes() == nncodec.decode(exact).tobytes()
+    with pytest.raises(nncodec.InvalidOption, match=r"needs an image from an \.nnc file"):
+        nncodec.encode_batch([photo], quality="keep")
