@@ -16,6 +16,8 @@ import nncodec
 from nncodec.metrics import psnr
 from nncodec.web import files as kept_files
 from nncodec.web.app import Server
+from nncodec.web.compressing import compress
+from nncodec.web.enhancing import enhance_picture
 
 Work = Callable[..., dict[str, Any]]
 OUTSIDE = (
@@ -292,3 +294,23 @@ def test_an_enhanced_picture_stands_beside_its_input(
         assert client.get(f"/api/files/{made[part]}/picture").headers["content-type"] == "image/png"
     assert "strength" in work("enhance", file=photo_ids[0], enhancer="x2", strength="1")["error"]
     assert "strength" in work("enhance", file=photo_ids[0], enhancer="x2", strength=2)["error"]
+
+
+class StoppedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("work_of", [compress, enhance_picture])
+def test_work_ends_at_the_next_step_and_keeps_nothing(
+    work_of: Callable[..., Any], server: Server, root: Path, enhancers: object
+) -> None:
+    file = server.files.refer(root / "photos" / "one.png")
+    folder = server.files.add("x", b"").path.parent
+    before = set(folder.iterdir())
+
+    def stop(done: int, total: int) -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        work_of(server.files, {"file": file.id, "files": [file.id], "model": MODEL, "enhancer": "x2"}, stop)
+    assert set(folder.iterdir()) == before
