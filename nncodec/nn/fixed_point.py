@@ -5,6 +5,13 @@ sum is then a multiple of 1/512, and the weights of each output are kept small e
 times that. Float32 holds such sums without rounding, whatever the order of summation; the result is rounded back to a
 whole number. So the networks train and run as ordinary float32 layers but compute in integers.
 
+Example:
+    >>> layer = FixedPointConv2d(64, 128, 1)  # to train, between `activation`s
+    >>> features = activation(layer(bounded(16 * hyper_latents)))
+    >>> weight, bias = steps_of(layer)  # what a model file holds
+    >>> exact = ExactConv2d(64, 128, 1)  # what encoder and decoder compute with
+    >>> exact.set_steps(weight, bias)
+
 References:
     Balle, Johnston and Minnen, "Integer networks for data compression with latent-variable models", ICLR 2019.
 """
@@ -134,6 +141,23 @@ class ExactConv2d(nn.Conv2d):
         with torch.no_grad():
             self.weight = nn.Parameter(torch.from_numpy(weight.astype(np.float32) / WEIGHT_STEPS), False)
             self.bias = nn.Parameter(torch.from_numpy(bias.astype(np.float32) / WEIGHT_STEPS), False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the sums, in float64 where a setting of the caller's would compute float32 in less."""
+        if _is_float32_whole(input.device.type):
+            return super().forward(input)
+        bias = None if self.bias is None else self.bias.double()
+        sums: Tensor = self._conv_forward(input.double(), self.weight.double(), bias)
+        return sums.float()
+
+
+def _is_float32_whole(device: str) -> bool:
+    """Return whether float32 convolutions multiply all bits: not under autocast, nor as bfloat16 or TF32."""
+    if torch.is_autocast_enabled(device):
+        return False
+    backend = torch.backends.cudnn if device == "cuda" else torch.backends.mkldnn
+    setting = getattr(getattr(backend, "conv", None), "fp32_precision", "ieee")  # absent before torch 2.9
+    return setting == "ieee" or (setting == "none" and device == "cpu")
 
 
 def steps_of(layer: FixedPointConv2d) -> tuple[NDArray[np.int16], NDArray[np.int32]]:

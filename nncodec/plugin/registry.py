@@ -18,6 +18,7 @@ from nncodec.plugin.enhancer import EnhancerModel
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec
 from nncodec.plugin.lossless import LosslessModel
 from nncodec.plugin.model_file import ModelFile, ModelInfo, read_model, read_model_info
+from nncodec.plugin.self_test import check_self_test
 from nncodec.plugin.trial import InstalledModel, try_model
 
 _OPEN_MODELS = 4
@@ -87,7 +88,10 @@ def _open_by_digest(digest: str) -> InstalledModel:
     model_file = read_model(model_info.path)
     if model_file.digest != digest:  # the file was replaced since the catalog was built
         raise WeightsMismatch(name=model_info.name, expected=digest[:16], found=model_file.digest[:16])
-    return build_model(model_file)
+    model = build_model(model_file)
+    if isinstance(model, CodecModel):
+        check_self_test(model, model_file, installed.guard_of(model_info))
+    return model
 
 
 def build_model(model_file: ModelFile) -> InstalledModel:

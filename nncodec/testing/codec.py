@@ -28,6 +28,7 @@ from nncodec.plugin.codec import AnySize, FixedSize
 from nncodec.plugin.entropy import NOT_CODED
 from nncodec.plugin.latents import VALUE_LIMIT, problem_with, problem_with_analysis
 from nncodec.testing.enhancer import EnhancerContract
+from nncodec.testing.exactness import assert_same_contexts, backends, block_latents, contexts_of, plain_backends
 from nncodec.testing.model_file import ModelFileContract
 from nncodec.testing.support import (
     ModelUnderTest,
@@ -42,6 +43,8 @@ from nncodec.testing.support import (
 )
 
 _LARGEST_BLOCK_EDGE = 1 << BLOCK_EDGE_LOG2
+# Times the usual edges of test pictures.
+_MANY = 5
 _ODD_SIZES = ((1, 1), (17, 3), (3, 17), (31, 33))  # (height, width)
 
 __all__ = ["CodecModelContract", "EnhancerContract"]
@@ -305,6 +308,37 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
                     assert np.array_equal(alone, in_order), f"begin_block changes the context of stage {number}"
                 for array in (shown, noise):
                     array[stage.latent][stage.where] = latents[stage.latent][stage.where]
+
+    def test_contexts_are_the_same_on_every_backend(self) -> None:
+        """Whatever chooses a probability is exact: threads, kernels, layouts, batches and precisions do not matter."""
+        for quality in self._qualities():
+            given = block_latents(self.model.entropy(quality), self.model.traits.latents, (3, *self._size()))
+            expected = contexts_of(self.model.entropy(quality), given)
+            for name, condition in backends():
+                with condition:
+                    found = contexts_of(self.model.entropy(quality), given)
+                assert_same_contexts(found, expected, name)
+            other = {name: np.asfortranarray(array) for name, array in given.items()}
+            assert_same_contexts(contexts_of(self.model.entropy(quality), other), expected, "in another memory layout")
+            for number in range(3):
+                frame = slice(number, number + 1)
+                alone = {name: array[frame] for name, array in given.items()}
+                parts = [tuple(part[frame] for part in context) for context in expected]
+                found = contexts_of(self.model.entropy(quality), alone)
+                assert_same_contexts(found, parts, "in a batch of one")
+
+    def test_contexts_of_a_larger_block_are_the_same_without_kernels_of_the_processor(self) -> None:
+        """Rounding errors of floating point cross a boundary seldom, so many symbols are needed to see one."""
+        if not isinstance(self.model.traits.size, AnySize):
+            skip("the model takes one size only")
+        height, width = self._size()
+        shape = (1, _MANY * height, _MANY * width)
+        given = block_latents(self.model.entropy(self._quality), self.model.traits.latents, shape)
+        expected = contexts_of(self.model.entropy(self._quality), given)
+        for name, condition in plain_backends():
+            with condition:
+                found = contexts_of(self.model.entropy(self._quality), given)
+            assert_same_contexts(found, expected, name)
 
     def test_any_latents_in_range_survive_coding(self) -> None:
         specs = self.model.traits.latents

@@ -6,6 +6,7 @@ It prints nothing: one callback receives the events of a run, so that a command 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,14 @@ import torch
 from nncodec._support.files import replacing, write_file
 from nncodec._support.text import count_of
 from nncodec.plugin import registry
+from nncodec.plugin.codec import CodecModel
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelInfo, read_model, write_model
+from nncodec.plugin.self_test import SELF_TEST, self_test_of
 from nncodec.training.distributed import SINGLE_PROCESS, ProcessGroup, connected, local_device
 from nncodec.training.drawing import can_plot, loss_plot, sample_grid
 from nncodec.training.events import Event, Note, OnEvent, Phase, Reading, SamplesDue, ignore
+from nncodec.training.exact_data import read_exact
 from nncodec.training.log import CsvLog
 from nncodec.training.loop import TrainingReport, fit
 from nncodec.training.options import LoopOptions, RunOptions, Schedule
@@ -101,9 +105,12 @@ def train(
         on_event(Reading(done, total, what))
 
     kind = "pair" if run.low is not None else "picture"
-    colour = "grey" if recipe.mode == "L" else "colour"
+    colour = "in grey" if recipe.mode == "L" else "in colour"
+    if pictures.exact:
+        largest = max(picture.max() for picture in (*pictures.training, *pictures.validation))
+        colour = f"with {count_of(pictures.training[0].shape[2], 'plane')} of {max(8, int(largest).bit_length())} bits"
     sides = f"{len(pictures.training):,} to train on, {len(pictures.validation):,} held back"
-    on_event(Note(f"{count_of(pictures.count, kind)} in {colour}: {sides}"))
+    on_event(Note(f"{count_of(pictures.count, kind)} {colour}: {sides}"))
     pictures = recipe.prepare(pictures.converted(recipe.mode), settings.run.seed, on_prepared)
     batches = make_batches(recipe.size, pictures, settings.run, on_event)
     with torch.random.fork_rng(devices=[]):
@@ -134,6 +141,10 @@ def _read(run: Run, settings: RunSettings, recipe: type[Recipe], on_event: OnEve
     }
     if run.low is not None:
         return read_pairs(run.low, run.data, **options)
+    if recipe.takes_samples:
+        given = {name: value for name, value in options.items() if name != "crop"}
+        if (exact := read_exact(run.data, **given)) is not None:
+            return exact
     return read_data(run.data, planes=recipe.planes(settings.model, run.base), **options)
 
 
@@ -236,14 +247,17 @@ def _export(
     trained = recipe.export(task, pictures, lambda text: on_event(Phase(text)))
     on_event(Phase("writing the model"))
     with replacing(run.output) as temporary:
-        written = write_model(
+        write = functools.partial(
+            write_model,
             temporary,
             architecture=trained.architecture,
             config=trained.config,
             name=run.name,
-            card=card,
             tensors=trained.tensors,
         )
-        registry.build_model(read_model(temporary))  # a file that cannot be opened must not take the name
+        written = write(card=card)
+        model = registry.build_model(read_model(temporary))  # a file that cannot be opened must not take the name
+        if isinstance(model, CodecModel) and (contexts := self_test_of(model)):
+            written = write(card={**card, SELF_TEST: contexts})
     info = {field.name: getattr(written, field.name) for field in dataclasses.fields(ModelInfo)}
     return ModelInfo(**info | {"path": run.output})

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch import nn
 from toys import Checkerboard, SmoothMeans, install, plugin, write_toy
 
 from nncodec.errors import NncError
+from nncodec.nn.exact import exact_network
 from nncodec.plugin import registry
 from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
-from nncodec.plugin.entropy import EntropyModel, Stage, StageContext
+from nncodec.plugin.entropy import EntropyModel, Stage, StageContext, Tables
 from nncodec.plugin.hooks import ArchitectureSpec
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile
@@ -312,3 +316,47 @@ def test_tests_that_do_not_apply_are_skipped(monkeypatch: pytest.MonkeyPatch) ->
     check(_FOR_FIXED_SIZES)
     with pytest.raises(pytest.skip.Exception):
         check("test_tiles_and_whole_agree")
+
+
+# --- contexts in floating point -----------------------------------------------------------------------------------
+
+
+class FloatContexts(Checkerboard):
+    """Means and scales of the later stages come from a network in float32, which is not exact."""
+
+    def __init__(self, *, guarded: bool = False, exact: bool = False) -> None:
+        torch.manual_seed(0)
+        layers = [nn.Conv2d(1, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU()]
+        network = nn.Sequential(*layers, nn.Conv2d(64, 2, 1)).requires_grad_(False)
+        self._network = exact_network(network) if exact else network
+        self._guarded = guarded
+        frequencies = np.full((64, 256), 1, np.uint32)
+        frequencies[:, 0] = (1 << 16) - 255
+        self.tables = Tables(frequencies, -128, 16)
+
+    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+        with torch.inference_mode(), torch.autocast("cpu", enabled=False) if self._guarded else nullcontext():
+            result = self._network(torch.from_numpy(known["y"].astype(np.float32)))
+            index, mean = (result * 1000).round().int().chunk(2, 1)
+        where = self.stages()[stage].where
+        return StageContext((index % 64).numpy()[where], mean.numpy()[where] % 100)
+
+
+@pytest.mark.parametrize(
+    ("guarded", "test"),
+    [
+        (False, "test_contexts_are_the_same_on_every_backend"),
+        (True, "test_contexts_of_a_larger_block_are_the_same_without_kernels_of_the_processor"),
+    ],
+)
+def test_contexts_in_floating_point_are_refused(monkeypatch: pytest.MonkeyPatch, guarded: bool, test: str) -> None:
+    contexts = FloatContexts(guarded=guarded)
+    monkeypatch.setattr(SmoothMeans, "entropy", lambda self, quality: contexts)
+    with pytest.raises(AssertionError, match="files would be unreadable there; compute them in integers"):
+        check(test)
+
+
+def test_a_network_made_exact_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    contexts = FloatContexts(exact=True)
+    monkeypatch.setattr(SmoothMeans, "entropy", lambda self, quality: contexts)
+    check("test_contexts_are_the_same_on_every_backend")
