@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nncodec.plugin.latents import Pixels
+from nncodec.plugin.lossless import Samples
 from nncodec.plugin.model_file import Tensors
 
 _M = TypeVar("_M", bound=nn.Module)
 _ROWS_AT_ONCE = 128
 
 
-def to_tensor(pixels: Pixels, device: torch.device | None = None) -> Tensor:
-    """Return pixels (N, H, W, C) uint8 as float32 (N, C, H, W) in 0..1, channels last in memory, on a device."""
+def to_tensor(pixels: Pixels | Samples, device: torch.device | None = None) -> Tensor:
+    """Return (N, H, W, C) uint8 or uint16 as float32 (N, C, H, W) in 0..1, channels last in memory, on a device."""
     batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(device)  # copies views, read-only arrays
-    return batch.permute(0, 3, 1, 2).float().div_(255)
+    return batch.permute(0, 3, 1, 2).float().div_(np.iinfo(pixels.dtype).max)
 
 
 def channels_last(values: NDArray[Any]) -> Tensor:

@@ -8,7 +8,7 @@ import math
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +58,12 @@ def read_idx(path: Path) -> Pixels:
     return np.frombuffer(raw, np.uint8, offset=header_bytes).reshape(shape)
 
 
-def list_pictures(folder: Path) -> list[Path]:
+def list_pictures(folder: Path, wanted: Callable[[Path], bool] = is_picture) -> list[Path]:
     """Return every picture below a folder, in a stable order: files with an extension that Pillow reads, not hidden.
+
+    Args:
+        folder: to look into.
+        wanted: whether a file's name is that of a picture.
 
     Raises:
         ValueError: there is none.
@@ -74,7 +78,7 @@ def list_pictures(folder: Path) -> list[Path]:
     for place, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (Path(place, name) for name in names if not name.startswith("."))
-        pictures += [path for path in paths if is_picture(path) and path.is_file()]
+        pictures += [path for path in paths if wanted(path) and path.is_file()]
     if not pictures:
         raise ValueError(f"there are no pictures below {folder}, or none with an extension that Pillow knows")
     return sorted(pictures)

@@ -42,7 +42,9 @@ class Recipe(ABC):
     str or bool, and `metadata={"help": "one line"}`. It may raise ValueError for settings that make no sense.
     `run` holds the engine's options that suit the architecture. `takes_pairs` says whether it learns from pairs of
     pictures: then `--low` may name a folder of worse pictures, and a batch has six planes, those of the good picture
-    and those of the worse one, whose pixels are repeated until both have the same size.
+    and those of the worse one, whose pixels are repeated until both have the same size. `takes_samples` says whether it
+    learns from deep pictures and arrays as they are, uint8 or uint16 with any number of planes, see `read_exact`; then
+    0..1 in a batch stands for 0..`DataSummary.top`.
 
     Args:
         settings: an instance of `self.settings`.
@@ -57,6 +59,7 @@ class Recipe(ABC):
     settings: ClassVar[type[Any]]
     run: ClassVar[RunOptions] = RunOptions()
     takes_pairs: ClassVar[bool] = False
+    takes_samples: ClassVar[bool] = False
 
     @classmethod
     def translated(cls, chosen: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -230,7 +230,7 @@ def _crops(pictures: TrainingSet, size: int, crop: int, options: RunOptions) -> 
         options.batch_size,
         crop,
         options.seed,
-        reduce_share=_REDUCED if options.augment and pictures.factor is None else 0.0,
+        reduce_share=_REDUCED if options.augment and pictures.factor is None and not pictures.exact else 0.0,
         grey_share=0.0,
         mirror=options.augment,
         multiple=size,

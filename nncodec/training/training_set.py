@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from PIL import Image
 
 from nncodec.picture.reading import is_picture
@@ -33,6 +34,7 @@ class DataSummary:
         grey: no picture has colour.
         factor: for pairs, how many times larger along each edge the good picture is than the worse one: 1, 2 or 4;
             None if the pictures are not pairs.
+        top: largest value that the type of the samples holds: 65535 for deep pictures that are kept as they are.
     """
 
     count: int
@@ -40,6 +42,7 @@ class DataSummary:
     height: int | None
     grey: bool
     factor: int | None = None
+    top: int = 255
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class TrainingSet:
         skipped: number of pictures that could not be read.
         name: of the folder or file they came from.
         factor: of pairs, see `DataSummary`.
+        exact: the pictures are kept as they are: uint8 or uint16, with any number of planes; see `read_exact`.
     """
 
     training: list[Pixels]
@@ -61,6 +65,7 @@ class TrainingSet:
     skipped: int
     name: str
     factor: int | None = None
+    exact: bool = False
 
     @property
     def summary(self) -> DataSummary:
@@ -69,11 +74,11 @@ class TrainingSet:
         sizes = {picture.shape[:2] for picture in pictures}
         height, width = sizes.pop() if len(sizes) == 1 else (None, None)
         grey = all(picture.shape[2] == 1 for picture in pictures)
-        return DataSummary(len(self.training), width, height, grey, self.factor)
+        return DataSummary(len(self.training), width, height, grey, self.factor, int(np.iinfo(pictures[0].dtype).max))
 
     def converted(self, mode: str) -> TrainingSet:
-        """Return the pictures in a colour mode, "L" or "RGB"; pairs are in colour already."""
-        if self.factor is not None:
+        """Return the pictures in a colour mode, "L" or "RGB"; pairs and exact pictures stay as they are."""
+        if self.factor is not None or self.exact:
             return self
         training, validation = (
             [in_mode(picture, mode) for picture in side] for side in (self.training, self.validation)

@@ -22,7 +22,6 @@ from nncodec_lossless.natural.network import Networks, start_networks
 from nncodec_lossless.natural.rate import rate_bits
 
 _LEAST_EDGE = 16
-_TOP = 255
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,10 @@ class LosslessSettings:
 
 
 class LosslessRecipe(Recipe):
-    """Pictures of any size, colour or grey, 8 bits; see `Recipe`."""
+    """Pictures of any size, depth and number of planes; see `Recipe`."""
 
     settings = LosslessSettings
+    takes_samples = True
     run = RunOptions(minutes=15, batch_size=3, crop=128, learning_rate=3e-3, ema_decay=0.99)
 
     def __init__(self, settings: LosslessSettings, summary: DataSummary, base: ModelFile | None = None) -> None:
@@ -66,7 +66,7 @@ class LosslessRecipe(Recipe):
             start_networks(networks)
         else:
             load_steps(networks, self._base)
-        return LosslessTask(networks, self._settings.plain_share)
+        return LosslessTask(networks, self._settings.plain_share, self._summary.top)
 
     def export(self, task: ModelTask, pictures: Sequence[Pixels], on_progress: Callable[[str], None]) -> TrainedModel:
         """See `Recipe.export`."""
@@ -79,16 +79,18 @@ class LosslessTask(ModelTask):
     Args:
         networks: to train.
         plain_share: see `LosslessSettings`.
+        top: see `DataSummary`.
     """
 
-    def __init__(self, networks: Networks, plain_share: float) -> None:
+    def __init__(self, networks: Networks, plain_share: float, top: int = 255) -> None:
         super().__init__()
+        self.top = top
         self.networks = networks
         self.plain_share = plain_share
 
     def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Return bits per sample; a share of the steps leaves colours as they are."""
-        planes = (pixels.float() * _TOP).round_()
+        planes = (pixels.float() * self.top).round_()
         drawn = float(torch.rand((), generator=generator, device=pixels.device))
         if planes.shape[1] == 3 and drawn >= self.plain_share:
             whole = [plane.to(torch.int32).cpu().numpy() for plane in planes.unbind(1)]
@@ -100,6 +102,11 @@ class LosslessTask(ModelTask):
     def reconstruct(self, pixels: Tensor) -> Tensor:
         """See `ModelTask.reconstruct`; it is the picture itself."""
         return pixels
+
+    def sample_rows(self, pixels: Tensor) -> list[Tensor]:
+        """See `ModelTask.sample_rows`; the first planes, brightened as far as they allow."""
+        shown = pixels[:, : 3 if pixels.shape[1] >= 3 else 1]
+        return [shown / shown.amax().clamp(min=1 / self.top)]
 
     def require_size(self, height: int, width: int) -> None:
         """See `ModelTask.require_size`."""

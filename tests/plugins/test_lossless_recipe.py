@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from nncodec.nn.tensors import to_tensor
 from nncodec.plugin.model_file import ModelFile, read_model
+from nncodec.training.engine import Run, train
+from nncodec.training.events import Event, Note
 from nncodec.training.training_set import DataSummary
 from nncodec_lossless import plugin
 from nncodec_lossless.codec import model_tensors
@@ -50,6 +55,27 @@ def test_steps_lower_the_bits_of_pictures_of_one_kind(grey) -> None:
         optimizer.step()
         losses.append(figures["bits_per_sample"])
     assert min(losses[-2:]) < 0.95 * losses[0]
+
+
+def test_deep_samples_reach_the_loss_unchanged() -> None:
+    task = recipe(summary=DataSummary(1, None, None, grey=False, top=65535)).task()
+    planes = np.random.default_rng(0).integers(0, 65536, (1, 16, 16, 5)).astype(np.uint16)
+    restored = (to_tensor(planes) * task.top).round()
+    assert np.array_equal(restored.permute(0, 2, 3, 1).numpy(), planes)
+    loss, _ = task.loss(to_tensor(planes), 0.0, torch.Generator())
+    assert 10 < loss.item() < 24  # noise of 16 bits, less the coarsest grid
+    assert task.sample_rows(to_tensor(planes))[0].shape == (1, 3, 16, 16)
+
+
+def test_a_folder_of_arrays_trains_a_model(tmp_path: Path, base: ModelFile) -> None:
+    np.save(tmp_path / "stack.npy", np.arange(4 * 16 * 16 * 2, dtype=np.uint16).reshape(4, 16, 16, 2))
+    events: list[Event] = []
+    settings = {"steps": 1, "batch_size": 1, "crop": 16}
+    run = Run("lossless", tmp_path, tmp_path / "mine.safetensors", "mine", tmp_path / "run", [settings], base)
+    result = train(run, events.append)
+    assert result.figures["bits_per_sample"] > 0
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert any("4 pictures with 2 planes of 11 bits" in note for note in notes)
 
 
 def test_what_does_not_suit_is_refused_in_a_line(base) -> None:
