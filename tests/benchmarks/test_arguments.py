@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,9 +17,17 @@ import pytest
     ],
 )
 def test_unknown_parts_are_refused_in_one_line(
-    tmp_path: Path, run_benchmark: Callable[..., Any], module: str, option: str, wrong: str, choices: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    module: str,
+    option: str,
+    wrong: str,
+    choices: str,
 ) -> None:
-    done = run_benchmark(module, tmp_path, option, wrong)
-    assert done.returncode == 2
-    assert f"choose from {choices}" in done.stderr.splitlines()[-1]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"benchmarks.{module}").main([option, wrong])
+    assert ended.value.code == 2
+    assert f"choose from {choices}" in capsys.readouterr().err.splitlines()[-1]
     assert not list(tmp_path.iterdir())
