@@ -8,6 +8,7 @@ from nncodec.coding.enhancing import enhance
 from nncodec.coding.expected_time import expected_seconds
 from nncodec.coding.inspection import FileInfo, check, inspect
 from nncodec.errors import (
+    BackendMismatch,
     BadModelFile,
     Corrupt,
     EncodeError,
@@ -31,6 +32,7 @@ from nncodec.picture.registering import register
 from nncodec.plugin.precision import precision
 
 __all__ = [
+    "BackendMismatch",
     "BadModelFile",
     "Corrupt",
     "EncodeError",

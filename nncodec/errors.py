@@ -10,7 +10,8 @@
     ├── ModelError                         the model cannot be used
     │   ├── UnknownModel                   not installed
     │   ├── WeightsMismatch                installed with other weights than expected
-    │   └── BadModelFile                   the model file is invalid
+    │   ├── BadModelFile                   the model file is invalid
+    │   └── BackendMismatch                this machine decodes a sound file to something else
     ├── PluginError                        a plugin's code failed
     └── EncodeError                        the request is wrong
         ├── UnsupportedImage               the model or format cannot take this image
@@ -128,6 +129,15 @@ class BadModelFile(ModelError):
     """A model file cannot be used; fields: path, reason."""
 
     sentence = "{path} is not a usable model file: {reason}"
+
+
+class BackendMismatch(ModelError):
+    """A sound file decodes to other latents than it was made from; fields: block, model."""
+
+    sentence = (
+        "block {block} is not damaged, but {model} decodes it to other latents than it was made from: this machine, or "
+        "a setting of PyTorch, computes other probabilities than the machine that encoded it; use PyTorch's defaults"
+    )
 
 
 class PluginError(NncError):

@@ -39,6 +39,8 @@ class EncodeOptions(TypedDict, total=False):
             needs `downscale`. Default: none.
         enhancer_strength: the strength to recommend, 0 (faithful, the default) to 1, in hundredths; an enhancer without
             strengths ignores it.
+        verify: True to decode every block again and compare. A file that is not exact then holds checksums of its
+            latents, 4 bytes a block, by which decoders tell damage from a machine that computes otherwise.
         precision: "auto" lets transforms compute in bfloat16 where the processor multiplies it; "float32" gives files
             that differ less from one machine to another. Default: that of `nncodec.precision`, which is "auto".
     """
@@ -60,4 +62,5 @@ class EncodeOptions(TypedDict, total=False):
     record_settings: bool
     enhancer: str | None
     enhancer_strength: float | None
+    verify: bool
     precision: Literal["auto", "float32"] | None

@@ -58,6 +58,7 @@ class EncodeSettings:
     rate: Rate
     max_pixels: int
     precision: Precision
+    verify: bool = False
     lossless: bool | None = None
     max_error: int | None = None
     effort: int = 0
@@ -103,6 +104,7 @@ def encode_job(job: Job, settings: EncodeSettings) -> JobResult:
         preview=settings.preview,
         exact=settings.exact,
         precision=settings.precision,
+        verify=settings.verify,
         downscale=settings.downscale,
         enhancer=settings.enhancer,
         enhancer_strength=settings.enhancer_strength,
@@ -171,6 +173,7 @@ def _decoded(stream: BinaryIO, settings: EncodeSettings) -> PictureFile:
 @recommending_options
 @click.option("--preview", is_flag=True, help="Embed a small preview that needs no model.")
 @click.option("--exact", is_flag=True, help="Keep the colours of fully transparent pixels, which are filled otherwise.")
+@click.option("--verify", is_flag=True, help="Decode what was encoded and compare, and store checksums for decoders.")
 @precision_option
 @manner_options
 @click.pass_context

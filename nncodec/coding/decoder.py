@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -15,10 +15,11 @@ from nncodec.coding.grid import TILE_EDGE, Cell, Grid
 from nncodec.coding.inspection import frame_info, image_info, model_name
 from nncodec.coding.patches import Patch, patches
 from nncodec.coding.view import Progress, View, alpha_of, finish, picture_of
-from nncodec.errors import Corrupt
+from nncodec.errors import BackendMismatch, Corrupt, FormatError
 from nncodec.format.container import Container
 from nncodec.format.entropy import coder_by_id, decode_block
-from nncodec.format.header import ColourMode
+from nncodec.format.header import ChunkType, ColourMode
+from nncodec.format.latent_checksums import latents_checksum, split_checksums
 from nncodec.format.metadata import animation_of
 from nncodec.options import OnProgress
 from nncodec.picture.area import Area
@@ -89,7 +90,8 @@ def decode_together(
     codec = _FileCodec.of(containers[0], current_precision())
     header = containers[0].header
     cell = codec.grid.cell(0, 0, 0)
-    latents = [_decode_cell(container, codec, cell) for container in containers]
+    own_codecs = [replace(codec, checksums=_checksums_of(container)) for container in containers]
+    latents = [_decode_cell(container, own, cell) for container, own in zip(containers, own_codecs, strict=True)]
     stacked = {name: np.concatenate([of_file[name] for of_file in latents]) for name in latents[0]}
     canvas = Canvas(header.mode.name, picture_of(header), len(containers))
     _restore(codec, Patch(cell.area, stacked, codec.model.traits.latents), cell.area, canvas)
@@ -104,7 +106,8 @@ def block_latents(container: Container, model: CodecModel, index: int) -> Latent
     """Return the latents of one block by its number in the file; raises Corrupt or Truncated."""
     guard = registry.catalog().guard_of(_model_info_of(container))
     grid = Grid.of(container.header, model.traits)
-    return _decode_cell(container, _FileCodec(model, guard, grid), list(grid.cells())[index])
+    codec = _FileCodec(model, guard, grid, _checksums_of(container))
+    return _decode_cell(container, codec, list(grid.cells())[index])
 
 
 @dataclass(frozen=True)
@@ -115,19 +118,21 @@ class _FileCodec:
         model: open, and suitable for the file's header.
         guard: runs the model's code.
         grid: the blocks.
+        checksums: of the latents of each block, if the file has them.
         precision: what the synthesis may compute with.
     """
 
     model: CodecModel
     guard: PluginGuard
     grid: Grid
+    checksums: list[bytes] | None
     precision: Precision = "auto"
 
     @classmethod
     def of(cls, container: Container, computing: Precision) -> _FileCodec:
         model = open_file_model(container)
         guard = registry.catalog().guard_of(_model_info_of(container))
-        return cls(model, guard, Grid.of(container.header, model.traits), computing)
+        return cls(model, guard, Grid.of(container.header, model.traits), _checksums_of(container), computing)
 
     def blocks_near(self, area: Area) -> int:
         """Return how many blocks of a group are needed for an area."""
@@ -167,8 +172,23 @@ def _decode_cell(container: Container, codec: _FileCodec, cell: Cell) -> Latents
     specs = codec.model.traits.latents
     shapes = {spec.name: spec.shape(cell.frames.size, cell.rows.size, cell.columns.size) for spec in specs}
     entropy = codec.guard.run(codec.model.entropy, container.header.quality or 0)
-    payload = container.block(codec.grid.index(cell))
-    return decode_block(coder_by_id(container.header.coder), payload, entropy, specs, shapes, codec.guard)
+    block = codec.grid.index(cell)
+    payload = container.block(block)
+    mismatch = BackendMismatch(block=block, model=codec.guard.model)
+    try:
+        latents = decode_block(coder_by_id(container.header.coder), payload, entropy, specs, shapes, codec.guard)
+    except FormatError:
+        if codec.checksums is not None:
+            raise mismatch from None  # the payload has its own checksum, and its encoder decoded it
+        raise
+    checksum = latents_checksum(latents[spec.name] for spec in specs) if codec.checksums else b""
+    if codec.checksums and checksum != codec.checksums[block]:
+        raise mismatch
+    return latents
+
+
+def _checksums_of(container: Container) -> list[bytes] | None:
+    return split_checksums(container.chunk(ChunkType.LATENT_CHECKSUMS), container.block_count)
 
 
 def _synthesize(codec: _FileCodec, latents: Latents, window: Area) -> Pixels:

@@ -8,7 +8,7 @@ import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,12 @@ from nncodec._support.notes import warn_of
 from nncodec.coding.envelope import check_options, identified, level_of, require_range, write_file
 from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid
 from nncodec.coding.recommendation import Recommendation, enhancement_to_recommend
-from nncodec.errors import InvalidOption, UnsupportedImage
+from nncodec.errors import FormatError, InvalidOption, UnsupportedImage
 from nncodec.format.alpha import pack_alpha
 from nncodec.format.container import write
-from nncodec.format.entropy import available_coders, coder_by_id, encode_block
+from nncodec.format.entropy import available_coders, coder_by_id, decode_block, encode_block
 from nncodec.format.header import ChunkType, CoderId, Header
+from nncodec.format.latent_checksums import latents_checksum
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.options import EncodeOptions, OnProgress
 from nncodec.picture.area import Span
@@ -42,6 +43,20 @@ _FRAMES_PER_GROUP = 1 << 13
 _MARGIN_BYTES = 64
 # With more symbols the overhead of a Zstandard frame does not matter, and the stored coder is not tried.
 _STORED_SYMBOLS = 1 << 16
+
+
+class _CodedBlocks(NamedTuple):
+    """The blocks of a file before they are written.
+
+    Args:
+        header: with the coder that was used.
+        payloads: in file order.
+        checksums: of the latents, see `latent_checksums`; empty unless the option `verify` is set.
+    """
+
+    header: Header
+    payloads: list[bytes]
+    checksums: bytes
 
 
 class Encoder:
@@ -113,10 +128,10 @@ class Encoder:
     def write(self, frames: Frames, metadata: Mapping[int, bytes]) -> bytes:
         """Encode all frames into one file, with these chunks of metadata."""
         coded = self._reduced(frames)
-        header, payloads = self._coded(frames, coded)
-        if self._is_wasteful(header, payloads, coded):
-            header, payloads = self._at_fitting_quality(frames, coded)._coded(frames, coded)
-        return self._file(header, payloads, frames, metadata)
+        blocks = self._coded(frames, coded)
+        if self._is_wasteful(blocks, coded):
+            blocks = self._at_fitting_quality(frames, coded)._coded(frames, coded)
+        return self._file(blocks, frames, metadata)
 
     def write_each(self, frames: Frames, metadata: Sequence[Mapping[int, bytes]]) -> Iterator[bytes]:
         """Encode each frame into its own file, with its metadata; small frames share one pass of the model."""
@@ -128,13 +143,13 @@ class Encoder:
         for number, own_metadata in enumerate(metadata):
             frame = slice(number, number + 1)
             blocks = [{name: array[frame] for name, array in latents.items()} for latents in cells]
-            own_header, payloads = self._payloads(header, blocks)
-            if self._is_wasteful(own_header, payloads, coded.frame(number)):
+            own = self._payloads(header, blocks)
+            if self._is_wasteful(own, coded.frame(number)):
                 yield self.write(frames.frame(number), own_metadata)
             else:
-                yield self._file(own_header, payloads, frames.frame(number), own_metadata)
+                yield self._file(own, frames.frame(number), own_metadata)
 
-    def _coded(self, frames: Frames, coded: Frames) -> tuple[Header, list[bytes]]:
+    def _coded(self, frames: Frames, coded: Frames) -> _CodedBlocks:
         header = self._header(frames, coded)
         grid = Grid.of(header, self.model.traits)
         return self._payloads(header, self._blocks(coded, grid))
@@ -150,17 +165,17 @@ class Encoder:
         if self.on_progress:
             self.on_progress(done, total)
 
-    def _is_wasteful(self, header: Header, payloads: Sequence[bytes], coded: Frames) -> bool:
+    def _is_wasteful(self, blocks: _CodedBlocks, coded: Frames) -> bool:
         """Return whether the raw samples would take fewer bytes, and a lower quality may help.
 
         Padding makes this possible: a single pixel costs as much as a whole cell of the model's grid.
         """
-        return bool(self.quality) and self._excess_bytes(header, payloads, coded) > 0
+        return bool(self.quality) and self._excess_bytes(blocks, coded) > 0
 
-    def _excess_bytes(self, header: Header, payloads: Sequence[bytes], coded: Frames) -> int:
+    def _excess_bytes(self, blocks: _CodedBlocks, coded: Frames) -> int:
         """Return by how much a file without metadata and alpha exceeds the raw samples."""
-        header, chunks = identified(header, payloads, self.model_info)
-        return len(write(header, chunks, payloads)) - math.prod(coded.shape)
+        header, chunks = identified(blocks.header, blocks.payloads, self.model_info)
+        return len(write(header, chunks, blocks.payloads)) - math.prod(coded.shape)
 
     def _at_fitting_quality(self, frames: Frames, coded: Frames) -> Encoder:
         """Return an encoder of the highest quality, up to this one, at which the file is no larger than the samples.
@@ -170,7 +185,7 @@ class Encoder:
 
         @functools.cache
         def excess_bytes(quality: int) -> int:
-            return self._excess_bytes(*trial.at_quality(quality)._coded(frames, coded), coded)
+            return self._excess_bytes(trial.at_quality(quality)._coded(frames, coded), coded)
 
         trial = copy.copy(self)
         trial.on_progress = None  # such pictures are small
@@ -253,8 +268,9 @@ class Encoder:
     def _entropy(self) -> EntropyModel:
         return self._guard.run(self.model.entropy, self.quality or 0)
 
-    def _payloads(self, header: Header, blocks: Iterable[Latents]) -> tuple[Header, list[bytes]]:
+    def _payloads(self, header: Header, blocks: Iterable[Latents]) -> _CodedBlocks:
         """Encode the blocks; the stored coder is used if no coder was asked for and it is smaller."""
+        verify, checksums = self.options.get("verify", False), b""
         entropy, specs = self._entropy(), self.model.traits.latents
         candidates = [header.coder]
         symbols = sum(math.prod(spec.shape(header.frames, header.height, header.width)) for spec in specs)
@@ -265,11 +281,28 @@ class Encoder:
         for latents in blocks:
             for coder in candidates:
                 payloads[coder].append(encode_block(coder_by_id(coder), latents, entropy, specs, self._guard))
+                if verify:
+                    self._verify(coder, payloads[coder][-1], latents)
+            if verify:
+                checksums += latents_checksum(latents[spec.name] for spec in specs)
         best = min(candidates, key=lambda coder: sum(map(len, payloads[coder])))
-        return replace(header, coder=best), payloads[best]
+        return _CodedBlocks(replace(header, coder=best), payloads[best], checksums)
 
-    def _file(self, header: Header, payloads: Sequence[bytes], frames: Frames, metadata: Mapping[int, bytes]) -> bytes:
-        chunks = dict(metadata)
+    def _verify(self, coder: CoderId, payload: bytes, latents: Latents) -> None:
+        """Decode a block as another program does, with nothing kept from encoding it; raises PluginError."""
+        shapes = {name: array.shape for name, array in latents.items()}
+        specs = self.model.traits.latents
+        try:
+            decoded = decode_block(coder_by_id(coder), payload, self._entropy(), specs, shapes, self._guard)
+        except FormatError as error:
+            raise self._guard.error(f"a block that it encoded does not decode: {error}") from error
+        if not all(np.array_equal(decoded[name], array) for name, array in latents.items()):
+            raise self._guard.error("a block decodes to other latents than it was encoded from")
+
+    def _file(self, blocks: _CodedBlocks, frames: Frames, metadata: Mapping[int, bytes]) -> bytes:
+        header, chunks = blocks.header, dict(metadata)
+        if blocks.checksums:
+            chunks[ChunkType.LATENT_CHECKSUMS] = blocks.checksums
         if frames.alpha is not None:
             chunks[ChunkType.ALPHA] = pack_alpha(frames.alpha)
         # An image of one or two pixels may not become smaller; an enhancer that enlarges is then of no use.
@@ -277,7 +310,7 @@ class Encoder:
             chunks[ChunkType.ENHANCER] = Recommendation.by(self.enhancement).to_bytes()
         opaque = frames.images[0].convert(frames.mode.name) if self.options.get("preview") else None
         settings = {"effort": self.effort, "coder": header.coder.name.lower()}
-        return write_file(header, payloads, self.model_info, chunks, opaque, self.options, settings)
+        return write_file(header, blocks.payloads, self.model_info, chunks, opaque, self.options, settings)
 
 
 def _coder_id(name: str) -> CoderId:

@@ -35,8 +35,9 @@ def check_options(options: EncodeOptions) -> None:
     preview = options.get("preview", False)
     if not isinstance(preview, bool):
         require_range("preview", preview, 16, 256)
-    if not isinstance(options.get("exact", False), bool):
-        raise InvalidOption(option="exact", reason=f"{options['exact']!r} is not True or False")
+    for name in ("exact", "verify"):
+        if not isinstance(value := options.get(name, False), bool):
+            raise InvalidOption(option=name, reason=f"{value!r} is not True or False")
 
 
 def require_range(option: str, value: object, low: int, high: int) -> int:

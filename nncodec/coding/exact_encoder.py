@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -136,6 +137,10 @@ class ExactEncoder:
             payload = self._guard.run(self.model.encode, samples, stack.format.coded_bits, self.effort)
             if not isinstance(payload, bytes) or not payload:
                 raise self._guard.error(f"it encoded a block as {type(payload).__name__} instead of bytes")
+            if self.options.get("verify"):
+                decoded = self._guard.run(self.model.decode, payload, samples.shape, stack.format.coded_bits)
+                if not self._guard.run(np.array_equal, decoded, samples):
+                    raise self._guard.error("a block decodes to other samples than it was encoded from")
             return payload
 
         self._report(0, total)

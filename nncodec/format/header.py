@@ -100,6 +100,7 @@ class ChunkType(IntEnum):
     ENHANCER = 0x07
     RESOLUTION = 0x08
     ANIMATION = 0x09
+    LATENT_CHECKSUMS = 0x0A
     ALPHA = 0x81
     PALETTE = 0x82
 

@@ -37,7 +37,7 @@ def test_every_option_is_on_the_page_and_every_one_on_the_page_exists(command: s
     for option in options:
         assert named & set(option.opts), option.opts
     # A section may speak of two commands, and examples of others.
-    there = {name for other in COMMANDS for p in main.commands[other].params for name in p.opts}
+    there = {name for other in COMMANDS for p in main.commands[other].params for name in (*p.opts, *p.secondary_opts)}
     assert named <= there
     for row in re.findall(r"^\| (`-.*?) \| ", section_of(command), re.M):
         own = {name for option in options for name in option.opts}
