@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,17 +36,24 @@ RECIPES = _recipes()
 OWN_WARNINGS_FAIL = 'import warnings\nwarnings.filterwarnings("error", category=UserWarning, module="__main__")\n'
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with the files that the page names."""
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the page names, encoded once."""
+    folder = tmp_path_factory.mktemp("files")
     photo = Image.fromarray(skimage.data.chelsea()).resize((226, 150))
-    photo.save(tmp_path / "cat.jpg")
-    (tmp_path / "cat.nnc").write_bytes(nncodec.encode(photo))
+    photo.save(folder / "cat.jpg")
+    (folder / "cat.nnc").write_bytes(nncodec.encode(photo))
     for number, name in enumerate(["cats", "cats", "dogs"]):
-        path = tmp_path / "pictures" / name / f"{number}.nnc"
+        path = folder / "pictures" / name / f"{number}.nnc"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(nncodec.encode(photo.crop((20 * number, 0, 20 * number + 64, 64))))
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def folder(files: Path, tmp_path: Path) -> Path:
+    """A copy of these files, which a recipe may change."""
+    return Path(shutil.copytree(files, tmp_path, dirs_exist_ok=True))
 
 
 def test_the_page_has_its_recipes() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nncodec.plugin import registry
-from nncodec.testing import CodecModelContract, EnhancerContract
+from nncodec.testing import CodecModelContract, EnhancerContract, LosslessContract
+from nncodec_hyperprior import quantization
 
 
 class TestDenseFashion(CodecModelContract):
@@ -21,6 +24,18 @@ class TestConvPhoto(CodecModelContract):
 class TestHyperpriorPhoto(CodecModelContract):
     model_name = "hyperprior/photo"
     most_effort = 3  # higher levels do more of the same
+
+    @pytest.fixture(autouse=True)
+    def few_iterations(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Refine with two steps of descent: more of them do more of the same."""
+        monkeypatch.setitem(quantization._ITERATIONS, self.most_effort, 2)
+
+
+class TestLosslessAny(LosslessContract):
+    model_name = "lossless/any"
+
+    def _depths(self) -> list[int]:
+        return [12]  # tests of the plugin take all
 
 
 class TestSrganX4(EnhancerContract):
@@ -43,8 +58,9 @@ def test_every_bundled_model_is_tested_here() -> None:
         TestConvDigits,
         TestConvPhoto,
         TestHyperpriorPhoto,
+        TestLosslessAny,
         TestSrganX4,
         TestSrganRestore,
     )
-    # hyperprior/photo-psnr is hyperprior/photo with other weights; lossless/any has tests of its own kind.
-    assert bundled - {"hyperprior/photo-psnr", "lossless/any"} == {contract.model_name for contract in contracts}
+    # hyperprior/photo-psnr is hyperprior/photo with other weights.
+    assert bundled - {"hyperprior/photo-psnr"} == {contract.model_name for contract in contracts}
