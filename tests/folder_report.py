@@ -35,6 +35,8 @@ from nncodec.picture.reading import is_picture
 METADATA = ("exif", "icc_profile", "xmp", "dpi")
 # Modes that Pillow converts to RGBA as this package does; others have samples beyond 8 bits or other colours.
 _COMPARABLE = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "La", "RGBa")
+# Pillow reads grey samples of a PNG of 2 and 4 bits as 8 bits, but its transparent colour as the file has it.
+_SMALL_GREYS = {"L;2": 85, "L;4": 17}
 
 
 @dataclasses.dataclass
@@ -102,9 +104,12 @@ def _opened(path: Path) -> Image.Image | None:
         warnings.simplefilter("ignore")
         try:
             image = Image.open(io.BytesIO(path.read_bytes()))
+            step = next((step for tile in image.tile for raw, step in _SMALL_GREYS.items() if tile.args == raw), 1)
             image.load()
         except Exception:  # Pillow's decoders may raise anything
             return None
+    if step > 1 and isinstance(clear := image.info.get("transparency"), int):
+        image.info["transparency"] = step * clear
     return image
 
 

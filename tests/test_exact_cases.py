@@ -92,3 +92,20 @@ def test_a_file_is_at_most_64_bytes_larger_than_its_samples() -> None:
         data = nncodec.encode(noise, lossless=True)
         assert len(data) <= noise.nbytes + 64
         np.testing.assert_array_equal(nncodec.decode(data, as_array=True), noise)
+
+
+@pytest.mark.parametrize("colour", [(255, 0, 0), (255, 255, 0), (10, 200, 30)])
+@pytest.mark.parametrize("size", [(16, 16), (130, 70)])
+def test_a_flat_colour_is_kept(size: tuple[int, int], colour: tuple[int, int, int]) -> None:
+    decoded = np.asarray(nncodec.decode(nncodec.encode(Image.new("RGB", size, colour), quality=50)), int)
+    assert np.abs(decoded - colour).max() <= 3
+
+
+def test_thin_lines_take_no_more_bytes_than_png() -> None:
+    lines = Image.new("L", (200, 150), 255)
+    draw = ImageDraw.Draw(lines)
+    for x in range(0, 200, 20):
+        draw.line((x, 0, x, 150))
+    out = io.BytesIO()
+    lines.save(out, "PNG", optimize=True)
+    assert len(nncodec.encode(lines)) <= out.tell()
