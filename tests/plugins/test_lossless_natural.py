@@ -97,6 +97,22 @@ def test_threads_change_no_byte(networks) -> None:
     assert len(payloads) == 1
 
 
+def test_settings_of_torch_change_no_byte(networks, monkeypatch) -> None:
+    samples = smooth((2, 40, 50, 4), 12, 3)
+    expected = block.encode(networks, samples, 12)
+    before = torch.get_float32_matmul_precision()
+    try:
+        for onednn in (False, True):
+            monkeypatch.setattr(torch.backends.mkldnn, "enabled", onednn)
+            torch.set_float32_matmul_precision("medium")  # may mean bfloat16
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                assert assert_exact(networks, samples, 12) == expected
+            torch.set_float32_matmul_precision(before)
+            assert assert_exact(networks, samples, 12) == expected
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def test_strips_of_rows_see_what_the_whole_stage_sees() -> None:
     coarse = [torch.arange(30.0).view(1, 5, 6)]
     grid = Grid(coarse, None, (10, 12))
