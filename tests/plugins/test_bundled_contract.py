@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nncodec.plugin import registry
 from nncodec.testing import CodecModelContract, EnhancerContract, LosslessContract
+from nncodec_hyperprior import quantization
 
 
 class TestDenseFashion(CodecModelContract):
@@ -21,6 +24,11 @@ class TestConvPhoto(CodecModelContract):
 class TestHyperpriorPhoto(CodecModelContract):
     model_name = "hyperprior/photo"
     most_effort = 3  # higher levels do more of the same
+
+    @pytest.fixture(autouse=True)
+    def few_iterations(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Refine with two steps of descent: more of them do more of the same."""
+        monkeypatch.setitem(quantization._ITERATIONS, self.most_effort, 2)
 
 
 class TestLosslessAny(LosslessContract):
