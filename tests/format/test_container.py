@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nncodec.errors import Corrupt, FormatError, NotNnc, Truncated
 from nncodec.format.container import Container, write
 from nncodec.format.header import ChunkType, CoderId, ColourMode, Header
+from nncodec.format.samples import MAX_PLANES, SampleFormat
 from nncodec.limits import Limits
 
 PROPERTY = settings(deadline=None, max_examples=150)
@@ -63,10 +64,21 @@ def test_a_small_grey_file_costs_less_than_24_bytes_beyond_its_payload() -> None
     assert len(write(grey, {}, [b"x" * 100])) - 100 <= 24
 
 
-def test_the_written_example_in_the_documentation_is_a_file_with_these_contents() -> None:
+def example_with(words: str) -> bytes:
+    """Return the bytes of the example in docs/format.md whose explanations contain these words."""
     text = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
-    block = text.split("```hex\n")[1].split("```")[0]
-    data = bytes.fromhex("".join(line[:36] for line in block.splitlines()))
+    (block,) = [block for rest in text.split("```hex\n")[1:] if words in (block := rest.split("```")[0])]
+    return bytes.fromhex("".join(line[:36] for line in block.splitlines()))
+
+
+def test_the_header_of_an_exact_picture_in_the_documentation_has_these_bytes() -> None:
+    exact = header(mode=ColourMode.L, coder=CoderId.LOSSLESS, quality=None, samples=SampleFormat(12, 1, 200))
+    example = example_with("12 bits, permitted error 200")
+    assert write(exact, {}, [b"x"]) == example + crc(example) + b"x" + crc(b"x")
+
+
+def test_the_written_example_in_the_documentation_is_a_file_with_these_contents() -> None:
+    data = example_with("model name, 6 bytes")
     container = Container(data)
     container.check()
     expected = header(mode=ColourMode.L, coder=CoderId.STORED, quality=None, width=28, height=28)
@@ -79,28 +91,46 @@ def test_the_written_example_in_the_documentation_is_a_file_with_these_contents(
 
 
 @st.composite
+def sample_formats(draw: st.DrawFn, mode: ColourMode) -> SampleFormat:
+    bits = draw(st.sampled_from(mode.bits))
+    exact_only = mode in (ColourMode.P, ColourMode.BILEVEL)
+    max_error = 0 if exact_only else draw(st.integers(0, (1 << bits) - 1))
+    return SampleFormat(bits, mode.planes or draw(st.integers(1, MAX_PLANES)), max_error)
+
+
+@st.composite
 def files(draw: st.DrawFn) -> tuple[Header, dict[int, bytes], list[bytes]]:
     size = st.integers(1, 300)
     frames = draw(st.integers(1, 9))
     per_block = draw(st.integers(1, frames))
     width, height = draw(size), draw(size)
     edge_log2 = draw(st.integers(6, 8)) if max(width, height) > 256 else 0
+    coder = draw(st.sampled_from(CoderId))
+    mode = draw(st.sampled_from(ColourMode if coder is CoderId.LOSSLESS else (ColourMode.L, ColourMode.RGB)))
+    samples = draw(sample_formats(mode)) if coder is CoderId.LOSSLESS else None
     made = header(
-        mode=draw(st.sampled_from(ColourMode)),
-        coder=draw(st.sampled_from(CoderId)),
-        quality=draw(st.none() | st.integers(0, 100)),
+        mode=mode,
+        coder=coder,
+        samples=samples,
+        quality=None if samples else draw(st.none() | st.integers(0, 100)),
         model_id=draw(st.binary(min_size=4, max_size=4) | st.binary(min_size=8, max_size=8)),
         width=width,
         height=height,
-        display_size=draw(st.just((width, height)) | st.tuples(size, size)),
+        display_size=(width, height) if samples else draw(st.just((width, height)) | st.tuples(size, size)),
         frames=frames,
         frames_per_block=per_block,
         block_edge_log2=edge_log2,
     )
     count = math.prod(made.grid)
     blocks = draw(st.lists(st.binary(min_size=1, max_size=200), min_size=count, max_size=count))
-    kinds = st.sampled_from([*ChunkType, 0x00, 0x40, 0x7F])
-    return made, draw(st.dictionaries(kinds, st.binary(max_size=200), max_size=5)), blocks
+    barred = {ChunkType.PALETTE}
+    if mode > ColourMode.RGB or (samples and samples.bits > 8):
+        barred.add(ChunkType.ALPHA)
+    kinds = st.sampled_from([kind for kind in (*ChunkType, 0x00, 0x40, 0x7F) if kind not in barred])
+    chunks = draw(st.dictionaries(kinds, st.binary(max_size=200), max_size=5))
+    if mode is ColourMode.P:
+        chunks[ChunkType.PALETTE] = draw(st.binary(max_size=200))
+    return made, chunks, blocks
 
 
 @PROPERTY
