@@ -40,8 +40,8 @@ EXAMPLES: list[tuple[NncError, str]] = [
     (errors.BadModelFile(path="m.safetensors", reason="empty"), "m.safetensors is not a usable model file: empty"),
     (
         errors.BackendMismatch(block=3, model="m"),
-        "block 3 is not damaged, but m decodes it to other latents than it was made from: this machine, or a setting of "
-        "PyTorch, computes other probabilities than the machine that encoded it; use PyTorch's defaults",
+        "block 3 is not damaged, but m decodes it to other latents than it was made from: this machine, or a setting "
+        "of PyTorch, computes other probabilities than the machine that encoded it; use PyTorch's defaults",
     ),
     (
         errors.PluginError(plugin="p", reason="boom"),
