@@ -3,31 +3,40 @@
     python -m benchmarks.lossless_pictures
 
 Kodak comes from $NNCODEC_DATA/kodak. The microscopy-like stack (12 bits, 4 planes) and the depth map (16 bits) are
-drawn here with fixed seeds. Peers of the deep pictures are PNG with 16 bits, where a plane is a picture, and Zstandard
-after a difference filter, which is what TIFF with Zstandard and a predictor stores. The record is
-benchmarks/results/lossless_pictures.json.
+drawn here with fixed seeds. Peers of the deep pictures are PNG with 16 bits and Pillow's TIFF with Zstandard or Deflate
+and a predictor, where a plane is a picture. "tuned" is the bundled model after a short training on other pictures of
+the same kind, as by
+
+    nncodec train lossless FOLDER --from lossless --steps 600 --batch-size 2 --set held_back=0
+
+"near" takes three pictures of Kodak with errors of at most 1 and 2. JPEG XL cannot bound errors, so the least quality
+that reaches the same PSNR stands beside. The record is benchmarks/results/lossless_pictures.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pillow_jxl  # noqa: F401 (registers JPEG XL)
 import torch
-import zstandard
 from PIL import Image
 
+import nncodec
 from benchmarks.measuring.data import kodak, open_rgb
 from benchmarks.measuring.machine import machine, versions
 from benchmarks.measuring.records import RESULTS, Record, command_line, read_record, write_record
-from nncodec.plugin.lossless import Samples
+from nncodec.plugin import registry
+from nncodec.plugin.lossless import LosslessModel, Samples
+from nncodec.plugin.model_file import read_model
 from nncodec.plugin.registry import open_lossless
+from nncodec.training.engine import Run, train
 
 OWN = "nncodec"
 PEERS: dict[str, dict[str, Any]] = {
@@ -35,25 +44,27 @@ PEERS: dict[str, dict[str, Any]] = {
     "png": {"format": "PNG", "optimize": True},
     "webp": {"format": "WEBP", "lossless": True, "method": 6, "quality": 100},
 }
+TIFF = {"tiff_zstd": "zstd", "tiff_deflate": "tiff_adobe_deflate"}
+_PREDICTOR = {317: 2}
+_NEAR_PICTURES = 3
+_TRAINING_PICTURES = 6
 _EDGE = 512
 
 
 def main() -> None:
-    """Measure the codecs that are asked for, and write the record after each; the others keep what it has."""
+    """Measure the parts that are asked for, and write the record after each; the others keep what it has."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--codecs", default=",".join((OWN, *PEERS)))
+    parser.add_argument("--parts", default=",".join((*PARTS, OWN, *PEERS)), help="codecs on Kodak, and other parts")
     parser.add_argument("--output", type=Path, default=RESULTS / "lossless_pictures.json")
     options = parser.parse_args()
     torch.set_num_threads(1)
     record: Record = read_record(options.output) if options.output.exists() else {"kodak": {}}
     record |= {"command": command_line("lossless_pictures", []), "machine": machine(), "versions": versions()}
-    for codec in options.codecs.split(","):
-        if codec == OWN:
-            record["deep"] = {
-                "microscopy, 12 bits": deep_results(microscopy(), 12),
-                "depth map, 16 bits": deep_results(depth_map(), 16),
-            }
-        record["kodak"][codec] = kodak_results(codec)
+    for part in options.parts.split(","):
+        if part in PARTS:
+            record[part] = PARTS[part]()
+        else:
+            record["kodak"][part] = kodak_results(part)
         write_record(options.output, record)
 
 
@@ -96,18 +107,73 @@ def saved(picture: Image.Image, options: Mapping[str, Any]) -> tuple[int, float,
 
 def deep_results(samples: Samples, bits: int) -> dict[str, int]:
     """Return the bytes of a deep picture with each codec."""
-    codec = open_lossless("lossless")
+    planes = np.moveaxis(samples, 3, 1).reshape(-1, *samples.shape[1:3])
+    found = {OWN: own_bytes(open_lossless("lossless"), samples, bits), "png": 0} | dict.fromkeys(TIFF, 0)
+    for plane in map(Image.fromarray, planes):
+        found["png"] += saved(plane, {"format": "PNG", "optimize": True})[0]
+        for name, compression in TIFF.items():
+            options = {"format": "TIFF", "compression": compression, "tiffinfo": _PREDICTOR}
+            found[name] += saved(plane, options)[0]
+    return found
+
+
+def own_bytes(codec: LosslessModel, samples: Samples, bits: int) -> int:
+    """Return the bytes of a block."""
     payload = codec.encode(samples, bits, 0)
     if not np.array_equal(codec.decode(payload, samples.shape, bits), samples):
         raise SystemExit("a deep picture does not come back")
-    planes = np.moveaxis(samples, 3, 1).reshape(-1, *samples.shape[1:3])
-    png = 0
-    for plane in planes:
-        buffer = io.BytesIO()
-        Image.fromarray(plane).save(buffer, "PNG", optimize=True)
-        png += len(buffer.getvalue())
-    difference = np.diff(planes, axis=2, prepend=np.uint16(0))
-    return {"nncodec": len(payload), "png": png, "zstd_predictor": len(zstandard.compress(difference.tobytes(), 19))}
+    return len(payload)
+
+
+def tuned_results(draw: Callable[[int], Samples], bits: int, steps: int) -> dict[str, float]:
+    """Train on other pictures of a kind, and return the bytes of the first before and after."""
+    general = registry.catalog().find("lossless")
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder, "pictures")
+        data.mkdir()
+        for seed in range(1, 1 + _TRAINING_PICTURES):
+            np.save(data / f"{seed}.npy", draw(seed))
+        settings = {"steps": steps, "batch_size": 2, "held_back": 0}
+        output = Path(folder, "tuned.safetensors")
+        run = Run("lossless", data, output, "tuned", Path(folder, "run"), [settings], read_model(general.path))
+        _, seconds = timed(train, run)
+        tuned = cast(LosslessModel, registry.build_model(read_model(output)))
+    before = own_bytes(open_lossless("lossless"), draw(0), bits)
+    after = own_bytes(tuned, draw(0), bits)
+    share = round(1 - after / before, 4)
+    return {"steps": steps, "processor_s": round(seconds, 1), "general": before, "tuned": after, "saved_share": share}
+
+
+def near_results() -> dict[str, dict[str, list[dict[str, float]]]]:
+    """Return bytes, PSNR and largest error by largest error allowed, of this model and of JPEG XL."""
+    results: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for bound in (1, 2):
+        rows = results[str(bound)] = {OWN: [], "jxl": []}
+        for path in list(kodak().values())[:_NEAR_PICTURES]:
+            picture = open_rgb(path)
+            data = nncodec.encode(picture, "lossless", max_error=bound)
+            own = near_row(picture, len(data), nncodec.decode(data))
+            rows[OWN].append(own)
+            low, high = 90.0, 99.9
+            for _ in range(5):
+                middle = (low + high) / 2
+                low, high = (low, middle) if jxl_row(picture, middle)["psnr_db"] >= own["psnr_db"] else (middle, high)
+            rows["jxl"].append(jxl_row(picture, high))
+    return results
+
+
+def jxl_row(picture: Image.Image, quality: float) -> dict[str, float]:
+    """Return the results of lossy JPEG XL."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JXL", quality=quality, effort=7)
+    return near_row(picture, len(buffer.getvalue()), Image.open(buffer)) | {"quality": round(quality, 2)}
+
+
+def near_row(picture: Image.Image, size: int, decoded: Image.Image) -> dict[str, float]:
+    """Return bytes, PSNR and largest error of a decoded picture."""
+    difference = np.asarray(picture).astype(np.int32) - np.asarray(decoded.convert("RGB"))
+    psnr = 10 * np.log10(255**2 / np.square(difference).mean())
+    return {"bytes": size, "psnr_db": round(float(psnr), 2), "largest_error": int(np.abs(difference).max())}
 
 
 def microscopy(seed: int = 0) -> Samples:
@@ -138,6 +204,18 @@ def depth_map(seed: int = 0) -> Samples:
     noisy = depth + rng.normal(0, 1, depth.shape) * (depth / 3000) ** 2
     samples: Samples = np.clip(np.rint(noisy), 0, 65535).astype(np.uint16)[None, ..., None]
     return samples
+
+
+DEEP: dict[str, tuple[Callable[[int], Samples], int, int]] = {
+    "microscopy, 12 bits": (microscopy, 12, 200),
+    "depth map, 16 bits": (depth_map, 16, 600),
+}
+"""How a picture of each kind is drawn from a seed, its bits, and steps of training on it."""
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "deep": lambda: {name: deep_results(draw(0), bits) for name, (draw, bits, _) in DEEP.items()},
+    "tuned": lambda: {name: tuned_results(*kind) for name, kind in DEEP.items()},
+    "near": near_results,
+}
 
 
 def timed(function: Callable[..., Any], *args: Any, **options: Any) -> tuple[Any, float]:
