@@ -189,6 +189,7 @@ def test_damaged_files_fail_in_one_line_each(run, photo_nnc):
     assert [p.name for p in Path("out").iterdir()] == ["photo.png"]
 
 
+@pytest.mark.usefixtures("codecs_only")
 def test_a_missing_model_is_named(run, photo_nnc, monkeypatch):
     from nncodec.plugin import registry
 

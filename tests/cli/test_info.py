@@ -9,6 +9,7 @@ import nncodec
 from nncodec.plugin import discovery
 
 
+@pytest.mark.usefixtures("codecs_only")
 def test_readable_lines(run, photo_nnc):
     result = run("info", photo_nnc)
     size = photo_nnc.stat().st_size
@@ -52,6 +53,7 @@ def test_stdin_and_folders(run, photo_nnc):
     assert [entry["file"] for entry in json.loads(run("info", "-r", ".", "--json").stdout)] == ["photo.nnc"]
 
 
+@pytest.mark.usefixtures("codecs_only")
 def test_a_missing_model_is_reported(run, photo_nnc, monkeypatch):
     from nncodec.plugin import registry
 

@@ -70,6 +70,7 @@ def test_a_small_member_learns_pictures_of_another_size() -> None:
     assert report.figures["distortion"] < before / 20
 
 
+@pytest.mark.usefixtures("codecs_only")
 def test_clothing_like_pictures_fit_in_less_than_their_latents_and_24_bytes() -> None:
     image = Image.new("L", (28, 28))
     image.paste(180, (8, 6, 20, 24))
