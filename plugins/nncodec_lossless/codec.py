@@ -68,7 +68,7 @@ class LosslessCodec(LosslessModel):
         if min([estimate, *map(len, found.values())]) > _SMALL_SHARE * plain_bytes:
             found[BlockCoder.NATURAL] = natural.encode(self._networks, samples, bits)
         # The slow level of Zstandard saves less than a third of pictures that the networks code well.
-        if estimate < 1.3 * min(map(len, found.values()), default=estimate + 1):
+        if estimate < 1.2 * min(map(len, found.values()), default=estimate + 1):
             found[BlockCoder.FILTERED] = filtered.encode(samples, bits)
         best = min(found, key=lambda coder: len(found[coder]))
         if len(found[best]) >= plain_bytes:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import Unpack
 
 import skimage.data
 from PIL import Image
@@ -17,6 +18,7 @@ from PIL import Image
 import nncodec
 from nncodec.coding.decoder import block_latents, open_file_model
 from nncodec.format.container import Container
+from nncodec.options import EncodeOptions
 
 FOLDER = Path(__file__).parent / "v1"
 
@@ -36,11 +38,11 @@ def golden_files() -> dict[str, bytes]:
     exif = Image.Exif()
     exif[0x0112] = 6
     return {
-        "photo-q5": nncodec.encode(cat, "conv/photo", 5),
-        "photo-q50": nncodec.encode(cat, "conv/photo", 50),
-        "photo-q100": nncodec.encode(cat, "conv/photo", 100),
-        "photo-grey": nncodec.encode(grey, "conv/photo", 60),
-        "photo-everything": nncodec.encode(
+        "photo-q5": _coded(cat, "conv/photo", 5),
+        "photo-q50": _coded(cat, "conv/photo", 50),
+        "photo-q100": _coded(cat, "conv/photo", 100),
+        "photo-grey": _coded(grey, "conv/photo", 60),
+        "photo-everything": _coded(
             see_through,
             "conv/photo",
             70,
@@ -50,27 +52,32 @@ def golden_files() -> dict[str, bytes]:
             preview=32,
             record_settings=True,
         ),
-        "photo-reduced": nncodec.encode(face, "conv/photo", 50, downscale=3),
-        "photo-frames": nncodec.encode([cat, cat.rotate(180)], "conv/photo", 40, frames_per_block=1),
-        "photo-blocks": nncodec.encode(cat.resize((2100, 20)), "conv/photo", 20),
-        "photo-one-pixel": nncodec.encode(cat.crop((0, 0, 1, 1)), "conv/photo", 50),
-        "hyper-q0": nncodec.encode(cat, "hyperprior/photo", 0),
-        "hyper-q35": nncodec.encode(cat, "hyperprior/photo", 35),
-        "hyper-q70": nncodec.encode(cat, "hyperprior/photo", 70),
-        "hyper-q100": nncodec.encode(cat, "hyperprior/photo", 100),
-        "hyper-effort": nncodec.encode(face, "hyperprior/photo", 50, effort=3),
-        "hyper-grey": nncodec.encode(grey, "hyperprior/photo", 60),
-        "hyper-blocks": nncodec.encode(cat.resize((2100, 20)), "hyperprior/photo", 20),
-        "hyper-one-pixel": nncodec.encode(cat.crop((0, 0, 1, 1)), "hyperprior/photo", 50),
-        "hyper-recommending": nncodec.encode(
-            face, "hyperprior/photo", 10, enhancer="srgan/restore", enhancer_strength=0.4
-        ),
-        "psnr-q35": nncodec.encode(cat, "hyperprior/photo-psnr", 35),
-        "photo-rans": nncodec.encode(cat, "conv/photo", 50, coder="rans"),
-        "fashion": nncodec.encode(garments[0], "dense/fashion"),
-        "fashion-stack": nncodec.encode(garments, "dense/fashion", coder="zstd"),
-        "digits": nncodec.encode(digit, "conv/digits"),
+        "photo-reduced": _coded(face, "conv/photo", 50, downscale=3),
+        "photo-frames": _coded([cat, cat.rotate(180)], "conv/photo", 40, frames_per_block=1),
+        "photo-blocks": _coded(cat.resize((2100, 20)), "conv/photo", 20),
+        "photo-one-pixel": _coded(cat.crop((0, 0, 1, 1)), "conv/photo", 50),
+        "hyper-q0": _coded(cat, "hyperprior/photo", 0),
+        "hyper-q35": _coded(cat, "hyperprior/photo", 35),
+        "hyper-q70": _coded(cat, "hyperprior/photo", 70),
+        "hyper-q100": _coded(cat, "hyperprior/photo", 100),
+        "hyper-effort": _coded(face, "hyperprior/photo", 50, effort=3),
+        "hyper-grey": _coded(grey, "hyperprior/photo", 60),
+        "hyper-blocks": _coded(cat.resize((2100, 20)), "hyperprior/photo", 20),
+        "hyper-one-pixel": _coded(cat.crop((0, 0, 1, 1)), "hyperprior/photo", 50),
+        "hyper-recommending": _coded(face, "hyperprior/photo", 10, enhancer="srgan/restore", enhancer_strength=0.4),
+        "psnr-q35": _coded(cat, "hyperprior/photo-psnr", 35),
+        "photo-rans": _coded(cat, "conv/photo", 50, coder="rans"),
+        "fashion": _coded(garments[0], "dense/fashion"),
+        "fashion-stack": _coded(garments, "dense/fashion", coder="zstd"),
+        "digits": _coded(digit, "conv/digits"),
     }
+
+
+def _coded(
+    images: Image.Image | list[Image.Image], model: str, quality: int | None = None, **options: Unpack[EncodeOptions]
+) -> bytes:
+    """Encode with the codec itself; small pictures would otherwise become exact files."""
+    return nncodec.encode(images, model, quality, lossless=False, precision="float32", **options)
 
 
 def latents_digest(data: bytes) -> str:
@@ -96,11 +103,13 @@ def main(prefix: str = "") -> None:
             index[name] = known[name]
             continue
         (FOLDER / f"{name}.nnc").write_bytes(data)
-        for number, frame in enumerate(nncodec.decode_frames(data)):
+        for number, frame in enumerate(nncodec.decode_frames(data, precision="float32")):
             frame.info.clear()
             frame.save(FOLDER / f"{name}-{number}.png", optimize=True)
         if nncodec.inspect(data).enhancer:
-            nncodec.decode(data, enhancer="recommended").save(FOLDER / f"{name}-enhanced.png", optimize=True)
+            nncodec.decode(data, enhancer="recommended", precision="float32").save(
+                FOLDER / f"{name}-enhanced.png", optimize=True
+            )
         index[name] = {"latents_sha256": latents_digest(data), "bytes": len(data)}
     (FOLDER / "index.json").write_text(json.dumps(index, indent=1) + "\n")
 
