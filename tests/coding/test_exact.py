@@ -151,6 +151,7 @@ def test_a_picture_file_keeps_its_mode(tmp_path: Path, mode: str, suffix: str) -
     assert_same(nncodec.decode(nncodec.encode(tmp_path / f"a.{suffix}", lossless=True)), original)
 
 
+@pytest.mark.filterwarnings("ignore:the result is larger than the input")
 def test_frames_with_palettes_of_their_own_become_colours(tmp_path: Path) -> None:
     frames = [picture("RGB"), picture("RGB").transpose(Image.Transpose.FLIP_TOP_BOTTOM)]
     frames[0].quantize(8).save(tmp_path / "a.gif", save_all=True, append_images=[frames[1].quantize(8)], duration=40)
@@ -264,6 +265,7 @@ def test_options_that_contradict_are_refused(options: dict[str, Any], option: st
     assert caught.value.option == option
 
 
+@pytest.mark.filterwarnings("ignore:the result is larger than the input")
 @pytest.mark.parametrize("mode", ["1", "P"])
 def test_numbers_of_colours_cannot_change_a_little(mode: str) -> None:
     with pytest.raises(InvalidOption, match=r"max_error.*convert to RGB or L"):

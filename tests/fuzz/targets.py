@@ -30,6 +30,7 @@ from nncodec.format.entropy import coder_by_id, decode_block, encode_block, idea
 from nncodec.format.header import ChunkType, CoderId
 from nncodec.format.preview import make_preview, read_preview
 from nncodec.format.resolution import unpack_resolution
+from nncodec.plugin import registry
 from nncodec.plugin.entropy import EntropyModel, PlainEntropy
 from nncodec.plugin.hooks import ArchitectureSpec, ModelSpec
 from nncodec.plugin.latents import LatentSpec
@@ -60,21 +61,25 @@ class Target:
 @contextlib.contextmanager
 def toy_models() -> Iterator[Path]:
     """Install three toy models and nothing else; yield a folder for files."""
-    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        folder = Path(name)
-        patch.setenv("NNCODEC_MODELS", str(folder / "none"))
-        paths = {
-            "toy/grey": toys.write_toy(folder / "grey.safetensors", "toy/grey", "blocks", {"mode": "L"}),
-            "toy/colour": toys.write_toy(folder / "colour.safetensors", "toy/colour", "blocks", {"mode": "RGB"}),
-            "toy/smooth": toys.write_toy(folder / "smooth.safetensors", "toy/smooth", "smooth", {"block": 4}),
-        }
-        specs = [ArchitectureSpec("blocks", "toys:BlockMeans"), ArchitectureSpec("smooth", "toys:SmoothMeans")]
-        models = [ModelSpec(model, path) for model, path in paths.items()]
-        toys.install(patch, toys.plugin(patch, "toy", specs, models))
-        nncodec_pillow.register_nnc_opener(limits=LIMITS)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield folder
+    try:
+        with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+            folder = Path(name)
+            patch.setenv("NNCODEC_MODELS", str(folder / "none"))
+            paths = {
+                "toy/grey": toys.write_toy(folder / "grey.safetensors", "toy/grey", "blocks", {"mode": "L"}),
+                "toy/colour": toys.write_toy(folder / "colour.safetensors", "toy/colour", "blocks", {"mode": "RGB"}),
+                "toy/smooth": toys.write_toy(folder / "smooth.safetensors", "toy/smooth", "smooth", {"block": 4}),
+            }
+            specs = [ArchitectureSpec("blocks", "toys:BlockMeans"), ArchitectureSpec("smooth", "toys:SmoothMeans")]
+            models = [ModelSpec(model, path) for model, path in paths.items()]
+            toys.install(patch, toys.plugin(patch, "toy", specs, models))
+            nncodec_pillow.register_nnc_opener(limits=LIMITS)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield folder
+    finally:
+        registry.refresh()
+        nncodec_pillow.register_nnc_opener()
 
 
 def make_targets(folder: Path) -> dict[str, Target]:

@@ -52,6 +52,7 @@ def changed(bundled: str, path: Path, *, scale: float = 1, config: dict[str, obj
 # --- identity -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("codecs_only")
 def test_files_name_the_users_own_models_by_eight_bytes_and_bundled_ones_by_four(tmp_path: Path) -> None:
     mine = registry.install_model(changed("dense/fashion", tmp_path / "mine.safetensors", scale=0.5))
     assert nncodec.inspect(nncodec.encode(DIGIT, "mine")).model_id == mine.digest[: 2 * LONG_ID_BYTES]

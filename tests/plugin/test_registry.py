@@ -108,9 +108,8 @@ def test_an_architecture_whose_module_exits_is_the_plugins_fault(
 def test_whatever_an_architecture_raises_the_model_file_is_refused(
     installed: Catalog, tmp_path: Path, failure: str
 ) -> None:
-    install_model(model_file(tmp_path, "mine", seed=1, fail=failure))
     with pytest.raises(BadModelFile) as caught:
-        open_model("mine")
+        install_model(model_file(tmp_path, "mine", seed=1, fail=failure))
     assert "\n" not in str(caught.value)
 
 
