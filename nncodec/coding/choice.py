@@ -26,8 +26,9 @@ TOP_QUALITY = 100
 TOP_MAX_ERROR = 2
 """The error that a sample may have at the top of the quality scale; uniform errors up to it make 45.1 dB."""
 
-# At the top of the scale, an exact file may be so much larger than one with errors, if it is like it by estimate.
-_EXACT_AT_TOP, _SLACK_BYTES, _LIKE_AT_TOP = 1.02, 8, 1.3
+# At the top of the scale, an exact file may be so much larger than one with errors, if it is like it by estimate. Exact
+# files of photographs are about twice as large; pages, which lower qualities store exactly, must not get worse here.
+_EXACT_AT_TOP, _SLACK_BYTES, _LIKE_AT_TOP = 1.35, 8, 1.6
 # Zstandard on differences of neighbours takes at most about this many times the bytes of a lossless model.
 _ESTIMATE_RATIO = 3
 # Below that a model may find more than Zstandard, and is quick.
