@@ -28,7 +28,9 @@ TOP_MAX_ERROR = 2
 
 # At the top of the scale, an exact file may be so much larger than one with errors, if it is like it by estimate. Exact
 # files of photographs are about twice as large; pages, which lower qualities store exactly, must not get worse here.
-_EXACT_AT_TOP, _SLACK_BYTES, _LIKE_AT_TOP = 1.35, 8, 1.6
+_EXACT_AT_TOP, _LIKE_AT_TOP = 1.35, 1.6
+# No exact file that exceeds the bare samples is worth more than so many bytes.
+_SLACK_BYTES = 8
 # Zstandard on differences of neighbours takes at most about this many times the bytes of a lossless model.
 _ESTIMATE_RATIO = 3
 # Below that a model may find more than Zstandard, and is quick.
@@ -122,7 +124,10 @@ class Choice:
         if estimated_bytes(exact) > _LIKE_AT_TOP * estimated_bytes(coarse):
             return data
         whole = self._encoder.write(exact, metadata)
-        return whole if len(whole) <= _EXACT_AT_TOP * len(data) + _SLACK_BYTES else data
+        width, height = exact.size
+        plain_bytes = len(exact.pictures) * width * height * exact.format.planes * exact.format.coded_bits / 8
+        most_bytes = max(len(data) + _SLACK_BYTES, min(_EXACT_AT_TOP * len(data), plain_bytes))
+        return whole if len(whole) <= most_bytes else data
 
     def near(self, max_error: int, images: Sequence[Image.Image], metadata: Mapping[int, bytes]) -> bytes | None:
         """Return the file whose samples are off by no more than an error, or None if there is no choice."""
