@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,15 +18,7 @@ from nncodec._support.files import creating, replacing, write_file
 from nncodec.errors import UnknownModel
 from nncodec.plugin import discovery, registry
 
-
-@pytest.fixture(autouse=True)
-def user_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder of the user's own models."""
-    folder = tmp_path / "models"
-    monkeypatch.setenv(discovery.MODELS_VARIABLE, str(folder))
-    registry.refresh()
-    yield folder
-    registry.refresh()
+pytestmark = pytest.mark.usefixtures("user_models")
 
 
 @pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EIO, errno.EROFS])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +13,14 @@ from toys import write_toy
 
 import nncodec
 from nncodec.errors import BadModelFile, UnknownModel
-from nncodec.plugin import discovery, registry
+from nncodec.plugin import registry
 from nncodec.plugin.model_file import LONG_ID_BYTES, SHORT_ID_BYTES, read_model, write_model
 
 BUNDLED = ("conv/digits", "conv/photo", "dense/fashion", "hyperprior/photo", "srgan/x4", "srgan/restore")
 DIGIT = Image.new("L", (28, 28), 90)
 
 
-@pytest.fixture(autouse=True)
-def user_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder of the user's own models."""
-    folder = tmp_path / "models"
-    monkeypatch.setenv(discovery.MODELS_VARIABLE, str(folder))
-    registry.refresh()
-    yield folder
-    registry.refresh()
+pytestmark = pytest.mark.usefixtures("user_models")
 
 
 def changed(bundled: str, path: Path, *, scale: float = 1, config: dict[str, object] | None = None, **tensors) -> Path:  # type: ignore[no-untyped-def]

@@ -1,6 +1,6 @@
 """Indices of colours, coded pixel by pixel of a wavefront.
 
-A picture of two colours is a decision per pixel, in contexts of up to 23 pixels as in JBIG2. With more colours, a pixel
+A picture of two colours is a decision per pixel, in contexts of up to 25 pixels as in JBIG2. With more colours, a pixel
 is guessed twice, and only what was guessed wrongly is spelled out bit by bit. The first guess is the colour that came
 last in the same surroundings, wherever that was, so a letter or a pattern costs next to nothing when it comes again.
 
