@@ -33,8 +33,9 @@ _EXACT_AT_TOP, _LIKE_AT_TOP = 1.35, 1.6
 _SLACK_BYTES = 8
 # Zstandard on differences of neighbours takes at most about this many times the bytes of a lossless model.
 _ESTIMATE_RATIO = 3
-# Below that a model may find more than Zstandard, and is quick.
-_NEVER_ESTIMATED_BYTES = 1 << 12
+# Where Zstandard leaves so little, a model may find far more structure than it, and is quick: so many bytes in a large
+# picture, and a share of the samples in a small one, of which there may be thousands.
+_UNSURE_BYTES, _UNSURE_SHARE = 1 << 12, 1 / 8
 # What is estimated from: strips of rows, up to so many.
 _STRIPS, _STRIP_ROWS, _STRIP_COLUMNS = 8, 32, 1024
 
@@ -96,7 +97,10 @@ class Choice:
         if self._encoder is None:
             return None
         stack = stack_of(images)
-        if estimated_bytes(stack) > _ESTIMATE_RATIO * most_bytes + _NEVER_ESTIMATED_BYTES:
+        width, height = stack.size
+        samples = len(stack.pictures) * width * height * stack.format.planes
+        unsure = min(_UNSURE_BYTES, _UNSURE_SHARE * samples)
+        if estimated_bytes(stack) > _ESTIMATE_RATIO * most_bytes + unsure:
             return None
         exact = self._encoder.write(stack, metadata)
         return exact if len(exact) <= most_bytes else None

@@ -77,8 +77,9 @@ def test_without_a_lossless_model_a_codec_is_used(monkeypatch: pytest.MonkeyPatc
     assert nncodec.inspect(nncodec.encode(page(), "means/waste", quality=100)).quality == 100
 
 
-def test_the_estimate_spares_photographs_an_exact_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    noise = random().integers(0, 256, (96, 96, 3)).astype(np.uint8)
+@pytest.mark.parametrize("edge", [24, 96])
+def test_the_estimate_spares_photographs_an_exact_encoding(monkeypatch: pytest.MonkeyPatch, edge: int) -> None:
+    noise = random().integers(0, 256, (edge, edge, 3)).astype(np.uint8)
 
     def write(*_: object) -> bytes:
         raise AssertionError("it was encoded")
