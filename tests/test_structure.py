@@ -28,7 +28,7 @@ ROOMS = (
     ("__main__",),
     ("cli",),
     ("web",),
-    ("compare", "testing"),
+    ("compare", "batch", "testing"),
     ("api",),
     ("coding", "training"),
     ("picture",),

@@ -10,10 +10,11 @@ import click
 
 import nncodec
 from nncodec._support.text import describe
-from nncodec.cli.files import collect, is_nnc, sources
+from nncodec.cli.files import collect, sources
 from nncodec.cli.info import HEADERS_ONLY
 from nncodec.cli.options import input_options, json_option
 from nncodec.cli.text import complain
+from nncodec.picture.naming import is_nnc
 
 
 @click.command("check", short_help="Verify the checksums of .nnc files.")

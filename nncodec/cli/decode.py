@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import click
 
-import nncodec
+from nncodec.batch.coding import DecodeSettings, decode_file
 from nncodec.cli.files import (
     DEFAULT_FORMAT,
     Job,
     collect,
     format_to_write,
-    is_nnc,
     names_a_picture,
     output_among,
     plan,
@@ -35,78 +33,16 @@ from nncodec.cli.options import (
 )
 from nncodec.cli.progress import progress
 from nncodec.cli.work import JobResult, perform
-from nncodec.coding.inspection import pillow_mode
 from nncodec.coding.recommendation import RECOMMENDED
-from nncodec.errors import InvalidOption
-from nncodec.format.container import Container
-from nncodec.limits import Limits
-from nncodec.picture.region import Box
-from nncodec.picture.sizes import check_size
-from nncodec.picture.writing import holds_all_frames, save_frames
-from nncodec.plugin.precision import Precision
+from nncodec.picture.naming import is_nnc, picture_name
 
 
-@dataclass(frozen=True)
-class DecodeSettings:
-    """How to decode every file of a run.
-
-    Args:
-        format: Pillow's name of the format to write.
-        quality: of a lossy format; None for its default.
-        animate: see `writing.holds_all_frames`.
-        alone: whether there is a single file, so that the terminal counts its blocks.
-        frame: number of the frame to decode; None decodes all.
-        box: part of every frame to decode; None decodes all of it.
-        enhancer, strength: see `nncodec.decode`.
-    """
-
-    format: str
-    quality: int | None
-    animate: bool
-    alone: bool
-    frame: int | None
-    box: Box | None
-    enhancer: str | None
-    strength: float | None
-    strip: bool
-    max_pixels: int
-    precision: Precision
-
-
-def decode_job(job: Job, settings: DecodeSettings) -> JobResult:
-    """Decode one .nnc file."""
-    limits = Limits(pixels=settings.max_pixels)
-    with job.open() as stream:
-        container = Container(stream, limits)
-        stream.seek(0)
-        count = container.header.frames
-        chosen = range(count) if settings.frame is None else range(settings.frame, settings.frame + 1)
-        in_one_file = holds_all_frames(settings.format, animate=settings.animate)
-        if job.target is None and len(chosen) > 1 and not in_one_file:
-            raise InvalidOption(option="-o", reason=f"the file holds {count} frames; choose one with --frame")
-        left, upper, right, lower = settings.box or (0, 0, *container.header.display_size)
-        mode = pillow_mode(container)
-        check_size(settings.format, right - left, lower - upper, mode)
-        with progress("block", shown=settings.alone) as (on_progress, _):
-            frames = nncodec.decode_frames(
-                stream,
-                frames=chosen,
-                box=settings.box,
-                enhancer=settings.enhancer,
-                strength=settings.strength,
-                limits=limits,
-                precision=settings.precision,
-                on_progress=on_progress,
-            )
-            parts, notes = save_frames(
-                frames,
-                chosen,
-                settings.format,
-                strip=settings.strip,
-                quality=settings.quality,
-                animate=settings.animate,
-            )
-    return JobResult(parts, notes, f"{right - left} x {lower - upper}, {mode}")
+def decode_job(job: Job, settings: DecodeSettings, *, alone: bool) -> JobResult:
+    """Decode one .nnc file; the terminal counts the blocks of one that is alone."""
+    settings = replace(settings, in_one_file=job.target is None)
+    with job.open() as stream, progress("block", shown=alone) as (on_progress, _):
+        coded = decode_file(stream, settings, on_progress)
+    return JobResult(coded.parts, coded.notes, coded.report)
 
 
 @click.command("decode", short_help="Decode .nnc files to pictures.")
@@ -149,11 +85,9 @@ def decode_command(
         inputs, output = output_among(inputs, names_a_picture, f"photo.{extension or DEFAULT_FORMAT}")
     files = collect(inputs, recursive=recursive, wanted=is_nnc, listed=files_from)
     # A .nnc file usually lies beside the picture that it was made from.
-    jobs = plan(files, output, lambda name: _rename(name, extension or DEFAULT_FORMAT, keep_extension), protects=True)
+    rename = functools.partial(picture_name, extension=extension or DEFAULT_FORMAT, keep_extension=keep_extension)
+    jobs = plan(files, output, rename, protects=True)
     kind = format_to_write(extension, output, jobs, options["quality"])
-    settings = DecodeSettings(format=kind, alone=len(jobs) == 1 and not manner.quiet, **options)
-    perform(jobs, functools.partial(decode_job, settings=settings), manner)
-
-
-def _rename(name: str, extension: str, keep_extension: bool) -> str:
-    return f"{Path(name).stem if is_nnc(Path(name)) and not keep_extension else name}.{extension}"
+    settings = DecodeSettings(format=kind, **options)
+    alone = len(jobs) == 1 and not manner.quiet
+    perform(jobs, functools.partial(decode_job, settings=settings, alone=alone), manner)

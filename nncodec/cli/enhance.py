@@ -18,7 +18,6 @@ from nncodec.cli.files import (
     Job,
     collect,
     format_to_write,
-    is_nnc,
     names_a_picture,
     output_among,
     plan,
@@ -39,6 +38,7 @@ from nncodec.coding.enhancing import DEFAULT_SCALE, Progress, default_enhancer
 from nncodec.errors import InvalidOption, NncError, UnsupportedImage
 from nncodec.format.header import MAGIC
 from nncodec.limits import Limits
+from nncodec.picture.naming import is_nnc
 from nncodec.picture.reading import is_picture, read_picture_file, upright
 from nncodec.picture.writing import holds_all_frames, save_frames
 from nncodec.plugin import registry

@@ -228,11 +228,6 @@ def is_taken(target: Path) -> bool:
     return target.is_file() or target.is_dir() or (target.is_symlink() and not target.exists())
 
 
-def is_nnc(path: Path) -> bool:
-    """Whether a file has the extension .nnc."""
-    return path.suffix.lower() == ".nnc"
-
-
 def names_a_picture(path: Path) -> bool:
     """Whether a name has the extension of a format that Pillow writes."""
     try:

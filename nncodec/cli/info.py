@@ -11,11 +11,12 @@ import click
 
 import nncodec
 from nncodec._support.text import count_of, describe, plain
-from nncodec.cli.files import collect, is_nnc, sources
+from nncodec.cli.files import collect, sources
 from nncodec.cli.options import input_options, json_option
 from nncodec.cli.text import complain
 from nncodec.coding.inspection import FileInfo
 from nncodec.limits import Limits
+from nncodec.picture.naming import is_nnc
 
 HEADERS_ONLY = Limits(pixels=1 << 80)
 """Reading headers allocates no pixels, so any number may be declared."""

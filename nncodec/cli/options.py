@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 import click
 
 from nncodec.api import DEFAULT_MODEL, DEFAULT_QUALITY
+from nncodec.batch.coding import KEEP
 from nncodec.coding.enhancing import checked_strength
 from nncodec.coding.recommendation import RECOMMENDED
 from nncodec.errors import InvalidOption, NncError
@@ -20,9 +21,6 @@ from nncodec.plugin import registry
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-
-KEEP: Literal["keep"] = "keep"
-"""A quality: that of the .nnc file which the picture comes from."""
 
 _UNITS = {"": 1, "k": 1000, "m": 1000**2}
 
@@ -44,11 +42,6 @@ class Rate:
         if len(given) > 1:
             raise click.UsageError(f"{given[0]} and {given[1]} exclude each other; give one")
         return cls(**values)
-
-    @property
-    def is_searched(self) -> bool:
-        """Whether the quality has to be searched for."""
-        return self.quality is None and self != Rate()
 
 
 @dataclass(frozen=True)
@@ -214,6 +207,7 @@ box_option = click.option(
     "--box", metavar="L,U,R,D", callback=_box, help="Decode only this part: left, upper, right, lower in pixels."
 )
 _POSITIVE = click.FloatRange(0, min_open=True)
+_frame_option = click.option("--frame", type=click.IntRange(0), metavar="N", help="Only this frame; the first is 0.")
 _recursive_option = click.option("-r", "--recursive", is_flag=True, help="Descend into folders.")
 
 
@@ -332,10 +326,18 @@ def coding_options(command: _F) -> _F:
             metavar="PATH",
             help="File or folder to write, - for stdout; -r mirrors folders in it.  [default: beside the input]",
         ),
+        _frame_option,
+        file_options,
+    )
+
+
+def file_options(command: _F) -> _F:
+    """Add --keep-extension, --strip and --max-pixels."""
+    return _stacked(
+        command,
         click.option(
             "--keep-extension", is_flag=True, help="Keep the input's extension in the output's name: a.png.nnc."
         ),
-        click.option("--frame", type=click.IntRange(0), metavar="N", help="Only this frame; the first is 0."),
         click.option("--strip", is_flag=True, help="Drop EXIF (with GPS) and XMP; the ICC profile stays."),
         click.option(
             "--max-pixels",

@@ -6,7 +6,7 @@ import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from PIL import Image, ImageOps
@@ -45,7 +45,7 @@ class PictureFile:
     notes: tuple[str, ...]
 
 
-def is_picture(path: Path) -> bool:
+def is_picture(path: PurePath) -> bool:
     """Return whether a file's name has the extension of an image that can be encoded, given the optional packages."""
     register_packages()
     kind = Image.registered_extensions().get(path.suffix.lower())

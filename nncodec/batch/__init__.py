@@ -1,0 +1,1 @@
+"""Many files: what one file becomes, for the command line and for batches."""
