@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from nncodec._support.files import write_file
+
+_Row = TypeVar("_Row")
 
 
 class CsvLog:
@@ -21,7 +24,7 @@ class CsvLog:
         self.path = path
 
     def append(self, row: Mapping[str, float]) -> None:
-        """Append a row; raises OSError if it cannot be written."""
+        """Append a row; raises OSError if it cannot be written, ValueError if the file is no log."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         columns = self._columns()
         further = [name for name in row if name not in columns]
@@ -32,12 +35,12 @@ class CsvLog:
             stream.write(_line([_text(row[name]) if name in row else "" for name in columns]))
 
     def rows(self) -> list[dict[str, float]]:
-        """Return the rows, without one that was cut off."""
+        """Return the rows, without one that was cut off; raises ValueError if the file is no log."""
         if not self.path.exists():
             return []
         rows = []
-        whole, _, _ = self.path.read_text(encoding="utf-8").rpartition("\n")
-        for row in csv.DictReader(io.StringIO(whole)):
+        whole, _, _ = self._text().rpartition("\n")
+        for row in self._parsed(csv.DictReader(io.StringIO(whole))):
             try:
                 rows.append({name: float(value) for name, value in row.items() if value not in ("", None)})
             except (TypeError, ValueError):
@@ -52,8 +55,22 @@ class CsvLog:
     def _columns(self) -> list[str]:
         if not self.path.exists():
             return []
-        with self.path.open(newline="", encoding="utf-8") as stream:
-            return next(csv.reader(stream), [])
+        return next(self._parsed(csv.reader(io.StringIO(self._text()))), [])
+
+    def _text(self) -> str:
+        try:
+            return self.path.read_bytes().decode()
+        except UnicodeDecodeError:
+            raise self._no_log() from None
+
+    def _parsed(self, reader: Iterator[_Row]) -> Iterator[_Row]:
+        try:
+            yield from reader
+        except csv.Error:
+            raise self._no_log() from None
+
+    def _no_log(self) -> ValueError:
+        return ValueError(f"{self.path} is not the log of a run; delete it, or start again in another folder (--run)")
 
     def _write(self, columns: list[str], rows: list[dict[str, float]]) -> None:
         text = _line(columns) + "".join(

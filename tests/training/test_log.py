@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from nncodec.training.log import CsvLog
 
 
@@ -29,3 +31,12 @@ def test_rows_after_a_step_and_rows_cut_off_are_dropped(tmp_path: Path) -> None:
     log.append({"step": 15, "loss": 0.5})
     assert log.path.read_text().splitlines()[-2:] == ["10,0.1", "15,0.5"]
     assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
+
+
+@pytest.mark.parametrize("content", [b"step,loss\n1," + b"x" * 200_000 + b"\n", b"step\n\xff\xfe\n"])
+def test_a_file_that_is_no_log_ends_in_a_sentence(content: bytes, tmp_path: Path) -> None:
+    log = CsvLog(tmp_path / "log.csv")
+    log.path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"log.csv is not the log of a run; delete it"):
+        log.cut(3)
+    assert log.path.read_bytes() == content
