@@ -56,7 +56,7 @@ class LosslessCodec(LosslessModel):
                 layer.set_steps(parts[0], parts[1])
         if tensors:
             raise ValueError(f"tensor {min(tensors)!r} is not part of this architecture")
-        return cls(networks.requires_grad_(False).eval())
+        return cls(networks.fixed())
 
     def encode(self, samples: Samples, bits: int, effort: int) -> bytes:
         """See `LosslessModel.encode`."""

@@ -114,7 +114,7 @@ def test_settings_of_torch_change_no_byte(networks, monkeypatch) -> None:
 
 
 def test_strips_of_rows_see_what_the_whole_stage_sees() -> None:
-    coarse = [torch.arange(30.0).view(1, 5, 6)]
+    coarse = torch.arange(30.0).view(1, 1, 5, 6)
     grid = Grid(coarse, None, (10, 12))
     whole = grid.view(0, 1, slice(0, 5))
     parts = [grid.view(0, 1, rows) for rows in (slice(0, 2), slice(2, 5))]

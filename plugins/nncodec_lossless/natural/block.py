@@ -15,14 +15,14 @@ from nncodec.format.entropy.rans import RansCoder
 from nncodec.plugin.latents import IntArray
 from nncodec.plugin.lossless import Samples
 from nncodec_lossless.natural import colour, density
-from nncodec_lossless.natural.grids import MEAN_STEPS, PHASES, Grid, sizes
+from nncodec_lossless.natural.grids import MEAN_STEPS, Grid, sizes
+from nncodec_lossless.natural.neighbours import PHASES
 from nncodec_lossless.natural.network import Density, Networks
 
 # Places whose features fit the cache together.
 _PLACES_AT_ONCE = 1 << 14
 # Symbols beyond this decode to samples out of range anyway.
 _FARTHEST = 1 << 18
-_INDEX_LIMIT = 84
 
 
 def encode(networks: Networks, samples: Samples, bits: int) -> bytes:
@@ -53,10 +53,10 @@ def decode(networks: Networks, payload: bytes, shape: tuple[int, int, int, int],
     transform = colour.Transform(payload[0])
     if transform is not colour.Transform.NONE and depth != 3:
         raise ValueError(f"a natural block has a colour transform, but {depth} planes")
-    planes = [np.zeros((count, height, width), np.int32) for _ in range(depth)]
+    unknown = [np.broadcast_to(np.int32(0), (count, height, width))] * depth
     try:
         reader = _Reader(payload[1:])
-        _code(networks, planes, colour.limits(depth, bits, transform), reader)
+        planes = _code(networks, unknown, colour.limits(depth, bits, transform), reader)
         reader.finish()
     except Corrupt as error:
         raise ValueError(str(error)) from error
@@ -98,26 +98,27 @@ def _alphabet() -> Alphabet:
     return Alphabet(density.tables(), 0, 0, 0)
 
 
-def _code(networks: Networks, planes: colour.Planes, ranges: list[tuple[int, int]], direction: _Direction) -> None:
-    """Code planes, int32 (N, H, W) each; a reader fills them."""
+def _code(
+    networks: Networks, planes: colour.Planes, ranges: list[tuple[int, int]], direction: _Direction
+) -> colour.Planes:
+    """Code planes, int32 (N, H, W) each, and return them; a reader ignores what they hold."""
     grids = sizes(*planes[0].shape[1:])
     step = 1 << (len(grids) - 1)
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        coarse = []
+        ends = []
         for plane, (low, high) in zip(planes, ranges, strict=True):
             part = plane[:, ::step, ::step]
             digits = _code_uniform(part.ravel() - low, (high - low).bit_length(), direction)
-            part[...] = np.clip(digits + low, low, high).reshape(part.shape)
-            coarse.append(torch.from_numpy(part.astype(np.float32)))
-        errors = None
+            ends.append(np.clip(digits + low, low, high).reshape(part.shape))
+        coarse, errors = torch.from_numpy(np.stack(ends).astype(np.float32)), None
         for size in grids[1:]:
             step //= 2
             grid = Grid(coarse, errors, size)
             for number, plane in enumerate(planes):
                 for phase in range(1, len(PHASES)):
                     _code_phase(networks, grid, number, phase, plane[:, ::step, ::step], ranges[number], direction)
-            joined = [grid.joined(number) for number in range(len(planes))]
-            coarse, errors = [one for one, _ in joined], [error for _, error in joined]
+            coarse, errors = grid.joined()
+    return list(coarse.to(torch.int32).numpy())
 
 
 def _code_phase(
@@ -139,11 +140,9 @@ def _code_phase(
         _plan(network(grid.view(number, phase, rows)), limits, part[:, rows].shape) for rows in _row_strips(part.shape)
     ]
     plan = _Plan(*(np.concatenate(fields, axis=1) for fields in zip(*strips, strict=True)))
-    values = _code_values(part, plan, direction)
-    np.clip(values, *limits, out=values)
-    part[...] = values
+    values = np.minimum(np.maximum(_code_values(part, plan, direction), limits[0]), limits[1])
     distance = np.abs(values * MEAN_STEPS - plan.mean)
-    grid.add(number, phase, *(torch.from_numpy(one.astype(np.float32)) for one in (values, distance)))
+    grid.add(number, phase, torch.from_numpy(values), torch.from_numpy(distance) / MEAN_STEPS)
 
 
 def _row_strips(shape: tuple[int, ...]) -> Iterator[slice]:
@@ -153,49 +152,55 @@ def _row_strips(shape: tuple[int, ...]) -> Iterator[slice]:
 
 
 class _Plan(NamedTuple):
-    """How each sample of a stage is coded, int32 (N, h, w) each.
+    """How each sample of a stage is coded, (N, h, w) each.
 
     Args:
-        mean: in sixteenths.
-        scale: its index; beyond the tables, each octave more is a low bit.
-        shape: 0..2.
+        mean: in sixteenths, int32.
+        shift: low bits that are coded uniformly.
+        table: of the rest.
     """
 
     mean: IntArray
-    scale: IntArray
-    shape: IntArray
+    shift: NDArray[np.int16]
+    table: NDArray[np.int16]
 
 
 def _plan(found: Density, limits: tuple[int, int], shape: tuple[int, ...]) -> _Plan:
     low, high = limits
-    mean = found.mean.clamp(low * MEAN_STEPS, high * MEAN_STEPS)
-    index = (found.scale - density.FIRST_SCALE).mul_(1 / density.STEPS_PER_INDEX).floor_().clamp_(0, _INDEX_LIMIT)
-    tails = found.shape.round().clamp_(-1, 1).add_(1)
-    return _Plan(*(one.to(torch.int32).numpy().reshape(shape) for one in (mean, index, tails)))
+    index = (found.scale - density.FIRST_SCALE).mul_(1 / density.STEPS_PER_INDEX).floor_().clamp_(0, density.LAST_INDEX)
+    kind = found.shape.round().clamp_(-1, 1).add_(1).add_(index, alpha=density.SHAPES)
+    mean, kinds = (
+        one.to(torch.int32).numpy().reshape(shape)
+        for one in (found.mean.clamp_(low * MEAN_STEPS, high * MEAN_STEPS), kind)
+    )
+    return _Plan(mean, density.shift_of(kinds), density.table_of(kinds, np.abs(_fraction(mean))))
+
+
+def _fraction(mean: IntArray) -> IntArray:
+    """Return what a mean in sixteenths lies beyond the nearest level, -8..7."""
+    return ((mean + MEAN_STEPS // 2) & (MEAN_STEPS - 1)) - MEAN_STEPS // 2
 
 
 def _code_values(part: NDArray[np.int32], plan: _Plan, direction: _Direction) -> IntArray:
     """Code samples and return them."""
-    mean = plan.mean.ravel()
-    base = (mean + MEAN_STEPS // 2) // MEAN_STEPS
-    fraction = mean - base * MEAN_STEPS
-    sign = np.where(fraction < 0, np.int32(-1), np.int32(1))
-    index = plan.scale.ravel()
-    shift = np.maximum((index - density.SCALES + density.STEPS_PER_INDEX) >> 2, 0)
-    table = density.table_of(index - 4 * shift, plan.shape.ravel(), np.abs(fraction))
-    distance = (part.ravel() - base) * sign
-    wide = np.flatnonzero(shift)
-    if not wide.size:
-        return np.asarray(direction.code(distance, table) * sign + base).reshape(part.shape)
+    base = (plan.mean + MEAN_STEPS // 2) // MEAN_STEPS
+    # All bits of a negative fraction's sign: with them `x ^ flip - flip` is -x, without them x.
+    flip = _fraction(plan.mean) >> 31
+    distance = ((part - base) ^ flip) - flip
+    if not plan.shift.any():
+        symbols = direction.code(distance.ravel(), plan.table.ravel()).reshape(part.shape)
+        return (symbols ^ flip) - flip + base
+    shift, distance = plan.shift.ravel().astype(np.int32), distance.ravel()
     half = (1 << shift) >> 1
     distance += half
-    symbols = np.clip(direction.code(distance >> shift, table), -_FARTHEST, _FARTHEST)
+    symbols = np.clip(direction.code(distance >> shift, plan.table.ravel()), -_FARTHEST, _FARTHEST)
     coded = symbols.astype(np.int64) << shift
     lows = distance & ((1 << shift) - 1)
-    for bits in np.unique(shift[wide]).tolist():
+    for bits in np.unique(shift[shift > 0]).tolist():
         members = np.flatnonzero(shift == bits)
         coded[members] += _code_uniform(lows[members], bits, direction)
-    return np.asarray(np.clip(coded - half, -_FARTHEST, _FARTHEST).astype(np.int32) * sign + base).reshape(part.shape)
+    whole = np.clip(coded - half, -_FARTHEST, _FARTHEST).astype(np.int32).reshape(part.shape)
+    return (whole ^ flip) - flip + base
 
 
 def _code_uniform(values: IntArray, bits: int, direction: _Direction) -> IntArray:

@@ -21,6 +21,8 @@ SHAPES = len(TAILS)
 TAIL_SCALE = 3.0
 SCALES = 36
 """Scales in tables: `2^(index / 4 - 5)`, up to 2^4; wider densities have their low bits coded uniformly."""
+LAST_INDEX = 84
+"""The widest scale; each octave beyond the tables is one more low bit."""
 STEPS_PER_INDEX = 4
 """Sixteenths of an octave between two scales."""
 FIRST_SCALE = -80
@@ -58,21 +60,31 @@ def tables() -> Tables:
     return Tables(np.stack([_frequencies(row) for row in rows]), -_RANGE, _PRECISION)
 
 
-def table_of(index: NDArray[np.int32], shape: NDArray[np.int32], fraction: NDArray[np.int32]) -> NDArray[np.int16]:
+def table_of(kind: NDArray[np.int32], fraction: NDArray[np.int32]) -> NDArray[np.int16]:
     """Return the table of each symbol.
 
     Args:
-        index: of the scale, 0..35.
-        shape: 0..2.
+        kind: index of the scale times `SHAPES`, plus the shape.
         fraction: of the mean, 0..8 sixteenths.
     """
-    return np.take(_lookup(), (index * SHAPES + shape) * (MEAN_FRACTIONS // 2 + 1) + fraction)
+    return _lookup().take(kind * (MEAN_FRACTIONS // 2 + 1) + fraction)
+
+
+def shift_of(kind: NDArray[np.int32]) -> NDArray[np.int16]:
+    """Return how many low bits of each sample are coded uniformly."""
+    return _shifts().take(kind)
+
+
+@cache
+def _shifts() -> NDArray[np.int16]:
+    index = np.arange((LAST_INDEX + 1) * SHAPES, dtype=np.int16) // SHAPES
+    return np.maximum((index - SCALES + STEPS_PER_INDEX) // STEPS_PER_INDEX, 0)
 
 
 @cache
 def _lookup() -> NDArray[np.int16]:
-    """Return the table of (index, shape, fraction), flat."""
-    found = np.empty((SCALES, SHAPES, MEAN_FRACTIONS // 2 + 1), np.int16)
+    """Return the table of (kind, fraction), flat."""
+    found = np.empty((LAST_INDEX + 1, SHAPES, MEAN_FRACTIONS // 2 + 1), np.int16)
     for index in range(SCALES):
         for fraction in range(MEAN_FRACTIONS // 2 + 1):
             if index < _FINE:
@@ -82,6 +94,8 @@ def _lookup() -> NDArray[np.int16]:
             else:
                 place = _FINE_COUNT + _MIDDLE_COUNT + index - _MIDDLE
             found[index, :, fraction] = place + _PER_SHAPE * np.arange(SHAPES)
+    for index in range(SCALES, LAST_INDEX + 1):
+        found[index] = found[index - STEPS_PER_INDEX]
     return found.ravel()
 
 

@@ -9,71 +9,30 @@ Everything here is exact: whole numbers below 2^24 in float32, and single operat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from nncodec.nn.fixed_point import ACTIVATION_LIMIT
+from nncodec_lossless.natural.neighbours import EARLIER, PAD, PHASES, gather, seen_by
 
-# Row and column of each phase in its square.
-PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
 MEAN_STEPS = 16
-# Planes before the coded one that it sees.
-EARLIER = 2
 # A grid that fits into this square is not divided further.
 COARSEST = 8
 
-Place = tuple[int, int, int]
-# Neighbours of phases 1, 2 and 3, as (phase, row, column) in the arrays of the phases; the nearest four come first.
-_NEIGHBOURS: tuple[tuple[Place, ...], ...] = (
-    (
-        *((0, y, x) for y in (0, 1) for x in (0, 1)),
-        *((0, y, x) for y in (-1, 0, 1, 2) for x in (-1, 0, 1, 2) if not (y in (0, 1) and x in (0, 1))),
-    ),
-    (
-        *((0, 0, 0), (0, 0, 1), (1, -1, 0), (1, 0, 0)),
-        *((0, -1, 0), (0, -1, 1), (0, 1, 0), (0, 1, 1)),
-        *((1, -1, -1), (1, -1, 1), (1, 0, -1), (1, 0, 1)),
-        *((0, 0, -1), (0, 0, 2), (1, -2, 0), (1, 1, 0)),
-    ),
-    (
-        *((0, 0, 0), (0, 1, 0), (1, 0, -1), (1, 0, 0)),
-        *((2, 0, -1), (2, 0, 0), (2, 1, -1), (2, 1, 0)),
-        *((0, 0, -1), (0, 0, 1), (0, 1, -1), (0, 1, 1)),
-        *((1, -1, -1), (1, -1, 0), (1, 1, -1), (1, 1, 0)),
-        *((0, -1, 0), (0, 2, 0), (1, 0, -2), (1, 0, 1)),
-    ),
-)
-# Of an earlier plane: the sample at the same place, the first eight neighbours, and those that its own phase lacks.
-_SEEN = 8
-_LATER: tuple[tuple[Place, ...], ...] = (
-    ((2, 0, 0), (2, 1, 0), (3, 0, 0), (3, 0, 1)),
-    ((3, -1, 0), (3, -1, 1), (3, 0, 0), (3, 0, 1)),
-    (),
-)
-# Where the errors of earlier means are looked up.
-_ERRORS: tuple[tuple[Place, ...], ...] = (
-    ((0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1)),
-    ((1, -1, 0), (1, 0, 0), (0, 0, 0), (0, 0, 1)),
-    ((1, 0, -1), (1, 0, 0), (2, 0, 0), (2, 1, 0)),
-)
-_PAD = 2
 # Mean absolute difference of the neighbours after scaling.
 _UNIT = 64
 _MANTISSA = 21  # bits of a float32 below the two that a level keeps
 _FIRST_LEVEL = 127 << 2
 _LEVEL_STEPS, _LEVEL_CENTRE = 7, 12
-_START_ERROR = 8 * MEAN_STEPS
+_START_ERROR = 8.0
 
 
 def feature_count(plane: int, phase: int) -> int:
     """Return the number of inputs of a network; planes beyond the third are like the third."""
-    own = len(_NEIGHBOURS[phase - 1]) + len(_ERRORS[phase - 1]) + 1
-    earlier = min(plane, EARLIER)
-    return own + earlier * (2 + _SEEN + len(_LATER[phase - 1])) + (1 if earlier else 0)
+    seen, planes = seen_by(phase), min(plane, EARLIER)
+    return len(seen.own) + len(seen.errors) + 1 + planes * (len(seen.earlier) + 1) + (1 if planes else 0)
 
 
 class View(NamedTuple):
@@ -96,17 +55,21 @@ class Grid:
     """One grid, partly coded.
 
     Args:
-        coarse: samples of phase 0, one tensor (N, h, w) for each plane.
-        errors: of their means, likewise, in sixteenths; None for the coarsest grid.
+        coarse: samples of phase 0, (planes, N, h, w).
+        errors: of their means, likewise, in levels; None for the coarsest grid.
         size: rows and columns of the grid.
     """
 
-    def __init__(self, coarse: Sequence[Tensor], errors: Sequence[Tensor] | None, size: tuple[int, int]) -> None:
+    def __init__(self, coarse: Tensor, errors: Tensor | None, size: tuple[int, int]) -> None:
         self._size = size
-        self._around = [[_padded(plane, *plane.shape[1:])] for plane in coarse]
+        planes, frames, height, width = coarse.shape
+        shape = (planes, len(PHASES), frames, height + 2 * PAD, width + 2 * PAD)
+        self._samples, self._errors = coarse.new_empty(shape), coarse.new_empty(shape)
         if errors is None:
-            errors = [torch.full_like(plane, _START_ERROR) for plane in coarse]
-        self._errors = [[_padded(plane, *plane.shape[1:])] for plane in errors]
+            errors = torch.full_like(coarse, _START_ERROR)
+        for plane in range(planes):
+            _fill(self._samples[plane, 0], coarse[plane])
+            _fill(self._errors[plane, 0], errors[plane])
 
     def extent(self, phase: int) -> tuple[int, int]:
         """Return the rows and columns of a phase, which may be 0."""
@@ -115,68 +78,50 @@ class Grid:
 
     def view(self, plane: int, phase: int, rows: slice) -> View:
         """Return what some rows of a stage see."""
-        width = self.extent(phase)[1]
-        near = self._stack(self._around[plane], _NEIGHBOURS[phase - 1], rows, width)
-        sums = near[0] + near[1] + near[2] + near[3]
-        near.mul_(4).sub_(sums)
-        activity = near.abs().sum(0).mul_(1 / len(near))
-        own_level = None
-        parts = [near]
-        for earlier in range(max(0, plane - EARLIER), plane):
-            places = (phase, 0, 0), *_NEIGHBOURS[phase - 1][:_SEEN], *_LATER[phase - 1]
-            other = self._stack(self._around[earlier], places, rows, width)
-            middle = other[1] + other[2] + other[3] + other[4]
-            other.mul_(4).sub_(middle)
-            parts.append(other)
-        if plane:
-            own_level = _level(activity)
-            share = 1 / (4 * sum(len(other) for other in parts[1:]))
-            others = [other.abs().sum(0) for other in parts[1:]]
-            activity = activity + (others[0] if len(others) == 1 else others[0] + others[1]) * share
-        level = _level(activity)
-        unit = ((level + _FIRST_LEVEL) << _MANTISSA).view(torch.float32)
-        scale = _UNIT / unit
-        errors = self._stack(self._errors[plane], _ERRORS[phase - 1], rows, width)
-        parts.append(errors.mul_(4 / MEAN_STEPS))
-        for earlier in range(max(0, plane - EARLIER), plane):
-            here = self._stack(self._errors[earlier], ((phase, 0, 0),), rows, width)
-            parts.append(here.mul_(4 / MEAN_STEPS))
-        features = torch.cat(parts)
-        features.mul_(scale).round_().clamp_(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
-        levels = [level] if own_level is None else [level, own_level]
-        told = [((one - _LEVEL_CENTRE) * _LEVEL_STEPS).float()[None] for one in levels]
-        features = torch.cat([features, *told]).flatten(1)
-        return View(features, sums.flatten(), unit.flatten(), level.flatten())
+        own, seen, errors = seen_by(phase)
+        before = slice(max(0, plane - EARLIER), plane)
+        planes = plane - before.start
+        frames, width = self._samples.shape[2], self.extent(phase)[1]
+        features = self._samples.new_empty(feature_count(plane, phase), frames, rows.stop - rows.start, width)
+        here, told = len(own) + planes * len(seen), 2 if planes else 1
+        near, known = features[: len(own)], features[: len(features) - told]
+        gather(self._samples[plane, None], own, rows, near[None])
+        sums = near[:4].sum(0)
+        near.sub_(sums / 4)
+        activity = near.abs().sum(0).mul_(4 / len(own))
+        levels = [_level(activity)]
+        if planes:
+            others = features[len(own) : here].view(planes, len(seen), *near.shape[1:])
+            gather(self._samples[before], seen, rows, others)
+            others.sub_(others[:, 1:5].sum(1, keepdim=True).div_(4))
+            activity = activity + others.abs().sum((0, 1)).mul_(1 / (planes * len(seen)))
+            levels.insert(0, _level(activity))
+            gather(self._errors[before], ((phase, 0, 0),), rows, known[here + len(errors) :, None])
+        gather(self._errors[plane, None], errors, rows, known[None, here:])
+        unit = (activity.clamp(min=1).view(torch.int32) & -(1 << _MANTISSA)).view(torch.float32)
+        known.mul_(4 * _UNIT / unit).round_().clamp_(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+        for row, level in enumerate(levels, len(known)):
+            features[row] = (level - _LEVEL_CENTRE) * _LEVEL_STEPS
+        return View(features.flatten(1), sums.flatten(), unit.flatten(), levels[0].flatten())
 
     def add(self, plane: int, phase: int, values: Tensor, errors: Tensor) -> None:
         """Add a coded phase (N, h, w) of a plane and the errors of its means."""
-        if not values.numel():
-            self._around[plane].append(self._around[plane][0])
-            self._errors[plane].append(self._errors[plane][0])
-            return
-        height, width = self.extent(0)
-        self._around[plane].append(_padded(values, height, width))
-        self._errors[plane].append(_padded(errors, height, width))
+        for phases, added in ((self._samples[plane], values), (self._errors[plane], errors)):
+            if added.numel():
+                _fill(phases[phase], added)
+            else:
+                phases[phase] = phases[0]
 
-    def joined(self, plane: int) -> tuple[Tensor, Tensor]:
-        """Return a plane whose phases were all added, and the errors of its means, (N, H, W) each."""
-        return self._joined(self._around[plane]), self._joined(self._errors[plane])
+    def joined(self) -> tuple[Tensor, Tensor]:
+        """Return all planes, whose phases were all added, and the errors of their means, (planes, N, H, W) each."""
+        return self._joined(self._samples), self._joined(self._errors)
 
-    def _joined(self, phases: Sequence[Tensor]) -> Tensor:
-        whole = phases[0].new_empty(len(phases[0]), *self._size)
+    def _joined(self, phases: Tensor) -> Tensor:
+        whole = phases.new_empty(phases.shape[0], phases.shape[2], *self._size)
         for phase, (top, left) in enumerate(PHASES):
             height, width = self.extent(phase)
-            whole[:, top::2, left::2] = phases[phase][:, _PAD : _PAD + height, _PAD : _PAD + width]
+            whole[..., top::2, left::2] = phases[:, phase, :, PAD : PAD + height, PAD : PAD + width]
         return whole
-
-    @staticmethod
-    def _stack(phases: Sequence[Tensor], places: Sequence[Place], rows: slice, width: int) -> Tensor:
-        return torch.stack(
-            [
-                phases[phase][:, _PAD + rows.start + y : _PAD + rows.stop + y, _PAD + x : _PAD + x + width]
-                for phase, y, x in places
-            ]
-        )
 
 
 def sizes(height: int, width: int) -> list[tuple[int, int]]:
@@ -192,7 +137,11 @@ def _level(activity: Tensor) -> Tensor:
     return (activity.clamp(min=1).view(torch.int32) >> _MANTISSA) - _FIRST_LEVEL
 
 
-def _padded(values: Tensor, height: int, width: int) -> Tensor:
-    """Return (N, h, w) with its edges repeated: two more on each side of height x width."""
-    below, right = height - values.shape[1] + _PAD, width - values.shape[2] + _PAD
-    return F.pad(values[:, None], (_PAD, right, _PAD, below), mode="replicate")[:, 0]
+def _fill(padded: Tensor, values: Tensor) -> None:
+    """Copy (N, h, w) into (N, H + 2 PAD, W + 2 PAD), and repeat its edges all around."""
+    bottom, right = PAD + values.shape[1], PAD + values.shape[2]
+    padded[:, PAD:bottom, PAD:right] = values
+    padded[:, PAD:bottom, :PAD] = values[:, :, :1]
+    padded[:, PAD:bottom, right:] = values[:, :, -1:]
+    padded[:, :PAD] = padded[:, PAD : PAD + 1]
+    padded[:, bottom:] = padded[:, bottom - 1 : bottom]

@@ -7,14 +7,14 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, activation, rounded
-from nncodec_lossless.natural.grids import EARLIER, MEAN_STEPS, PHASES, View, feature_count
+from nncodec_lossless.natural.grids import MEAN_STEPS, View, feature_count
+from nncodec_lossless.natural.neighbours import EARLIER, PHASES
 
 Layer = type[FixedPointConv2d] | type[ExactConv2d]
 HIDDEN = 32
@@ -46,13 +46,22 @@ class StageNetwork(nn.Module):
         self.middle = layer(HIDDEN, HIDDEN, 1)
         self.outer = layer(HIDDEN, _OUTPUTS, 1, share=0.6)
         self.linear = layer(inputs, _OUTPUTS, 1, share=0.4)
+        self._fixed: list[tuple[Tensor, Tensor]] | None = None
+
+    def fix(self) -> None:
+        """Keep the layers as they are now: they will not be trained."""
+        self._fixed = self._layers()
+
+    def _layers(self) -> list[tuple[Tensor, Tensor]]:
+        return [_stacked(self.inner, self.linear), _stacked(self.middle), _stacked(self.outer)]
 
     def forward(self, view: View) -> Density:
         """Return the density of each place."""
-        first = _mapped((self.inner, self.linear), view.features)
-        hidden = activation(first[:HIDDEN])
-        hidden = activation(_mapped((self.middle,), hidden))
-        outputs = _mapped((self.outer,), hidden) + first[HIDDEN:]
+        first, middle, outer = self._fixed or self._layers()
+        sums = torch.addmm(first[1], first[0], view.features)
+        hidden = activation(sums[:HIDDEN])
+        hidden = activation(torch.addmm(middle[1], middle[0], hidden))
+        outputs = torch.addmm(sums[HIDDEN:] + outer[1], outer[0], hidden)
         mean = rounded(outputs[0] * view.unit / MEAN_STEPS) + view.sums * (MEAN_STEPS // 4)
         # A unit of 4 is one level.
         scale = rounded(outputs[1]) + (4 * view.level - 32 + _SCALE_OFFSET)
@@ -70,6 +79,13 @@ class Networks(nn.Module):
             for phase in range(1, len(PHASES))
         )
 
+    def fixed(self) -> Networks:
+        """Return the networks ready to code: they will not be trained."""
+        self.requires_grad_(False).eval()
+        for stage in self.stages:
+            cast(StageNetwork, stage).fix()
+        return self
+
     def of(self, plane: int, phase: int) -> StageNetwork:
         """Return the network of a stage."""
         return cast(StageNetwork, self.stages[min(plane, EARLIER) * (len(PHASES) - 1) + phase - 1])
@@ -84,8 +100,8 @@ def start_networks(networks: Networks) -> None:
                     layer.start_small(gain)
 
 
-def _mapped(layers: Sequence[nn.Module], values: Tensor) -> Tensor:
-    """Return the outputs of layers with the same inputs, one below the other, (outputs, places)."""
+def _stacked(*layers: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return weights (outputs, inputs) and biases (outputs, 1) of layers with the same inputs, one below the other."""
     weight = torch.cat([cast(Tensor, layer.weight) for layer in layers])
     bias = torch.cat([cast(Tensor, layer.bias) for layer in layers])
-    return torch.addmm(bias[:, None], weight.flatten(1), values)
+    return weight.flatten(1), bias[:, None]

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from nncodec.nn.quantize import lower_bound, round_straight_through
 from nncodec_lossless.natural.density import TAIL_SCALE, TAILS
-from nncodec_lossless.natural.grids import MEAN_STEPS, PHASES, Grid, sizes
+from nncodec_lossless.natural.grids import MEAN_STEPS, Grid, sizes
+from nncodec_lossless.natural.neighbours import PHASES
 from nncodec_lossless.natural.network import Density, Networks
 
 _LIKELIHOOD_FLOOR = 2.0**-22
@@ -27,13 +28,14 @@ def rate_bits(networks: Networks, planes: Tensor) -> Tensor:
     height, width = planes.shape[2:]
     grids = sizes(height, width)
     step = 1 << (len(grids) - 1)
-    coarse = [plane[:, ::step, ::step] for plane in planes.unbind(1)]
+    by_plane = planes.transpose(0, 1)
+    coarse = by_plane[..., ::step, ::step]
     errors = None
-    bits = [planes.new_zeros(()) for _ in coarse]
+    bits = [planes.new_zeros(()) for _ in by_plane]
     for size in grids[1:]:
         step //= 2
         grid = Grid(coarse, errors, size)
-        for number, plane in enumerate(planes.unbind(1)):
+        for number, plane in enumerate(by_plane):
             fine = plane[:, ::step, ::step]
             for phase in range(1, len(PHASES)):
                 top, left = PHASES[phase]
@@ -42,9 +44,8 @@ def rate_bits(networks: Networks, planes: Tensor) -> Tensor:
                 distance = values.reshape(-1) - density.mean / MEAN_STEPS
                 bits[number] = bits[number] + density_bits(distance, density).sum()
                 with torch.no_grad():
-                    grid.add(number, phase, values, (distance.abs() * MEAN_STEPS).view(values.shape))
-        joined = [grid.joined(number) for number in range(len(coarse))]
-        coarse, errors = [one for one, _ in joined], [error for _, error in joined]
+                    grid.add(number, phase, values, distance.abs().view(values.shape))
+        coarse, errors = grid.joined()
     return torch.stack(bits)
 
 
