@@ -10,7 +10,9 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacing(target: Path, *, fsync: bool = False, previous: Path | None = None) -> Iterator[Path]:
+def replacing(
+    target: Path, *, fsync: bool = False, previous: Path | None = None, folder: Path | None = None
+) -> Iterator[Path]:
     """Yield a new, empty temporary file beside a target; at the end of the block it takes the target's name.
 
     If the block or the renaming fails, the temporary file is removed. Missing folders are made.
@@ -20,12 +22,15 @@ def replacing(target: Path, *, fsync: bool = False, previous: Path | None = None
         fsync: wait until the new file is on the disk before it takes the name, so that a power failure leaves one or
             the other.
         previous: path under which to keep the file that is replaced; by default it is lost.
+        folder: of the temporary file, instead of the target's; on the same file system.
 
     Raises:
         OSError: the file cannot be written.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".nncodec-{secrets.token_hex(8)}.part"
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    temporary = (folder or target.parent) / f".nncodec-{secrets.token_hex(8)}.part"
     temporary.touch(exist_ok=False)
     try:
         yield temporary

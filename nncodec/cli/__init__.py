@@ -15,6 +15,7 @@ import click
 from nncodec import __version__
 from nncodec._support.interrupts import INTERRUPTED, raise_interrupts
 from nncodec._support.text import describe
+from nncodec.cli.batch import batch_command
 from nncodec.cli.check import check_command
 from nncodec.cli.compare import compare_command
 from nncodec.cli.decode import decode_command
@@ -84,6 +85,7 @@ def main() -> None:
     nncodec encode -r photos -o small    a whole folder
     nncodec train hyperprior photos -o mine.safetensors    a codec for your pictures
     nncodec enhance small.png --scale 4  write small-enhanced.png
+    nncodec batch encode photos s3://bucket/small    millions of pictures
     nncodec ui                           a page for all of this
 
     Exit status: 0 all done, 1 some files failed, 2 wrong usage.
@@ -115,6 +117,7 @@ for _command in (
     compare_command,
     train_command,
     enhance_command,
+    batch_command,
     ui_command,
     desktop_command,
     help_command,

@@ -170,6 +170,25 @@ def install_model(path: Path) -> ModelInfo:
     return read_model_info(target)
 
 
+def use_model(path: Path) -> ModelInfo:
+    """Make a model file known to this process until `refresh`, without installing it.
+
+    Returns:
+        The model; the one that is known with this digest, if there is one.
+
+    Raises:
+        BadModelFile: the file is unusable, or its name or the first four bytes of its digest are taken.
+        WeightsMismatch: its tensors are not those of its digest.
+    """
+    model_file = read_model(path)
+    if known := _with_digest(model_file.digest):
+        return known
+    refuse_clash(model_file, catalog())
+    model_info = read_model_info(path)
+    catalog().models[model_info.name] = model_info
+    return model_info
+
+
 def _with_digest(digest: str) -> ModelInfo | None:
     return next((known for known in catalog().models.values() if known.digest == digest), None)
 

@@ -1,0 +1,327 @@
+"""Places of files: a folder of this machine, or anything that fsspec opens by a URL (s3, gs, http, zip, tar ...)."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from nncodec._support.extras import require
+from nncodec._support.files import replacing
+from nncodec.batch.transport import retried
+from nncodec.errors import NncError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where two runs of one shard may do the same work twice
+    fcntl = None  # type: ignore[assignment]
+
+STATE_FOLDER = ".nncodec-batch"
+"""Folder in a destination that holds what batches note about themselves; hidden, so that no batch takes files of it."""
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
+_LOCAL = "file://"
+_ARCHIVES = {".zip": "zip", ".tar": "tar", ".tgz": "tar", ".gz": "tar"}
+# Stores in which an object is either complete under its name or not there.
+_OBJECT_STORES = {"abfs", "abfss", "adl", "az", "gcs", "gs", "memory", "oci", "oss", "s3", "s3a"}
+_READ_ONLY = {"data", "git", "github", "http", "https", "libarchive", "reference", "tar", "zip"}
+# Parts of a log in a store: what is lost of it by a crash is done again.
+_LINES_AN_OBJECT, _SECONDS_AN_OBJECT = 1000, 5.0
+# What stores call the version of a file; the first that a store has is used.
+_VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "updated", "date_time")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of a store.
+
+    Args:
+        name: path below the root, with "/".
+        size: in bytes; None if the store does not say it.
+        version: what changes when the file changes: an ETag, or the time of modification; empty if neither is known.
+    """
+
+    name: str
+    size: int | None
+    version: str
+
+
+class Store(Protocol):
+    """Files below a root."""
+
+    @property
+    def url(self) -> str:
+        """Where the root is, for `open_store` and messages."""
+
+    def listing(self, folder: str) -> tuple[list[Entry], list[str]]:
+        """Return the files and the subfolders of a folder, in order of their names, without hidden ones.
+
+        Raises:
+            FileNotFoundError: there is no such folder.
+        """
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file."""
+
+    def publish(self, name: str, data: bytes) -> None:
+        """Write a file so that nobody ever sees a part of it; replaces one that is there."""
+
+    def append(self, name: str) -> Log:
+        """Return what adds lines to a file of the state folder, or to a new part of it."""
+
+    def logs(self, folder: str, name: str, wanted: Callable[[str], bool]) -> Iterator[bytes]:
+        """Yield the contents of the files that `append` made under a name in the wanted folders of a folder."""
+
+    def is_empty(self) -> bool:
+        """Return whether it holds no file or folder, hidden ones apart, or does not exist."""
+
+    def has_state(self) -> bool:
+        """Return whether a batch was run with this destination."""
+
+    def locked(self, folder: str) -> contextlib.AbstractContextManager[None]:
+        """Keep other processes of this machine from a folder of the state folder until the end of the block.
+
+        Raises:
+            NncError: another process has it.
+        """
+
+    def clean(self, folder: str) -> None:
+        """Remove the temporary files that processes have left in a folder of the state folder."""
+
+
+class Log(Protocol):
+    """A file to which lines are added."""
+
+    def add(self, line: bytes) -> None:
+        """Add a line; after a crash it is there, or missing with those that came later."""
+
+    def close(self) -> None:
+        """Write what is not written yet."""
+
+
+def open_store(url: str, scratch: str = "") -> Store:
+    """Return the store at a path or URL.
+
+    Args:
+        url: a path of a folder, or of a zip or tar file; or a URL that fsspec understands.
+        scratch: folder of the state folder where files lie until they are complete.
+
+    Raises:
+        NncError: fsspec, or a package that it needs for such URLs, is missing; or it does not know them.
+    """
+    if url.startswith(_LOCAL):
+        url = url[len(_LOCAL) :]
+    if _URL.match(url):
+        return UrlStore(url, scratch)
+    path = Path(url)
+    if path.is_file() and path.suffix.lower() in _ARCHIVES:
+        return UrlStore(f"{_ARCHIVES[path.suffix.lower()]}://::{path.absolute()}", scratch)
+    return LocalStore(path, scratch)
+
+
+class LocalStore:
+    """A folder of this machine; see `Store`."""
+
+    def __init__(self, root: Path, scratch: str) -> None:
+        self._root, self._scratch = root, root / STATE_FOLDER / scratch
+        self.url = str(root.absolute())
+
+    def listing(self, folder: str) -> tuple[list[Entry], list[str]]:
+        files, folders = [], []
+        with os.scandir(self._root / folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_dir():
+                    if not entry.is_symlink():
+                        folders.append(name)
+                    continue
+                with contextlib.suppress(FileNotFoundError):  # removed since, or a link to nothing
+                    status = entry.stat()
+                    files.append(Entry(name, status.st_size, f"mtime {status.st_mtime_ns}"))
+        return sorted(files, key=lambda file: file.name), sorted(folders)
+
+    def read(self, name: str) -> bytes:
+        return retried((self._root / name).read_bytes)
+
+    def publish(self, name: str, data: bytes) -> None:
+        def write() -> None:
+            with replacing(self._root / name, fsync=True, folder=self._scratch) as temporary:
+                temporary.write_bytes(data)
+
+        retried(write)
+
+    def append(self, name: str) -> Log:
+        return _LocalLog(self._root / STATE_FOLDER / f"{name}.jsonl")
+
+    def logs(self, folder: str, name: str, wanted: Callable[[str], bool]) -> Iterator[bytes]:
+        for path in sorted((self._root / STATE_FOLDER / folder).glob(f"*/{name}*.jsonl")):
+            if wanted(path.parent.name):
+                yield path.read_bytes()
+
+    def is_empty(self) -> bool:
+        return _is_empty(self)
+
+    def has_state(self) -> bool:
+        return (self._root / STATE_FOLDER).is_dir()
+
+    @contextlib.contextmanager
+    def locked(self, folder: str) -> Iterator[None]:
+        path = self._root / STATE_FOLDER / folder / "lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as stream:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise NncError(
+                        detail=f"another run writes to {self.url}; wait for its end, or use --shard"
+                    ) from None
+            yield
+
+    def clean(self, folder: str) -> None:
+        shutil.rmtree(self._root / STATE_FOLDER / folder, ignore_errors=True)
+
+
+class UrlStore:
+    """A store of fsspec; see `Store`.
+
+    In object stores a file is published by one PUT, or by completing a multipart upload. Elsewhere it gets a temporary
+    name first.
+    """
+
+    def __init__(self, url: str, scratch: str) -> None:
+        fsspec = require("fsspec", "batch", f"opening {url}")
+        try:
+            self._files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
+        except ImportError as error:
+            raise NncError(detail=f"opening {url} needs another package: {error}") from None
+        except ValueError as error:
+            raise NncError(detail=f"cannot open {url}: {error}") from None
+        protocol = self._files.protocol
+        self._protocols = {protocol} if isinstance(protocol, str) else set(protocol)
+        self._root, self.url = root.rstrip("/"), url
+        self._scratch = f"{STATE_FOLDER}/{scratch}"
+
+    def listing(self, folder: str) -> tuple[list[Entry], list[str]]:
+        place = self._path(folder)
+        found: list[Mapping[str, Any]] = retried(lambda: self._files.ls(place, detail=True))
+        files, folders = [], []
+        for info in found:
+            full = str(info["name"]).rstrip("/")
+            base = full.rpartition("/")[2]
+            if full == place or base.startswith(".") or not base:
+                continue  # the object that some programs make for a folder, and hidden ones
+            name = f"{folder}/{base}" if folder else base
+            if info["type"] == "directory":
+                folders.append(name)
+            else:
+                size = info.get("size")
+                files.append(Entry(name, None if size is None else int(size), _version(info)))
+        return sorted(files, key=lambda file: file.name), sorted(folders)
+
+    def read(self, name: str) -> bytes:
+        return bytes(retried(lambda: self._files.cat_file(self._path(name))))
+
+    def publish(self, name: str, data: bytes) -> None:
+        if self._protocols & _READ_ONLY:
+            raise NncError(detail=f"{self.url} can only be read; write to a folder, or to a store such as s3")
+        if self._protocols & _OBJECT_STORES:
+            retried(lambda: self._files.pipe_file(self._path(name), data))
+            return
+        retried(lambda: self._publish_renamed(name, data))
+
+    def _publish_renamed(self, name: str, data: bytes) -> None:
+        temporary = self._path(f"{self._scratch}/{secrets.token_hex(8)}.part")
+        for path in (temporary, self._path(name)):
+            self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        self._files.pipe_file(temporary, data)
+        self._files.mv(temporary, self._path(name))
+
+    def append(self, name: str) -> Log:
+        return _ObjectLog(self, f"{STATE_FOLDER}/{name}")
+
+    def logs(self, folder: str, name: str, wanted: Callable[[str], bool]) -> Iterator[bytes]:
+        pattern = self._path(f"{STATE_FOLDER}/{folder}/*/{name}*.jsonl")
+        for path in sorted(retried(lambda: self._files.glob(pattern))):
+            if wanted(path.split("/")[-2]):
+                yield bytes(retried(functools.partial(self._files.cat_file, path)))
+
+    def is_empty(self) -> bool:
+        return _is_empty(self)
+
+    def has_state(self) -> bool:
+        return bool(retried(lambda: self._files.exists(self._path(STATE_FOLDER))))
+
+    def locked(self, folder: str) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()  # stores have no locks; two runs of one shard do the same work twice
+
+    def clean(self, folder: str) -> None:
+        place = self._path(f"{STATE_FOLDER}/{folder}")
+        if not self._protocols & _OBJECT_STORES and self._files.exists(place):
+            self._files.rm(place, recursive=True)
+
+    def _path(self, name: str) -> str:
+        return "/".join(part for part in (self._root, name) if part)
+
+
+class _LocalLog:
+    """Adds lines to a file; what a crash left of a last line stays a line of its own."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = path.open("ab+", buffering=0)
+        if self._stream.seek(0, os.SEEK_END):
+            self._stream.seek(-1, os.SEEK_END)
+            if self._stream.read(1) != b"\n":
+                self._stream.write(b"\n")
+
+    def add(self, line: bytes) -> None:
+        self._stream.write(line)
+
+    def close(self) -> None:
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+
+
+class _ObjectLog:
+    """Adds lines to a store whose objects cannot grow: every so many lines, or seconds, make an object."""
+
+    def __init__(self, store: UrlStore, name: str) -> None:
+        self._store, self._name, self._lines = store, f"{name}-{time.time_ns():020}", list[bytes]()
+        self._objects, self._written_s = 0, time.monotonic()
+
+    def add(self, line: bytes) -> None:
+        self._lines.append(line)
+        if len(self._lines) >= _LINES_AN_OBJECT or time.monotonic() - self._written_s >= _SECONDS_AN_OBJECT:
+            self.close()
+
+    def close(self) -> None:
+        if self._lines:
+            self._store.publish(f"{self._name}-{self._objects:08}.jsonl", b"".join(self._lines))
+            self._objects += 1
+            self._lines.clear()
+        self._written_s = time.monotonic()
+
+
+def _is_empty(store: Store) -> bool:
+    try:
+        files, folders = store.listing("")
+    except FileNotFoundError:
+        return True
+    return not files and not folders
+
+
+def _version(info: Mapping[str, Any]) -> str:
+    """Return the version of a file from what its store says about it."""
+    key = next((key for key in _VERSIONS if info.get(key) is not None), None)
+    return "" if key is None else f"{key} {info[key]}".replace('"', "")
