@@ -33,6 +33,7 @@ ROOMS = (
     ("coding", "training"),
     ("picture",),
     ("format", "nn", "metrics"),
+    ("engine",),
     ("plugin",),
     ("_support", "limits", "options"),
     ("errors", "_version"),

@@ -24,8 +24,8 @@ from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelInfo, read_model, write_model
 from nncodec.training.data import list_pictures, load_pictures, split_by_name
 from nncodec.training.sampling import CropSampler
-from nncodec_hyperprior.codec import model_config
-from nncodec_hyperprior.network import HyperpriorNetwork, NetworkConfig
+from nncodec_hyperprior.config import NetworkConfig, model_config
+from nncodec_hyperprior.network import HyperpriorNetwork
 from nncodec_hyperprior.packing import packed_tensors
 from nncodec_hyperprior.starting import fresh_network, network_from
 from nncodec_hyperprior.training import HyperpriorTask

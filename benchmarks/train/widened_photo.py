@@ -22,8 +22,7 @@ from nncodec.nn.transforms import PhotoTransforms
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import ModelFile, ModelInfo, read_model, write_model
 from nncodec.training.data import load_pictures
-from nncodec_hyperprior.codec import model_config
-from nncodec_hyperprior.network import NetworkConfig
+from nncodec_hyperprior.config import NetworkConfig, model_config
 from nncodec_hyperprior.packing import packed_tensors
 from nncodec_hyperprior.starting import fresh_network
 

@@ -18,7 +18,7 @@ from nncodec.coding.view import Progress, View, alpha_of, finish, picture_of
 from nncodec.errors import BackendMismatch, Corrupt, FormatError
 from nncodec.format.container import Container
 from nncodec.format.entropy import coder_by_id, decode_block
-from nncodec.format.header import ChunkType, ColourMode
+from nncodec.format.header import ChunkType, ColourMode, Header
 from nncodec.format.latent_checksums import latents_checksum, split_checksums
 from nncodec.format.metadata import animation_of
 from nncodec.options import OnProgress
@@ -26,7 +26,8 @@ from nncodec.picture.area import Area
 from nncodec.picture.pixels import Canvas, from_model
 from nncodec.picture.region import Box
 from nncodec.plugin import registry
-from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
+from nncodec.plugin.codec import AnySize, DecoderModel, EngineDecoder, FixedSize
+from nncodec.plugin.engine import Engine, chosen_engine, count_without_torch
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Latents, Pixels
 from nncodec.plugin.model_file import ModelInfo
@@ -63,7 +64,8 @@ def _decode_approximated(
     on_progress: OnProgress | None,
     computing: Precision,
 ) -> Iterator[Image.Image]:
-    codec = _FileCodec.of(container, computing)
+    # Enhancers need torch anyway.
+    codec = _FileCodec.of(container, computing, None if enhancement is None else "torch")
     header = container.header
     view = View(header, box, enhancement)
     alpha = alpha_of(container)
@@ -87,7 +89,9 @@ def decode_together(
         containers: the files, at least one.
         enhancements: the enhancer for each, or None.
     """
-    codec = _FileCodec.of(containers[0], current_precision())
+    pixels = sum(_pixels_of(container.header) for container in containers)
+    engine = chosen_engine(pixels) if not any(enhancements) else "torch"
+    codec = _FileCodec.of(containers[0], current_precision(), engine)
     header = containers[0].header
     cell = codec.grid.cell(0, 0, 0)
     own_codecs = [replace(codec, checksums=_checksums_of(container)) for container in containers]
@@ -102,7 +106,7 @@ def decode_together(
         yield finish(image, view, None if alpha is None else alpha[0], own_info)
 
 
-def block_latents(container: Container, model: CodecModel, index: int) -> Latents:
+def block_latents(container: Container, model: DecoderModel, index: int) -> Latents:
     """Return the latents of one block by its number in the file; raises Corrupt or Truncated."""
     guard = registry.catalog().guard_of(_model_info_of(container))
     grid = Grid.of(container.header, model.traits)
@@ -122,15 +126,17 @@ class _FileCodec:
         precision: what the synthesis may compute with.
     """
 
-    model: CodecModel
+    model: DecoderModel
     guard: PluginGuard
     grid: Grid
     checksums: list[bytes] | None
     precision: Precision = "auto"
 
     @classmethod
-    def of(cls, container: Container, computing: Precision) -> _FileCodec:
-        model = open_file_model(container)
+    def of(cls, container: Container, computing: Precision, engine: Engine | None) -> _FileCodec:
+        model = open_file_model(container, engine)
+        if isinstance(model, EngineDecoder):
+            count_without_torch(_pixels_of(container.header))
         guard = registry.catalog().guard_of(_model_info_of(container))
         return cls(model, guard, Grid.of(container.header, model.traits), _checksums_of(container), computing)
 
@@ -217,15 +223,24 @@ def computed_pixels(container: Container) -> int:
     return Grid.of(container.header, open_file_model(container).traits).computed_pixels
 
 
-def open_file_model(container: Container) -> CodecModel:
+def _pixels_of(header: Header) -> int:
+    return header.frame_pixels * header.frames
+
+
+def open_file_model(container: Container, engine: Engine | None = None) -> DecoderModel:
     """Return the model of an open file, ready for use.
 
+    Args:
+        container: the file.
+        engine: that decodes it; None for the one that `chosen_engine` chooses for its pixels.
+
     Raises:
+        InvalidOption, NncError: see `chosen_engine`.
         Corrupt: the header does not fit the model.
         UnknownModel, BadModelFile, WeightsMismatch, PluginError: see `registry.open_model`.
     """
     model_info = _model_info_of(container)
-    model = registry.open_model(model_info)
+    model = registry.open_decoder(model_info, engine or chosen_engine(_pixels_of(container.header)))
     size = model.traits.size
     header = container.header
     if header.mode.name not in model.traits.modes and "RGB" not in model.traits.modes:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Padding = Literal["zeros", "replicate"]
+from nncodec.engine.transform_config import LEAK, Padding
 
-LEAK = 0.1
 # Positions in a strip, measured at 192 channels: with half as many the layers' overhead exceeds the gain, and without
 # strips most time goes into allocating memory.
 _STRIP_POSITIONS = 3072
@@ -166,3 +165,6 @@ def by_strips(layer: Callable[[Tensor], Tensor], values: Tensor, rows: int) -> T
 def _bias(layer: nn.Conv2d) -> Tensor:
     assert layer.bias is not None
     return layer.bias
+
+
+__all__ = ["LEAK", "DepthwiseBlock", "DepthwiseBlocks", "Padding", "by_strips"]

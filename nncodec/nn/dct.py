@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-BLOCK = 8
+from nncodec.engine.transform_config import BLOCK
+
 COLOUR_BASIS = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt([[3.0], [2.0], [6.0]])
 """An orthonormal luma-chroma basis close to the principal components of natural colours; one component per row."""
 # Added to chroma frequencies when channels are ranked from smooth to fine.

@@ -27,17 +27,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from nncodec.engine.fixed_point import ACTIVATION_LIMIT, ACTIVATION_STEPS, LEAK, WEIGHT_STEPS, check_steps
 from nncodec.nn.quantize import round_straight_through
-
-ACTIVATION_STEPS = 16
-WEIGHT_STEPS = 512
-ACTIVATION_LIMIT = 511
-# A power of two, so that the product is exact.
-LEAK = 1 / 8
 
 # A bias is trained and stored in steps of 1/8192; a layer adds sixteen times its value.
 SUM_STEPS = ACTIVATION_STEPS * WEIGHT_STEPS
-_EXACT_STEPS = 2**24
 _BIAS_LIMIT = 128.0
 # Largest sum of absolute weights of one output, before rounding moves each by half a step at most.
 _WEIGHT_SUM_LIMIT = 56.0
@@ -130,14 +124,7 @@ class ExactConv2d(nn.Conv2d):
         Raises:
             ValueError: wrong shapes or types, or sums that might not be exact.
         """
-        assert self.bias is not None
-        if weight.shape != tuple(self.weight.shape) or bias.shape != tuple(self.bias.shape):
-            raise ValueError(f"fixed-point parameters have shapes {weight.shape} and {bias.shape}")
-        if weight.dtype != np.int16 or bias.dtype != np.int32:
-            raise ValueError(f"fixed-point parameters are {weight.dtype} and {bias.dtype}, not int16 and int32")
-        sums = np.abs(weight.astype(np.int64)).sum(axis=(1, 2, 3)) * ACTIVATION_LIMIT
-        if (sums + np.abs(bias.astype(np.int64)) >= self.share * _EXACT_STEPS).any():
-            raise ValueError("fixed-point weights are so large that sums would not be exact")
+        check_steps(weight, bias, tuple(self.weight.shape), self.share)
         with torch.no_grad():
             self.weight = nn.Parameter(torch.from_numpy(weight.astype(np.float32) / WEIGHT_STEPS), False)
             self.bias = nn.Parameter(torch.from_numpy(bias.astype(np.float32) / WEIGHT_STEPS), False)
@@ -165,3 +152,18 @@ def steps_of(layer: FixedPointConv2d) -> tuple[NDArray[np.int16], NDArray[np.int
     assert layer.bias is not None
     weight = (layer.weight.detach().cpu() * WEIGHT_STEPS).numpy().astype(np.int16)
     return weight, (layer.bias.detach().cpu().double() * WEIGHT_STEPS).numpy().astype(np.int32)
+
+
+__all__ = [
+    "ACTIVATION_LIMIT",
+    "ACTIVATION_STEPS",
+    "LEAK",
+    "SUM_STEPS",
+    "WEIGHT_STEPS",
+    "ExactConv2d",
+    "FixedPointConv2d",
+    "activation",
+    "bounded",
+    "rounded",
+    "steps_of",
+]

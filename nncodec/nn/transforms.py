@@ -3,48 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nncodec.nn.blocks import DepthwiseBlocks, Padding, by_strips
-from nncodec.nn.dct import BLOCK, analysis_weights, detail_weights, merge_weights, synthesis_weights
+from nncodec.engine.transform_config import BLOCK, STRIDE, TransformConfig
+from nncodec.nn.blocks import DepthwiseBlocks, by_strips
+from nncodec.nn.dct import analysis_weights, detail_weights, merge_weights, synthesis_weights
 
-STRIDE = 2 * BLOCK
 _UNSHUFFLED = 3 * BLOCK**2
 _DETAIL_BLOCK = 3 * STRIDE**2
 # Rows at 1/8 resolution that are converted between pixels and features at once.
 _STRIP_ROWS = 16
-
-
-@dataclass(frozen=True)
-class TransformConfig:
-    """Shape and rates of photo transforms.
-
-    Args:
-        latent_channels: channels at 1/16 resolution, 1..768, detail channels included.
-        fine_blocks: residual blocks at 1/8 resolution, each side.
-        coarse_blocks: residual blocks at 1/16 resolution, each side.
-        lambda_low: distortion weight at quality 0 (mean squared error on 0..255 against bits per pixel).
-        lambda_high: distortion weight at quality 100.
-        anchors: number of qualities, evenly spaced over 0..100, that have gains of their own.
-        detail_channels: the last of the latent channels: a linear transform of what the others leave out, for high
-            qualities only.
-        detail_quality: the lowest quality with detail channels; below, they are 0.
-        padding: what blocks see outside the image; see `DepthwiseBlock`.
-    """
-
-    latent_channels: int = 192
-    fine_blocks: int = 3
-    coarse_blocks: int = 2
-    lambda_low: float = 0.0012
-    lambda_high: float = 0.25
-    anchors: int = 8
-    detail_channels: int = 0
-    detail_quality: int = 0
-    padding: Padding = "zeros"
 
 
 class PhotoTransforms(nn.Module):
@@ -63,7 +34,7 @@ class PhotoTransforms(nn.Module):
     def __init__(self, config: TransformConfig) -> None:
         super().__init__()
         self.config = config
-        coarse = self.coarse_channels
+        coarse = self.config.coarse_channels
         self.unshuffle = nn.PixelUnshuffle(BLOCK)
         self.shuffle = nn.PixelShuffle(BLOCK)
         self.analysis_in = nn.Conv2d(_UNSHUFFLED, _UNSHUFFLED, 1)
@@ -103,7 +74,7 @@ class PhotoTransforms(nn.Module):
 
     def synthesis(self, latents: Tensor) -> Tensor:
         """Map latents, after the inverse gain, to pixels; values may slightly exceed 0..1."""
-        coarse = self.coarse_channels
+        coarse = self.config.coarse_channels
         # The blocks may overwrite their input.
         features = self.synthesis_coarse(latents[:, :coarse].clone(memory_format=torch.channels_last))
         with torch.autocast(latents.device.type, enabled=False):
@@ -145,19 +116,6 @@ class PhotoTransforms(nn.Module):
             return pixels + layer(detail)
         return pixels.add_(by_strips(layer, detail, _STRIP_ROWS))
 
-    @property
-    def coarse_channels(self) -> int:
-        """Latent channels that pass through the coarse blocks, the first ones."""
-        return self.config.latent_channels - self.config.detail_channels
-
-    @property
-    def halo(self) -> int:
-        """Pixels beyond a tile that its result depends on, rounded up to whole latents.
-
-        Every block adds one position, at 1/8 or 1/16 resolution; strided layers add none.
-        """
-        return STRIDE * (self.config.coarse_blocks + math.ceil(self.config.fine_blocks / 2))
-
     def gain(self, quality: Tensor) -> Tensor:
         """Return the factor on latents before rounding for qualities (N,) in 0..100, shape (N, C, 1, 1)."""
         return torch.exp(interpolate(self.log_gain, quality))[:, :, None, None] * self.used(quality)
@@ -169,7 +127,7 @@ class PhotoTransforms(nn.Module):
 
     def used(self, quality: Tensor) -> Tensor:
         """Return 1 for each channel that qualities (N,) use and 0 for the others, (N, C, 1, 1)."""
-        is_detail = torch.arange(self.config.latent_channels, device=quality.device) >= self.coarse_channels
+        is_detail = torch.arange(self.config.latent_channels, device=quality.device) >= self.config.coarse_channels
         unused = is_detail & (quality < self.config.detail_quality)[:, None]
         return (~unused).float()[:, :, None, None]
 
@@ -186,7 +144,7 @@ class PhotoTransforms(nn.Module):
         return [math.log(255 / math.sqrt(18 / (math.log(2) * value))) for value in lambdas]
 
     def _start_from_fixed_transforms(self) -> None:
-        merge = merge_weights(self.coarse_channels)
+        merge = merge_weights(self.config.coarse_channels)
         with torch.no_grad():
             self.analysis_in.weight.copy_(analysis_weights())
             self.analysis_down.weight.copy_(merge)
@@ -195,7 +153,7 @@ class PhotoTransforms(nn.Module):
             for layer in (self.analysis_in, self.analysis_down, self.synthesis_up, self.synthesis_out):
                 _zero(layer.bias)
             if self.config.detail_channels:
-                bands = detail_weights(self.coarse_channels, self.config.detail_channels)
+                bands = detail_weights(self.config.coarse_channels, self.config.detail_channels)
                 self.detail_in.weight.copy_(bands)
                 self.detail_out.weight.copy_(bands.transpose(0, 1))
                 self.detail_features.weight.zero_()
@@ -214,3 +172,6 @@ def interpolate(table: Tensor, quality: Tensor) -> Tensor:
     below = position.floor().clamp(max=len(table) - 2).long()
     fraction = (position - below)[:, None]
     return table[below] * (1 - fraction) + table[below + 1] * fraction
+
+
+__all__ = ["STRIDE", "PhotoTransforms", "TransformConfig", "interpolate"]

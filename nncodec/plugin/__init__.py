@@ -1,7 +1,7 @@
 """Everything that the author of a plugin imports; importing it does not import torch.
 
     hooks          hookimpl, ArchitectureSpec, ModelSpec
-    codecs         CodecModel with its CodecTraits (AnySize or FixedSize)
+    codecs         CodecModel with its CodecTraits (AnySize or FixedSize); EngineDecoder: decoding without torch
     entropy        EntropyModel: Stage, StageContext, Tables; PlainEntropy for models without learned probabilities
     enhancers      EnhancerModel with its EnhancerTraits
     precision      current_precision: what networks may compute pixels with
@@ -13,7 +13,8 @@
 Modules of nncodec itself import the submodules, never this one.
 """
 
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, FixedSize
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, DecoderModel, EngineDecoder, FixedSize
+from nncodec.plugin.engine import Engine
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
 from nncodec.plugin.entropy import NOT_CODED, BlockContexts, EntropyModel, PlainEntropy, Stage, StageContext, Tables
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec, ModelSpec, hookimpl
@@ -33,6 +34,9 @@ __all__ = [
     "BlockContexts",
     "CodecModel",
     "CodecTraits",
+    "DecoderModel",
+    "Engine",
+    "EngineDecoder",
     "EnhancerModel",
     "EnhancerTraits",
     "EntropyModel",

@@ -13,6 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nncodec.plugin.engine import Engine
 from nncodec.plugin.entropy import EntropyModel, PlainEntropy
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile
@@ -64,10 +65,43 @@ class CodecTraits:
     seconds_per_megapixel: tuple[float, ...] = ()
 
 
-class CodecModel(ABC):
-    """A codec with its weights loaded."""
+class DecoderModel(ABC):
+    """What decodes latents to pixels, with its weights loaded."""
 
     traits: CodecTraits
+
+    @abstractmethod
+    def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
+        """Map quantized latents back to images, uint8 (N, H, W, C)."""
+
+    def entropy(self, quality: int) -> EntropyModel:
+        """Return the entropy model for a quality; by default one without learned probabilities."""
+        return PlainEntropy(self.traits.latents)
+
+
+class EngineDecoder(DecoderModel):
+    """A model that only decodes, without torch; see `ArchitectureSpec.decoder`.
+
+    It decodes to the latents that the architecture's `CodecModel` decodes to, and to pixels within one level of those
+    that it computes in float32.
+    """
+
+    @classmethod
+    @abstractmethod
+    def from_file(cls, model_file: ModelFile, engine: Engine) -> EngineDecoder:
+        """Build the model from an opened model file.
+
+        Args:
+            model_file: untrusted: validate, then build.
+            engine: "numpy" or "onnx".
+
+        Raises:
+            ValueError: config or tensors do not fit the architecture.
+        """
+
+
+class CodecModel(DecoderModel):
+    """A codec with its weights loaded."""
 
     @classmethod
     @abstractmethod
@@ -111,11 +145,3 @@ class CodecModel(ABC):
             code.
         """
         return dict(latents)
-
-    @abstractmethod
-    def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
-        """Map quantized latents back to images, uint8 (N, H, W, C)."""
-
-    def entropy(self, quality: int) -> EntropyModel:
-        """Return the entropy model for a quality; by default one without learned probabilities."""
-        return PlainEntropy(self.traits.latents)

@@ -69,7 +69,9 @@ def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> 
         raise PluginError(plugin=entry_point.name, reason="it implements no hook; is @hookimpl missing?")
     for answer in manager.hook.nncodec_architectures():
         for spec in answer:
-            if not isinstance(spec, ArchitectureSpec) or not _all_text(spec.name, spec.reference, spec.training):
+            if not isinstance(spec, ArchitectureSpec) or not _all_text(
+                spec.name, spec.reference, spec.training, spec.decoder
+            ):
                 raise PluginError(plugin=entry_point.name, reason=f"{spec!r:.80} is not an ArchitectureSpec of names")
             if spec.kind not in KINDS:
                 kinds = ", ".join(map(repr, KINDS[:-1])) + f" or {KINDS[-1]!r}"

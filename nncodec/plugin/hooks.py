@@ -50,12 +50,15 @@ class ArchitectureSpec:
         kind: "codec", "enhancer" or "lossless".
         training: `"module:attribute"` of a `nncodec.training.recipe.Recipe` subclass; empty if `nncodec train` cannot
             train the architecture.
+        decoder: `"module:attribute"` of a `nncodec.plugin.codec.EngineDecoder` subclass that decodes small pictures
+            without torch; empty if there is none.
     """
 
     name: str
     reference: str
     kind: str = CODEC
     training: str = ""
+    decoder: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncodec.errors import ModelError
-from nncodec.plugin.codec import CodecModel, FixedSize
+from nncodec.plugin.codec import CodecModel, DecoderModel, FixedSize
 from nncodec.plugin.entropy import NOT_CODED, EntropyModel
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec
@@ -40,7 +40,7 @@ def self_test_of(model: CodecModel) -> dict[str, str]:
     return {} if digest is None else {str(quality): digest}
 
 
-def check_self_test(model: CodecModel, model_info: ModelInfo, guard: PluginGuard) -> None:
+def check_self_test(model: DecoderModel, model_info: ModelInfo, guard: PluginGuard) -> None:
     """Compute the contexts of a model's self-test, if it has one.
 
     Raises:
@@ -69,7 +69,7 @@ def _beside(path: Path) -> Path:
     return path.with_suffix(".self_test.json")
 
 
-def _contexts_digest(model: CodecModel, quality: int) -> str | None:
+def _contexts_digest(model: DecoderModel, quality: int) -> str | None:
     entropy, size = model.entropy(quality), model.traits.size
     if entropy.tables is None:
         return None

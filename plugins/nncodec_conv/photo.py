@@ -66,7 +66,7 @@ class PhotoCodec(CodecModel):
         self._dead_zone = dead_zone
         self._contexts = contexts
         spec = LatentSpec(LATENT, channels, STRIDE, -LATENT_LIMIT, LATENT_LIMIT)
-        self.traits = CodecTraits(("RGB",), AnySize(STRIDE, network.halo), (spec,), qualities=True)
+        self.traits = CodecTraits(("RGB",), AnySize(STRIDE, network.config.halo), (spec,), qualities=True)
 
     @classmethod
     def from_file(cls, model_file: ModelFile) -> PhotoCodec:

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from nncodec.nn.fixed_point import ACTIVATION_STEPS, bounded
+from nncodec.engine.fixed_point import ACTIVATION_STEPS
+from nncodec.nn.fixed_point import bounded
 from nncodec.nn.quantize import round_straight_through
-from nncodec_hyperprior.prior_network import HYPER_LIMIT, Prior, gaussian_bits, join_phases, scale_of, split_phases
+from nncodec_hyperprior.config import HYPER_LIMIT
+from nncodec_hyperprior.prior_network import Prior, gaussian_bits, join_phases, scale_of, split_phases
 
 Rounding = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Maps distances from the mean, in steps, to the symbols the decoder sees and to those whose bits are counted."""
@@ -46,7 +48,7 @@ def code_latents(
         features, first_means = prior.hyper_decoder(decodable, prior.planes(quality))
         earlier = latents[:, :0]  # differences of earlier groups from their first means
         values, bits = [], [hyper_bits.new_zeros(len(latents))]
-        for group, (part, context) in enumerate(zip(prior.parts, prior.group_contexts, strict=True)):
+        for group, (part, context) in enumerate(zip(prior.config.parts, prior.group_contexts, strict=True)):
             coded = prior.coded(quality, group)
             if not coded.any():
                 values.append(torch.zeros_like(latents[:, part]))

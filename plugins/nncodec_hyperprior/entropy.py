@@ -1,29 +1,40 @@
 """The entropy model: it computes the table and the mean of each symbol in exact arithmetic.
 
 Latents "z" are the hyper-latents, integers. Latents "y" are fixed-point numbers in sixteenths: the context networks
-give a stage's means in sixteenths, and a symbol is the distance from its mean in whole steps.
+give a stage's means in sixteenths, and a symbol is the distance from its mean in whole steps. This module needs no
+torch: who carries out the networks is a `ContextNetworks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
-from nncodec.nn.fixed_point import ACTIVATION_LIMIT, ACTIVATION_STEPS
-from nncodec.nn.tensors import channels_last
+from nncodec.engine.fixed_point import ACTIVATION_STEPS
+from nncodec.engine.transform_config import STRIDE
+from nncodec.plugin.codec import AnySize, CodecTraits
 from nncodec.plugin.entropy import NOT_CODED, BlockContexts, EntropyModel, Stage, StageContext, Tables
-from nncodec.plugin.latents import IntArray, Latents
-from nncodec_hyperprior.prior_network import PHASES, SCALES, Prior
+from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.model_file import Tensors
+from nncodec_hyperprior.config import (
+    HYPER,
+    HYPER_LIMIT,
+    HYPER_STRIDE,
+    LATENT,
+    PHASES,
+    SCALES,
+    NetworkConfig,
+    PriorConfig,
+)
 
-HYPER = "z"
-LATENT = "y"
+TABLES = ("tables.frequencies", "tables.range", "tables.certain", "tables.hyper_choice", "tables.hyper_offset")
+"""Names of the tensors of a model file that `read_tables` reads."""
+# In sixteenths; means reach 2^15, symbols far less.
+_LATENT_LIMIT = 1 << 20
 QUALITY_STEP = 5
 HYPER_QUALITIES = 100 // QUALITY_STEP + 1
 
@@ -59,6 +70,66 @@ class PriorTables:
             raise ValueError(f"certain is {self.certain!r}, not a whole number from 0 to {SCALES - 1}")
 
 
+def read_tables(tensors: Tensors) -> PriorTables:
+    """Return the tables of a model file.
+
+    Raises:
+        ValueError, KeyError: a tensor is missing or invalid.
+    """
+    minimum, precision = tensors["tables.range"].tolist()
+    certain, *_ = tensors["tables.certain"].tolist()
+    return PriorTables(
+        Tables(tensors["tables.frequencies"], minimum, precision),
+        tensors["tables.hyper_choice"],
+        tensors["tables.hyper_offset"],
+        certain,
+    )
+
+
+def traits_of(
+    config: NetworkConfig,
+    tables: PriorTables,
+    efforts: tuple[int, ...] = (0,),
+    seconds_per_megapixel: tuple[float, ...] = (),
+) -> CodecTraits:
+    """Return the traits of a network with its tables; raises ValueError if they do not fit each other."""
+    prior = config.prior
+    if tables.hyper_choice.shape[1] != prior.hyper_channels:
+        raise ValueError("hyper-latent tables do not fit the number of channels")
+    hyper = LatentSpec(HYPER, prior.hyper_channels, HYPER_STRIDE, -HYPER_LIMIT, HYPER_LIMIT)
+    latents = LatentSpec(LATENT, sum(prior.groups), STRIDE, -_LATENT_LIMIT, _LATENT_LIMIT, step=ACTIVATION_STEPS)
+    halo = -(-config.transforms.halo // HYPER_STRIDE) * HYPER_STRIDE
+    return CodecTraits(
+        ("RGB",),
+        AnySize(HYPER_STRIDE, halo),
+        (hyper, latents),
+        qualities=True,
+        efforts=efforts,
+        seconds_per_megapixel=seconds_per_megapixel,
+        coder="rans",
+    )
+
+
+class ContextNetworks(Protocol):
+    """Carries out the networks that choose means and scales, exactly."""
+
+    @property
+    def config(self) -> PriorConfig:
+        """Their shape."""
+
+    def open_block(
+        self, planes: NDArray[np.float32], stages: Sequence[Stage], certain: int, known: Mapping[str, IntArray]
+    ) -> BlockContexts:
+        """Return what gives the contexts of the latents of one block.
+
+        Args:
+            planes: the quality as network input, (anchors,), see `planes_of`.
+            stages: all stages.
+            certain: latents below this scale index are not coded.
+            known: the block, with its hyper-latents.
+        """
+
+
 class _CodedBlock(NamedTuple):
     quality: int
     latents: Latents
@@ -88,28 +159,31 @@ class HyperpriorEntropy(EntropyModel):
     Contexts depend only on decoded symbols.
 
     Args:
-        prior: the network, exact.
+        networks: give means and scales, exactly.
         tables: of the symbols.
         quality: 0..100.
         memory: contexts that the quantizer already computed; none by default.
     """
 
-    def __init__(self, prior: Prior, tables: PriorTables, quality: int, memory: ContextMemory | None = None) -> None:
-        self._prior = prior
+    def __init__(
+        self, networks: ContextNetworks, tables: PriorTables, quality: int, memory: ContextMemory | None = None
+    ) -> None:
+        self._networks = networks
+        config = networks.config
         self._quality = quality
         self._memory = memory
         self._tables = tables
-        self._planes = _planes(quality, prior.config.anchors)
+        self._planes = planes_of(quality, config.anchors)
         anchor = (quality + QUALITY_STEP // 2) // QUALITY_STEP
         self._hyper = StageContext(
             tables.hyper_choice[anchor][None, :, None, None].astype(np.int16),
             tables.hyper_offset[anchor][None, :, None, None].astype(np.int32),
         )
         grid = [slice(offset, None, 2) for offset in (0, 1)]
-        latents = [Stage(LATENT, (_ALL, part, grid[y], grid[x])) for part in prior.parts for y, x in PHASES]
+        latents = [Stage(LATENT, (_ALL, part, grid[y], grid[x])) for part in config.parts for y, x in PHASES]
         self._stages = [Stage(HYPER, (_ALL, _ALL, _ALL, _ALL)), *latents]
-        groups = len(prior.config.groups)
-        coded_groups = groups if quality >= prior.config.detail_quality else groups - 1
+        groups = len(config.groups)
+        coded_groups = groups if quality >= config.detail_quality else groups - 1
         self._first_not_coded = 1 + coded_groups * len(PHASES)
 
     @property
@@ -132,9 +206,9 @@ class HyperpriorEntropy(EntropyModel):
             return self._hyper
         return _NOT_CODED if stage >= self._first_not_coded else None
 
-    def open_block(self, known: Mapping[str, IntArray]) -> _Block:
-        """Return a block of which the hyper-latents are known."""
-        return _Block(self._prior, self._planes, self._stages, self._tables.certain, known)
+    def open_block(self, known: Mapping[str, IntArray]) -> BlockContexts:
+        """Return the contexts of a block of which the hyper-latents are known."""
+        return self._networks.open_block(self._planes, self._stages, self._tables.certain, known)
 
 
 class _Contexts:
@@ -148,7 +222,7 @@ class _Contexts:
     def __init__(self, entropy: HyperpriorEntropy, coded: _CodedBlock | None) -> None:
         self._entropy, self._stages = entropy, entropy.stages()
         self._coded, self._compared = coded, 0
-        self._block: _Block | None = None
+        self._block: BlockContexts | None = None
 
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
         """See `EntropyModel.begin_block`."""
@@ -156,11 +230,9 @@ class _Contexts:
             return fixed
         if self._coded is not None and self._is_the_same(self._coded.latents, stage, known):
             return self._coded.contexts[stage]
-        # A caller's autocast must not reach exact arithmetic.
-        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-            if self._block is None:
-                self._block = self._entropy.open_block(known)
-            return self._block.context(stage, known)
+        if self._block is None:
+            self._block = self._entropy.open_block(known)
+        return self._block(stage, known)
 
     def _is_the_same(self, coded: Latents, stage: int, known: Mapping[str, IntArray]) -> bool:
         """Compare what was added since the last call; forget the contexts if anything differs."""
@@ -173,65 +245,8 @@ class _Contexts:
         return False
 
 
-class _Block:
-    """One partly decoded block, in the form that the networks take.
-
-    Args:
-        prior: the network.
-        planes: the quality as network input, see `Prior.planes`.
-        stages: all stages.
-        certain: scale indices below it are not coded.
-        known: the block, with its hyper-latents.
-    """
-
-    def __init__(
-        self, prior: Prior, planes: Tensor, stages: Sequence[Stage], certain: int, known: Mapping[str, IntArray]
-    ) -> None:
-        self._prior = prior
-        self._stages = stages
-        self._certain = certain
-        features, self._means = prior.hyper_decoder(channels_last(known[HYPER]), planes)
-        # Differences of latents from their first means, for each stage added.
-        self._residuals: list[Tensor] = []
-        # Input of the groups: the hyper-decoder's features, then the residuals of all groups but the last.
-        count, width, *size = features.shape
-        shape = (count, width + prior.parts[-1].start, *size)
-        self._inputs = torch.empty(shape, dtype=torch.float32, device="cpu", memory_format=torch.channels_last)
-        self._inputs[:, :width] = features
-        self._width = width
-        self._start: tuple[int, Tensor] | None = None
-
-    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
-        """Return the context of a stage: tables, and means in sixteenths."""
-        for number in range(1 + len(self._residuals), stage):
-            self._add(number, known[LATENT])
-        group, phase = divmod(stage - 1, len(PHASES))
-        where = self._stages[stage].where
-        if self._start is None or self._start[0] != group:
-            inputs = self._inputs[:, : self._width + where[1].start]
-            self._start = group, self._prior.group_contexts[group].start(inputs)
-        earlier = self._residuals[stage - 1 - phase : stage - 1]
-        correction, index = self._prior.group_contexts[group](self._start[1][:, :, *where[2:]], earlier)
-        means = correction.add_(self._means[where])
-        tables = F.threshold(index.round_().clamp_(0, SCALES - 1), self._certain - 1, NOT_CODED, inplace=True)
-        return StageContext(_integers(tables, np.int16), _integers(means, np.int32))
-
-    def _add(self, stage: int, latents: IntArray) -> None:
-        where = self._stages[stage].where
-        residual = channels_last(latents[where]).sub_(self._means[where])
-        residual.clamp_(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
-        self._residuals.append(residual)
-        if where[1].stop <= self._inputs.shape[1] - self._width:
-            self._inputs[:, self._width :][where] = residual
-
-
-def _planes(quality: int, anchors: int) -> Tensor:
-    """Return `Prior.planes` of a whole quality by integer arithmetic."""
+def planes_of(quality: int, anchors: int) -> NDArray[np.float32]:
+    """Return a whole quality as network input, in integer arithmetic: nearness of each anchor to 1/16, (anchors,)."""
     distance = np.abs(quality * (anchors - 1) - 100 * np.arange(anchors))
     steps = (ACTIVATION_STEPS * np.maximum(100 - distance, 0) + 50) // 100
-    return torch.from_numpy(steps.astype(np.float32) / ACTIVATION_STEPS)[None, :, None, None]
-
-
-def _integers(values: Tensor, kind: type[np.signedinteger[Any]]) -> NDArray[Any]:
-    """Return the values as integers in the memory layout of latents."""
-    return values.numpy().astype(kind, order="C")
+    return np.asarray(steps / ACTIVATION_STEPS, np.float32)

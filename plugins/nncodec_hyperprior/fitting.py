@@ -9,12 +9,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.nn.fixed_point import ACTIVATION_STEPS
+from nncodec.engine.fixed_point import ACTIVATION_STEPS
 from nncodec.nn.frequencies import integer_frequencies
 from nncodec.plugin.entropy import Tables
 from nncodec.plugin.latents import Latents
-from nncodec_hyperprior.entropy import HYPER, HYPER_QUALITIES, LATENT, HyperpriorEntropy, PriorTables
-from nncodec_hyperprior.prior_network import SCALE_LOW, SCALE_STEP, SCALES, Prior
+from nncodec_hyperprior.block import TorchContexts
+from nncodec_hyperprior.config import HYPER, LATENT, SCALE_LOW, SCALE_STEP, SCALES
+from nncodec_hyperprior.entropy import HYPER_QUALITIES, HyperpriorEntropy, PriorTables
+from nncodec_hyperprior.prior_network import Prior
 
 SYMBOL_RANGE = 127
 PRECISION = 22
@@ -60,7 +62,7 @@ def fit_tables(
     hyper: dict[int, NDArray[np.int32]] = {}
     for quality in qualities:
         pictures = latents_at(quality)
-        entropy = HyperpriorEntropy(prior, probe, quality)
+        entropy = HyperpriorEntropy(TorchContexts(prior), probe, quality)
         for latents in pictures:
             _count(entropy, latents, histograms)
         flat = [latents[HYPER].swapaxes(0, 1).reshape(prior.config.hyper_channels, -1) for latents in pictures]

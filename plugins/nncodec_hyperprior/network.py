@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from torch import nn
 
-from nncodec.nn.transforms import PhotoTransforms, TransformConfig
-from nncodec_hyperprior.prior_network import Layer, Prior, PriorConfig
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Shape and loss of a hyperprior network.
-
-    Args:
-        transforms, prior: shapes of the parts.
-        loss: the distortion in training and refinement; see `nncodec_hyperprior.objective`.
-    """
-
-    transforms: TransformConfig = field(
-        default_factory=lambda: TransformConfig(latent_channels=256, lambda_low=0.0005, lambda_high=0.8)
-    )
-    prior: PriorConfig = field(default_factory=PriorConfig)
-    loss: str = "mse"
+from nncodec.nn.transforms import PhotoTransforms
+from nncodec_hyperprior.config import NetworkConfig
+from nncodec_hyperprior.prior_network import Layer, Prior
 
 
 class HyperpriorNetwork(nn.Module):

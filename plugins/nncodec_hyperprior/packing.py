@@ -9,7 +9,8 @@ import numpy as np
 from nncodec.plugin.latents import Latents, Pixels
 from nncodec.plugin.model_file import ModelFile, Tensors
 from nncodec.training.sampling import padded_to_multiple
-from nncodec_hyperprior.codec import HYPER_STRIDE, HyperpriorCodec, model_config, model_tensors
+from nncodec_hyperprior.codec import HyperpriorCodec, model_tensors
+from nncodec_hyperprior.config import HYPER_STRIDE, model_config
 from nncodec_hyperprior.entropy import PriorTables
 from nncodec_hyperprior.fitting import normal_tables
 from nncodec_hyperprior.network import HyperpriorNetwork

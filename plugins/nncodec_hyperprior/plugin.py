@@ -14,7 +14,9 @@ _WEIGHTS = Path(__file__).parent / "weights"
 def nncodec_architectures() -> Sequence[ArchitectureSpec]:
     """Return the hyperprior architecture."""
     reference = "nncodec_hyperprior.codec:HyperpriorCodec"
-    return [ArchitectureSpec("hyperprior", reference, training="nncodec_hyperprior.recipe:HyperpriorRecipe")]
+    training = "nncodec_hyperprior.recipe:HyperpriorRecipe"
+    decoder = "nncodec_hyperprior.decoding:HyperpriorDecoder"
+    return [ArchitectureSpec("hyperprior", reference, training=training, decoder=decoder)]
 
 
 @hookimpl

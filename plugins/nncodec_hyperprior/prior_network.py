@@ -11,75 +11,23 @@ References:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nncodec.nn.fixed_point import (
-    ACTIVATION_STEPS,
-    ExactConv2d,
-    FixedPointConv2d,
-    activation,
-    bounded,
-    rounded,
-)
+from nncodec.engine.fixed_point import ACTIVATION_STEPS
+from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, activation, bounded, rounded
 from nncodec.nn.quantize import lower_bound
 from nncodec.nn.transforms import interpolate
+from nncodec_hyperprior.config import HYPER_STEPS, NEIGHBOURS, PHASES, SCALE_LOW, SCALE_STEP, SCALES, PriorConfig
 
-# The hyper-decoder sees a quarter of each integer hyper-latent, so that +-127 fits its activations.
-HYPER_LIMIT = 127
-_HYPER_STEPS = ACTIVATION_STEPS // 4
 Layer = type[FixedPointConv2d] | type[ExactConv2d]
-# Order of the positions of a 2 x 2 grid, (row, column) each.
-PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
-# For each phase: its earlier neighbouring phases, the kernel that covers these neighbours in their phase's array, and
-# the padding of that array (left, right, top, bottom). The last phase knows all eight neighbours.
-NEIGHBOURS: tuple[tuple[tuple[int, tuple[int, int], tuple[int, int, int, int]], ...], ...] = (
-    (),
-    ((0, (2, 2), (0, 1, 0, 1)),),
-    ((0, (1, 2), (0, 1, 0, 0)), (1, (2, 1), (0, 0, 1, 0))),
-    ((0, (2, 1), (0, 0, 0, 1)), (1, (1, 2), (1, 0, 0, 0)), (2, (2, 2), (1, 0, 0, 1))),
-)
-# A table index is a scale: SCALE_LOW x exp(SCALE_STEP x index).
-SCALES = 64
-SCALE_LOW = 0.08
-SCALE_STEP = math.log(1000) / (SCALES - 1)
 
 _LIKELIHOOD_FLOOR = 2.0**-30
 _START_INDEX = 20
-
-
-@dataclass(frozen=True)
-class PriorConfig:
-    """Shape of the prior.
-
-    Args:
-        groups: latent channels of each group.
-        hyper_channels: channels of the hyper-latents, at half the latents' resolution.
-        width: output channels of the hyper-decoder.
-        hidden: channels inside the hyper networks and, unless `context_hidden` says otherwise, the context networks.
-        anchors: number of qualities, evenly spaced over 0..100, with separate parameters.
-        context_hidden: channels inside the context network of each group, or None.
-        detail_quality: the lowest quality at which the last group is coded; below, it is 0.
-    """
-
-    groups: tuple[int, ...] = (32, 96, 128)
-    hyper_channels: int = 64
-    width: int = 128
-    hidden: int = 192
-    anchors: int = 8
-    context_hidden: tuple[int, ...] | None = None
-    detail_quality: int = 0
-
-    def hidden_of(self, group: int) -> int:
-        """Return the channels inside the context network of a group."""
-        return self.hidden if self.context_hidden is None else self.context_hidden[group]
 
 
 class HyperAnalysis(nn.Module):
@@ -121,7 +69,7 @@ class HyperDecoder(nn.Module):
     def forward(self, hyper: Tensor, planes: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, width, h, w) and means (N, C, h, w), both in sixteenths, for integer hyper-latents."""
         planes = (planes * ACTIVATION_STEPS).expand(len(hyper), -1, *hyper.shape[2:])
-        inputs = torch.cat([bounded(hyper * _HYPER_STEPS), planes], 1)
+        inputs = torch.cat([bounded(hyper * HYPER_STEPS), planes], 1)
         features = activation(self.inner(inputs))
         features = activation(self.around(features))
         features = activation(self.expand(features))
@@ -197,12 +145,6 @@ class Prior(nn.Module):
     def group_contexts(self) -> list[GroupContext]:
         """The contexts, group by group."""
         return [cast(GroupContext, context) for context in self.contexts]
-
-    @property
-    def parts(self) -> list[slice]:
-        """The channels of each group."""
-        ends = list(accumulate(self.config.groups))
-        return [slice(end - size, end) for end, size in zip(ends, self.config.groups, strict=True)]
 
     def coded(self, quality: Tensor, group: int) -> Tensor:
         """Return 1 for qualities (N,) that code a group and 0 for the others, (N, 1, 1, 1)."""

@@ -7,13 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nncodec.nn.fixed_point import ACTIVATION_STEPS
+from nncodec.engine.fixed_point import ACTIVATION_STEPS
 from nncodec.nn.tensors import to_tensor
 from nncodec.plugin.entropy import StageContext
 from nncodec.plugin.latents import IntArray, Latents, Pixels
-from nncodec_hyperprior.entropy import HYPER, LATENT, ContextMemory, HyperpriorEntropy, PriorTables
+from nncodec_hyperprior.block import TorchContexts
+from nncodec_hyperprior.config import HYPER, HYPER_LIMIT, LATENT
+from nncodec_hyperprior.entropy import ContextMemory, HyperpriorEntropy, PriorTables
 from nncodec_hyperprior.network import HyperpriorNetwork
-from nncodec_hyperprior.prior_network import HYPER_LIMIT
 from nncodec_hyperprior.refinement import refine
 
 # The price of a bit in squared quantization steps, measured on held-back photographs. Theory gives 0.1155 at high rates
@@ -67,7 +68,7 @@ class Quantizer:
             HYPER: np.ascontiguousarray(hyper.to(torch.int32).numpy()),
             LATENT: np.zeros(latents.shape, np.int32),
         }
-        entropy = HyperpriorEntropy(self._network.prior, self._tables, quality)
+        entropy = HyperpriorEntropy(TorchContexts(self._network.prior), self._tables, quality)
         context_of = entropy.begin_block()
         contexts: list[StageContext] = []
         for number, stage in enumerate(entropy.stages()):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from nncodec.nn.transforms import TransformConfig
+from nncodec.engine.transform_config import TransformConfig
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
 from nncodec.training.options import RunOptions
@@ -14,11 +14,11 @@ from nncodec.training.recipe import Recipe, TrainedModel
 from nncodec.training.sampling import draw_pictures
 from nncodec.training.tasks import ModelTask
 from nncodec.training.training_set import DataSummary
-from nncodec_hyperprior.codec import HYPER_STRIDE, model_config, network_config
-from nncodec_hyperprior.network import HyperpriorNetwork, NetworkConfig
+from nncodec_hyperprior.codec import network_config
+from nncodec_hyperprior.config import HYPER_STRIDE, NetworkConfig, PriorConfig, model_config
+from nncodec_hyperprior.network import HyperpriorNetwork
 from nncodec_hyperprior.objective import LOOKS, Distortion
 from nncodec_hyperprior.packing import packed_tensors
-from nncodec_hyperprior.prior_network import PriorConfig
 from nncodec_hyperprior.starting import fresh_network, network_from
 from nncodec_hyperprior.training import HyperpriorTask
 

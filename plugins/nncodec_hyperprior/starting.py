@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from nncodec.nn.fixed_point import SUM_STEPS, WEIGHT_STEPS, FixedPointConv2d
+from nncodec.engine.fixed_point import WEIGHT_STEPS
+from nncodec.nn.fixed_point import SUM_STEPS, FixedPointConv2d
 from nncodec.plugin.model_file import ModelFile
 from nncodec_hyperprior.codec import network_config
-from nncodec_hyperprior.network import HyperpriorNetwork, NetworkConfig
+from nncodec_hyperprior.config import NetworkConfig
+from nncodec_hyperprior.network import HyperpriorNetwork
 from nncodec_hyperprior.prior_network import start_prior
 
 

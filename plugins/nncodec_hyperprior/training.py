@@ -10,8 +10,8 @@ from torch import Tensor
 
 from nncodec.nn.quantize import add_uniform_noise, round_straight_through
 from nncodec.training.tasks import ModelTask
-from nncodec_hyperprior.codec import HYPER_STRIDE
 from nncodec_hyperprior.coding import Rounding, code_latents, hard_rounding
+from nncodec_hyperprior.config import HYPER_STRIDE
 from nncodec_hyperprior.network import HyperpriorNetwork
 from nncodec_hyperprior.objective import Distortion
 

@@ -18,11 +18,12 @@ from nncodec.nn.tensors import to_tensor
 from nncodec.nn.transforms import TransformConfig
 from nncodec.plugin.latents import Latents
 from nncodec.plugin.model_file import ModelFile
-from nncodec_hyperprior.codec import HyperpriorCodec, model_config, model_tensors
+from nncodec_hyperprior.codec import HyperpriorCodec, model_tensors
 from nncodec_hyperprior.coding import code_latents, hard_rounding
+from nncodec_hyperprior.config import NetworkConfig, PriorConfig, model_config
 from nncodec_hyperprior.fitting import normal_tables
-from nncodec_hyperprior.network import HyperpriorNetwork, NetworkConfig
-from nncodec_hyperprior.prior_network import PriorConfig, join_phases, split_phases, start_prior
+from nncodec_hyperprior.network import HyperpriorNetwork
+from nncodec_hyperprior.prior_network import join_phases, split_phases, start_prior
 
 CONFIG = NetworkConfig(
     TransformConfig(

@@ -11,8 +11,8 @@ from trainings import ASTRONAUT, MIXED, make_recipe
 
 from nncodec.nn.tensors import to_tensor
 from nncodec.training.losses import multiscale_similarity, ssimulacra2_distance
-from nncodec_hyperprior.codec import model_config, network_config
-from nncodec_hyperprior.network import NetworkConfig
+from nncodec_hyperprior.codec import network_config
+from nncodec_hyperprior.config import NetworkConfig, model_config
 from nncodec_hyperprior.objective import LOOKS, Distortion
 from nncodec_hyperprior.starting import fresh_network
 from nncodec_hyperprior.training import HyperpriorTask
