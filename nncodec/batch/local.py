@@ -124,7 +124,7 @@ class LocalEngine:
                 if deaths == MAX_DEATHS:
                     yield killed(item, how)
                 else:
-                    self._again.appendleft(_Group([item], is_alone=True, deaths=deaths))
+                    self._again.appendleft(_Group([item], deaths))
         if process in self._asking:
             self._asking.remove(process)
         self._admit()
@@ -145,13 +145,13 @@ class _Group:
 
     Attributes:
         left: those without an outcome, by source.
-        is_alone: whether the item is alone because a worker died.
-        deaths: workers that died on it since.
+        is_alone: whether there is one item only, so that it is the one on which a worker dies.
+        deaths: workers that died on it.
     """
 
-    def __init__(self, items: Sequence[Item], *, is_alone: bool = False, deaths: int = 0) -> None:
+    def __init__(self, items: Sequence[Item], deaths: int = 0) -> None:
         self.left = {item.source: item for item in items}
-        self.is_alone, self.deaths = is_alone, deaths
+        self.is_alone, self.deaths = len(items) == 1, deaths
 
 
 class _Process:
@@ -179,8 +179,10 @@ class _Process:
         self.kill()
 
     def kill(self) -> None:
+        """End it at once; what it has published is whole."""
         self._process.kill()
         self.connection.close()
+        self._process.join(_PATIENCE_S)
 
     def bury(self) -> str:
         """Return what is known of its end."""

@@ -38,6 +38,13 @@ from nncodec.plugin.hooks import LOSSLESS
 _ANY_SIZE = Limits(pixels=1 << 80)
 """Reading headers and checksums allocates no pixels, so any number may be declared."""
 
+# Options with these values are as if they were not given.
+_SAY_NOTHING = (
+    *(("lossless", "auto"), ("effort", 0), ("downscale", 1), ("precision", "auto"), ("precision", None)),
+    *((name, None) for name in ("max_error", "enhancer", "enhancer_strength")),
+    *((name, False) for name in ("preview", "exact", "verify", "record_settings")),
+)
+
 
 class Operation(Protocol):
     """What a batch does with each file. It can be pickled."""
@@ -211,7 +218,9 @@ def _digest(operation: Operation) -> str:
     models = [catalog.find(name).digest for name in operation.model_names()]
     values = {field.name: getattr(operation, field.name) for field in fields(operation)}  # type: ignore[arg-type]
     if settings := values.pop("settings", None):
-        values |= asdict(settings) | {"model": None}  # the digest says which it is
+        values |= asdict(settings) | {"model": None}  # the digest of the model says which it is
+        chosen = values.get("options", {})
+        values["options"] = {key: value for key, value in chosen.items() if (key, value) not in _SAY_NOTHING}
     text = json.dumps([operation.name, values, models], sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

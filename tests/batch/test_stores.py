@@ -1,0 +1,143 @@
+"""Stores: folders, archives and URLs of fsspec; and attempts that are made again."""
+
+from __future__ import annotations
+
+import errno
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from batches import results_below
+
+from nncodec import batch
+from nncodec.batch.stores import LocalStore, Store, UrlStore, open_store
+from nncodec.batch.transport import is_transport_error, retried
+from nncodec.errors import NncError
+
+
+def test_paths_and_urls_open_the_right_store(tmp_path: Path) -> None:
+    zipfile.ZipFile(tmp_path / "a.zip", "w").close()
+    assert isinstance(open_store(str(tmp_path)), LocalStore)
+    assert isinstance(open_store(f"file://{tmp_path}"), LocalStore)
+    assert isinstance(open_store("C:\\pictures"), LocalStore)
+    assert isinstance(open_store(str(tmp_path / "a.zip")), UrlStore)
+    assert isinstance(open_store("memory://a"), UrlStore)
+    with pytest.raises(NncError, match="nosuch"):
+        open_store("nosuch://bucket")
+
+
+@pytest.fixture(params=["", "local://", "memory://"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """A local folder, a store of fsspec where files are renamed, and an object store."""
+    return open_store(f"{request.param}{tmp_path}/store", "encode/1-of-1/tmp")
+
+
+def test_a_store_lists_and_reads_what_is_published(store: Store) -> None:
+    assert store.is_empty()
+    assert not store.has_state()
+    for name in ("b.png", "a.png", "sub/c.png", ".hidden", ".nncodec-batch/x.json"):
+        store.publish(name, name.encode())
+    store.publish("a.png", b"again")
+    files, folders = store.listing("")
+    assert [(file.name, file.size) for file in files] == [("a.png", 5), ("b.png", 5)]
+    assert folders == ["sub"]
+    assert [file.name for file in store.listing("sub")[0]] == ["sub/c.png"]
+    assert store.read("a.png") == b"again"
+    assert not store.is_empty()
+    assert store.has_state()
+    with pytest.raises(FileNotFoundError):
+        store.listing("nowhere")
+    store.clean("encode/1-of-1/tmp")
+
+
+def test_a_version_changes_with_the_file(store: Store) -> None:
+    store.publish("a.png", b"one")
+    before = store.listing("")[0][0].version
+    assert before or store.url.startswith("memory")
+    store.publish("a.png", b"two")
+    assert store.listing("")[0][0].version != before or store.url.startswith("memory")
+
+
+def test_lines_are_read_back_from_the_folders_that_are_wanted(store: Store) -> None:
+    for folder in ("1-of-2", "2-of-2"):
+        for line in (b"one\n", b"two\n"):
+            log = store.append(f"encode/{folder}/manifest")
+            log.add(folder.encode() + line)
+            log.close()
+    found = b"".join(store.logs("encode", "manifest", lambda folder: folder == "2-of-2"))
+    assert found == b"2-of-2one\n2-of-2two\n"
+
+
+def test_pictures_are_read_from_archives(pictures: Path, tmp_path: Path, in_process: None) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed, tarfile.open(tmp_path / "b.tar", "w") as tape:
+        for path in sorted(pictures.rglob("*.png")):
+            packed.write(path, path.relative_to(pictures))
+            tape.add(path, path.relative_to(pictures))
+    made = {}
+    for source in (pictures, tmp_path / "a.zip", tmp_path / "b.tar"):
+        dest = tmp_path / f"out {source.name}"
+        report = batch.encoding(source, dest, "tiny/means", lossless=False).run()
+        assert (report.done, report.failed) == (7, 0)
+        assert batch.encoding(source, dest, "tiny/means", lossless=False).run().skipped == 7
+        made[source] = results_below(dest)
+    assert made[pictures] == made[tmp_path / "a.zip"] == made[tmp_path / "b.tar"]
+    with pytest.raises(NncError, match="can only be read"):
+        batch.encoding(pictures, tmp_path / "a.zip", "tiny/means", run=batch.BatchOptions(force=True)).run()
+
+
+# --- attempts -----------------------------------------------------------------------------------------------------
+
+
+class ClientResponseError(Exception):
+    """As of an HTTP library."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ConnectionResetError(), True),
+        (TimeoutError(), True),
+        (OSError(errno.EIO, "remote"), True),
+        (OSError(errno.EBUSY, "SlowDown"), True),
+        (ClientResponseError(503), True),
+        (ClientResponseError(429), True),
+        (ClientResponseError(404), False),
+        (FileNotFoundError(errno.ENOENT, "none"), False),
+        (PermissionError(errno.EACCES, "no"), False),
+        (OSError(errno.ENOSPC, "full"), False),
+        (ValueError("damaged"), False),
+    ],
+    ids=repr,
+)
+def test_only_errors_of_the_transport_are_tried_again(error: Exception, expected: bool) -> None:
+    assert is_transport_error(error) is expected
+    calls: list[int] = []
+    waits: list[float] = []
+
+    def fail() -> None:
+        calls.append(1)
+        raise error
+
+    with pytest.raises(type(error)):
+        retried(fail, waits.append)
+    assert len(calls) == (6 if expected else 1)
+    assert len(waits) == len(calls) - 1
+    assert all(wait <= 15 for wait in waits)
+
+
+def test_delays_grow_and_success_ends_them() -> None:
+    answers = iter([ConnectionError(), ConnectionError(), None])
+    waits: list[float] = []
+
+    def answer() -> str:
+        if error := next(answers):
+            raise error
+        return "done"
+
+    assert retried(answer, waits.append) == "done"
+    assert 0.05 <= waits[0] <= 0.15
+    assert 0.1 <= waits[1] <= 0.3

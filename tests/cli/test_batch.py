@@ -1,0 +1,106 @@
+"""`nncodec batch`: its options, what it prints and its exit status; the work itself is in tests/batch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nncodec import batch
+from nncodec.batch.work import Worker
+
+QUICK = ("-m", "tiny/rgb", "--never-lossless")
+
+
+class InProcess:
+    restarts = 0
+
+    def __init__(self, assignment, workers, pixels_in_flight):
+        self.assignment = assignment
+
+    def run(self, groups):
+        worker = Worker(self.assignment)
+        for group in groups:
+            yield from worker.run(group, lambda pixels: None)
+
+
+@pytest.fixture(autouse=True)
+def in_process(monkeypatch):
+    monkeypatch.setattr("nncodec.batch.run.LocalEngine", InProcess)
+
+
+@pytest.fixture
+def pictures(photo):
+    Path("in/sub").mkdir(parents=True)
+    for number in range(3):
+        photo.rotate(90 * number).save(f"in/{'sub/' if number else ''}{number}.png")
+
+
+def test_a_folder_is_encoded_checked_decoded_and_left_alone(run, pictures):
+    result = run("batch", "encode", "in", "out", *QUICK, "-q", 30)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("3 files, ")
+    assert "3 skipped" in run("batch", "encode", "in", "out", *QUICK, "-q", 30).stderr
+    assert run("batch", "check", "in", "out").stderr.startswith("3 files, ")
+    assert run("batch", "decode", "out", "back", "--format", "jpg", "-q", 80, "--quiet").output == ""
+    assert sorted(path.name for path in Path("back").rglob("*.jpg")) == ["0.jpg", "1.jpg", "2.jpg"]
+
+
+def test_a_failure_is_a_line_and_the_exit_status_1(run, pictures):
+    Path("in/bad.png").write_text("none")
+    result = run("batch", "encode", "in", "out", *QUICK)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[0] == "nncodec: bad.png: a text file, not a picture"
+    assert result.stderr.splitlines()[-1] == "nncodec: 1 of 4 files failed"
+
+
+def test_reports_are_for_programs(run, pictures):
+    result = run("batch", "encode", "in", "out", *QUICK, "--json", "--report", "report.json")
+    report = json.loads(result.stdout)
+    assert (report["done"], report["failed"], report["operation"]) == (3, 0, "encode")
+    assert json.loads(Path("report.json").read_text()) == report
+
+
+def test_a_dry_run_writes_nothing(run, pictures):
+    result = run("batch", "encode", "in", "out", *QUICK, "--dry-run", "--sample", 2)
+    assert result.exit_code == 0
+    assert result.stderr.startswith("3 files due, ")
+    assert "by a sample of 2" in result.stderr
+    assert not Path("out").exists()
+
+
+def test_a_model_file_needs_no_installation(run, pictures, model_maker):
+    mine = model_maker(Path("mine.safetensors"), "mine", extra=1)
+    assert run("batch", "encode", "in", "out", "-m", mine, "--never-lossless").exit_code == 0
+    assert run("batch", "decode", "out", "back", "-m", mine).exit_code == 0
+    assert len(list(Path("back").rglob("*.png"))) == 3
+
+
+def test_options_reach_the_batch(run, pictures, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        batch.Batch, "run", lambda self, _: seen.update(vars(self)) or batch.Report("encode", "", "", "")
+    )
+    options = ("--scheduler", "tcp://host:1", "-j", 3, "--shard", "2/5", "--retry-killed", "-f")
+    assert run("batch", "encode", "in", "out", *QUICK, "-e", 3, "--preview", "--strip", *options).exit_code == 0
+    run_options, settings = seen["_options"], seen["_operation"].settings
+    assert run_options == batch.BatchOptions("local", "tcp://host:1", 3, "2/5", force=True, retry_killed=True)
+    assert settings.strip
+    assert settings.options == {"lossless": False, "effort": 3, "preview": True, "precision": "auto"}
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (("-v", "--quiet"), 2, "exclude each other"),
+        (("--shard", "9"), 1, "1/4"),
+        (("-m", "no/such"), 1, "no/such"),
+        (("--lossless", "-q", "3"), 2, "--lossless"),
+        (("--engine", "spark"), 2, "spark"),
+    ],
+)
+def test_wrong_options_are_one_line(run, pictures, options, status, said):
+    result = run("batch", "encode", "in", "out", *options)
+    assert (result.exit_code, result.stderr.count("\n")) == (status, 1)
+    assert said in result.stderr
