@@ -15,6 +15,7 @@ from nncodec.coding.grid import TILE_EDGE, Cell, Grid
 from nncodec.coding.inspection import frame_info, image_info, model_name
 from nncodec.coding.patches import Patch, patches
 from nncodec.coding.view import Progress, View, alpha_of, finish, picture_of
+from nncodec.engine.choice import chosen_loader, count_without_torch
 from nncodec.errors import BackendMismatch, Corrupt, FormatError
 from nncodec.format.container import Container
 from nncodec.format.entropy import coder_by_id, decode_block
@@ -27,7 +28,7 @@ from nncodec.picture.pixels import Canvas, from_model
 from nncodec.picture.region import Box
 from nncodec.plugin import registry
 from nncodec.plugin.codec import AnySize, DecoderModel, EngineDecoder, FixedSize
-from nncodec.plugin.engine import Engine, chosen_engine, count_without_torch
+from nncodec.plugin.engine import Loader
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Latents, Pixels
 from nncodec.plugin.model_file import ModelInfo
@@ -65,7 +66,8 @@ def _decode_approximated(
     computing: Precision,
 ) -> Iterator[Image.Image]:
     # Enhancers need torch anyway.
-    codec = _FileCodec.of(container, computing, None if enhancement is None else "torch")
+    loader = chosen_loader(_pixels_of(container.header)) if enhancement is None else None
+    codec = _FileCodec.of(container, computing, loader)
     header = container.header
     view = View(header, box, enhancement)
     alpha = alpha_of(container)
@@ -90,8 +92,8 @@ def decode_together(
         enhancements: the enhancer for each, or None.
     """
     pixels = sum(_pixels_of(container.header) for container in containers)
-    engine = chosen_engine(pixels) if not any(enhancements) else "torch"
-    codec = _FileCodec.of(containers[0], current_precision(), engine)
+    loader = None if any(enhancements) else chosen_loader(pixels)
+    codec = _FileCodec.of(containers[0], current_precision(), loader)
     header = containers[0].header
     cell = codec.grid.cell(0, 0, 0)
     own_codecs = [replace(codec, checksums=_checksums_of(container)) for container in containers]
@@ -133,8 +135,8 @@ class _FileCodec:
     precision: Precision = "auto"
 
     @classmethod
-    def of(cls, container: Container, computing: Precision, engine: Engine | None) -> _FileCodec:
-        model = open_file_model(container, engine)
+    def of(cls, container: Container, computing: Precision, loader: Loader | None) -> _FileCodec:
+        model = _open(container, loader)
         if isinstance(model, EngineDecoder):
             count_without_torch(_pixels_of(container.header))
         guard = registry.catalog().guard_of(_model_info_of(container))
@@ -227,20 +229,20 @@ def _pixels_of(header: Header) -> int:
     return header.frame_pixels * header.frames
 
 
-def open_file_model(container: Container, engine: Engine | None = None) -> DecoderModel:
-    """Return the model of an open file, ready for use.
-
-    Args:
-        container: the file.
-        engine: that decodes it; None for the one that `chosen_engine` chooses for its pixels.
+def open_file_model(container: Container) -> DecoderModel:
+    """Return the model of an open file, ready for use, on the engine that decodes a file of its size.
 
     Raises:
-        InvalidOption, NncError: see `chosen_engine`.
         Corrupt: the header does not fit the model.
+        InvalidOption, NncError: see `chosen_loader`.
         UnknownModel, BadModelFile, WeightsMismatch, PluginError: see `registry.open_model`.
     """
+    return _open(container, chosen_loader(_pixels_of(container.header)))
+
+
+def _open(container: Container, loader: Loader | None) -> DecoderModel:
     model_info = _model_info_of(container)
-    model = registry.open_decoder(model_info, engine or chosen_engine(_pixels_of(container.header)))
+    model = registry.open_decoder(model_info, loader)
     size = model.traits.size
     header = container.header
     if header.mode.name not in model.traits.modes and "RGB" not in model.traits.modes:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
+
 import numpy as np
 
 from nncodec.engine.operations import NO_MARGINS, ConvLayer, FloatArray, Margins, Operations
+from nncodec.plugin.engine import Network, Run
 
 # Positions that a depthwise layer computes at once, so that they stay in a processor's cache.
 _STRIP_POSITIONS = 512
@@ -54,6 +58,14 @@ class ArrayOperations(Operations[FloatArray]):
 
     def channels(self, values: FloatArray, start: int, stop: int) -> FloatArray:
         return values[..., start:stop]
+
+
+class ArrayLoader:
+    """Runs networks in plain NumPy."""
+
+    def load(self, name: str, network: Network, inputs: Mapping[str, int], outputs: tuple[str, ...]) -> Run:
+        """See `Loader.load`."""
+        return functools.partial(network, ArrayOperations())
 
 
 def _depthwise(values: FloatArray, layer: ConvLayer) -> FloatArray:

@@ -8,9 +8,8 @@ are given, except `convolve`, so other results are used once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,10 +73,3 @@ class Operations(ABC, Generic[V]):
     @abstractmethod
     def channels(self, values: V, start: int, stop: int) -> V:
         """Return some channels."""
-
-
-Network = Callable[..., tuple[Any, ...]]
-"""`network(operations, *values)`, a tuple of values."""
-
-Run = Callable[..., tuple[FloatArray, ...]]
-"""A network ready to run: maps arrays (N, H, W, C), channels last, to such arrays."""

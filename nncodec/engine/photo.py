@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nncodec.engine.loading import Loader
-from nncodec.engine.operations import AROUND, ConvLayer, FloatArray, Operations, Run, V
+from nncodec.engine.operations import AROUND, ConvLayer, FloatArray, Operations, V
 from nncodec.engine.transform_config import BLOCK, LEAK, STRIDE, TransformConfig
 from nncodec.engine.weights import WeightReader
+from nncodec.plugin.engine import Loader, Run
 from nncodec.plugin.latents import Pixels
 
 _UNSHUFFLED = 3 * BLOCK**2
 _EXPANSION = 2
+ENCODER_TENSORS = ("analysis_", "detail_in.", "detail_features.")
+"""How the names of tensors begin that decoding does not need."""
 
 
 class _Block(NamedTuple):
@@ -105,7 +107,13 @@ class PhotoSynthesis:
 
     def inverse_gain(self, quality: int) -> FloatArray:
         """Return the factor on rounded latents before the network, (C,); 0 for channels that a quality leaves out."""
-        factor = np.exp(_at(self.log_inverse_gain, quality))
+        return self._used(np.exp(_at(self.log_inverse_gain, quality)), quality)
+
+    def gain(self, quality: int) -> FloatArray:
+        """Return the factor on latents before rounding, (C,)."""
+        return self._used(np.exp(_at(self.log_gain, quality)), quality)
+
+    def _used(self, factor: FloatArray, quality: int) -> FloatArray:
         if quality < self.config.detail_quality:
             factor[self.config.coarse_channels :] = 0
         return factor
@@ -122,7 +130,7 @@ class PhotoDecoder:
     def __init__(self, synthesis: PhotoSynthesis, loader: Loader) -> None:
         config = synthesis.config
         inputs = {"latents": config.coarse_channels}
-        self.inverse_gain = synthesis.inverse_gain
+        self.gain, self.inverse_gain = synthesis.gain, synthesis.inverse_gain
         self._coarse = config.coarse_channels
         self._run = loader.load("synthesis", synthesis.network, inputs, ("pixels",))
         self._run_detailed: Run | None = None

@@ -23,6 +23,7 @@ class WeightReader:
 
     def __init__(self, tensors: Mapping[str, NDArray[Any]], prefix: str, exact_prefix: str = "") -> None:
         self._tensors, self._prefix, self._exact = tensors, prefix, exact_prefix
+        self._read: set[str] = set()
 
     def floats(self, name: str, shape: tuple[int, ...]) -> FloatArray:
         """Return a tensor as float32; raises ValueError if it is missing, of another shape, or not finite."""
@@ -46,7 +47,14 @@ class WeightReader:
         check_steps(weight, bias, (outputs, inputs or 1, *kernel), share)
         return exact_layer(weight, bias, depthwise=not inputs)
 
+    def refuse_others(self, *prefixes: str) -> None:
+        """Raise ValueError for a tensor that was not read and whose name has none of these beginnings."""
+        odd = [name for name in self._tensors if name not in self._read and not name.startswith(prefixes)]
+        if odd:
+            raise ValueError(f"tensor {min(odd)!r} is not part of this architecture")
+
     def _stored(self, name: str) -> NDArray[Any]:
+        self._read.add(name)
         if name not in self._tensors:
             raise ValueError(f"tensor {name!r} is missing")
         return self._tensors[name]

@@ -14,7 +14,7 @@ Modules of nncodec itself import the submodules, never this one.
 """
 
 from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, DecoderModel, EngineDecoder, FixedSize
-from nncodec.plugin.engine import Engine
+from nncodec.plugin.engine import Loader, Network, Run
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
 from nncodec.plugin.entropy import NOT_CODED, BlockContexts, EntropyModel, PlainEntropy, Stage, StageContext, Tables
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec, ModelSpec, hookimpl
@@ -35,7 +35,6 @@ __all__ = [
     "CodecModel",
     "CodecTraits",
     "DecoderModel",
-    "Engine",
     "EngineDecoder",
     "EnhancerModel",
     "EnhancerTraits",
@@ -44,13 +43,16 @@ __all__ = [
     "IntArray",
     "LatentSpec",
     "Latents",
+    "Loader",
     "LosslessModel",
     "LosslessTraits",
     "ModelFile",
     "ModelInfo",
     "ModelSpec",
+    "Network",
     "Pixels",
     "PlainEntropy",
+    "Run",
     "Samples",
     "Stage",
     "StageContext",

@@ -13,7 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from nncodec.plugin.engine import Engine
+from nncodec.plugin.engine import Loader
 from nncodec.plugin.entropy import EntropyModel, PlainEntropy
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile
@@ -88,12 +88,12 @@ class EngineDecoder(DecoderModel):
 
     @classmethod
     @abstractmethod
-    def from_file(cls, model_file: ModelFile, engine: Engine) -> EngineDecoder:
+    def from_file(cls, model_file: ModelFile, loader: Loader) -> EngineDecoder:
         """Build the model from an opened model file.
 
         Args:
             model_file: untrusted: validate, then build.
-            engine: "numpy" or "onnx".
+            loader: makes its networks ready to run.
 
         Raises:
             ValueError: config or tensors do not fit the architecture.

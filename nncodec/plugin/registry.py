@@ -6,15 +6,16 @@ import functools
 import importlib
 import importlib.metadata
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import TypeVar
 
 from nncodec._support.files import creating
 from nncodec.errors import BadModelFile, ModelError, NncError, WeightsMismatch, first_line
 from nncodec.plugin.catalog import Catalog, refuse_clash
 from nncodec.plugin.codec import CodecModel, DecoderModel, EngineDecoder
 from nncodec.plugin.discovery import ENTRY_POINT_GROUP, build_catalog, models_folder
-from nncodec.plugin.engine import Engine
+from nncodec.plugin.engine import Loader
 from nncodec.plugin.enhancer import EnhancerModel
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec
 from nncodec.plugin.lossless import LosslessModel
@@ -49,16 +50,20 @@ def open_model(name_or_info: str | ModelInfo) -> CodecModel:
     return _open(name_or_info, CODEC, CodecModel)  # type: ignore[type-abstract]
 
 
-def open_decoder(model_info: ModelInfo, engine: Engine) -> DecoderModel:
-    """Return what decodes the files of a codec: its `CodecModel`, or for another engine its `EngineDecoder`.
+def open_decoder(model_info: ModelInfo, loader: Loader | None) -> DecoderModel:
+    """Return what decodes the files of a codec: its `EngineDecoder`, or its `CodecModel` for want of one.
+
+    Args:
+        model_info: the model.
+        loader: makes the networks ready to run; None for torch.
 
     Raises:
         UnknownModel, BadModelFile, WeightsMismatch, PluginError, ModelError: see `open_model`.
     """
     spec = catalog().architectures.get(model_info.architecture)
-    if engine == "torch" or spec is None or not spec.decoder:
+    if loader is None or spec is None or not spec.decoder:
         return open_model(model_info)
-    return _open(model_info, CODEC, EngineDecoder, engine)  # type: ignore[type-abstract]
+    return _open(model_info, CODEC, EngineDecoder, loader)  # type: ignore[type-abstract]
 
 
 def open_enhancer(name_or_info: str | ModelInfo) -> EnhancerModel:
@@ -81,13 +86,13 @@ def open_lossless(name_or_info: str | ModelInfo) -> LosslessModel:
     return _open(name_or_info, LOSSLESS, LosslessModel)  # type: ignore[type-abstract]
 
 
-def _open(name_or_info: str | ModelInfo, kind: str, base: type[_T], engine: Engine = "torch") -> _T:
+def _open(name_or_info: str | ModelInfo, kind: str, base: type[_T], loader: Loader | None = None) -> _T:
     installed = catalog()
     if isinstance(name_or_info, str):
         model_info = installed.find(name_or_info, kind)
     else:
         model_info = installed.checked(name_or_info, kind)
-    model = _open_by_digest(model_info.digest, engine)
+    model = _open_by_digest(model_info.digest, loader)
     if not isinstance(model, base):
         reason = f"{type(model).__name__}, which it returned, is not a {base.__name__} subclass"
         raise installed.guard_of(model_info).error(reason)
@@ -95,41 +100,54 @@ def _open(name_or_info: str | ModelInfo, kind: str, base: type[_T], engine: Engi
 
 
 @functools.lru_cache(maxsize=_OPEN_MODELS)
-def _open_by_digest(digest: str, engine: Engine) -> InstalledModel | EngineDecoder:
+def _open_by_digest(digest: str, loader: Loader | None) -> InstalledModel | EngineDecoder:
     installed = catalog()
     model_info = installed.find_by_id(bytes.fromhex(digest), kind=None)
     model_file = read_model(model_info.path)
     if model_file.digest != digest:  # the file was replaced since the catalog was built
         raise WeightsMismatch(name=model_info.name, expected=digest[:16], found=model_file.digest[:16])
-    model = build_model(model_file, engine)
+    model = build_model(model_file) if loader is None else build_decoder(model_file, loader)
     if isinstance(model, DecoderModel):
         check_self_test(model, model_file, installed.guard_of(model_info))
     return model
 
 
-@overload
-def build_model(model_file: ModelFile) -> InstalledModel: ...
-@overload
-def build_model(model_file: ModelFile, engine: Engine) -> InstalledModel | EngineDecoder: ...
-def build_model(model_file: ModelFile, engine: Engine = "torch") -> InstalledModel | EngineDecoder:
+def build_model(model_file: ModelFile) -> InstalledModel:
     """Build a model of any kind from a file in memory, installed or not.
-
-    Args:
-        model_file: the file.
-        engine: "torch", or another for an `EngineDecoder`, which the architecture must have.
 
     Raises:
         BadModelFile, PluginError: see errors.py.
     """
+    spec = _architecture_of(model_file)
+    architecture = resolve(spec, spec.reference, _BASES[spec.kind], model_file.name)
+    return _built(model_file, lambda: architecture.from_file(model_file))
+
+
+def build_decoder(model_file: ModelFile, loader: Loader) -> EngineDecoder:
+    """Build a model that only decodes, without torch, from a file in memory.
+
+    Raises:
+        ModelError: the architecture has none.
+        BadModelFile, PluginError: see errors.py.
+    """
+    spec = _architecture_of(model_file)
+    if not spec.decoder:
+        raise ModelError(detail=f"models of architecture {spec.name} decode with PyTorch only")
+    decoder = resolve(spec, spec.decoder, EngineDecoder, model_file.name)  # type: ignore[type-abstract]
+    return _built(model_file, lambda: decoder.from_file(model_file, loader))
+
+
+def _architecture_of(model_file: ModelFile) -> ArchitectureSpec:
     spec = catalog().architectures.get(model_file.architecture)
     if spec is None:
         reason = f"no installed plugin provides architecture {model_file.architecture!r}"
         raise BadModelFile(path=model_file.path, reason=reason)
+    return spec
+
+
+def _built(model_file: ModelFile, build: Callable[[], _T]) -> _T:
     try:
-        if engine != "torch":
-            decoder = resolve(spec, spec.decoder, EngineDecoder, model_file.name)  # type: ignore[type-abstract]
-            return decoder.from_file(model_file, engine)
-        return resolve(spec, spec.reference, _BASES[spec.kind], model_file.name).from_file(model_file)
+        return build()
     except NncError:
         raise
     except Exception as error:  # third-party code on an untrusted file: anything can happen

@@ -7,17 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 
 from nncodec.engine.fixed_point import ACTIVATION_STEPS
-from nncodec.engine.loading import loader_of
-from nncodec.engine.photo import PhotoDecoder, PhotoSynthesis
+from nncodec.engine.photo import ENCODER_TENSORS, PhotoDecoder, PhotoSynthesis
 from nncodec.engine.weights import WeightReader
 from nncodec.plugin.codec import EngineDecoder
-from nncodec.plugin.engine import Engine
+from nncodec.plugin.engine import Loader
 from nncodec.plugin.entropy import EntropyModel
 from nncodec.plugin.latents import IntArray, Pixels
 from nncodec.plugin.model_file import ModelFile
 from nncodec_hyperprior.config import LATENT, read_config
-from nncodec_hyperprior.entropy import HyperpriorEntropy, PriorTables, read_tables, traits_of
+from nncodec_hyperprior.entropy import TABLES, HyperpriorEntropy, PriorTables, read_tables, traits_of
 from nncodec_hyperprior.exact_networks import EngineContexts
+
+_ENCODER_TENSORS = (*(f"network.transforms.{name}" for name in ENCODER_TENSORS), "network.prior.hyper_")
 
 
 class HyperpriorDecoder(EngineDecoder):
@@ -33,13 +34,13 @@ class HyperpriorDecoder(EngineDecoder):
         self._synthesis, self._contexts, self._tables = synthesis, contexts, tables
 
     @classmethod
-    def from_file(cls, model_file: ModelFile, engine: Engine) -> HyperpriorDecoder:
+    def from_file(cls, model_file: ModelFile, loader: Loader) -> HyperpriorDecoder:
         """Build from a model file; see `EngineDecoder.from_file`."""
         config = read_config(model_file.config)
-        loader = loader_of(engine, model_file)
-        contexts = EngineContexts(config.prior, WeightReader(model_file.tensors, "", "exact."), loader)
-        weights = WeightReader(model_file.tensors, "network.transforms.")
+        weights = WeightReader(model_file.tensors, "network.transforms.", "exact.")
+        contexts = EngineContexts(config.prior, weights, loader)
         synthesis = PhotoDecoder(PhotoSynthesis.read(config.transforms, weights), loader)
+        weights.refuse_others(*TABLES, *_ENCODER_TENSORS)
         tables = read_tables(model_file.tensors)
         model = cls(synthesis, contexts, tables)
         model.traits = traits_of(config, tables)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncodec.engine.fixed_point import ACTIVATION_LIMIT, ACTIVATION_STEPS, activation
-from nncodec.engine.loading import Loader
-from nncodec.engine.operations import AROUND, ConvLayer, FloatArray, Margins, Operations, Run, V
+from nncodec.engine.operations import AROUND, ConvLayer, FloatArray, Margins, Operations, V
 from nncodec.engine.weights import WeightReader
+from nncodec.plugin.engine import Loader, Run
 from nncodec.plugin.entropy import NOT_CODED, BlockContexts, Stage, StageContext
 from nncodec.plugin.latents import IntArray
 from nncodec_hyperprior.config import HYPER, HYPER_STEPS, LATENT, NEIGHBOURS, PHASES, SCALES, PriorConfig
