@@ -37,7 +37,7 @@ def packed_photo(
         pictures: uint8 (H, W, 3) of any size.
         on_progress: receives a line of text for each quality.
         groups: see `ContextTables`; their sum is the number of latent channels.
-        dead_zone: see `PhotoCodec`.
+        dead_zone: see `PhotoFile`.
     """
     latents = [_analysis(network, padded_to_multiple(picture, STRIDE)) for picture in pictures]
     flat = np.concatenate([values.reshape(values.shape[1], -1) for values in latents], axis=1)

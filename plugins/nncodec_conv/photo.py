@@ -12,26 +12,13 @@ from torch import Tensor
 
 from nncodec.nn.precision import pixel_precision
 from nncodec.nn.tensors import load_weights, refuse_unknown, to_pixels, to_tensor, weights_of
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
-from nncodec.plugin.entropy import EntropyModel, Tables
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
+from nncodec.plugin.codec import CodecModel
+from nncodec.plugin.entropy import EntropyModel
+from nncodec.plugin.latents import IntArray, Latents, Pixels
 from nncodec.plugin.model_file import ModelFile, Tensors
 from nncodec_conv.contexts import ContextEntropy, ContextTables
-from nncodec_conv.photo_network import STRIDE, PhotoConfig, PhotoNetwork
-
-LATENT = "y"
-LATENT_LIMIT = 32767
-
-_NETWORK = "network."
-_OTHER_TENSORS = (
-    "order",
-    "centre",
-    "contexts.frequencies",
-    "contexts.table_range",
-    "contexts.thresholds",
-    "contexts.choice",
-)
-_BOUNDS = {"latent_channels": (1, 768), "fine_blocks": (0, 16), "coarse_blocks": (0, 16), "anchors": (2, 101)}
+from nncodec_conv.photo_file import LATENT, LATENT_LIMIT, NETWORK, TENSORS, PhotoFile
+from nncodec_conv.photo_network import PhotoNetwork
 
 
 class PhotoCodec(CodecModel):
@@ -39,54 +26,27 @@ class PhotoCodec(CodecModel):
 
     Args:
         network: with its weights loaded.
-        order: (C,) channel numbers of the network in coding order.
-        centre: (C,) the typical value of each channel, subtracted before the gain, in the network's order.
-        dead_zone: how far the rounding threshold of magnitudes lies above 1/2, in steps, 0 to below 0.5: 0 rounds to
-            the nearest, 0.1 rounds 0.55 down. It trades a little distortion for rate.
-        contexts: tables of the entropy model.
+        stored: what the model file holds beside it.
     """
 
-    def __init__(
-        self,
-        network: PhotoNetwork,
-        order: NDArray[np.integer[Any]],
-        centre: NDArray[np.floating[Any]],
-        dead_zone: float,
-        contexts: ContextTables,
-    ) -> None:
-        channels = network.config.latent_channels
-        if sorted(order.tolist()) != list(range(channels)) or centre.shape != (channels,):
-            raise ValueError("order or centre does not fit the number of channels")
-        if sum(contexts.groups) != channels or not 0 <= dead_zone < 0.5:
-            raise ValueError("context groups or dead zone are out of range")
+    def __init__(self, network: PhotoNetwork, stored: PhotoFile) -> None:
         self._network = network
-        self._order = torch.from_numpy(order.astype(np.int64))
+        self._order = torch.from_numpy(stored.order.astype(np.int64))
         self._inverse_order = torch.argsort(self._order)
-        self._centre = torch.from_numpy(centre.astype(np.float32))[:, None, None]
-        self._dead_zone = dead_zone
-        self._contexts = contexts
-        spec = LatentSpec(LATENT, channels, STRIDE, -LATENT_LIMIT, LATENT_LIMIT)
-        self.traits = CodecTraits(("RGB",), AnySize(STRIDE, network.config.halo), (spec,), qualities=True)
+        self._centre = torch.from_numpy(stored.centre.astype(np.float32))[:, None, None]
+        self._dead_zone = stored.dead_zone
+        self._contexts = stored.contexts
+        self.traits = stored.traits
 
     @classmethod
     def from_file(cls, model_file: ModelFile) -> PhotoCodec:
         """Build from a model file; see `CodecModel.from_file`."""
-        config = dict(model_file.config)
-        groups = tuple(config.pop("groups"))
-        dead_zone = float(config.pop("dead_zone"))
-        for key, (low, high) in _BOUNDS.items():
-            if type(config.get(key)) is not int or not low <= config[key] <= high:
-                raise ValueError(f"{key} is {config.get(key)!r}, not a whole number from {low} to {high}")
+        stored = PhotoFile.read(model_file)
         with torch.device("meta"):  # the config alone must not cost memory
-            network = PhotoNetwork(PhotoConfig(**config))
-        tensors = model_file.tensors
-        refuse_unknown(tensors, _NETWORK, _OTHER_TENSORS)
-        load_weights(network, tensors, _NETWORK)
-        frequencies = tensors["contexts.frequencies"].astype(np.uint32)
-        minimum, precision = tensors["contexts.table_range"].tolist()
-        tables = Tables(frequencies, minimum, precision)
-        contexts = ContextTables(groups, tensors["contexts.thresholds"], tensors["contexts.choice"], tables)
-        return cls(network, tensors["order"], tensors["centre"], dead_zone, contexts)
+            network = PhotoNetwork(stored.config)
+        refuse_unknown(model_file.tensors, NETWORK, TENSORS)
+        load_weights(network, model_file.tensors, NETWORK)
+        return cls(network, stored)
 
     def entropy(self, quality: int) -> EntropyModel:
         """See `CodecModel.entropy`."""
@@ -120,7 +80,7 @@ def photo_tensors(
 ) -> Tensors:
     """Return the tensors of a model file that `PhotoCodec.from_file` reads."""
     return {
-        **weights_of(network, _NETWORK),
+        **weights_of(network, NETWORK),
         "order": order.astype(np.uint16),
         "centre": centre.astype(np.float32),
         "contexts.frequencies": contexts.tables.frequencies,

@@ -17,7 +17,10 @@ def nncodec_architectures() -> Sequence[ArchitectureSpec]:
         ArchitectureSpec("conv-digits", "nncodec_conv.codec:DigitsCodec", training="nncodec_conv.recipe:DigitsRecipe"),
         ArchitectureSpec("conv-stack", "nncodec_conv.codec:StackCodec", training="nncodec_conv.recipe:StackRecipe"),
         ArchitectureSpec(
-            "conv-photo", "nncodec_conv.photo:PhotoCodec", training="nncodec_conv.photo_recipe:PhotoRecipe"
+            "conv-photo",
+            "nncodec_conv.photo:PhotoCodec",
+            training="nncodec_conv.photo_recipe:PhotoRecipe",
+            decoder="nncodec_conv.decoding:PhotoCodecDecoder",
         ),
     ]
 
