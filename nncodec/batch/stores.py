@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 import secrets
@@ -251,24 +250,34 @@ class UrlStore:
         return _ObjectLog(self, f"{STATE_FOLDER}/{name}")
 
     def logs(self, folder: str, name: str, wanted: Callable[[str], bool]) -> Iterator[bytes]:
-        pattern = self._path(f"{STATE_FOLDER}/{folder}/*/{name}*.jsonl")
-        for path in sorted(retried(lambda: self._files.glob(pattern))):
-            if wanted(path.split("/")[-2]):
-                yield bytes(retried(functools.partial(self._files.cat_file, path)))
+        # Not `glob`, which leaves out what it could not list.
+        for place in self._names_in(f"{STATE_FOLDER}/{folder}"):
+            if wanted(place):
+                for base in self._names_in(f"{STATE_FOLDER}/{folder}/{place}"):
+                    if base.startswith(name) and base.endswith(".jsonl"):
+                        yield self.read(f"{STATE_FOLDER}/{folder}/{place}/{base}")
+
+    def _names_in(self, folder: str) -> list[str]:
+        """Return the names in a folder, none if it does not exist."""
+        try:
+            found = retried(lambda: self._files.ls(self._path(folder), detail=False))
+        except FileNotFoundError:
+            return []
+        return sorted(str(name).rstrip("/").rpartition("/")[2] for name in found)
 
     def is_empty(self) -> bool:
         return _is_empty(self)
 
     def has_state(self) -> bool:
-        return bool(retried(lambda: self._files.exists(self._path(STATE_FOLDER))))
+        return bool(self._names_in(STATE_FOLDER))  # not `exists`, which takes an error for a no
 
     def locked(self, folder: str) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()  # stores have no locks; two runs of one shard do the same work twice
 
     def clean(self, folder: str) -> None:
-        place = self._path(f"{STATE_FOLDER}/{folder}")
-        if not self._protocols & _OBJECT_STORES and self._files.exists(place):
-            self._files.rm(place, recursive=True)
+        if not self._protocols & _OBJECT_STORES:
+            with contextlib.suppress(FileNotFoundError):
+                self._files.rm(self._path(f"{STATE_FOLDER}/{folder}"), recursive=True)
 
     def _path(self, name: str) -> str:
         return "/".join(part for part in (self._root, name) if part)
