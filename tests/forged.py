@@ -8,7 +8,7 @@ from typing import Any
 from nncodec.format.container import write
 from nncodec.format.header import ChunkType, CoderId, ColourMode, Header
 
-DISPLAY, FRAMES, GRID, CHUNKS = 0x02, 0x04, 0x08, 0x10
+DISPLAY, FRAMES, GRID, CHUNKS, EXACT = 0x02, 0x04, 0x08, 0x10, 0x20
 
 
 def crc(data: bytes) -> bytes:

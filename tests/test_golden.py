@@ -19,6 +19,8 @@ from nncodec.testing.exactness import backends
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(GOLDEN.glob("v*/*.nnc"))
+EXACT = [path for path in FILES if path.stem.startswith("exact-")]
+CODED = [path for path in FILES if path not in EXACT]
 
 
 def _maker() -> ModuleType:
@@ -36,7 +38,7 @@ def test_there_are_golden_files_and_all_are_indexed() -> None:
     assert {path.stem for path in FILES} == index.keys()
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CODED, ids=lambda path: path.stem)
 def test_a_golden_file_decodes_to_its_frames(path: Path) -> None:
     frames = list(nncodec.decode_frames(path.read_bytes(), precision="float32"))
     stored = sorted(path.parent.glob(f"{path.stem}-[0-9].png"))
@@ -47,12 +49,18 @@ def test_a_golden_file_decodes_to_its_frames(path: Path) -> None:
             assert np.abs(np.asarray(frame, int) - np.asarray(image, int)).max() <= 1
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CODED, ids=lambda path: path.stem)
 def test_a_golden_file_has_its_latents_exactly_on_every_backend(path: Path) -> None:
     digest = json.loads((path.parent / "index.json").read_text())[path.stem]["latents_sha256"]
     for name, condition in backends():
         with condition:
             assert _maker().latents_digest(path.read_bytes()) == digest, name
+
+
+@pytest.mark.parametrize("path", EXACT, ids=lambda path: path.stem)
+def test_an_exact_golden_file_has_its_samples(path: Path) -> None:
+    digests = json.loads((path.parent / "index.json").read_text())[path.stem]["samples_sha256"]
+    assert _maker().samples_digests(path.read_bytes()) == digests
 
 
 def test_golden_files_have_their_latents_on_a_processor_without_vector_units(tmp_path: Path) -> None:

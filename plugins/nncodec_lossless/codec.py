@@ -39,7 +39,7 @@ class LosslessCodec(LosslessModel):
     traits = LosslessTraits()
 
     def __init__(self, networks: Networks) -> None:
-        self._networks = networks
+        self.networks = networks
 
     @classmethod
     def from_file(cls, model_file: ModelFile) -> LosslessCodec:
@@ -68,7 +68,7 @@ class LosslessCodec(LosslessModel):
             found[BlockCoder.SYNTHETIC] = few_colours
         estimate = filtered.estimate_bytes(samples, bits)
         if min([estimate, *map(len, found.values())]) > _SMALL_SHARE * plain_bytes:
-            found[BlockCoder.NATURAL] = natural.encode(self._networks, samples, bits)
+            found[BlockCoder.NATURAL] = natural.encode(self.networks, samples, bits)
         if estimate < _SLOW_LEVEL_GAIN * min(map(len, found.values()), default=estimate + 1):
             found[BlockCoder.FILTERED] = filtered.encode(samples, bits)
         best = min(found, key=lambda coder: len(found[coder]))
@@ -82,7 +82,7 @@ class LosslessCodec(LosslessModel):
         if coder == bytes([BlockCoder.RAW]):
             return filtered.decode_raw(content, shape, bits)
         if coder == bytes([BlockCoder.NATURAL]):
-            return natural.decode(self._networks, content, shape, bits)
+            return natural.decode(self.networks, content, shape, bits)
         if coder == bytes([BlockCoder.SYNTHETIC]):
             return synthetic.decode(content, shape, bits)
         if coder == bytes([BlockCoder.FILTERED]):

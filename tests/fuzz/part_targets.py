@@ -148,4 +148,4 @@ def _payload(model: LosslessCodec, coder: BlockCoder, samples: Samples, bits: in
         return filtered.encode(samples, bits)
     if coder is BlockCoder.SYNTHETIC:
         return synthetic.encode(samples, bits)
-    return natural.encode(model._networks, samples, bits)
+    return natural.encode(model.networks, samples, bits)

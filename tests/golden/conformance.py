@@ -12,6 +12,7 @@ import hashlib
 import json
 import random
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from forged import CHUNKS, DISPLAY, FRAMES, GRID, crc, forge, small_file
+from forged import CHUNKS, DISPLAY, EXACT, FRAMES, GRID, crc, forge, small_file
 
 from nncodec.errors import FormatError
 from nncodec.format.container import Container
@@ -33,7 +34,10 @@ def main() -> None:
     index = json.loads((HERE / "v1" / "index.json").read_text())
     valid = {path.stem: described(path.read_bytes()) for path in sorted((HERE / "v1").glob("*.nnc"))}
     for name, entry in valid.items():
-        entry["latents_sha256"] = index[name].get("latents_sha256")
+        if entry["samples"]:
+            entry["samples_sha256"] = index[name]["samples_sha256"]
+            continue
+        entry["latents_sha256"] = index[name]["latents_sha256"]
         frames = [np.asarray(Image.open(path)) for path in sorted((HERE / "v1").glob(f"{name}-[0-9]*.png"))]
         entry["pixels_sha256"] = [hashlib.sha256(frame.tobytes()).hexdigest() for frame in frames]
         entry["tolerance_levels"] = 1
@@ -53,6 +57,7 @@ def described(data: bytes) -> dict[str, Any]:
         "coder": int(header.coder),
         "quality": header.quality,
         "model_id": header.model_id.hex(),
+        "samples": header.samples and asdict(header.samples),
         "size": [header.width, header.height],
         "display_size": list(header.display_size),
         "frames": header.frames,
@@ -102,6 +107,29 @@ def invalid_files() -> list[bytes]:
         b"\x01\x01\x01" + crc(b"other"),
     )
     files += [forge(size + b"\x01" + table, flags=CHUNKS) for table in tables]
+    # Modes, bits, permitted errors and planes; then quality, display size, model and chunks of an exact picture.
+    fields = [
+        (0, b"\x00\x00"),
+        (0, b"\x11\x00"),
+        (0, b"\x08\x80\x02"),
+        (1, b"\x07\x00"),
+        (4, b"\x08\x01"),
+        (5, b"\x01\x01"),
+    ]
+    fields += [(7, b"\x08\x00\x00"), (7, b"\x08\x00\x21"), (8, b"\x08\x00")]
+    files += [forge(head + size + b"\x01", kind=0x30 | mode, flags=EXACT, quality=255) for mode, head in fields]
+    exact = b"\x08\x00" + size
+    files += [
+        forge(exact + b"\x01", kind=0x30, flags=EXACT),
+        forge(exact + b"\x01", kind=0x34, flags=EXACT, quality=255),
+    ]
+    files += [forge(exact + size + b"\x01", kind=0x30, flags=EXACT | DISPLAY, quality=255)]
+    files += [forge(exact + b"\x01", kind=kind, flags=flags) for kind, flags in ((0x20, EXACT), (0x30, 0), (0x12, 0))]
+    alpha, palette = (b"\x01" + kind + b"\x01" + crc(b"x") for kind in (b"\x81", b"\x82"))
+    for mode, head, table in ((2, b"\x08\x00", alpha), (0, b"\x09\x00", alpha), (0, b"\x08\x00", palette)):
+        files.append(forge(head + size + b"\x01" + table, kind=0x30 | mode, flags=EXACT | CHUNKS, quality=255))
+    large = b"\x10\x00\x20" + b"\xff\xff\x01" + b"\xff\x1f" + b"\x01"
+    files.append(forge(large, kind=0x37, flags=EXACT, quality=255))
     rng = random.Random(21)
     for _ in range(120):
         fields = rng.choice((size + b"\x01", size + b"\x01\x01\x06\x04"))

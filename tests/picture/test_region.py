@@ -21,6 +21,8 @@ from nncodec.plugin.codec import AnySize
 from nncodec.plugin.latents import IntArray
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
+# No Pillow mode holds other planes.
+PILLOW_FILES = [path for path in sorted(GOLDEN.glob("*.nnc")) if "planes" not in path.stem]
 MODEL = "conv/photo"
 BLOCK = 128
 
@@ -36,7 +38,7 @@ def photo(width: int, height: int, mode: str = "RGB") -> Image.Image:
 def assert_is_crop(found: Image.Image, whole: Image.Image, box: Box) -> None:
     expected = whole.crop(box)
     assert (found.mode, found.size) == (expected.mode, expected.size)
-    assert np.abs(np.asarray(found, np.int16) - np.asarray(expected)).max() <= 1
+    assert np.abs(np.asarray(found, int) - np.asarray(expected, int)).max() <= 1
     if found.mode.endswith("A"):
         assert found.getchannel("A").tobytes() == expected.getchannel("A").tobytes()
     assert found.info == whole.info
@@ -71,7 +73,7 @@ def test_a_box_over_several_blocks(blocks: bytes, box: Box) -> None:
     assert_is_crop(nncodec.decode(blocks, box=box), nncodec.decode(blocks), box)
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.nnc")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PILLOW_FILES, ids=lambda path: path.stem)
 def test_a_box_of_a_golden_file(path: Path) -> None:
     data = path.read_bytes()
     for frame, whole in enumerate(nncodec.decode_frames(data)):

@@ -19,7 +19,7 @@ from nncodec_lossless.natural.rate import rate_bits
 
 def networks_of(trained: Networks) -> Networks:
     file = ModelFile("lossless", {}, "model", {}, "", tensors=model_tensors(trained))
-    return LosslessCodec.from_file(file)._networks
+    return LosslessCodec.from_file(file).networks
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nncodec.plugin.entropy import Tables
 
 
-class PageDecoder:
-    """Decodes a payload stage by stage, following docs/format.md."""
+class AnsReader:
+    """The state of a decoder, and what it takes from a payload."""
 
-    def __init__(self, payload: bytes, tables: Tables) -> None:
+    def __init__(self, payload: bytes) -> None:
         assert payload[-1]
         padded = payload + bytes(-len(payload) % 4)
         self.words = [int.from_bytes(padded[i : i + 4], "little") for i in range(0, len(padded), 4)]
@@ -16,18 +18,18 @@ class PageDecoder:
         if self.words:
             self.x = self.x << 32 | self.words.pop()
         self.states = [self.x]
-        self.first = tables.minimum
-        self.columns = tables.frequencies.shape[1]
-        self.scaled = [[f << 24 - tables.precision for f in row] for row in tables.frequencies.tolist()]
 
-    def stage(self, tables: list[int]) -> list[int]:
+    def symbols(
+        self, tables: list[int], frequencies: Callable[[int], list[int]], first: int, columns: int
+    ) -> list[int]:
+        """Return a stage's symbols: `first` is that of column 0, and the last of the columns stands for escapes."""
         order = sorted(range(len(tables)), key=tables.__getitem__)
         symbols = [0] * len(tables)
         escapes = []
         for place in order:
-            column = self.column(self.scaled[tables[place]])
-            symbols[place] = self.first + column
-            if column == self.columns - 1:
+            column = self.column(frequencies(tables[place]))
+            symbols[place] = first + column
+            if column == columns - 1:
                 escapes.append(place)
         heads = [self.digit(64) for _ in escapes]
         widths = [head // 2 for head in heads]
@@ -35,7 +37,7 @@ class PageDecoder:
         high = [self.digit(2 ** (b - 16)) if b >= 17 else 0 for b in widths]
         for i, place in enumerate(escapes):
             distance = 2 ** widths[i] + low[i] + 2**16 * high[i]
-            symbols[place] = self.first - distance if heads[i] % 2 else self.first + self.columns - 2 + distance
+            symbols[place] = first - distance if heads[i] % 2 else first + columns - 2 + distance
         return symbols
 
     def digit(self, size: int) -> int:
@@ -55,3 +57,16 @@ class PageDecoder:
     @property
     def at_end(self) -> bool:
         return self.x == 2**24 and not self.words
+
+
+class PageDecoder(AnsReader):
+    """Decodes a payload stage by stage with a model's tables."""
+
+    def __init__(self, payload: bytes, tables: Tables) -> None:
+        super().__init__(payload)
+        self.first = tables.minimum
+        self.columns = tables.frequencies.shape[1]
+        self.scaled = [[f << 24 - tables.precision for f in row] for row in tables.frequencies.tolist()]
+
+    def stage(self, tables: list[int]) -> list[int]:
+        return self.symbols(tables, self.scaled.__getitem__, self.first, self.columns)
