@@ -45,7 +45,7 @@ def chosen_loader(pixels: int) -> Loader | None:
         few = _Count.pixels + pixels <= PIXELS_WITHOUT_TORCH
         chosen = "numpy" if few and "torch" not in sys.modules else "torch"
     if chosen not in _LOADERS:
-        raise InvalidOption(option=ENGINE_VARIABLE, reason=f"{chosen!r:.40} is not {', '.join(_LOADERS)}")
+        raise InvalidOption(option=ENGINE_VARIABLE, reason=f"{chosen!r:.40} is not {' or '.join(_LOADERS)}")
     return _LOADERS[chosen]
 
 

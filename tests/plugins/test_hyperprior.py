@@ -3,69 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import skimage.data
 import torch
 from hyperprior_reference import ReferenceEntropy
+from tiny_hyperprior import tiny_file, tiny_network
 
 from nncodec.format.entropy import coder_by_id, decode_block, encode_block, ideal_bits
 from nncodec.format.header import CoderId
 from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, steps_of
 from nncodec.nn.tensors import to_tensor
-from nncodec.nn.transforms import TransformConfig
 from nncodec.plugin.latents import Latents
-from nncodec.plugin.model_file import ModelFile
-from nncodec_hyperprior.codec import HyperpriorCodec, model_tensors
+from nncodec_hyperprior.codec import HyperpriorCodec
 from nncodec_hyperprior.coding import code_latents, hard_rounding
-from nncodec_hyperprior.config import NetworkConfig, PriorConfig, model_config
-from nncodec_hyperprior.fitting import normal_tables
-from nncodec_hyperprior.network import HyperpriorNetwork
-from nncodec_hyperprior.prior_network import join_phases, split_phases, start_prior
-
-CONFIG = NetworkConfig(
-    TransformConfig(
-        latent_channels=12,
-        fine_blocks=1,
-        coarse_blocks=1,
-        anchors=3,
-        lambda_low=0.001,
-        lambda_high=0.2,
-        detail_channels=8,
-        detail_quality=30,
-        padding="replicate",
-    ),
-    PriorConfig(
-        groups=(4, 8), hyper_channels=3, width=8, hidden=16, anchors=3, context_hidden=(16, 8), detail_quality=30
-    ),
-)
-
-
-def _network(gain: float = 1.0) -> HyperpriorNetwork:
-    """Return a network with random weights; a large gain drives activations to their bounds."""
-    torch.manual_seed(5)
-    network = HyperpriorNetwork(CONFIG, FixedPointConv2d)
-    start_prior(network.prior)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if "parametrizations" in name:
-                parameter.mul_(gain).add_(0.02 * torch.randn_like(parameter))
-            parameter.copy_(parameter.half().float() if "parametrizations" not in name else parameter)
-    return network.eval()
-
-
-def _file(network: HyperpriorNetwork, **changes: Any) -> ModelFile:
-    tables = normal_tables(CONFIG.prior.hyper_channels)
-    tables = replace(tables, **{"certain": 12, **changes})
-    config = model_config(network.config)
-    return ModelFile("hyperprior", config, "tiny/hyper", {}, "", tensors=model_tensors(network, tables))
+from nncodec_hyperprior.prior_network import join_phases, split_phases
 
 
 @pytest.fixture(scope="module")
 def codec() -> HyperpriorCodec:
-    return HyperpriorCodec.from_file(_file(_network()))
+    return HyperpriorCodec.from_file(tiny_file(tiny_network()))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +41,7 @@ def _random_latents(seed: int, shape: tuple[int, int], spread: int) -> tuple[np.
 @pytest.mark.parametrize("gain", [1.0, 40.0])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_contexts_equal_those_of_plain_integer_arithmetic(gain: float, threads: int) -> None:
-    model_file = _file(_network(gain))
+    model_file = tiny_file(tiny_network(gain))
     codec = HyperpriorCodec.from_file(model_file)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -135,8 +93,8 @@ def test_contexts_depend_on_what_is_coded_before_alone(codec: HyperpriorCodec) -
 
 
 def test_training_sees_the_latents_that_the_codec_codes(picture: np.ndarray) -> None:
-    network = _network()
-    codec = HyperpriorCodec.from_file(_file(network, certain=0), bit_price=0.0)
+    network = tiny_network()
+    codec = HyperpriorCodec.from_file(tiny_file(network, certain=0), bit_price=0.0)
     for quality in (0, 50, 100):
         arrays = codec.analysis(picture, quality, 0)
         latents = codec.quantize(arrays, picture, quality, 0)
@@ -165,7 +123,7 @@ def test_latents_come_back_from_bytes(codec: HyperpriorCodec, picture: np.ndarra
 
 def test_contexts_are_remembered_only_for_the_same_block(codec: HyperpriorCodec, picture: np.ndarray) -> None:
     latents = codec.quantize(codec.analysis(picture, 60, 0), picture, 60, 0)
-    fresh = HyperpriorCodec.from_file(_file(_network())).entropy(60)
+    fresh = HyperpriorCodec.from_file(tiny_file(tiny_network())).entropy(60)
     entropy = codec.entropy(60)
     for change in (False, True):
         known = latents
@@ -207,7 +165,7 @@ def test_detail_brings_quality(codec: HyperpriorCodec, picture: np.ndarray) -> N
 
 
 def test_a_price_on_bits_saves_them(picture: np.ndarray) -> None:
-    model_file = _file(_network(), certain=0)
+    model_file = tiny_file(tiny_network(), certain=0)
     bits = []
     for price in (0.0, 0.1, 0.4):
         codec = HyperpriorCodec.from_file(model_file, bit_price=price)
@@ -237,12 +195,12 @@ def test_refinement_of_tiles_leaves_no_gap(codec: HyperpriorCodec) -> None:
 
 
 def test_fitted_tables_take_fewer_bits_than_normal_ones(picture: np.ndarray) -> None:
-    network = _network()
-    codec = HyperpriorCodec.from_file(_file(network, certain=0))
+    network = tiny_network()
+    codec = HyperpriorCodec.from_file(tiny_file(network, certain=0))
     latents = {q: codec.quantize(codec.analysis(picture, q, 0), picture, q, 0) for q in (20, 80)}
     before = [ideal_bits(latents[q], codec.entropy(q), codec.traits.latents) for q in latents]
     tables = codec.fitted(lambda quality: [latents[quality]], tuple(latents), lambda _: None)
-    fitted = HyperpriorCodec.from_file(_file(network, **{**tables.__dict__, "certain": 0}))
+    fitted = HyperpriorCodec.from_file(tiny_file(network, **{**tables.__dict__, "certain": 0}))
     after = [ideal_bits(latents[q], fitted.entropy(q), codec.traits.latents) for q in latents]
     assert after[0] < before[0]
     assert after[1] < before[1]
@@ -292,7 +250,7 @@ def test_trained_weights_always_fit(codec: HyperpriorCodec) -> None:
     ],
 )
 def test_tables_that_do_not_fit_are_refused(key: str, value: np.ndarray) -> None:
-    model_file = _file(_network())
+    model_file = tiny_file(tiny_network())
     with pytest.raises(ValueError, match=r"."):
         HyperpriorCodec.from_file(replace(model_file, tensors={**model_file.tensors, key: value}))
 
