@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 from nncodec.coding.enhancing import Enhancement
-from nncodec.coding.exact_decoder import decode_images
+from nncodec.coding.exact_decoder import alpha_of, decode_images
 from nncodec.coding.grid import TILE_EDGE, Cell, Grid
 from nncodec.coding.inspection import frame_info, image_info, model_name
 from nncodec.coding.patches import Patch, patches
-from nncodec.coding.view import Progress, View, alpha_of, finish, picture_of
+from nncodec.coding.view import Progress, View, finish, picture_of
 from nncodec.engine.choice import chosen_loader, count_without_torch
 from nncodec.errors import BackendMismatch, Corrupt, FormatError
 from nncodec.format.container import Container

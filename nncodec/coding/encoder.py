@@ -16,10 +16,10 @@ from PIL import Image
 
 from nncodec._support.notes import warn_of
 from nncodec.coding.envelope import check_options, identified, level_of, require_range, write_file
+from nncodec.coding.exact_encoder import alpha_chunk
 from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid
 from nncodec.coding.recommendation import Recommendation, enhancement_to_recommend
 from nncodec.errors import FormatError, InvalidOption, UnsupportedImage
-from nncodec.format.alpha import pack_alpha
 from nncodec.format.container import write
 from nncodec.format.entropy import available_coders, coder_by_id, decode_block, encode_block
 from nncodec.format.header import ChunkType, CoderId, Header
@@ -34,7 +34,7 @@ from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
 from nncodec.plugin.entropy import EntropyModel
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import CODEC
-from nncodec.plugin.latents import Latents, problem_with, problem_with_analysis
+from nncodec.plugin.latents import Latents, Pixels, problem_with, problem_with_analysis
 from nncodec.plugin.model_file import LONG_ID_BYTES, ModelInfo
 from nncodec.plugin.precision import chosen_precision, precision
 
@@ -74,6 +74,8 @@ class Encoder:
         check_options(options)
         require_range("quality", quality, 0, 100)
         self.options = options
+        # Shared by encoders of other qualities, so that a search packs alpha once.
+        self._packed_alpha: list[tuple[Pixels, bytes]] = []
         self.precision = chosen_precision(options.get("precision"))
         self.downscale = require_range("downscale", options.get("downscale", 1), 1, 8)
         self.exact = options.get("exact", False)
@@ -304,7 +306,9 @@ class Encoder:
         if blocks.checksums:
             chunks[ChunkType.LATENT_CHECKSUMS] = blocks.checksums
         if frames.alpha is not None:
-            chunks[ChunkType.ALPHA] = pack_alpha(frames.alpha)
+            if not self._packed_alpha or self._packed_alpha[0][0] is not frames.alpha:
+                self._packed_alpha[:] = [(frames.alpha, alpha_chunk(frames.alpha))]
+            chunks[ChunkType.ALPHA] = self._packed_alpha[0][1]
         # An image of one or two pixels may not become smaller; an enhancer that enlarges is then of no use.
         if self.enhancement and (self.enhancement.factor == 1 or header.is_reduced):
             chunks[ChunkType.ENHANCER] = Recommendation.by(self.enhancement).to_bytes()

@@ -13,10 +13,11 @@ from nncodec._support.threads import in_threads
 from nncodec.coding.enhancing import Enhancement
 from nncodec.coding.grid import Cell, Grid
 from nncodec.coding.inspection import frame_info, image_info, model_name, pillow_mode, stored_palette
-from nncodec.coding.view import Progress, View, alpha_of, finish
+from nncodec.coding.view import Progress, View, finish, picture_of
 from nncodec.errors import Corrupt, NncError, UnsupportedImage, first_line
+from nncodec.format.alpha import unpack_alpha
 from nncodec.format.container import Container
-from nncodec.format.header import ColourMode
+from nncodec.format.header import MAGIC, ChunkType, ColourMode
 from nncodec.format.metadata import animation_of
 from nncodec.format.samples import SampleArray, SampleFormat
 from nncodec.options import OnProgress
@@ -26,6 +27,7 @@ from nncodec.picture.region import Box, Region
 from nncodec.plugin import registry
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import LOSSLESS
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.lossless import LosslessModel, Samples
 
 
@@ -87,6 +89,36 @@ def decode_array(
         progress.begin_block()
     progress.end_group()
     return whole
+
+
+def alpha_of(container: Container) -> Pixels | None:
+    """Return the alpha that a file stores beside its planes, uint8 (frames, H, W) at display size, or None.
+
+    Raises:
+        FormatError: it has another size, is damaged, or exceeds the limits.
+        UnknownModel: it is an exact file, whose model is not installed.
+    """
+    chunk = container.chunk(ChunkType.ALPHA)
+    if chunk is None:
+        return None
+    frames, (width, height) = container.header.frames, container.header.display_size
+    if not chunk.startswith(MAGIC):
+        return unpack_alpha(chunk, frames, height, width)
+    nested = Container(chunk, container.limits)
+    nested.check_end()
+    header = nested.header
+    has_chunks = any(entry.type != ChunkType.MODEL_NAME for entry in nested.chunk_table)
+    if header.samples != SampleFormat(8, 1) or header.mode is not ColourMode.L or has_chunks:
+        raise Corrupt(detail="its alpha is not an exact grey picture")
+    if (header.frames, header.width, header.height) != (frames, width, height):
+        raise Corrupt(detail="its alpha has another size")
+    alpha: Pixels = np.empty((frames, height, width), np.uint8)
+    blocks = _Blocks.of(nested)
+    whole = picture_of(header)
+    for chosen, parts in blocks.groups(range(frames), whole):
+        for area, samples in parts:
+            alpha[chosen[0] : chosen[-1] + 1, *area.slices()] = samples[..., 0]
+    return alpha
 
 
 def no_pillow_mode(container: Container) -> UnsupportedImage:

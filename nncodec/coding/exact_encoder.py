@@ -14,7 +14,7 @@ from nncodec._support.notes import warn_of
 from nncodec._support.threads import in_threads
 from nncodec.coding.envelope import check_options, level_of, require_range, write_file
 from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, Cell, Grid
-from nncodec.errors import InvalidOption, UnsupportedImage
+from nncodec.errors import InvalidOption, UnknownModel, UnsupportedImage
 from nncodec.format.alpha import pack_alpha
 from nncodec.format.header import ChunkType, CoderId, ColourMode, Header
 from nncodec.limits import DEFAULT_LIMITS
@@ -24,6 +24,7 @@ from nncodec.picture.samples import SamplePicture, SampleStack, stack_of
 from nncodec.plugin import registry
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import LOSSLESS
+from nncodec.plugin.latents import Pixels
 from nncodec.plugin.lossless import LosslessModel
 from nncodec.plugin.model_file import LONG_ID_BYTES, ModelInfo
 
@@ -31,6 +32,8 @@ DEFAULT_LOSSLESS = "lossless"
 """Alias of the default lossless model."""
 
 _FRAMES_PER_BLOCK = 1 << 13
+# No exact file is as small.
+_LEAST_FILE_BYTES = 24
 _UNUSED = {
     "coder": "a lossless model has its own",
     "downscale": "an exact picture is not stored reduced",
@@ -100,7 +103,7 @@ class ExactEncoder:
         if stack.palette is not None:
             chunks[ChunkType.PALETTE] = stack.palette.to_bytes()
         if stack.alpha is not None:
-            chunks[ChunkType.ALPHA] = pack_alpha(stack.alpha)
+            chunks[ChunkType.ALPHA] = alpha_chunk(stack.alpha)
         settings = {"effort": self.effort, "coder": header.coder.name.lower()}
         opaque = _opaque(stack) if self.options.get("preview") else None
         return write_file(header, payloads, self.model_info, chunks, opaque, self.options, settings)
@@ -151,6 +154,18 @@ class ExactEncoder:
     def _report(self, done: int, total: int) -> None:
         if self.on_progress:
             self.on_progress(done, total)
+
+
+def alpha_chunk(alpha: Pixels) -> bytes:
+    """Return the chunk of alpha planes, uint8 (frames, H, W): packed, or as an exact file where that is smaller."""
+    packed = pack_alpha(alpha)
+    if len(packed) <= _LEAST_FILE_BYTES:
+        return packed
+    try:
+        encoder = ExactEncoder(None, {})
+    except UnknownModel:
+        return packed
+    return min(packed, encoder.write(stack_of([Image.fromarray(plane) for plane in alpha]), {}), key=len)
 
 
 def _blank(array: NDArray[Any]) -> Image.Image:

@@ -8,9 +8,7 @@ from typing import Any
 from PIL import Image
 
 from nncodec.coding.enhancing import Enhancement
-from nncodec.format.alpha import unpack_alpha
-from nncodec.format.container import Container
-from nncodec.format.header import ChunkType, Header
+from nncodec.format.header import Header
 from nncodec.options import OnProgress
 from nncodec.picture.area import Area, Span
 from nncodec.picture.exif import with_size
@@ -76,12 +74,3 @@ def finish(image: Image.Image, view: View, alpha: Pixels | None, info: Mapping[s
     if "exif" in info:
         image.info["exif"] = with_size(info["exif"], image.size)
     return image
-
-
-def alpha_of(container: Container) -> Pixels | None:
-    """Return the alpha that a file stores beside its planes, (frames, H, W) at display size, or None."""
-    packed = container.chunk(ChunkType.ALPHA)
-    if packed is None:
-        return None
-    width, height = container.header.display_size
-    return unpack_alpha(packed, container.header.frames, height, width)

@@ -8,18 +8,22 @@ from pathlib import Path
 import numpy as np
 import toys
 from fuzz.contract import LIMITS, Target
-from fuzz.mutators import change_frame
+from fuzz.mutators import change_file, change_frame
 from PIL import Image
 
 import nncodec_lossless
-from nncodec.errors import Corrupt, FormatError
+from nncodec.coding.exact_decoder import alpha_of
+from nncodec.coding.exact_encoder import ExactEncoder
+from nncodec.errors import Corrupt, FormatError, UnknownModel
 from nncodec.format.alpha import pack_alpha, unpack_alpha
 from nncodec.format.animation import Animation
+from nncodec.format.container import Container, write
 from nncodec.format.entropy import coder_by_id, decode_block, encode_block, ideal_bits
-from nncodec.format.header import CoderId
+from nncodec.format.header import ChunkType, CoderId, ColourMode, Header
 from nncodec.format.palette import Palette
 from nncodec.format.preview import make_preview, read_preview
 from nncodec.format.resolution import pack_resolution, unpack_resolution
+from nncodec.picture.samples import stack_of
 from nncodec.plugin.entropy import EntropyModel, PlainEntropy
 from nncodec.plugin.latents import LatentSpec
 from nncodec.plugin.lossless import Samples
@@ -47,6 +51,7 @@ def part_targets() -> dict[str, Target]:
     lossless = _lossless()
     return {
         "alpha": Target(_read_alpha, (pack_alpha(np.zeros((2, 8, 8), np.uint8)),), (Corrupt,), change_frame),
+        "exact_alpha": Target(_read_exact_alpha, _exact_alphas(), (FormatError, UnknownModel), change_file),
         "preview": Target(
             lambda data: read_preview(data, LIMITS),
             (make_preview(Image.new("RGB", (20, 9), "red"), 16), _webp(lossless=True), _webp(exif=b"Exif\0\0II*\0")),
@@ -77,6 +82,22 @@ def _read_alpha(data: bytes) -> None:
     planes = unpack_alpha(data, 2, 8, 8)
     assert planes.shape == (2, 8, 8)
     assert np.array_equal(unpack_alpha(pack_alpha(planes), 2, 8, 8), planes)
+
+
+def _exact_alphas() -> tuple[bytes, ...]:
+    """Return chunks of two frames of 16 x 12 pixels, in each form of a block."""
+    rng = np.random.default_rng(0)
+    steps, noise = np.indices((2, 12, 16)).sum(axis=0) // 9 * 200, rng.integers(0, 256, (2, 12, 16))
+    waves = np.round(120 + 60 * np.sin(np.indices((2, 12, 16)).sum(axis=0) / 4) + rng.normal(0, 2, (2, 12, 16)))
+    frames = [[Image.fromarray(plane.astype(np.uint8)) for plane in planes] for planes in (steps, noise, waves)]
+    return tuple(ExactEncoder(None, {}).write(stack_of(planes), {}) for planes in frames)
+
+
+def _read_exact_alpha(data: bytes) -> None:
+    outer = Header(ColourMode.RGB, CoderId.ZSTD, None, bytes(4), 16, 12, (16, 12), frames=2, frames_per_block=2)
+    planes = alpha_of(Container(write(outer, {ChunkType.ALPHA: data}, [b"x"]), LIMITS))
+    assert planes is not None
+    assert (planes.shape, planes.dtype) == ((2, 12, 16), np.uint8)
 
 
 def _read_small_chunks(data: bytes) -> None:

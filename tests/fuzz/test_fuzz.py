@@ -15,7 +15,7 @@ from fuzz.targets import make_targets, toy_models
 
 FILES = ("header", "decode", "zarr", "pillow", "save", "resave", "options")
 MODELS = ("model", "record", "log", "checkpoint")
-CHUNKS = ("alpha", "preview", "metadata")
+CHUNKS = ("alpha", "exact_alpha", "preview", "metadata")
 CODERS = ("stored", "planar", "sorted", "escaped", "rans", "lossless", "synthetic", "natural")
 NAMES = (*FILES, *MODELS, *CHUNKS, *CODERS)
 RUNS = 200

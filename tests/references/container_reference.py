@@ -192,11 +192,13 @@ def exact_pictures(data: bytes, decode: BlockDecoder) -> list[NDArray[np.int64]]
                 part = whole[frame : frame + fields["frames_per_block"], y : y + edge, x : x + edge]
                 part[:] = np.minimum(decode(next(payloads), part.shape, coded_bits) * step, top)
     if 0x81 in reader.chunks:
-        whole = np.concatenate([whole, alpha_of(reader.chunks[0x81], whole.shape[:3])[..., None]], axis=3)
+        whole = np.concatenate([whole, alpha_of(reader.chunks[0x81], whole.shape[:3], decode)], axis=3)
     return list(whole)
 
 
-def alpha_of(chunk: bytes, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return the alpha of all frames."""
+def alpha_of(chunk: bytes, shape: tuple[int, ...], decode: BlockDecoder) -> NDArray[np.int64]:
+    """Return the alpha of all frames, (frames, rows, columns, 1)."""
+    if chunk.startswith(b"\x8eNNC"):
+        return np.stack(exact_pictures(chunk, decode))
     content = zstandard.ZstdDecompressor().decompress(chunk)
-    return np.cumsum(np.frombuffer(content, np.uint8).reshape(shape).astype(np.int64), axis=1) % 256
+    return np.cumsum(np.frombuffer(content, np.uint8).reshape(shape).astype(np.int64), axis=1)[..., None] % 256
