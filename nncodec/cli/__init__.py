@@ -7,6 +7,7 @@ Commands share `options`, `files` (inputs, and where results go), `work` (runs j
 from __future__ import annotations
 
 import errno
+import importlib
 import logging
 from typing import Any
 
@@ -15,27 +16,46 @@ import click
 from nncodec import __version__
 from nncodec._support.interrupts import INTERRUPTED, raise_interrupts
 from nncodec._support.text import describe
-from nncodec.cli.batch import batch_command
-from nncodec.cli.check import check_command
-from nncodec.cli.compare import compare_command
-from nncodec.cli.decode import decode_command
-from nncodec.cli.demo import demo_command
-from nncodec.cli.desktop import desktop_command
-from nncodec.cli.encode import encode_command
-from nncodec.cli.enhance import enhance_command
-from nncodec.cli.info import info_command
-from nncodec.cli.models import models_command
-from nncodec.cli.plugins import plugins_command
 from nncodec.cli.text import complain
-from nncodec.cli.train import train_command
-from nncodec.cli.ui import ui_command
 from nncodec.errors import NncError
 
 __all__ = ["main"]
 
 
+_COMMANDS = (
+    "encode",
+    "decode",
+    "info",
+    "check",
+    "models",
+    "plugins",
+    "demo",
+    "compare",
+    "train",
+    "enhance",
+    "batch",
+    "export-onnx",
+    "ui",
+    "desktop",
+)
+"""Commands in the order of the help; `export-onnx` is `export_onnx_command` of `nncodec.cli.export_onnx`."""
+
+
 class _Commands(click.Group):
-    """The group of commands; turns every error of a command into one line and an exit status."""
+    """The group of commands; turns every error of a command into one line and an exit status.
+
+    A command is imported when it is needed: all of them take longer than decoding a small picture.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*_COMMANDS, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"nncodec.cli.{name}"), f"{name}_command")
+        return command
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         try:
@@ -106,20 +126,4 @@ def help_command(ctx: click.Context, names: tuple[str, ...]) -> None:
     click.echo(command.get_help(inner), color=inner.color)
 
 
-for _command in (
-    encode_command,
-    decode_command,
-    info_command,
-    check_command,
-    models_command,
-    plugins_command,
-    demo_command,
-    compare_command,
-    train_command,
-    enhance_command,
-    batch_command,
-    ui_command,
-    desktop_command,
-    help_command,
-):
-    main.add_command(_command)
+main.add_command(help_command)

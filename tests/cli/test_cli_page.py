@@ -12,7 +12,27 @@ from nncodec.cli import main
 from nncodec.plugin import registry
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
-COMMANDS = ("encode", "decode", "info", "check", "enhance", "demo", "compare", "models", "plugins", "ui", "desktop")
+COMMANDS = (
+    "encode",
+    "decode",
+    "info",
+    "check",
+    "enhance",
+    "demo",
+    "compare",
+    "models",
+    "plugins",
+    "ui",
+    "desktop",
+    "export-onnx",
+)
+
+
+def command_of(name: str) -> click.Command:
+    """Return a command of the command line."""
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    return command
 
 
 def section_of(command: str) -> str:
@@ -32,12 +52,12 @@ def test_the_page_has_the_efforts_of_the_photo_model_and_their_times() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_on_the_page_and_every_one_on_the_page_exists(command: str) -> None:
-    options = [p for p in main.commands[command].params if isinstance(p, click.Option)]
+    options = [p for p in command_of(command).params if isinstance(p, click.Option)]
     named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", section_of(command)))
     for option in options:
         assert named & set(option.opts), option.opts
     # A section may speak of two commands, and examples of others.
-    there = {name for other in COMMANDS for p in main.commands[other].params for name in (*p.opts, *p.secondary_opts)}
+    there = {name for other in COMMANDS for p in command_of(other).params for name in (*p.opts, *p.secondary_opts)}
     assert named <= there
     for row in re.findall(r"^\| (`-.*?) \| ", section_of(command), re.M):
         own = {name for option in options for name in option.opts}

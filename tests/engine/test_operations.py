@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,3 +90,7 @@ def test_other_operations_equal_those_of_torch(loader: Loader) -> None:
     for network, expected in cases:
         wanted = in_torch(tensor, *LAYERS[4][:2], replicate=False) + tensor if expected is None else expected
         np.testing.assert_array_equal(ran(loader, network, values, 4), wanted.numpy())
+
+
+def test_the_example_in_the_documentation_runs() -> None:
+    runpy.run_path(str(Path(__file__).parents[2] / "docs" / "examples" / "engine_network.py"))
