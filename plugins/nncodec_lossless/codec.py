@@ -67,7 +67,8 @@ class LosslessCodec(LosslessModel):
         if few_colours is not None:
             found[BlockCoder.SYNTHETIC] = few_colours
         estimate = filtered.estimate_bytes(samples, bits)
-        if min([estimate, *map(len, found.values())]) > _SMALL_SHARE * plain_bytes:
+        worth = min([estimate, *map(len, found.values())]) > _SMALL_SHARE * plain_bytes
+        if worth and natural.suits(samples.shape):
             found[BlockCoder.NATURAL] = natural.encode(self.networks, samples, bits)
         if estimate < _SLOW_LEVEL_GAIN * min(map(len, found.values()), default=estimate + 1):
             found[BlockCoder.FILTERED] = filtered.encode(samples, bits)

@@ -113,14 +113,42 @@ def test_settings_of_torch_change_no_byte(networks, monkeypatch) -> None:
         torch.set_float32_matmul_precision(before)
 
 
-def test_strips_of_rows_see_what_the_whole_stage_sees() -> None:
-    coarse = torch.arange(30.0).view(1, 1, 5, 6)
+def test_parts_see_what_the_whole_stage_sees() -> None:
+    coarse = torch.arange(60.0).view(1, 2, 5, 6)
     grid = Grid(coarse, None, (10, 12))
-    whole = grid.view(0, 1, slice(0, 5))
-    parts = [grid.view(0, 1, rows) for rows in (slice(0, 2), slice(2, 5))]
+    both, left, right = slice(0, 2), slice(0, 4), slice(4, 6)
+    whole = grid.view(0, 1, (both, slice(0, 5), slice(0, 6)))
+    rows = [grid.view(0, 1, (slice(n, n + 1), slice(0, 5), slice(0, 6))) for n in (0, 1)]
     for name in ("features", "sums", "unit", "level"):
-        assert torch.equal(getattr(whole, name), torch.cat([getattr(part, name) for part in parts], -1))
+        assert torch.equal(getattr(whole, name), torch.cat([getattr(part, name) for part in rows], -1))
+    part = grid.view(0, 1, (both, slice(2, 5), right))
+    expected = whole.features.view(-1, 2, 5, 6)[:, :, 2:, right]
+    assert torch.equal(part.features, expected.flatten(1))
+    assert (
+        grid.view(0, 1, (both, slice(0, 5), left)).sums.tolist() == whole.sums.view(2, 5, 6)[..., left].ravel().tolist()
+    )
     assert len(whole.features) == feature_count(0, 1)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 40), (2, 40, 3), (9, 3, 3), (1, 1, 1), (40, 1, 1)])
+def test_parts_cover_an_array_once_and_hold_few_places(
+    shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block, "_PLACES_AT_ONCE", 16)
+    covered = np.zeros(shape, int)
+    for part in block._parts(shape):
+        assert covered[part].size <= 16
+        covered[part] += 1
+    assert (covered == 1).all()
+
+
+def test_shapes_that_are_mostly_edges_are_not_coded_this_way(networks) -> None:
+    for sound in ((1, 1024, 1024, 3), (1, 1, 400_000, 1), (5000, 12, 12, 1), (1, 2896, 2896, 4), (60_000, 28, 28, 1)):
+        assert block.suits(sound)
+    for shape in ((1, 1, 1 << 21, 1), (1, 1 << 21, 1, 1), (1 << 18, 9, 1, 1)):
+        assert not block.suits(shape)
+        with pytest.raises(ValueError, match="too many edges"):
+            block.decode(networks, b"\0\0\0\1", shape, 8)
 
 
 def test_sizes_halve_down_to_a_small_grid() -> None:

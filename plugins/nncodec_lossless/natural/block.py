@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -16,17 +17,29 @@ from nncodec.plugin.latents import IntArray
 from nncodec.plugin.lossless import Samples
 from nncodec_lossless.natural import colour, density
 from nncodec_lossless.natural.grids import MEAN_STEPS, Grid, sizes
-from nncodec_lossless.natural.neighbours import PHASES
+from nncodec_lossless.natural.neighbours import PAD, PHASES, Part
 from nncodec_lossless.natural.network import Density, Networks
 
 # Places whose features fit the cache together.
 _PLACES_AT_ONCE = 1 << 14
+# How many times the pixels of a block its phases may hold with their edges, unless they are few.
+_MOST_PADDED, _FREE_PADDING = 4, 1 << 22
 # Symbols beyond this decode to samples out of range anyway.
 _FARTHEST = 1 << 18
 
 
+def suits(shape: tuple[int, ...]) -> bool:
+    """Return whether blocks (N, H, W, C) of a shape are coded this way: not if edges that are repeated cost too much.
+
+    That is so in large stacks of tiny pictures and in pictures of a few rows or columns.
+    """
+    count, height, width, _ = shape
+    padded = count * len(PHASES) * ((height + 1) // 2 + 2 * PAD) * ((width + 1) // 2 + 2 * PAD)
+    return padded <= max(_FREE_PADDING, _MOST_PADDED * count * height * width)
+
+
 def encode(networks: Networks, samples: Samples, bits: int) -> bytes:
-    """Return the payload of a block.
+    """Return the payload of a block of a shape that this suits.
 
     Args:
         networks: exact.
@@ -48,6 +61,8 @@ def decode(networks: Networks, payload: bytes, shape: tuple[int, int, int, int],
         ValueError: the payload is damaged.
     """
     count, height, width, depth = shape
+    if not suits(shape):
+        raise ValueError("a natural block has too many edges for its size")
     if not payload or payload[0] >= len(colour.Transform):
         raise ValueError("a natural block names no colour transform")
     transform = colour.Transform(payload[0])
@@ -136,19 +151,29 @@ def _code_phase(
         grid.add(number, phase, torch.empty(part.shape), torch.empty(part.shape))
         return
     network = networks.of(number, phase)
-    strips = [
-        _plan(network(grid.view(number, phase, rows)), limits, part[:, rows].shape) for rows in _row_strips(part.shape)
-    ]
-    plan = _Plan(*(np.concatenate(fields, axis=1) for fields in zip(*strips, strict=True)))
-    values = np.minimum(np.maximum(_code_values(part, plan, direction), limits[0]), limits[1])
-    distance = np.abs(values * MEAN_STEPS - plan.mean)
-    grid.add(number, phase, torch.from_numpy(values), torch.from_numpy(distance) / MEAN_STEPS)
+    fields: list[NDArray[Any]] = [np.empty(part.shape, kind) for kind in (np.int32, np.int16, np.int16)]
+    plan = _Plan(*fields)
+    for few in _parts(part.shape):
+        found = _plan(network(grid.view(number, phase, few)), limits, part[few].shape)
+        for field, values in zip(fields, found, strict=True):
+            field[few] = values
+    coded = np.minimum(np.maximum(_code_values(part, plan, direction), limits[0]), limits[1])
+    distance = np.abs(coded * MEAN_STEPS - plan.mean)
+    grid.add(number, phase, torch.from_numpy(coded), torch.from_numpy(distance) / MEAN_STEPS)
 
 
-def _row_strips(shape: tuple[int, ...]) -> Iterator[slice]:
-    height = max(1, _PLACES_AT_ONCE // (shape[0] * shape[2]))
-    for start in range(0, shape[1], height):
-        yield slice(start, min(start + height, shape[1]))
+def _parts(shape: tuple[int, ...]) -> Iterator[Part]:
+    """Yield parts of an array (N, h, w) that hold few places each, whatever its shape."""
+    left, counts = _PLACES_AT_ONCE, [1, 1, 1]
+    for axis in (2, 0, 1):  # whole rows first, then those of all frames
+        counts[axis] = min(shape[axis], left)
+        left = max(1, left // counts[axis])
+    starts = itertools.product(*(range(0, size, count) for size, count in zip(shape, counts, strict=True)))
+    for start in starts:
+        frames, rows, columns = (
+            slice(first, min(first + count, size)) for first, count, size in zip(start, counts, shape, strict=True)
+        )
+        yield frames, rows, columns
 
 
 class _Plan(NamedTuple):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nncodec.nn.fixed_point import ACTIVATION_LIMIT
-from nncodec_lossless.natural.neighbours import EARLIER, PAD, PHASES, gather, seen_by
+from nncodec_lossless.natural.neighbours import EARLIER, PAD, PHASES, Part, gather, seen_by
 
 MEAN_STEPS = 16
 # A grid that fits into this square is not divided further.
@@ -76,28 +76,27 @@ class Grid:
         (top, left), (height, width) = PHASES[phase], self._size
         return (height - top + 1) // 2, (width - left + 1) // 2
 
-    def view(self, plane: int, phase: int, rows: slice) -> View:
-        """Return what some rows of a stage see."""
+    def view(self, plane: int, phase: int, part: Part) -> View:
+        """Return what a part of a stage sees."""
         own, seen, errors = seen_by(phase)
         before = slice(max(0, plane - EARLIER), plane)
         planes = plane - before.start
-        frames, width = self._samples.shape[2], self.extent(phase)[1]
-        features = self._samples.new_empty(feature_count(plane, phase), frames, rows.stop - rows.start, width)
+        features = self._samples.new_empty(feature_count(plane, phase), *(span.stop - span.start for span in part))
         here, told = len(own) + planes * len(seen), 2 if planes else 1
         near, known = features[: len(own)], features[: len(features) - told]
-        gather(self._samples[plane, None], own, rows, near[None])
+        gather(self._samples[plane, None], own, part, near[None])
         sums = near[:4].sum(0)
         near.sub_(sums / 4)
         activity = near.abs().sum(0).mul_(4 / len(own))
         levels = [_level(activity)]
         if planes:
             others = features[len(own) : here].view(planes, len(seen), *near.shape[1:])
-            gather(self._samples[before], seen, rows, others)
+            gather(self._samples[before], seen, part, others)
             others.sub_(others[:, 1:5].sum(1, keepdim=True).div_(4))
             activity = activity + others.abs().sum((0, 1)).mul_(1 / (planes * len(seen)))
             levels.insert(0, _level(activity))
-            gather(self._errors[before], ((phase, 0, 0),), rows, known[here + len(errors) :, None])
-        gather(self._errors[plane, None], errors, rows, known[None, here:])
+            gather(self._errors[before], ((phase, 0, 0),), part, known[here + len(errors) :, None])
+        gather(self._errors[plane, None], errors, part, known[None, here:])
         unit = (activity.clamp(min=1).view(torch.int32) & -(1 << _MANTISSA)).view(torch.float32)
         known.mul_(4 * _UNIT / unit).round_().clamp_(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
         for row, level in enumerate(levels, len(known)):

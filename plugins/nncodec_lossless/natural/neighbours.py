@@ -20,6 +20,8 @@ PAD = 2
 
 Place = tuple[int, int, int]
 Places = tuple[Place, ...]
+Part = tuple[slice, slice, slice]
+"""Some frames, rows and columns of the samples of a phase; all have a start."""
 # Neighbours of phases 1, 2 and 3; the nearest four come first.
 _NEIGHBOURS: tuple[Places, ...] = (
     (
@@ -76,18 +78,19 @@ def seen_by(phase: int) -> Seen:
     return Seen(own, ((phase, 0, 0), *own[:_SHARED], *_LATER[phase - 1]), _ERRORS[phase - 1])
 
 
-def gather(phases: Tensor, places: Places, rows: slice, target: Tensor) -> None:
-    """Copy what stands at some places around each sample of some rows.
+def gather(phases: Tensor, places: Places, part: Part, target: Tensor) -> None:
+    """Copy what stands at some places around each sample of a part.
 
     Args:
         phases: arrays of the phases, (planes, phases, N, h + 2 PAD, w + 2 PAD).
         places: relative to the sample.
-        rows: of the samples.
-        target: (planes, places, N, rows, columns).
+        part: of the samples.
+        target: (planes, places, frames, rows, columns).
     """
     plane, phase, frame, row, column = phases.stride()
     planes, area = phases.shape[0], target.shape[2:]
-    origin = phases.storage_offset() + (PAD + rows.start) * row + PAD * column
+    frames, rows, columns = part
+    origin = phases.storage_offset() + frames.start * frame + (PAD + rows.start) * row + (PAD + columns.start) * column
     done = 0
     for first, shape, steps in _lattices(places):
         # One strided copy instead of one for each place, which would take three times as long.

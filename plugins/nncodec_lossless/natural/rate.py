@@ -40,7 +40,8 @@ def rate_bits(networks: Networks, planes: Tensor) -> Tensor:
             for phase in range(1, len(PHASES)):
                 top, left = PHASES[phase]
                 values = fine[:, top::2, left::2]
-                density = networks.of(number, phase)(grid.view(number, phase, slice(0, values.shape[1])))
+                frames, rows, columns = (slice(0, size) for size in values.shape)
+                density = networks.of(number, phase)(grid.view(number, phase, (frames, rows, columns)))
                 distance = values.reshape(-1) - density.mean / MEAN_STEPS
                 bits[number] = bits[number] + density_bits(distance, density).sum()
                 with torch.no_grad():
