@@ -28,7 +28,7 @@ from nncodec.batch.work import Assignment, Worker
 from nncodec.errors import NncError
 
 _TASKS_A_THREAD = 3
-_JOIN_S, _POLL_S, _COUNT_S = 60, 1.0, 5.0
+_JOIN_S, _CLOSE_S, _POLL_S, _COUNT_S = 60, 20, 1.0, 5.0
 _LOST = ("cancelled", "lost")
 
 # In a worker process: what the runs that it takes part in need, and their open models.
@@ -61,7 +61,7 @@ class DaskEngine:
                 for item in suspects:  # each alone in the cluster, so that one that kills again is known
                     yield from self._alone(client, key, item)
             finally:
-                with contextlib.suppress(Exception):  # the scheduler is gone
+                if self._scheduler is not None and _is_connected(client):  # else it would try for long
                     client.unregister_worker_plugin(key)
 
     def _alone(self, client: Any, key: str, item: Item) -> Iterator[tuple[Item, Outcome]]:
@@ -122,7 +122,7 @@ class DaskEngine:
             return result
 
     def _check(self, client: Any) -> None:
-        if client.status != "running" or client.scheduler_comm is None or client.scheduler_comm.comm.closed():
+        if not _is_connected(client):
             raise self._gone()
 
     @contextlib.contextmanager
@@ -145,21 +145,29 @@ class DaskEngine:
             if address is None:
                 settings = {"distributed.scheduler.allowed-failures": MAX_DEATHS - 1}
                 stack.enter_context(dask.config.set(settings))
-                address = stack.enter_context(
-                    distributed.LocalCluster(
-                        n_workers=self._most,
-                        threads_per_worker=1,
-                        dashboard_address=None,
-                        silence_logs=logging.CRITICAL,
-                    )
+                address = distributed.LocalCluster(
+                    n_workers=self._most, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
                 )
+                stack.callback(_close, address)
             try:
-                client = stack.enter_context(distributed.Client(address, set_as_default=False))
+                client = distributed.Client(address, timeout=_JOIN_S, set_as_default=False)
+                stack.callback(_close, client)
                 client.wait_for_workers(1, timeout=_JOIN_S)
             except (OSError, ValueError, TimeoutError) as error:
                 reason = f"no Dask scheduler at {address}, or no worker joined it within {_JOIN_S} s"
                 raise NncError(detail=f"{reason}; start 'dask scheduler' and 'dask worker'") from error
             yield client
+
+
+def _close(part: Any) -> None:
+    """Close a client or a cluster, without waiting for ever for workers that die meanwhile."""
+    with contextlib.suppress(Exception):
+        part.close(timeout=_CLOSE_S)
+
+
+def _is_connected(client: Any) -> bool:
+    communication = client.scheduler_comm
+    return client.status == "running" and communication is not None and not communication.comm.closed()
 
 
 class _Setup(distributed.WorkerPlugin):  # type: ignore[misc]
