@@ -3,7 +3,7 @@
 python tests/fuzz/run.py --runs 1000000                  # every target, inputs made by the mutators from a seed
 python tests/fuzz/run.py header rans --runs 100000       # some of them
 python tests/fuzz/run.py --state FOLDER --minutes 600    # round after round; the same command again goes on
-python tests/fuzz/run.py pillow --runs 100000 --atheris  # guided by coverage; needs the extra `fuzz`
+python tests/fuzz/run.py pillow --runs 100000 --atheris --state FOLDER  # guided by coverage; needs the extra `fuzz`
 
 An input that breaks the contract of `contract.py` is written to `corpus/TARGET/` (with --state to FOLDER/TARGET/), and
 the run ends with status 1. The lines that the inputs reach, in percent, of all that reads bytes from others:
@@ -15,6 +15,7 @@ coverage report --fail-under=95
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import random
@@ -23,6 +24,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
 
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"
@@ -120,20 +122,24 @@ def fuzz_in_rounds(targets: dict[str, Target], folder: Path, minutes: float) -> 
             return is_sound
 
 
-def fuzz_with_atheris(name: str, target: Target, seed: int, runs: int) -> None:
-    """Run a target with inputs that Atheris keeps for the lines they reach; ends the process."""
+def fuzz_with_atheris(name: str, target: Target, seed: int, runs: int, found: Path) -> None:
+    """Run a target with inputs that Atheris keeps for the lines they reach, below `found`; ends the process."""
     import atheris
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
         return target.mutate(random.Random(seed), data)[:max_size]
 
-    folder = CORPUS / name
-    folder.mkdir(parents=True, exist_ok=True)
-    atheris.instrument_all()
-    arguments = [sys.argv[0], f"-runs={runs}", f"-seed={seed or 1}", "-max_len=4096", "-timeout=10", str(folder)]
+    kept, seeds = found / name, found / f"{name}-seeds"
+    for folder, inputs in ((kept, []), (seeds, [*target.seeds, *corpus_of(name)])):
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, data in enumerate(inputs):
+            (folder / str(number)).write_bytes(data)
+    for function in gc.get_objects():
+        if isinstance(function, FunctionType) and (function.__module__ or "").startswith("nncodec"):
+            atheris.instrument_func(function)  # all functions, torch's included, would take minutes
+    options = [f"-runs={runs}", f"-seed={seed or 1}", "-max_len=4096", "-timeout=10", f"-artifact_prefix={kept}/"]
+    arguments = [sys.argv[0], *options, str(kept), str(seeds)]
     atheris.Setup(arguments, lambda data: run_one(target, data), custom_mutator=mutate)
-    for data in target.seeds:
-        run_one(target, data)
     atheris.Fuzz()
 
 
@@ -146,15 +152,17 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0, help="how long rounds are run")
     parser.add_argument("--atheris", action="store_true")
     options = parser.parse_args()
+    if options.atheris and not (options.state and len(options.targets) == 1):
+        parser.error("--atheris needs one target, and --state for the inputs that it keeps")
     with toy_models() as folder:
         made = make_targets(folder)
         targets = {name: made[name] for name in options.targets or made}
         limit_memory()
-        if options.state:
+        if options.state and not options.atheris:
             return 0 if fuzz_in_rounds(targets, options.state, options.minutes) else 1
         for name, target in targets.items():
             if options.atheris:
-                fuzz_with_atheris(name, target, options.seed, options.runs)
+                fuzz_with_atheris(name, target, options.seed, options.runs, options.state)
             started = time.process_time()
             try:
                 count = fuzz(name, target, options.seed, options.runs // target.cost)
