@@ -10,8 +10,16 @@ import pytest
 from PIL import Image
 
 import nncodec
+from nncodec.plugin import discovery, registry
 
 PHOTO = np.random.default_rng(2).integers(0, 256, (12, 16, 3)).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def lossless(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give these tests the plugin that others do without."""
+    monkeypatch.delenv(discovery.DISABLED_VARIABLE)
+    registry.refresh()
 
 
 @pytest.fixture(autouse=True)

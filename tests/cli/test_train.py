@@ -173,7 +173,7 @@ def test_bad_pictures_are_named_and_the_rest_is_trained_on(run: Run) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 def test_a_run_interrupted_and_then_killed_resumes_to_the_same_model(start: Start, run: Run, digits: Path) -> None:
     # Validation, early stopping and the best weights are part of what must survive.
-    further = (*SMALL, "--steps", 1200, "--set", "checkpoint_minutes=0.005", "--set", "patience=1000")
+    further = (*SMALL, "--steps", 600, "--set", "checkpoint_minutes=0.002", "--set", "patience=1000")
     assert run("train", "dense", digits, "-o", "unbroken.safetensors", "--name", "same", *further).exit_code == 0
     arguments = ("train", "dense", digits, "-o", "broken.safetensors", "--name", "same", *further)
     command = f"nncodec {shlex.join(map(str, arguments))} --resume"

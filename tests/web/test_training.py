@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 import shutil
+import signal
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import read_model_info
 from nncodec.training.events import Advanced, Note, Phase, Reading, Validated
 from nncodec.web.app import Server
+from nncodec.web.trainer import DONE, FAILED, Training, train_in_process
 from nncodec.web.training import Progress
 
 ASKED = {"architecture": "dense", "name": "mine", "data": "photos", "settings": {"steps": "20"}}
@@ -76,26 +82,62 @@ def until_state(client: TestClient, *states: str) -> dict[str, Any]:
     return dict(told)
 
 
-@pytest.mark.slow
-def test_one_training_runs_at_a_time_and_the_end_of_the_server_saves_it(
-    client: TestClient, server: Server, root: Path
-) -> None:
+class Told(list[Any]):
+    """Takes the place of the pipe to the server."""
+
+    send = list.append
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def trained(root: Path, **changes: Any) -> tuple[str, str]:
+    """Train as the process of a training does, in this one; return how it ended."""
+    plain = Training("dense", root / "photos", None, root / "mine.safetensors", "mine", {"steps": "20"}, None, False)
+    told = Told()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        train_in_process(replace(plain, **changes), told, threading.Event())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    state, line = told[-1]
+    return state, line
+
+
+@pytest.fixture
+def photos(root: Path) -> Path:
+    """The folder of the user with more pictures."""
     for number in range(8):
         shutil.copyfile(root / "photos" / "one.png", root / "photos" / f"{number}.png")
+    return root
+
+
+def test_a_training_without_pictures_fails_with_a_line(root: Path) -> None:
     (root / "texts").mkdir()
     shutil.copyfile(root / "photos" / "notes.txt", root / "texts" / "notes.png")
-    client.post("/api/training/start", json=ASKED | {"data": "texts"})
-    failed = until_state(client, "failed")
-    assert failed["message"]
-    assert "\n" not in failed["message"]
-    client.post("/api/training/start", json=ASKED | {"base": "dense/fashion", "name": "based", "output": "new"})
-    done = until_state(client, "done", "failed")
-    assert (done["state"], done["step"], done["output"]) == ("done", 20, "new/based.safetensors"), done
-    assert (root / "new" / "based.safetensors").is_file()
-    long = ASKED | {"settings": {"steps": "1000000", "sample_epochs": "1"}}
+    state, line = trained(root, data=root / "texts")
+    assert state == FAILED
+    assert line
+    assert "\n" not in line
+
+
+def test_a_training_goes_on_from_a_model(photos: Path) -> None:
+    base = registry.catalog().find("dense/fashion").path
+    state, line = trained(photos, base=base, output=photos / "new" / "based.safetensors")
+    assert state == DONE, line
+    assert "loss" in line
+    assert read_model_info(photos / "new" / "based.safetensors").card["training"]["steps"] == 20
+
+
+@pytest.mark.slow
+def test_one_training_runs_at_a_time_and_the_end_of_the_server_saves_it(
+    client: TestClient, server: Server, photos: Path
+) -> None:
+    long = ASKED | {"settings": {"steps": "1000000"}, "output": "new"}
     client.post("/api/training/start", json=long)
     assert "a training is running" in client.post("/api/training/start", json=long).json()["error"]
-    while client.get("/api/training").json()["step"] == 0:
+    while (told := client.get("/api/training").json())["step"] == 0:
         until_state(client, "running")
+    assert told["output"] == "new/mine.safetensors"
     server.close()
-    assert (root / "mine.run" / "checkpoint.pt").is_file()
+    assert (photos / "new" / "mine.run" / "checkpoint.pt").is_file()
