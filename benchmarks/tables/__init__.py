@@ -14,6 +14,7 @@ from benchmarks.tables.table import Tables
 PAGES = (
     "README.md",
     "docs/results.md",
+    "docs/lossless.md",
     "docs/seeds.md",
     "docs/adr/0002-latent-layout.md",
     "docs/adr/0005-hyperprior.md",

@@ -54,6 +54,18 @@ def cold_start(record: Record) -> Table:
     return Table([f"one picture of {starts['picture']} pixels", "milliseconds"], rows)
 
 
+def lossless_speed(record: Record) -> Table:
+    """Speed of lossless codecs side by side, by size and cores."""
+    rows: dict[str, dict[str, str]] = {}
+    for row in record["throughput"]:
+        threads = row["threads"]
+        line = f"{row['operation']}, {row['size']}, {threads} core{'s' if threads > 1 else ''}"
+        rows.setdefault(line, {})[row["codec"]] = _three_digits(row["mp_per_s"])
+    codecs = list(record["codecs"])
+    heading = "MP/s" if record["idle"] else "MP/s, on a machine that other programs used"
+    return Table([heading, *codecs], [[line, *(speeds[codec] for codec in codecs)] for line, speeds in rows.items()])
+
+
 def _models(record: Record) -> set[str]:
     return {name for name, codec in record["codecs"].items() if codec["is_model"]}
 
@@ -67,4 +79,5 @@ TABLES: Tables = {
     "speed_by_size": ("speed", speed_by_size),
     "speed_memory": ("speed", speed_memory),
     "cold_start": ("speed", cold_start),
+    "lossless_speed": ("lossless_speed", lossless_speed),
 }

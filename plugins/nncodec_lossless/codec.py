@@ -18,6 +18,8 @@ from nncodec_lossless.synthetic import block as synthetic
 _SMALL_SHARE = 1 / 64
 # Zstandard's slow level brings photographs to 0.85 of the estimate at best; beyond this it cannot win.
 _SLOW_LEVEL_GAIN = 1.2
+# A part of a block may be so much worse than the whole.
+_SAMPLING_ERROR = 1.1
 
 
 class BlockCoder(IntEnum):
@@ -70,7 +72,8 @@ class LosslessCodec(LosslessModel):
         worth = min([estimate, *map(len, found.values())]) > _SMALL_SHARE * plain_bytes
         if worth and natural.suits(samples.shape):
             found[BlockCoder.NATURAL] = natural.encode(self.networks, samples, bits)
-        if estimate < _SLOW_LEVEL_GAIN * min(map(len, found.values()), default=estimate + 1):
+        least = min(map(len, found.values()), default=estimate + 1)
+        if estimate < _SLOW_LEVEL_GAIN * least and filtered.sampled_bytes(samples, bits) < _SAMPLING_ERROR * least:
             found[BlockCoder.FILTERED] = filtered.encode(samples, bits)
         best = min(found, key=lambda coder: len(found[coder]))
         if len(found[best]) >= plain_bytes:

@@ -47,6 +47,18 @@ def test_the_coder_that_suits_a_block_is_taken(model, kind, coders) -> None:
     np.testing.assert_array_equal(model.decode(payload, samples.shape, 8), samples)
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("waves", [262]), ("squares", [262, 300])])
+def test_the_slow_baseline_codes_a_part_before_the_whole(model, monkeypatch, kind, expected) -> None:
+    samples = samples_of(kind, (1, 300, 250, 1), 8)
+    rows = []
+    encode = filtered.encode
+    monkeypatch.setattr(filtered, "encode", lambda part, bits: rows.append(part.shape[1]) or encode(part, bits))
+    monkeypatch.setattr(filtered, "estimate_bytes", lambda samples, bits: samples.size // 3 if kind == "waves" else 99)
+    monkeypatch.setattr("nncodec_lossless.codec.synthetic.encode", lambda samples, bits: None)
+    model.encode(samples, 8, 0)
+    assert rows == expected
+
+
 @pytest.mark.parametrize("bits", [1, 3, 8, 10, 16])
 @pytest.mark.parametrize("kind", ["noise", "waves"])
 def test_no_block_is_larger_than_its_samples_and_a_byte(model, kind, bits) -> None:

@@ -161,7 +161,9 @@ def natural(content: bytes, shape: Shape, bits: int, networks: Networks) -> Samp
                 means = part.copy()
                 if part.size:
                     with torch.inference_mode():
-                        told = networks.of(plane, phase)(grid.view(plane, phase, slice(0, part.shape[1])))
+                        told = networks.of(plane, phase)(
+                            grid.view(plane, phase, tuple(slice(0, size) for size in part.shape))
+                        )
                     bounded = told.mean.clamp(16 * ranges[plane][0], 16 * ranges[plane][1])
                     shapes = told.shape.round().clamp(-1, 1) + 1
                     given = [[int(one) for one in values] for values in (bounded, told.scale, shapes)]
