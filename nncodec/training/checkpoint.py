@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -71,7 +72,8 @@ def load_checkpoint(path: Path, on_problem: Callable[[str], None] | None = None)
 def _is_checkpoint(state: dict[str, Any]) -> bool:
     if not state.keys() >= _KEYS or state["format"] != _FORMAT:
         return False
-    counted = type(state["step"]) is int and state["step"] >= 0 and isinstance(state["elapsed_s"], int | float)
+    step, elapsed_s = state["step"], state["elapsed_s"]
+    counted = type(step) is int and step >= 0 and isinstance(elapsed_s, int | float) and 0 <= elapsed_s < math.inf
     return counted and all(isinstance(state[name], dict) for name in ("model", "optimizer"))
 
 

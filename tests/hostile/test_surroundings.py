@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 import nncodec
 import nncodec_pillow
 from nncodec.plugin import registry
+from nncodec_pillow.frames import FrameReader
 
 PICTURE = Image.fromarray(skimage.data.astronaut()).crop((180, 60, 228, 92))
 DIGIT = PICTURE.convert("L").resize((28, 28))
@@ -52,8 +54,16 @@ def test_models_compute_in_their_own_type_and_place(expected) -> None:  # type: 
         assert nncodec.enhance(PICTURE, enhancer, strength=0.5).width >= PICTURE.width
 
 
-def test_one_lazy_image_loads_in_several_threads(expected) -> None:  # type: ignore[no-untyped-def]
+def test_one_lazy_image_loads_in_several_threads(expected, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     nncodec_pillow.register_nnc_opener()
+    read, readings = FrameReader.read, []
+
+    def read_slowly(reader: FrameReader, number: int) -> Image.Image:
+        readings.append(number)
+        time.sleep(0.02)  # long enough for the other threads to come
+        return read(reader, number)
+
+    monkeypatch.setattr(FrameReader, "read", read_slowly)
     data, pixels = expected["conv/photo"]
     several = nncodec.encode([PICTURE, PICTURE.rotate(180)], "conv/photo")
     for file in (data, several):
@@ -74,4 +84,6 @@ def test_one_lazy_image_loads_in_several_threads(expected) -> None:  # type: ign
         for thread in threads:
             thread.join()
         assert found == [found[0]] * 8
+        assert readings == [0]
+        readings.clear()
         assert len(np.asarray(found[0]).tobytes() if isinstance(found[0], bytes) else b"") == pixels.size

@@ -382,15 +382,27 @@ def _saved(**changes: Any) -> bytes:
     return buffer.getvalue()
 
 
+def _compressed(data: bytes) -> bytes:
+    """Return a sound checkpoint with its parts compressed, as an archive that expands without bound has them."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as stored, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in stored.namelist():
+            archive.writestr(name, stored.read(name))
+    return buffer.getvalue()
+
+
 HOSTILE = {
     "an empty stack": lambda: _archive(b"\x80\x02sss."),
     "a model that is a number": lambda: _saved(model=3),
     "a step that is a text": lambda: _saved(step="1"),
     "a negative step": lambda: _saved(step=-1),
+    "a negative time": lambda: _saved(elapsed_s=-1.0),
+    "no time": lambda: _saved(elapsed_s=float("nan")),
     "a broken archive": lambda: _archive(b"\x80\x02}.")[:-30] + b"\xff" * 30,
     "an extra field cut short": lambda: _archive(b"\x80\x02}.").replace(b"PK\x01\x02", b"PK\x01\x02\xff\xff", 1),
     "deep nesting": lambda: _archive(b"\x80\x02" + b"](" * 50_000 + b"."),
     "a bomb": lambda: _archive(bytes(20_000_000), zipfile.ZIP_DEFLATED),
+    "compressed parts": lambda: _compressed(_saved()),
 }
 
 
