@@ -27,7 +27,7 @@ from nncodec.errors import (
     WeightsMismatch,
 )
 from nncodec.limits import Limits
-from nncodec.options import EncodeOptions
+from nncodec.picture.options import EncodeOptions
 from nncodec.picture.registering import register
 from nncodec.plugin.precision import precision
 

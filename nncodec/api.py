@@ -28,8 +28,8 @@ from nncodec.format.container import Container, NncSource
 from nncodec.format.header import ColourMode
 from nncodec.format.samples import SampleArray
 from nncodec.limits import DEFAULT_LIMITS, Limits
-from nncodec.options import EncodeOptions, OnProgress
 from nncodec.picture.conversion import mode_with_alpha
+from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.region import Box, checked_box
 from nncodec.picture.sources import file_bytes_of, images_from, is_nnc_source, samples_from
 from nncodec.plugin.precision import Precision

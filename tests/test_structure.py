@@ -35,7 +35,7 @@ ROOMS = (
     ("format", "nn", "metrics"),
     ("engine",),
     ("plugin",),
-    ("_support", "limits", "options"),
+    ("_support", "limits"),
     ("errors", "_version"),
 )
 # What stands in the folder of the package beside its rooms.

@@ -23,7 +23,7 @@ from nncodec.batch.run import Batch, BatchOptions, Estimate, Place, Report
 from nncodec.coding.recommendation import RECOMMENDED
 from nncodec.coding.targets import target_of
 from nncodec.limits import DEFAULT_LIMITS
-from nncodec.options import EncodeOptions
+from nncodec.picture.options import EncodeOptions
 from nncodec.picture.writing import check_quality, format_of
 from nncodec.plugin import registry
 from nncodec.plugin.precision import Precision

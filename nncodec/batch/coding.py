@@ -14,7 +14,7 @@ from nncodec.errors import InvalidOption
 from nncodec.format.container import Container
 from nncodec.format.header import MAGIC
 from nncodec.limits import DEFAULT_LIMITS, Limits
-from nncodec.options import EncodeOptions, OnProgress
+from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.reading import PictureFile, read_picture_file, stripped
 from nncodec.picture.region import Box
 from nncodec.picture.sizes import check_size

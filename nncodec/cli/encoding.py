@@ -13,7 +13,7 @@ from nncodec.cli.options import Rate, exact_options, precision_option, rate_opti
 from nncodec.format.entropy import available_coders
 
 if TYPE_CHECKING:
-    from nncodec.options import EncodeOptions
+    from nncodec.picture.options import EncodeOptions
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

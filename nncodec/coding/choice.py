@@ -13,8 +13,8 @@ from nncodec.coding.encoder import Encoder
 from nncodec.coding.exact_encoder import DEFAULT_LOSSLESS, ExactEncoder
 from nncodec.errors import InvalidOption, UnknownModel
 from nncodec.format.samples import MAX_BITS
-from nncodec.options import EncodeOptions, OnProgress
 from nncodec.picture.area import Area, Span
+from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.samples import SampleStack, stack_of
 from nncodec.plugin import registry
 from nncodec.plugin.hooks import LOSSLESS

@@ -22,8 +22,8 @@ from nncodec.format.entropy import coder_by_id, decode_block
 from nncodec.format.header import ChunkType, ColourMode, Header
 from nncodec.format.latent_checksums import latents_checksum, split_checksums
 from nncodec.format.metadata import animation_of
-from nncodec.options import OnProgress
 from nncodec.picture.area import Area
+from nncodec.picture.options import OnProgress
 from nncodec.picture.pixels import Canvas, from_model
 from nncodec.picture.region import Box
 from nncodec.plugin import registry

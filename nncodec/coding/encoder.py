@@ -25,9 +25,9 @@ from nncodec.format.entropy import available_coders, coder_by_id, decode_block, 
 from nncodec.format.header import ChunkType, CoderId, Header
 from nncodec.format.latent_checksums import latents_checksum
 from nncodec.limits import DEFAULT_LIMITS
-from nncodec.options import EncodeOptions, OnProgress
 from nncodec.picture.area import Span
 from nncodec.picture.metadata import metadata_of
+from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.pixels import Frames, from_images, to_model
 from nncodec.plugin import registry
 from nncodec.plugin.codec import AnySize, CodecModel, FixedSize

@@ -14,7 +14,7 @@ from nncodec.errors import InvalidOption
 from nncodec.format.container import write
 from nncodec.format.header import ChunkType, Header
 from nncodec.format.preview import make_preview
-from nncodec.options import EncodeOptions
+from nncodec.picture.options import EncodeOptions
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelInfo
 from nncodec.plugin.precision import chosen_precision

@@ -20,8 +20,8 @@ from nncodec.format.container import Container
 from nncodec.format.header import MAGIC, ChunkType, ColourMode
 from nncodec.format.metadata import animation_of
 from nncodec.format.samples import SampleArray, SampleFormat
-from nncodec.options import OnProgress
 from nncodec.picture.area import Area
+from nncodec.picture.options import OnProgress
 from nncodec.picture.pixels import Canvas
 from nncodec.picture.region import Box, Region
 from nncodec.plugin import registry

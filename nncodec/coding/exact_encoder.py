@@ -18,8 +18,8 @@ from nncodec.errors import InvalidOption, UnknownModel, UnsupportedImage
 from nncodec.format.alpha import pack_alpha
 from nncodec.format.header import ChunkType, CoderId, ColourMode, Header
 from nncodec.limits import DEFAULT_LIMITS
-from nncodec.options import EncodeOptions, OnProgress
 from nncodec.picture.metadata import metadata_of
+from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.samples import SamplePicture, SampleStack, stack_of
 from nncodec.plugin import registry
 from nncodec.plugin.guard import PluginGuard

@@ -19,8 +19,8 @@ from nncodec.coding.decoder import decode_frames
 from nncodec.coding.encoder import Encoder
 from nncodec.errors import InvalidOption
 from nncodec.format.container import Container
-from nncodec.options import EncodeOptions, OnProgress
 from nncodec.picture.area import Area, Span
+from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.pixels import Frames
 from nncodec.plugin.precision import precision
 

@@ -9,9 +9,9 @@ from PIL import Image
 
 from nncodec.coding.enhancing import Enhancement
 from nncodec.format.header import Header
-from nncodec.options import OnProgress
 from nncodec.picture.area import Area, Span
 from nncodec.picture.exif import with_size
+from nncodec.picture.options import OnProgress
 from nncodec.picture.region import Box, Region
 from nncodec.plugin.latents import Pixels
 

@@ -23,7 +23,7 @@ from nncodec.api import DEFAULT_MODEL, DEFAULT_QUALITY, decode, encode
 from nncodec.compare.peers import PEERS, Peer
 from nncodec.compare.results import CodecInfo
 from nncodec.errors import InvalidOption, UnknownModel
-from nncodec.options import EncodeOptions
+from nncodec.picture.options import EncodeOptions
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import ModelInfo
 

@@ -14,10 +14,10 @@ from PIL import Image, ImageOps
 from nncodec.errors import InvalidOption, NncError, UnsupportedImage
 from nncodec.format.header import MAGIC
 from nncodec.format.metadata import KEYS
-from nncodec.options import EncodeOptions
 from nncodec.picture.conversion import MODES, Converted, convert, convert_exactly
 from nncodec.picture.metadata import Metadata, metadata_of
 from nncodec.picture.openers import damaged, frame_count, open_picture, package_for, register_packages
+from nncodec.picture.options import EncodeOptions
 from nncodec.picture.samples import palette_of
 
 STACKS = ("AVIF", "FLI", "GIF", "PNG", "TIFF", "WEBP")

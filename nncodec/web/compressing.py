@@ -23,8 +23,8 @@ from nncodec.compare.records import plain as as_json
 from nncodec.compare.results import Measurement, mean_point
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.limits import DEFAULT_LIMITS
-from nncodec.options import EncodeOptions
 from nncodec.picture.conversion import convert
+from nncodec.picture.options import EncodeOptions
 from nncodec.picture.reading import PictureFile, read_picture_file, upright
 from nncodec.picture.writing import save
 from nncodec.plugin import registry

@@ -21,7 +21,7 @@ from PIL import Image
 import nncodec
 from nncodec.coding.decoder import block_latents, open_file_model
 from nncodec.format.container import Container
-from nncodec.options import EncodeOptions
+from nncodec.picture.options import EncodeOptions
 
 FOLDER = Path(__file__).parent / "v1"
 Picture = Image.Image | NDArray[np.uint16]
