@@ -36,7 +36,8 @@ from nncodec.training.losses import bce, mse
 from nncodec.training.options import LoopOptions, Schedule
 from nncodec.training.sampling import ArraySampler
 from nncodec.training.tasks import AutoencoderTask
-from nncodec_conv.networks import DIGIT_CODE_CHANNELS, DIGIT_CODE_EDGE, DigitsConfig, build_digits
+from nncodec_conv.digits import DIGIT_CODE_CHANNELS, DIGIT_CODE_EDGE, DigitsConfig
+from nncodec_conv.networks import build_digits
 
 DOCUMENT = {"epochs": 20, "train": 0.0921, "test": 0.0910}
 """The figures of the source document: losses after its last epoch."""

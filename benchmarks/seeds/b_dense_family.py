@@ -36,7 +36,8 @@ from nncodec.training.losses import mse
 from nncodec.training.options import LoopOptions, Schedule
 from nncodec.training.sampling import ArraySampler
 from nncodec.training.tasks import AutoencoderTask
-from nncodec_dense.network import DenseConfig, build
+from nncodec_dense.config import DenseConfig
+from nncodec_dense.network import build
 
 HELD_BACK = 3000
 """Pictures at the end of the training file that no network trains on."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measuring import plots
-from nncodec_dense.network import DenseConfig
+from nncodec_dense.config import DenseConfig
 
 Rows = Sequence[Mapping[str, Any]]
 

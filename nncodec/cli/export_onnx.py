@@ -13,6 +13,7 @@ from nncodec.cli.work import taken
 from nncodec.engine.export import exported_files
 from nncodec.errors import NncError
 from nncodec.plugin import registry
+from nncodec.plugin.hooks import CODEC
 from nncodec.plugin.model_file import ModelFile, read_model
 
 
@@ -47,4 +48,4 @@ def export_onnx_command(model: str, output: Path | None, force: bool) -> None:
 def _model_file(model: str) -> ModelFile:
     if model.endswith(".safetensors"):
         return read_model(Path(model))
-    return read_model(registry.catalog().find(model).path)
+    return read_model(registry.catalog().find(model, CODEC).path)

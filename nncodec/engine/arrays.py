@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 
 import numpy as np
 
 from nncodec.engine.operations import NO_MARGINS, ConvLayer, FloatArray, Margins, Operations
 from nncodec.plugin.engine import Network, Run
+from nncodec.plugin.latents import Pixels
 
 # Positions that a depthwise layer computes at once, so that they stay in a processor's cache.
 _STRIP_POSITIONS = 512
@@ -40,6 +40,11 @@ class ArrayOperations(Operations[FloatArray]):
         np.maximum(values, values * np.float32(slope), out=values)
         return values
 
+    def sigmoid(self, values: FloatArray) -> FloatArray:
+        np.exp(np.negative(values, out=values), out=values)
+        values += 1
+        return np.reciprocal(values, out=values)
+
     def bounded(self, values: FloatArray, limit: int | None) -> FloatArray:
         np.rint(values, out=values)
         if limit is not None:
@@ -56,6 +61,9 @@ class ArrayOperations(Operations[FloatArray]):
         blocks = values.reshape(count, height, width, kept, factor, factor).transpose(0, 1, 4, 2, 5, 3)
         return blocks.reshape(count, height * factor, width * factor, kept)
 
+    def enlarge(self, values: FloatArray, factor: int) -> FloatArray:
+        return values.repeat(factor, axis=1).repeat(factor, axis=2)
+
     def channels(self, values: FloatArray, start: int, stop: int) -> FloatArray:
         return values[..., start:stop]
 
@@ -65,7 +73,20 @@ class ArrayLoader:
 
     def load(self, name: str, network: Network, inputs: Mapping[str, int], outputs: tuple[str, ...]) -> Run:
         """See `Loader.load`."""
-        return functools.partial(network, ArrayOperations())
+        operations = ArrayOperations()
+
+        def run(*values: FloatArray) -> tuple[FloatArray, ...]:
+            with np.errstate(all="ignore"):  # absurd weights or latents overflow, as they do elsewhere
+                return network(operations, *values)
+
+        return run
+
+
+def to_pixels(values: FloatArray) -> Pixels:
+    """Return values (N, H, W, C) in 0..1 as uint8, rounded and clipped; overwrites them."""
+    with np.errstate(all="ignore"):
+        values *= np.float32(255)
+        return np.clip(np.rint(values, out=values), 0, 255, out=values).astype(np.uint8)
 
 
 def _depthwise(values: FloatArray, layer: ConvLayer) -> FloatArray:

@@ -37,7 +37,10 @@ class GraphOperations(Operations[str]):
         return self._node("Conv", values, weight, bias, pads=[top, left, bottom, right], group=group)
 
     def leaky_relu(self, values: str, slope: float) -> str:
-        return self._node("LeakyRelu", values, alpha=slope)
+        return self._node("LeakyRelu", values, alpha=float(slope))
+
+    def sigmoid(self, values: str) -> str:
+        return self._node("Sigmoid", values)
 
     def bounded(self, values: str, limit: int | None) -> str:
         whole = self._node("Round", values)
@@ -51,6 +54,11 @@ class GraphOperations(Operations[str]):
 
     def shuffle(self, values: str, factor: int) -> str:
         return self._node("DepthToSpace", values, blocksize=factor, mode="CRD")
+
+    def enlarge(self, values: str, factor: int) -> str:
+        scales = self._constant(np.array([1, 1, factor, factor], np.float32))
+        nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return self._node("Resize", values, "", scales, **nearest)
 
     def channels(self, values: str, start: int, stop: int) -> str:
         bounds = (self._constant(np.array([number], np.int64)) for number in (start, stop, 1))

@@ -56,7 +56,11 @@ class Operations(ABC, Generic[V]):
 
     @abstractmethod
     def leaky_relu(self, values: V, slope: float) -> V:
-        """Multiply negative values by a slope between 0 and 1."""
+        """Multiply negative values by a slope from 0 to below 1; 0 makes it a ReLU."""
+
+    @abstractmethod
+    def sigmoid(self, values: V) -> V:
+        """Return 1 / (1 + exp(-values))."""
 
     @abstractmethod
     def bounded(self, values: V, limit: int | None) -> V:
@@ -69,6 +73,10 @@ class Operations(ABC, Generic[V]):
     @abstractmethod
     def shuffle(self, values: V, factor: int) -> V:
         """Move channels to places: (N, C f f, H, W) to (N, C, H f, W f), as PyTorch's `pixel_shuffle`."""
+
+    @abstractmethod
+    def enlarge(self, values: V, factor: int) -> V:
+        """Repeat every row and column: (N, C, H, W) to (N, C, H f, W f)."""
 
     @abstractmethod
     def channels(self, values: V, start: int, stop: int) -> V:

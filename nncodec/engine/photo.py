@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nncodec.engine.arrays import to_pixels
 from nncodec.engine.operations import AROUND, ConvLayer, FloatArray, Operations, V
 from nncodec.engine.transform_config import BLOCK, LEAK, STRIDE, TransformConfig
 from nncodec.engine.weights import WeightReader
@@ -146,8 +147,7 @@ class PhotoDecoder:
         else:
             (centred,) = self._run(coarse)
         centred += np.float32(0.5)
-        centred *= np.float32(255)
-        return np.clip(np.rint(centred, out=centred), 0, 255, out=centred).astype(np.uint8)
+        return to_pixels(centred)
 
 
 def _at(table: FloatArray, quality: int) -> FloatArray:

@@ -33,6 +33,8 @@ class RuntimeLoader:
         options = runtime.SessionOptions()
         options.intra_op_num_threads = allowed_threads()
         options.inter_op_num_threads = 1
+        # A model has many small networks, each with its own threads, which must not wait busily for the next call.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = _ERRORS_ONLY
         data = onnx_model(name, network, inputs, outputs)
         session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -39,6 +39,11 @@ class WeightReader:
         shape = (outputs, 1 if depthwise else inputs, kernel, kernel)
         return ConvLayer(self.floats(f"{name}.weight", shape), self.floats(f"{name}.bias", shape[:1]), depthwise)
 
+    def dense(self, name: str, outputs: int, inputs: int) -> ConvLayer:
+        """Return a dense layer as a 1 x 1 convolution; raises ValueError as `floats` does."""
+        weight = self.floats(f"{name}.weight", (outputs, inputs))
+        return ConvLayer(weight[:, :, None, None], self.floats(f"{name}.bias", (outputs,)))
+
     def exact(
         self, name: str, outputs: int, inputs: int, kernel: tuple[int, int] = (1, 1), *, share: float = 1.0
     ) -> ConvLayer:

@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nncodec.engine.autoencoder import LATENT, autoencoder_traits
 from nncodec.nn.quantize import BoundedQuantizer
 from nncodec.nn.tensors import to_pixels, to_tensor
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, FixedSize
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
-
-LATENT = "code"
+from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
+from nncodec.plugin.latents import IntArray, Latents, Pixels
 
 
 class Autoencoder(nn.Module):
@@ -47,8 +46,7 @@ class AutoencoderCodec(CodecModel):
     def __init__(self, network: Autoencoder, mode: str, size: FixedSize | AnySize, stride: int) -> None:
         self.network = network
         quantizer = network.quantizer
-        spec = LatentSpec(LATENT, len(quantizer.log_scale), stride, 0, quantizer.levels - 1)
-        self.traits = CodecTraits((mode,), size, (spec,))
+        self.traits = autoencoder_traits(mode, size, stride, len(quantizer.log_scale), quantizer.levels)
 
     @torch.inference_mode()
     def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:

@@ -8,6 +8,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from nncodec.engine.autoencoder import check_levels
+
 
 def round_straight_through(values: Tensor) -> Tensor:
     """Round to the nearest integer; the gradient is that of the identity."""
@@ -53,8 +55,7 @@ class BoundedQuantizer(nn.Module):
 
     def __init__(self, channels: int, levels: int) -> None:
         super().__init__()
-        if type(levels) is not int or not 2 <= levels <= 256:
-            raise ValueError(f"levels is {levels!r}, not a whole number from 2 to 256")
+        check_levels(levels)
         self.levels = levels
         self.log_scale = nn.Parameter(torch.full((channels,), math.log(levels / 4)))
 

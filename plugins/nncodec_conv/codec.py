@@ -8,10 +8,8 @@ from nncodec.nn.autoencoder import AutoencoderCodec
 from nncodec.nn.tensors import load_weights
 from nncodec.plugin.codec import AnySize, FixedSize
 from nncodec.plugin.model_file import ModelFile
-from nncodec_conv.networks import DIGIT_EDGE, DigitsConfig, StackConfig, build_digits, build_stack
-
-# 28 halves to 14, 7 and, rounded up, 4: as if every code covered 8 pixels.
-_DIGIT_STRIDE = 8
+from nncodec_conv.digits import DIGIT_EDGE, DIGIT_STRIDE, DigitsConfig
+from nncodec_conv.networks import StackConfig, build_digits, build_stack
 
 
 class DigitsCodec(AutoencoderCodec):
@@ -23,7 +21,7 @@ class DigitsCodec(AutoencoderCodec):
         with torch.device("meta"):  # the config alone must not cost memory
             network = build_digits(DigitsConfig(**model_file.config))
         load_weights(network, model_file.tensors)
-        return cls(network, "L", FixedSize(DIGIT_EDGE, DIGIT_EDGE), _DIGIT_STRIDE)
+        return cls(network, "L", FixedSize(DIGIT_EDGE, DIGIT_EDGE), DIGIT_STRIDE)
 
 
 class StackCodec(AutoencoderCodec):

@@ -9,23 +9,9 @@ from torch import nn
 
 from nncodec.nn.autoencoder import Autoencoder
 from nncodec.nn.quantize import BoundedQuantizer
-
-DIGIT_EDGE = 28
-DIGIT_CODE_CHANNELS = 8
-DIGIT_CODE_EDGE = 4
+from nncodec_conv.digits import DIGIT_CODE_CHANNELS, DigitsConfig
 
 _DOWNSAMPLINGS = {3: 2, 5: 3, 7: 3, 10: 4}
-
-
-@dataclass(frozen=True)
-class DigitsConfig:
-    """The shape of the digit model: only the quantization levels of a code vary."""
-
-    levels: int = 16
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the config as a model file holds it."""
-        return asdict(self)
 
 
 def build_digits(config: DigitsConfig) -> Autoencoder:

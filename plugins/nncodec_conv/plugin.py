@@ -14,7 +14,12 @@ _WEIGHTS = Path(__file__).parent / "weights"
 def nncodec_architectures() -> Sequence[ArchitectureSpec]:
     """Return the three convolutional architectures."""
     return [
-        ArchitectureSpec("conv-digits", "nncodec_conv.codec:DigitsCodec", training="nncodec_conv.recipe:DigitsRecipe"),
+        ArchitectureSpec(
+            "conv-digits",
+            "nncodec_conv.codec:DigitsCodec",
+            training="nncodec_conv.recipe:DigitsRecipe",
+            decoder="nncodec_conv.digits:DigitsDecoder",
+        ),
         ArchitectureSpec("conv-stack", "nncodec_conv.codec:StackCodec", training="nncodec_conv.recipe:StackRecipe"),
         ArchitectureSpec(
             "conv-photo",

@@ -16,7 +16,8 @@ from nncodec.training.options import RunOptions
 from nncodec.training.recipe import Recipe, TrainedModel
 from nncodec.training.tasks import AutoencoderTask, ModelTask, start_from
 from nncodec.training.training_set import DataSummary
-from nncodec_conv.networks import DIGIT_EDGE, DigitsConfig, StackConfig, build_digits, build_stack
+from nncodec_conv.digits import DIGIT_EDGE, DigitsConfig
+from nncodec_conv.networks import StackConfig, build_digits, build_stack
 from nncodec_conv.starting import start_stack
 
 

@@ -8,7 +8,8 @@ from nncodec.nn.autoencoder import AutoencoderCodec
 from nncodec.nn.tensors import load_weights
 from nncodec.plugin.codec import FixedSize
 from nncodec.plugin.model_file import ModelFile
-from nncodec_dense.network import DenseConfig, build
+from nncodec_dense.config import DenseConfig
+from nncodec_dense.network import build
 
 
 class DenseCodec(AutoencoderCodec):

@@ -13,7 +13,14 @@ _WEIGHTS = Path(__file__).parent / "weights"
 @hookimpl
 def nncodec_architectures() -> Sequence[ArchitectureSpec]:
     """Return the dense architecture."""
-    return [ArchitectureSpec("dense", "nncodec_dense.codec:DenseCodec", training="nncodec_dense.recipe:DenseRecipe")]
+    return [
+        ArchitectureSpec(
+            "dense",
+            "nncodec_dense.codec:DenseCodec",
+            training="nncodec_dense.recipe:DenseRecipe",
+            decoder="nncodec_dense.decoding:DenseDecoder",
+        )
+    ]
 
 
 @hookimpl

@@ -15,7 +15,8 @@ from nncodec.training.options import RunOptions
 from nncodec.training.recipe import Recipe, TrainedModel
 from nncodec.training.tasks import AutoencoderTask, ModelTask, start_from
 from nncodec.training.training_set import DataSummary
-from nncodec_dense.network import DenseConfig, build
+from nncodec_dense.config import DenseConfig
+from nncodec_dense.network import build
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def test_files_that_are_there_stay_unless_forced(model: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("conv/digits", "models of architecture conv-digits decode with PyTorch only"),
+        ("srgan/x4", "srgan/x4 is an enhancer, not a codec; choose a codec such as"),
         ("nothing", "no installed model is 'nothing'"),
         ("nothing.safetensors", "No such file"),
     ],

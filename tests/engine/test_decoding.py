@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tiny_hyperprior import tiny_file, tiny_network
+from toys import BlockMeans, install, plugin, write_toy
 
 import nncodec
 from nncodec.coding import decoder
@@ -29,6 +30,7 @@ from nncodec.plugin import registry
 from nncodec.plugin.codec import CodecModel, EngineDecoder
 from nncodec.plugin.engine import Loader
 from nncodec.plugin.entropy import EntropyModel, Stage, StageContext, Tables
+from nncodec.plugin.hooks import ArchitectureSpec
 from nncodec.plugin.latents import IntArray
 from nncodec.plugin.model_file import ModelFile, read_model
 from nncodec.plugin.self_test import block_latents as latents_to_code
@@ -36,16 +38,8 @@ from nncodec.plugin.self_test import contexts_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 # Small files of each model that decodes without torch; benchmarks.backends takes Kodak's pictures.
-NAMES = (
-    "hyper-q35",
-    "hyper-q100",
-    "hyper-grey",
-    "psnr-q35",
-    "photo-q50",
-    "photo-grey",
-    "photo-frames",
-    "photo-reduced",
-)
+NAMES = ("hyper-q35", "hyper-q100", "hyper-grey", "psnr-q35", "photo-q50", "photo-frames", "photo-reduced")
+NAMES += ("digits", "fashion", "fashion-stack")
 
 
 @pytest.fixture(params=["numpy", "onnx"])
@@ -212,8 +206,34 @@ def test_a_forged_payload_has_the_same_outcome_as_in_torch(loader: Loader) -> No
     assert len(outcomes) > 6
 
 
+def test_absurd_weights_give_pixels_without_a_warning(loader: Loader) -> None:
+    model_file = tiny_file(tiny_network())
+    huge = {
+        name: np.full_like(value, 60_000) if ".synthesis_" in name and value.dtype == np.float16 else value
+        for name, value in model_file.tensors.items()
+    }
+    own = registry.build_decoder(replace(model_file, tensors=huge), loader)
+    latents = latents_to_code(own.entropy(50), own.traits.latents, (1, 64, 64))
+    assert own.synthesis(latents, 50).shape == (1, 64, 64, 3)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_threads_of_onnx_runtime_change_no_latent(
+    threads: int, maker: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    monkeypatch.setenv(choice.ENGINE_VARIABLE, "onnx")
+    monkeypatch.setattr("nncodec.engine.runtime.allowed_threads", lambda: threads)
+    registry.refresh()
+    index = json.loads((GOLDEN / "v1" / "index.json").read_text())
+    for name in ("hyper-q100", "psnr-q35"):
+        assert maker.latents_digest((GOLDEN / "v1" / f"{name}.nnc").read_bytes()) == index[name]["latents_sha256"]
+    registry.refresh()
+
+
 def test_bundled_models_pass_their_self_test(loader: Loader) -> None:
-    for name in ("hyperprior/photo", "conv/photo"):
+    for name in ("hyperprior/photo", "hyperprior/photo-psnr", "conv/photo"):
         model_info = registry.catalog().find(name)
         assert isinstance(registry.open_decoder(model_info, loader), EngineDecoder)
 
@@ -254,12 +274,16 @@ def test_decoding_counts_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choice._Count.pixels >= 2 * width * height
 
 
-def test_models_that_decode_in_torch_only_ignore_the_choice(engine: str) -> None:
-    data = (GOLDEN / "v1" / "digits.nnc").read_bytes()
-    assert isinstance(open_file_model(Container(data)), CodecModel)
-    with pytest.raises(ModelError, match="PyTorch only"):
-        registry.build_decoder(read_model(registry.catalog().find("conv/digits").path), ArrayLoader())
-    assert engine
+def test_a_model_without_a_decoder_ignores_the_choice(loader: Loader, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        install(patched, plugin(patched, "blocks", [ArchitectureSpec("blocks", "toys:BlockMeans")]))
+        patched.setenv("NNCODEC_MODELS", str(tmp_path))
+        path = write_toy(tmp_path / "blocks.safetensors", "blocks/one", "blocks", {})
+        registry.refresh()
+        assert isinstance(registry.open_decoder(registry.catalog().find("blocks/one"), loader), BlockMeans)
+        with pytest.raises(ModelError, match="models of architecture blocks decode with PyTorch only"):
+            registry.build_decoder(read_model(path), loader)
+    registry.refresh()
 
 
 @pytest.mark.usefixtures("engine")

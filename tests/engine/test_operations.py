@@ -81,6 +81,8 @@ def test_other_operations_equal_those_of_torch(loader: Loader) -> None:
     tensor = torch.from_numpy(values)
     cases: tuple[tuple[Callable[..., tuple[object, ...]], Tensor], ...] = (
         (lambda o, v: (o.leaky_relu(v, 0.125),), F.leaky_relu(tensor, 0.125)),
+        (lambda o, v: (o.leaky_relu(v, 0),), F.relu(tensor)),
+        (lambda o, v: (o.enlarge(v, 2),), F.interpolate(tensor, scale_factor=2)),
         (lambda o, v: (o.bounded(v, None),), tensor.round()),
         (lambda o, v: (o.bounded(v, 3),), tensor.round().clamp(-3, 3)),
         (lambda o, v: (o.shuffle(v, 2),), F.pixel_shuffle(tensor, 2)),
@@ -90,6 +92,12 @@ def test_other_operations_equal_those_of_torch(loader: Loader) -> None:
     for network, expected in cases:
         wanted = in_torch(tensor, *LAYERS[4][:2], replicate=False) + tensor if expected is None else expected
         np.testing.assert_array_equal(ran(loader, network, values, 4), wanted.numpy())
+
+
+def test_a_sigmoid_is_that_of_torch_but_for_rounding(loader: Loader) -> None:
+    values = np.linspace(-200, 200, 480, dtype=np.float32).reshape(2, 4, 6, 10)
+    found = ran(loader, lambda o, v: (o.sigmoid(v),), values, 4)
+    np.testing.assert_allclose(found, torch.from_numpy(values).sigmoid().numpy(), rtol=1e-5, atol=1e-7)
 
 
 def test_the_example_in_the_documentation_runs() -> None:

@@ -23,8 +23,9 @@ from nncodec.training.losses import loss_by_name
 from nncodec.training.tasks import AutoencoderTask
 from nncodec_conv.codec import StackCodec
 from nncodec_conv.contexts import LEVELS, QUALITIES, ContextEntropy, ContextTables, smooth_stages
+from nncodec_conv.digits import DigitsConfig
 from nncodec_conv.fitting import fit_contexts
-from nncodec_conv.networks import DigitsConfig, StackConfig, build_digits, build_stack
+from nncodec_conv.networks import StackConfig, build_digits, build_stack
 from nncodec_conv.photo import PhotoCodec
 from nncodec_conv.photo_network import PhotoConfig, PhotoNetwork
 from nncodec_conv.training import PhotoTask

@@ -17,7 +17,8 @@ from nncodec.training.losses import loss_by_name
 from nncodec.training.options import LoopOptions, Schedule
 from nncodec.training.sampling import ArraySampler
 from nncodec.training.tasks import AutoencoderTask
-from nncodec_dense.network import DenseConfig, build
+from nncodec_dense.config import DenseConfig
+from nncodec_dense.network import build
 
 
 @pytest.mark.parametrize(
