@@ -13,8 +13,8 @@ class Limits:
 
     Args:
         pixels: width x height x frames, of the coded picture, and of coded and display picture together if the file
-            has a display size; also the intermediate picture of resampling. The default is the size at which Pillow
-            refuses a decompression bomb.
+            has a display size, with a quarter more of the latter for alpha; also the intermediate picture of
+            resampling. The default is the size at which Pillow refuses a decompression bomb.
         frames: frames in one file.
         block_pixels: padded width x height x frames of one block, which is decoded at once. This encoder uses at most
             half of the default.

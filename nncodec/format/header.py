@@ -299,7 +299,11 @@ def read_header(stream: BinaryIO, limits: Limits) -> HeaderTables:
         raise Corrupt(detail="its block grid is a single block")
     sizes = [reader.varint("the size of a block", 1) for _ in range(blocks)]
     chunk_table = _read_chunk_table(reader, limits) if flags & _CHUNKS else ()
-    _check_chunks(header, {entry.type for entry in chunk_table})
+    kinds = {entry.type for entry in chunk_table}
+    _check_chunks(header, kinds)
+    if ChunkType.ALPHA in kinds and header.display_size != (width, height):
+        # The enlarged picture takes 4 bytes a pixel, and its alpha one more.
+        limits.check("pixels", (header.frame_pixels + math.prod(display) // 4) * frames)
     reader.check_crc()
     return HeaderTables(header, sizes, chunk_table, reader.size_bytes)
 

@@ -6,9 +6,12 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable
+from configparser import ConfigParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 from forged import CHUNKS, header
 from PIL import Image
@@ -23,6 +26,8 @@ from nncodec.format.header import CHUNK_LIMITS, ChunkType, CoderId, Header, vari
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.plugin import registry
 from nncodec.plugin.entropy import Tables
+
+ROOT = Path(__file__).parents[2]
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
@@ -149,6 +154,22 @@ def test_coded_and_display_picture_count_together() -> None:
     fields = header(width=9000, height=9000, display_size=(10_000, 10_000))
     with pytest.raises(nncodec.LimitExceeded, match="181000000 pixels"):
         Container(write(fields, {}, [b"x"]))
+
+
+def test_alpha_of_an_enlarged_picture_counts_as_a_quarter() -> None:
+    fields = header(width=9, height=9, display_size=(13_000, 13_000))
+    Container(write(fields, {}, [b"x"]))
+    with pytest.raises(nncodec.LimitExceeded, match="211250081 pixels"):
+        Container(write(fields, {ChunkType.ALPHA: b"x"}, [b"x"]))
+
+
+def test_the_range_of_pillow_is_stated_where_people_look() -> None:
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    assert "pillow>=12,<14" in config["options"]["install_requires"].split("\n")
+    assert 12 <= int(PIL.__version__.split(".")[0]) < 14
+    for page in ("README.md", "docs/pillow.md"):
+        assert "Pillow 12 or 13" in (ROOT / page).read_text(encoding="utf-8")
 
 
 # --- chunks -------------------------------------------------------------------------------------------------------
