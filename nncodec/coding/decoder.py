@@ -22,7 +22,7 @@ from nncodec.format.entropy import coder_by_id, decode_block
 from nncodec.format.header import ChunkType, ColourMode, Header
 from nncodec.format.latent_checksums import latents_checksum, split_checksums
 from nncodec.format.metadata import animation_of
-from nncodec.picture.area import Area
+from nncodec.picture.area import Area, Span, aligned
 from nncodec.picture.options import OnProgress
 from nncodec.picture.pixels import Canvas, from_model
 from nncodec.picture.region import Box
@@ -33,6 +33,9 @@ from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Latents, Pixels
 from nncodec.plugin.model_file import ModelInfo
 from nncodec.plugin.precision import Precision, current_precision, precision
+
+# A multiple that models usually pad the edges of pictures to.
+_PADDING = 32
 
 
 def decode_frames(
@@ -226,7 +229,9 @@ def computed_pixels(container: Container) -> int:
 
 
 def _pixels_of(header: Header) -> int:
-    return header.frame_pixels * header.frames
+    """Return about how many pixels a model computes for a file, before it is known which model."""
+    picture = Area(Span(0, header.height), Span(0, header.width))
+    return aligned(picture, _PADDING).pixels * header.frames
 
 
 def open_file_model(container: Container) -> DecoderModel:

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from forged import header
 from PIL import Image
 from tiny_hyperprior import tiny_file, tiny_network
 from toys import BlockMeans, install, plugin, write_toy
@@ -24,7 +25,7 @@ from nncodec.engine import choice
 from nncodec.engine.arrays import ArrayLoader
 from nncodec.engine.runtime import RuntimeLoader
 from nncodec.errors import BadModelFile, FormatError, InvalidOption, ModelError, NncError
-from nncodec.format.container import Container
+from nncodec.format.container import Container, write
 from nncodec.format.entropy import coder_by_id, decode_block
 from nncodec.plugin import registry
 from nncodec.plugin.codec import CodecModel, EngineDecoder
@@ -263,6 +264,15 @@ def test_small_files_decode_in_numpy_until_torch_is_loaded_or_would_have_been_fa
     assert isinstance(choice.chosen_loader(choice.PIXELS_WITHOUT_TORCH), ArrayLoader)
     choice.count_without_torch(choice.PIXELS_WITHOUT_TORCH)
     assert choice.chosen_loader(1) is None
+
+
+def test_many_frames_of_a_pixel_are_no_small_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(decoder, "chosen_loader", lambda pixels: asked.append(pixels))
+    digest = registry.catalog().find("hyperprior/photo").id_bytes[:4]
+    fields = header(model_id=digest, width=1, height=33, frames=2000)
+    open_file_model(Container(write(fields, {}, [b"1"] * 2000)))
+    assert asked == [32 * 64 * 2000]
 
 
 @pytest.mark.usefixtures("engine")
