@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from zarr.abc.codec import ArrayBytesCodec
 
-from nncodec import InvalidOption, decode, encode, inspect
+from nncodec import InvalidOption, decode, decode_frames, encode, inspect
 
 if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec
@@ -116,7 +116,10 @@ class NncCodec(ArrayBytesCodec):
                 f"the chunk holds {info.frames} pictures of {info.width} x {info.height} pixels and {info.planes} "
                 f"planes instead of {frames} of {width} x {height} and {planes}"
             )
-        parts = [decode(data, frame=number, as_array=True) for number in range(frames)]
+        if info.mode == "planes":
+            parts = [decode(data, frame=number, as_array=True) for number in range(frames)]
+        else:  # frames are coded in groups, and each group is decoded once
+            parts = [np.asarray(image) for image in decode_frames(data)]
         stack = np.stack(parts).reshape(frames, height, width, planes)
         return np.ascontiguousarray(stack.transpose(0, 3, 1, 2).reshape(shape), kind)
 

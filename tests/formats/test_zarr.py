@@ -120,3 +120,18 @@ def test_a_damaged_or_foreign_chunk_is_an_error(tmp_path: Path) -> None:
     chunk.write_bytes(nncodec.encode(noise(9, 7), lossless=True))
     with pytest.raises(ValueError, match=r"1 pictures of 7 x 9 pixels .* instead of 1 of 8 x 9"):
         array[:]
+
+
+def test_a_stack_is_decoded_group_by_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    chunk = noise(40, 6, 5)
+    codec = NncCodec(planes=False)
+    data = codec.encoded(chunk)
+    decode, calls = toys.Zipped.decode, []
+
+    def count(model: toys.Zipped, payload: bytes, shape: tuple[int, int, int, int], bits: int) -> Any:
+        calls.append(shape)
+        return decode(model, payload, shape, bits)
+
+    monkeypatch.setattr(toys.Zipped, "decode", count)
+    np.testing.assert_array_equal(codec.decoded(data, chunk.shape, chunk.dtype), chunk)
+    assert len(calls) == int(np.prod(nncodec.inspect(data).blocks))

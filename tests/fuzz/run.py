@@ -137,7 +137,7 @@ def fuzz_with_atheris(name: str, target: Target, seed: int, runs: int, found: Pa
     for function in gc.get_objects():
         if isinstance(function, FunctionType) and (function.__module__ or "").startswith("nncodec"):
             atheris.instrument_func(function)  # all functions, torch's included, would take minutes
-    options = [f"-runs={runs}", f"-seed={seed or 1}", "-max_len=4096", "-timeout=10", f"-artifact_prefix={kept}/"]
+    options = [f"-runs={runs}", f"-seed={seed or 1}", "-max_len=4096", "-timeout=100", f"-artifact_prefix={kept}/"]
     arguments = [sys.argv[0], *options, str(kept), str(seeds)]
     atheris.Setup(arguments, lambda data: run_one(target, data), custom_mutator=mutate)
     atheris.Fuzz()
