@@ -130,14 +130,16 @@ def test_parts_see_what_the_whole_stage_sees() -> None:
     assert len(whole.features) == feature_count(0, 1)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 64])
 @pytest.mark.parametrize("shape", [(1, 3, 40), (2, 40, 3), (9, 3, 3), (1, 1, 1), (40, 1, 1)])
 def test_parts_cover_an_array_once_and_hold_few_places(
-    shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+    shape: tuple[int, int, int], threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(block, "_PLACES_AT_ONCE", 16)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     covered = np.zeros(shape, int)
     for part in block._parts(shape):
-        assert covered[part].size <= 16
+        assert covered[part].size <= 16 * min(threads, 4)
         covered[part] += 1
     assert (covered == 1).all()
 

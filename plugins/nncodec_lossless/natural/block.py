@@ -20,8 +20,9 @@ from nncodec_lossless.natural.grids import MEAN_STEPS, Grid, sizes
 from nncodec_lossless.natural.neighbours import PAD, PHASES, Part
 from nncodec_lossless.natural.network import Density, Networks
 
-# Places whose features fit the cache together.
+# Places whose features fit the cache of a core together; torch divides them among its threads, up to so many.
 _PLACES_AT_ONCE = 1 << 14
+_MOST_THREADS = 4
 # How many times the pixels of a block its phases may hold with their edges, unless they are few.
 _MOST_PADDED, _FREE_PADDING = 4, 1 << 22
 # Symbols beyond this decode to samples out of range anyway.
@@ -164,7 +165,7 @@ def _code_phase(
 
 def _parts(shape: tuple[int, ...]) -> Iterator[Part]:
     """Yield parts of an array (N, h, w) that hold few places each, whatever its shape."""
-    left, counts = _PLACES_AT_ONCE, [1, 1, 1]
+    left, counts = _PLACES_AT_ONCE * min(torch.get_num_threads(), _MOST_THREADS), [1, 1, 1]
     for axis in (2, 0, 1):  # whole rows first, then those of all frames
         counts[axis] = min(shape[axis], left)
         left = max(1, left // counts[axis])
