@@ -16,7 +16,7 @@ from PIL import Image
 from nncodec._support.notes import larger_than_input, warn_of
 from nncodec.coding import decoder
 from nncodec.coding.choice import Choice, exactness_of
-from nncodec.coding.encoder import Encoder
+from nncodec.coding.encoder import Encoder, unused_quality
 from nncodec.coding.enhancing import Enhancement
 from nncodec.coding.exact_decoder import decode_array
 from nncodec.coding.exact_encoder import ExactEncoder
@@ -64,9 +64,9 @@ def encode(
             0 to 1. Files are read as the command line reads them, with all frames and with `NncWarning`s. Alpha is
             lossless, colour is not.
         model: name or alias of an installed model; by default "photo", the default photo model.
-        quality: 0 (smallest) to 100 (best, but not lossless), 50 by default; models without qualities ignore it.
-            "keep" takes the quality of the .nnc file that the (first) image was decoded from, and its model by default;
-            the image may then be such a file itself.
+        quality: 0 (smallest) to 100 (best, but not lossless), 50 by default; models without qualities ignore it, with
+            an `NncWarning`. "keep" takes the quality of the .nnc file that the (first) image was decoded from, and its
+            model by default; the image may then be such a file itself.
         target_size: instead of a quality, the most bytes the file may have; the highest quality within it is used.
         target_bpp: likewise, the most bits per pixel of all frames.
         target_psnr: likewise, the least PSNR in dB over the colour samples of all frames; the lowest quality that
@@ -105,6 +105,7 @@ def encode(
     if target is not None:
         return _told(encode_to(target, images, model, options, on_progress), input_bytes)
     plan = Encoder(model, DEFAULT_QUALITY if quality is None else quality, options)
+    warn_of(unused_quality(model, quality))
     plan.on_progress = on_progress
     metadata = plan.metadata(images)
     frames = plan.prepare(images)
@@ -158,6 +159,7 @@ def _encode_batch(
     if target is not None:
         return [encode_to(target, frames, model, options) for frames in sources]
     plan = Encoder(model, DEFAULT_QUALITY if quality is None else quality, options)
+    warn_of(unused_quality(model, quality))
     choice = Choice(options)
     files: dict[int, bytes] = {}
     firsts = [frames[0] for frames in sources]

@@ -9,6 +9,7 @@ from typing import BinaryIO, Literal
 from nncodec import api
 from nncodec._support.notes import larger_than_input
 from nncodec.coding.choice import exactness_of
+from nncodec.coding.encoder import unused_quality
 from nncodec.coding.inspection import inspect, pillow_mode
 from nncodec.errors import InvalidOption
 from nncodec.format.container import Container
@@ -105,11 +106,13 @@ class CodedFile:
         parts: results: what goes into the name before its suffix, and the bytes.
         notes: lines for the user.
         report: the result in a few words.
+        run_notes: lines that hold for every file of a run.
     """
 
     parts: tuple[tuple[str, bytes], ...]
     notes: tuple[str, ...] = ()
     report: str = ""
+    run_notes: tuple[str, ...] = ()
 
 
 # --- encode -------------------------------------------------------------------------------------------------------
@@ -134,17 +137,18 @@ def encode_file(
         copied = Container(stream, Limits(pixels=settings.max_pixels)).copy()
         return CodedFile((("", copied),), report="the same file")
     pictures = read_pictures(stream, settings)
+    run_notes = _run_notes(settings)
     data = api.encode(
         pictures.frames,
         settings.model,
-        settings.quality,
+        None if run_notes else settings.quality,
         target_size=settings.target_size,
         target_bpp=settings.target_bpp,
         target_psnr=settings.target_psnr,
         on_progress=on_progress,
         **(pictures.metadata | settings.options),
     )
-    return _encoded(data, pictures, source_bytes, settings)
+    return _encoded(data, pictures, source_bytes, settings, run_notes)
 
 
 def read_pictures(stream: BinaryIO, settings: EncodeSettings) -> PictureFile:
@@ -172,9 +176,10 @@ def encode_together(
         settings: that allow it, see `EncodeSettings.shares_passes`.
     """
     frames = [picture.frames[0] for picture in pictures]
-    files = api.encode_batch(frames, settings.model, settings.quality, **settings.options)
+    run_notes = _run_notes(settings)
+    files = api.encode_batch(frames, settings.model, None if run_notes else settings.quality, **settings.options)
     made = zip(files, pictures, sources_bytes, strict=True)
-    return [_encoded(data, picture, size, settings) for data, picture, size in made]
+    return [_encoded(data, picture, size, settings, run_notes) for data, picture, size in made]
 
 
 def fits_together(pictures: PictureFile) -> bool:
@@ -183,7 +188,16 @@ def fits_together(pictures: PictureFile) -> bool:
     return len(pictures.frames) == 1 and width * height <= _SHARED_PIXELS
 
 
-def _encoded(data: bytes, pictures: PictureFile, source_bytes: int, settings: EncodeSettings) -> CodedFile:
+def _run_notes(settings: EncodeSettings) -> tuple[str, ...]:
+    """Return a note if the settings have a quality, and the model has none: then it is left out."""
+    if not isinstance(settings.quality, int) or exactness_of(settings.model, settings.options) is not None:
+        return ()
+    return unused_quality(settings.model or api.DEFAULT_MODEL, settings.quality)
+
+
+def _encoded(
+    data: bytes, pictures: PictureFile, source_bytes: int, settings: EncodeSettings, run_notes: tuple[str, ...]
+) -> CodedFile:
     width, height = pictures.frames[0].size
     rate_bpp = 8 * len(data) / (width * height * len(pictures.frames))
     report = f"{rate_bpp:.3f} bits per pixel"
@@ -192,7 +206,8 @@ def _encoded(data: bytes, pictures: PictureFile, source_bytes: int, settings: En
         report += ", lossless" if info.lossless else f", errors up to {info.max_error}"
     elif settings.is_searched:
         report += f", quality {info.quality}"
-    return CodedFile((("", data),), pictures.notes + larger_than_input(source_bytes, len(data)), report)
+    notes = pictures.notes + larger_than_input(source_bytes, len(data))
+    return CodedFile((("", data),), notes, report, run_notes)
 
 
 def _check_nnc(stream: BinaryIO) -> None:

@@ -107,7 +107,7 @@ class Worker:
             return _failure(error, time.perf_counter() - start)
         sizes = [len(part) for _, part in coded.parts]
         elapsed = time.perf_counter() - start
-        return Outcome(len(sizes), sum(sizes), pixels, elapsed, notes=coded.notes)
+        return Outcome(len(sizes), sum(sizes), pixels, elapsed, notes=coded.notes + coded.run_notes)
 
     def _read(self, item: Item) -> bytes:
         return self._source.read(item.result if isinstance(self._operation, Checking) else item.source)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
+import os
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ import click
 from nncodec import __version__
 from nncodec._support.interrupts import INTERRUPTED, raise_interrupts
 from nncodec._support.text import describe
-from nncodec.cli.text import complain
+from nncodec.cli.text import DEBUG_VARIABLE, SEE_TRACEBACK, complain, show_traceback
 from nncodec.errors import NncError
 
 __all__ = ["main"]
@@ -75,13 +76,21 @@ class _Commands(click.Group):
                 raise
             complain(_told(error, ctx.command_path))
             ctx.exit(error.exit_code)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
         except NncError as error:
+            show_traceback()
             complain(str(error))
             ctx.exit(1)
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # nobody reads stdout any more: click ends quietly
+            show_traceback()
             complain(describe(error), str(error.filename or ""))
+            ctx.exit(1)
+        except Exception as error:  # a fault of a plugin, or of this program
+            show_traceback()
+            complain(f"{describe(error)}; {SEE_TRACEBACK}")
             ctx.exit(1)
         except KeyboardInterrupt:
             complain("interrupted")
@@ -93,7 +102,23 @@ def _told(error: click.UsageError, path: str) -> str:
     return f"{error.format_message().rstrip('.')}; see '{where} --help'"
 
 
+def _debugging(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Set the variable while the command runs, for this process and its workers."""
+    if not wanted:
+        return
+    before = os.environ.get(DEBUG_VARIABLE, "")
+    os.environ[DEBUG_VARIABLE] = "1"
+    ctx.call_on_close(lambda: os.environ.update({DEBUG_VARIABLE: before}))
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    callback=_debugging,
+    help="Show the tracebacks of errors, as NNCODEC_DEBUG=1 does.",
+)
 @click.version_option(__version__, "-V", "--version", prog_name="nncodec")
 def main() -> None:
     """Compress pictures to .nnc files with neural networks, and decode them.

@@ -29,7 +29,7 @@ def encode_job(job: Job, settings: EncodeSettings, *, alone: bool) -> JobResult:
     """Encode one picture file; the terminal counts the blocks of one that is alone."""
     with job.open() as stream, progress("block", shown=alone) as (on_progress, _):
         coded = encode_file(stream, job.source_bytes, settings, on_progress)
-    return JobResult(coded.parts, coded.notes, coded.report)
+    return JobResult(coded.parts, coded.notes, coded.report, run_notes=coded.run_notes)
 
 
 @click.command("encode", short_help="Encode pictures to .nnc files.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,12 +14,23 @@ from nncodec._support.text import line_of, plain
 if TYPE_CHECKING:
     from nncodec.compare.tables import Column, Table
 
+DEBUG_VARIABLE = "NNCODEC_DEBUG"
+"""Environment variable that shows tracebacks of errors, unless it is empty or 0; workers inherit it."""
+SEE_TRACEBACK = "'nncodec --debug ...' shows where"
+"""What an error says that nobody expected."""
+
 _TO_ASCII = str.maketrans({"−": "-", "–": "-", "∞": "inf"})
 
 
 def complain(message: str, name: str = "") -> None:
     """Write one line to stderr: `nncodec: name: message`."""
     click.echo(line_of(message, name), err=True)
+
+
+def show_traceback() -> None:
+    """Write the traceback of the exception that is being handled to stderr, if the user asked for such."""
+    if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
+        click.echo(traceback.format_exc(), err=True, nl=False)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:

@@ -14,7 +14,7 @@ from nncodec._support.interrupts import INTERRUPTED
 from nncodec._support.text import count_of, describe
 from nncodec._support.workers import use_threads
 from nncodec.cli.options import force_option
-from nncodec.cli.text import complain, table
+from nncodec.cli.text import SEE_TRACEBACK, complain, show_traceback, table
 from nncodec.cli.train_display import Display, duration, figures_text
 from nncodec.cli.train_settings import ARGUMENTS, SettingsCommand, no_architecture, read_base, setting_values, shown
 from nncodec.errors import NncError
@@ -213,18 +213,21 @@ def _train(ctx: click.Context, run: Run) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(ctx, processes, f"{where}{describe(error)}{_how_to_resume(ctx, run, processes)}")
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:  # a recipe is third-party code: anything can happen
         if _is_memory(error):
             _fail(ctx, processes, "out of memory; lower --batch-size or --crop")
-        if not _is_connection(error, processes):
-            raise
-        _fail(ctx, processes, f"another process of this run has ended{_how_to_resume(ctx, run, processes)}")
+        if _is_connection(error, processes):
+            _fail(ctx, processes, f"another process of this run has ended{_how_to_resume(ctx, run, processes)}")
+        show_traceback()
+        complain(f"training {run.architecture} failed: {describe(error)}; {SEE_TRACEBACK}")  # in whichever process
+        ctx.exit(1)
     if result is not None:
         _report(run, result)
 
 
 def _fail(ctx: click.Context, processes: ProcessGroup, message: str, status: int = 1) -> NoReturn:
     if processes.is_first:
+        show_traceback()
         complain(message)
     ctx.exit(status)
 

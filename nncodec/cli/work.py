@@ -21,7 +21,7 @@ from nncodec._support.text import count_of, describe, duration_of, line_of, size
 from nncodec._support.workers import each
 from nncodec.cli.files import Job, is_taken, place, write_stdout
 from nncodec.cli.options import Manner
-from nncodec.cli.text import complain
+from nncodec.cli.text import complain, show_traceback
 from nncodec.errors import NncError
 
 
@@ -34,12 +34,14 @@ class JobResult:
         notes: lines for the user.
         report: the result in a few words.
         error: why the job failed; empty if it did not.
+        run_notes: lines that hold for every job; each is written once.
     """
 
     parts: tuple[tuple[str, bytes], ...] = ()
     notes: tuple[str, ...] = ()
     report: str = ""
     error: str = ""
+    run_notes: tuple[str, ...] = ()
 
 
 _SKIPPED = JobResult()
@@ -103,6 +105,7 @@ class _Batch:
     def __init__(self, manner: Manner, terminal: bool, total: int) -> None:
         self._manner, self._alone = manner, terminal and total == 1
         self._written: set[str] = set()
+        self._told: set[str] = set()
         self._start = time.monotonic()
         self._done = self._skipped = self._before = self._after = 0
         self.failed = 0
@@ -136,7 +139,7 @@ class _Batch:
                 if job.target is None:
                     raise  # stdout is closed: nobody reads on
                 error = f"cannot write {job.target}: {describe(problem)}"
-        lines = [] if manner.quiet else [line_of(note, job.name) for note in result.notes]
+        lines = [] if manner.quiet else self._notes_of(job, result)
         if error:
             self.failed += 1
             return [*lines, line_of(error, job.name)]
@@ -147,6 +150,11 @@ class _Batch:
         if manner.verbose or self._alone:
             lines.append(f"{job.name} -> {names}: {before:,} -> {count_of(after, 'byte')}, {result.report}")
         return lines
+
+    def _notes_of(self, job: Job, result: JobResult) -> list[str]:
+        new = [note for note in result.run_notes if note not in self._told]
+        self._told.update(new)
+        return [*map(line_of, new), *(line_of(note, job.name) for note in result.notes)]
 
     def summary(self) -> str:
         """Return what was done in one line: `20 files, 12.3 MB -> 1.4 MB, 31 s`."""
@@ -187,6 +195,7 @@ def _attempt(work: Work, job: Job) -> JobResult:
     try:
         return work(job)
     except Exception as error:  # one file must not stop the others, whatever is wrong with it
+        show_traceback()
         return JobResult(error=describe(error))
 
 

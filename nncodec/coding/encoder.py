@@ -317,6 +317,21 @@ class Encoder:
         return write_file(header, blocks.payloads, self.model_info, chunks, opaque, self.options, settings)
 
 
+def unused_quality(model: str, quality: int | None) -> tuple[str, ...]:
+    """Return a note if a quality is asked for, and the model has none.
+
+    Args:
+        model: name or alias of a codec.
+        quality: None if it is not asked for.
+
+    Raises:
+        UnknownModel, BadModelFile, WeightsMismatch, PluginError: see `registry.open_model`.
+    """
+    if quality is None or registry.open_model(model).traits.qualities:
+        return ()
+    return (f"{registry.catalog().find(model).name} has no qualities, so quality {quality} is not used",)
+
+
 def _coder_id(name: str) -> CoderId:
     by_name = {coder.name.lower(): coder for coder in available_coders()}
     if not isinstance(name, str) or name not in by_name:

@@ -24,7 +24,7 @@ from nncodec.picture.hidden import fill_hidden
 from nncodec.picture.pixels import Canvas, Frames, from_model, to_model
 from nncodec.picture.sources import images_from
 from nncodec.plugin import registry
-from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
+from nncodec.plugin.enhancer import EnhancerModel
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import ENHANCER
 from nncodec.plugin.latents import Pixels
@@ -169,8 +169,6 @@ class Enhancement:
         model_info = registry.catalog().find(enhancer, ENHANCER) if isinstance(enhancer, str) else enhancer
         model = registry.open_enhancer(model_info)
         guard = registry.catalog().guard_of(model_info)
-        if not _is_sound(model.traits):
-            raise guard.error(f"its traits contradict themselves: {model.traits}")
         return cls(model_info, model, guard, strength if model.traits.strengths else 0.0, WINDOW_EDGE)
 
     @property
@@ -245,13 +243,6 @@ def checked_strength(strength: object, option: str = "strength") -> float:
     if not is_number or not 0 <= strength <= 1:  # type: ignore[operator]
         raise InvalidOption(option=option, reason=f"{strength!r} is not a number from 0 (faithful) to 1 (most detail)")
     return float(strength)  # type: ignore[arg-type]
-
-
-def _is_sound(traits: EnhancerTraits) -> bool:
-    numbers = (traits.factor, traits.multiple, traits.halo)
-    if not all(isinstance(number, int) for number in numbers):
-        return False
-    return traits.factor >= 1 and traits.multiple >= 1 and traits.halo >= 0 and traits.halo % traits.multiple == 0
 
 
 def _check_size(image: Image.Image, enhancement: Enhancement, limits: Limits) -> None:

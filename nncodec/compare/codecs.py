@@ -138,7 +138,7 @@ class _ModelCodec:
         return _MODEL_LADDER if self._has_qualities else self.qualities
 
     def encode(self, image: Image.Image, quality: int) -> bytes:
-        return encode(image, self.model_info.name, quality, **self.options)
+        return encode(image, self.model_info.name, quality if self._has_qualities else None, **self.options)
 
     def decode(self, data: bytes) -> Image.Image:
         return decode(data)

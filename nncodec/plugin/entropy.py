@@ -16,6 +16,8 @@ MAX_PRECISION = 24
 NOT_CODED = -1
 """Instead of a table index: the symbol is 0 and is not coded."""
 _MAX_COLUMNS = 1 << 16
+# Without tables the indices only group similar symbols.
+_MOST_GROUPS = 1 << 31
 
 
 class Stage(NamedTuple):
@@ -108,6 +110,53 @@ class EntropyModel(ABC):
 
 BlockContexts = Callable[[int, Mapping[str, IntArray]], StageContext]
 """`EntropyModel.context`, for the stages of one block in their order."""
+
+
+class CheckedContext(NamedTuple):
+    """A context that fits its stage.
+
+    Args:
+        tables: index of each symbol's table, in C order of the stage's array.
+        offsets: int32, broadcastable to that array.
+    """
+
+    tables: NDArray[np.integer[Any]]
+    offsets: IntArray
+
+
+def checked_context(
+    context: StageContext, stage: int, shape: tuple[int, ...], all_tables: Tables | None
+) -> CheckedContext:
+    """Return what a model gave as the context of a stage, checked.
+
+    Args:
+        context: as the model returned it.
+        stage: its number, for messages.
+        shape: of the array that the stage codes.
+        all_tables: the probability tables; None for a model without.
+
+    Raises:
+        ValueError: it does not fit the stage, or names a table that does not exist; one line.
+    """
+    tables, offsets = (np.asarray(part) for part in context)
+    for what, array in (("table indices", tables), ("offsets", offsets)):
+        if array.dtype.kind not in "iu":
+            raise ValueError(f"stage {stage} has {what} of type {array.dtype}, not integers")
+    tables = _of_shape(tables, shape).ravel()
+    least, count = (0, _MOST_GROUPS) if all_tables is None else (NOT_CODED, len(all_tables.frequencies))
+    if tables.size and (int(tables.min()) < least or int(tables.max()) >= count):
+        raise ValueError(f"stage {stage} chooses a table that does not exist")
+    _of_shape(offsets, shape)
+    if offsets.size and (int(offsets.min()) <= -VALUE_LIMIT or int(offsets.max()) >= VALUE_LIMIT):
+        raise ValueError(f"stage {stage} has offsets as large as {VALUE_LIMIT}")
+    if all_tables is None and offsets.any():
+        raise ValueError(f"stage {stage} offsets symbols but has no probability tables")
+    return CheckedContext(tables, offsets.astype(np.int32, copy=False))
+
+
+def _of_shape(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    # Broadcasting an array to the shape it already has takes NumPy longer than the rest of a small stage.
+    return array if array.shape == shape else np.broadcast_to(array, shape)
 
 
 class PlainEntropy(EntropyModel):

@@ -20,11 +20,14 @@ from nncodec.plugin.enhancer import EnhancerModel
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec
 from nncodec.plugin.lossless import LosslessModel
 from nncodec.plugin.model_file import ModelFile, ModelInfo, read_model, read_model_info
-from nncodec.plugin.self_test import check_self_test
+from nncodec.plugin.self_test import check_contexts
+from nncodec.plugin.traits import problem_with_traits
 from nncodec.plugin.trial import InstalledModel, try_model
 
 _OPEN_MODELS = 4
-_BASES: dict[str, type[InstalledModel]] = {CODEC: CodecModel, ENHANCER: EnhancerModel, LOSSLESS: LosslessModel}
+BASES: dict[str, type[InstalledModel]] = {CODEC: CodecModel, ENHANCER: EnhancerModel, LOSSLESS: LosslessModel}
+"""The class that an architecture of each kind is a subclass of."""
+_WITH_TRAITS = (DecoderModel, EnhancerModel, LosslessModel)
 _T = TypeVar("_T")
 
 
@@ -86,6 +89,16 @@ def open_lossless(name_or_info: str | ModelInfo) -> LosslessModel:
     return _open(name_or_info, LOSSLESS, LosslessModel)  # type: ignore[type-abstract]
 
 
+def open_any(model_info: ModelInfo) -> InstalledModel:
+    """Return a model of whatever kind its architecture has, ready for use; see `open_model`.
+
+    Raises:
+        UnknownModel, BadModelFile, WeightsMismatch, PluginError: see errors.py.
+    """
+    kind = catalog().kind_of(model_info)
+    return _open(model_info, kind, BASES[kind])
+
+
 def _open(name_or_info: str | ModelInfo, kind: str, base: type[_T], loader: Loader | None = None) -> _T:
     installed = catalog()
     if isinstance(name_or_info, str):
@@ -108,7 +121,7 @@ def _open_by_digest(digest: str, loader: Loader | None) -> InstalledModel | Engi
         raise WeightsMismatch(name=model_info.name, expected=digest[:16], found=model_file.digest[:16])
     model = build_model(model_file) if loader is None else build_decoder(model_file, loader)
     if isinstance(model, DecoderModel):
-        check_self_test(model, model_file, installed.guard_of(model_info))
+        check_contexts(model, model_file, installed.guard_of(model_info))
     return model
 
 
@@ -119,7 +132,7 @@ def build_model(model_file: ModelFile) -> InstalledModel:
         BadModelFile, PluginError: see errors.py.
     """
     spec = _architecture_of(model_file)
-    architecture = resolve(spec, spec.reference, _BASES[spec.kind], model_file.name)
+    architecture = resolve(spec, spec.reference, BASES[spec.kind], model_file.name)
     return _built(model_file, lambda: architecture.from_file(model_file))
 
 
@@ -147,11 +160,15 @@ def _architecture_of(model_file: ModelFile) -> ArchitectureSpec:
 
 def _built(model_file: ModelFile, build: Callable[[], _T]) -> _T:
     try:
-        return build()
+        model = build()
+        problem = problem_with_traits(model.traits) if isinstance(model, _WITH_TRAITS) else None
     except NncError:
         raise
     except Exception as error:  # third-party code on an untrusted file: anything can happen
         raise BadModelFile(path=model_file.path, reason=f"{type(error).__name__}: {first_line(error)}") from error
+    if problem:
+        raise BadModelFile(path=model_file.path, reason=f"{problem} (architecture {model_file.architecture})")
+    return model
 
 
 def resolve(spec: ArchitectureSpec, reference: str, base: type[_T], model: str = "") -> type[_T]:

@@ -2,7 +2,8 @@
 
 A model file's card may hold, under "self_test", a hash of contexts for each of a few qualities. The card is not part of
 the digest, so models that exist can get one; a bundled model may have it beside its weights, in `NAME.self_test.json`.
-Contexts are computed once when a model is opened, which takes milliseconds. This module needs no torch.
+Contexts are computed once when a model is opened, which takes milliseconds; without a self-test they are only looked
+at. This module needs no torch.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.errors import ModelError
+from nncodec.errors import BadModelFile, ModelError, first_line
 from nncodec.plugin.codec import CodecModel, DecoderModel, FixedSize
-from nncodec.plugin.entropy import NOT_CODED, EntropyModel
+from nncodec.plugin.entropy import NOT_CODED, EntropyModel, StageContext, checked_context
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec
 from nncodec.plugin.model_file import ModelInfo
@@ -35,24 +36,42 @@ _OUTLIERS = 7
 
 def self_test_of(model: CodecModel) -> dict[str, str]:
     """Return what the card of a model holds under "self_test"; empty if it has no tables that contexts choose from."""
-    quality = 100 if model.traits.qualities else 0  # at which all latents are coded
+    quality = _tried_quality(model)
     digest = _contexts_digest(model, quality)
     return {} if digest is None else {str(quality): digest}
 
 
-def check_self_test(model: DecoderModel, model_info: ModelInfo, guard: PluginGuard) -> None:
-    """Compute the contexts of a model's self-test, if it has one.
+def check_contexts(model: DecoderModel, model_info: ModelInfo, guard: PluginGuard) -> None:
+    """Compute the contexts of a model's self-test, or of one small block if it has none.
 
     Raises:
         ModelError: this machine computes other contexts than the one the model was made on.
+        BadModelFile: contexts are no table indices and offsets.
         PluginError: the model fails.
     """
-    for quality, expected in _expected(model_info).items():
-        if guard.run(_contexts_digest, model, quality) != expected:
+    expected = _expected(model_info)
+    for quality, digest in expected.items():
+        if guard.run(_contexts_digest, model, quality) != digest:
             raise ModelError(
                 detail=f"{model_info.name} fails its self-test: this machine, or a setting of PyTorch, computes other "
                 "probabilities than the model was made with, and would decode files wrongly; use PyTorch's defaults"
             )
+    if not expected and (problem := guard.run(problem_with_contexts, model)):
+        raise BadModelFile(path=model_info.path, reason=f"its latents cannot be coded: {problem}")
+
+
+def problem_with_contexts(model: DecoderModel) -> str | None:
+    """Return in one line what is wrong with the contexts of one small block, or None."""
+    entropy, shape = model.entropy(_tried_quality(model)), _tried_shape(model)
+    if model.traits.coder == "rans" and entropy.tables is None:
+        return "its coder is 'rans', but it has no probability tables"
+    if shape is None:
+        return None
+    try:
+        block_latents(entropy, model.traits.latents, shape)
+    except (TypeError, ValueError) as error:
+        return first_line(error)
+    return None
 
 
 def _expected(model_info: ModelInfo) -> dict[int, str]:
@@ -69,15 +88,23 @@ def _beside(path: Path) -> Path:
     return path.with_suffix(".self_test.json")
 
 
+def _tried_quality(model: DecoderModel) -> int:
+    return 100 if model.traits.qualities else 0  # at which all latents are coded
+
+
+def _tried_shape(model: DecoderModel) -> tuple[int, int, int] | None:
+    """Return frames, height and width of the block that is tried; None if the smallest one is large."""
+    size = model.traits.size
+    height, width = (size.height, size.width) if isinstance(size, FixedSize) else (_MULTIPLES * size.multiple,) * 2
+    return (1, height, width) if max(height, width) <= _MOST_EDGE else None
+
+
 def _contexts_digest(model: DecoderModel, quality: int) -> str | None:
-    entropy, size = model.entropy(quality), model.traits.size
-    if entropy.tables is None:
-        return None
-    edges = (size.height, size.width) if isinstance(size, FixedSize) else (_MULTIPLES * size.multiple,) * 2
-    if max(edges) > _MOST_EDGE:
+    entropy, shape = model.entropy(quality), _tried_shape(model)
+    if entropy.tables is None or shape is None:
         return None
     digest = hashlib.sha256()
-    for tables, offsets in contexts_of(entropy, block_latents(entropy, model.traits.latents, (1, *edges))):
+    for tables, offsets in contexts_of(entropy, block_latents(entropy, model.traits.latents, shape)):
         digest.update(tables.astype("<i4").tobytes() + offsets.astype("<i4").tobytes())
     return digest.hexdigest()[: 2 * _HASH_BYTES]
 
@@ -88,8 +115,7 @@ def contexts_of(entropy: EntropyModel, latents: Latents) -> list[tuple[IntArray,
     contexts, context_of = [], entropy.begin_block()
     for number, stage in enumerate(entropy.stages()):
         values = latents[stage.latent][stage.where]
-        tables, offsets = (np.broadcast_to(part, values.shape).astype(np.int32) for part in context_of(number, known))
-        contexts.append((tables, offsets))
+        contexts.append(_whole_context(context_of(number, known), number, values.shape, entropy))
         known[stage.latent][stage.where] = values
     return contexts
 
@@ -106,12 +132,19 @@ def block_latents(entropy: EntropyModel, specs: Sequence[LatentSpec], shape: tup
     context_of = entropy.begin_block()
     for number, stage in enumerate(entropy.stages()):
         spec, target = by_name[stage.latent], known[stage.latent][stage.where]
-        context = context_of(number, known)
-        tables, offsets = (np.broadcast_to(np.asarray(part, np.int32), target.shape) for part in context)
+        tables, offsets = _whole_context(context_of(number, known), number, target.shape, entropy)
         values = offsets + spec.step * _symbols(number, target.shape).astype(np.int64)
         fits = (tables != NOT_CODED) & (values >= spec.minimum) & (values <= spec.maximum)
         known[stage.latent][stage.where] = np.where(fits, values, offsets)
     return known
+
+
+def _whole_context(
+    context: StageContext, stage: int, shape: tuple[int, ...], entropy: EntropyModel
+) -> tuple[IntArray, IntArray]:
+    """Return tables and offsets in a stage's shape; raises ValueError if they do not fit it."""
+    tables, offsets = checked_context(context, stage, shape, entropy.tables)
+    return tables.reshape(shape).astype(np.int32), np.broadcast_to(offsets, shape).astype(np.int32)
 
 
 def _symbols(stage: int, shape: tuple[int, ...]) -> NDArray[np.int32]:

@@ -11,6 +11,7 @@ from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Pixels, problem_with, problem_with_analysis
 from nncodec.plugin.lossless import LosslessModel
 from nncodec.plugin.model_file import ModelInfo
+from nncodec.plugin.self_test import problem_with_contexts
 
 MOST_PIXELS = 1 << 22
 """The largest picture that a model of fixed size is tried on; readers would refuse larger ones as a block."""
@@ -56,6 +57,8 @@ def _problem_with_codec(model: CodecModel) -> str | None:
     width, height = (size.width, size.height) if isinstance(size, FixedSize) else (size.multiple, size.multiple)
     if width * height > MOST_PIXELS:
         return f"its pictures of {width} x {height} pixels are too large"
+    if problem := problem_with_contexts(model):
+        return problem
     pixels = _ramp(width, height, 3 if "RGB" in traits.modes else 1)
     quality, effort = 50 if traits.qualities else 0, traits.efforts[0]
     arrays = model.analysis(pixels, quality, effort)

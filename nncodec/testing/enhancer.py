@@ -9,18 +9,18 @@ import numpy as np
 from PIL import Image
 
 import nncodec
-from nncodec.coding.enhancing import WINDOW_EDGE, Enhancement
+from nncodec.coding.enhancing import Enhancement
 from nncodec.picture.area import Area, Span
 from nncodec.plugin import registry
 from nncodec.plugin.enhancer import EnhancerModel
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelInfo
+from nncodec.plugin.traits import problem_with_traits
 from nncodec.testing.model_file import ModelFileContract
 from nncodec.testing.support import assert_close, images_of, pictures
 
 _ODD_SIZES = ((1, 1), (17, 3), (3, 17), (31, 33))  # (height, width)
 _STRENGTHS = (0.0, 0.5, 1.0)
-_MOST_FACTOR = 16
 
 
 class EnhancerContract(ModelFileContract):
@@ -35,13 +35,9 @@ class EnhancerContract(ModelFileContract):
     # --- traits -----------------------------------------------------------------------------------------------
 
     def test_traits_are_consistent(self) -> None:
-        traits = self.model.traits
-        assert 1 <= traits.factor <= _MOST_FACTOR, f"the factor is {traits.factor}"
-        assert traits.multiple >= 1, "multiple is not positive"
-        assert traits.halo >= 0, "halo is negative"
-        assert traits.halo % traits.multiple == 0, f"halo {traits.halo} is not a multiple of {traits.multiple}"
-        window = traits.factor * max(traits.halo, traits.multiple)
-        assert window <= WINDOW_EDGE, f"multiple or halo exceeds {WINDOW_EDGE} pixels"
+        """They are checked when the model opens, and must stay as they were then."""
+        problem = problem_with_traits(self.model.traits)
+        assert problem is None, problem
 
     def test_strength_means_what_the_traits_say(self) -> None:
         pixels = self._noise(1)

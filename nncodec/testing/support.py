@@ -179,7 +179,8 @@ class ModelUnderTest(FileUnderTest):
         return self.model.synthesis(latents, quality)[:, : pixels.shape[1], : pixels.shape[2]]
 
     def _encode(self, pixels: Pixels, quality: int = 50, effort: int = 0) -> bytes:
-        return nncodec.encode(images_of(pixels), self.model_info.name, quality, effort=effort, lossless=False)
+        chosen = quality if self.model.traits.qualities else None
+        return nncodec.encode(images_of(pixels), self.model_info.name, chosen, effort=effort, lossless=False)
 
     def _tile(self, cell: Cell, grid: Grid, whole: Latents, restored: Pixels, quality: int) -> tuple[Pixels, Pixels]:
         """Return a tile as decoded from its window's latents, and as cropped from the whole."""

@@ -16,6 +16,7 @@ import nncodec
 from nncodec._support.text import describe, plain
 from nncodec.api import DEFAULT_MODEL, DEFAULT_QUALITY
 from nncodec.coding.choice import exactness_of
+from nncodec.coding.encoder import unused_quality
 from nncodec.compare.matching import in_mode_of_original
 from nncodec.compare.measure import measured
 from nncodec.compare.pictures import PictureSource, load
@@ -81,7 +82,7 @@ class Compression:
                 stream, frame=None, max_pixels=DEFAULT_LIMITS.pixels, strip=False, max_error=max_error
             )
         options = EncodeOptions(**options, effort=self.effort, **read.metadata)
-        quality = self.quality if max_error is None else None
+        quality = self.quality if max_error is None and not unused_quality(self.model, self.quality) else None
         data = nncodec.encode(read.frames, model, quality, target_size=self.target_size, on_progress=report, **options)
         return read, data
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import toys
 from PIL import Image
 
 import nncodec
+from nncodec.plugin.hooks import ArchitectureSpec, ModelSpec
 
 TINY = ("-m", "tiny/rgb")
 
@@ -235,3 +237,33 @@ def test_keep_needs_a_file_of_this_format(run, photo_png):
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert "'keep' needs an .nnc file; give a number" in result.stderr
     assert "is not a valid integer" in run("encode", "-q", "kept", photo_png).stderr
+
+
+# --- models without qualities -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def one_rate(monkeypatch, tmp_path):
+    """Install a grey model that has no qualities, and write two pictures for it."""
+    path = toys.write_toy(tmp_path / "rate.safetensors", "one/rate", "one")
+    specs = [ArchitectureSpec("one", "toys:RecordedMeans")], [ModelSpec("one/rate", path)]
+    toys.install(monkeypatch, toys.plugin(monkeypatch, "one", *specs))
+    for name in ("a.png", "b.png"):
+        Image.linear_gradient("L").resize((24, 16)).save(name)
+    return "one/rate"
+
+
+def test_a_quality_that_a_model_has_not_is_told_once(run, one_rate):
+    result = run("encode", "a.png", "b.png", "-m", one_rate, "-q", 30)
+    assert (result.exit_code, result.stderr) == (0, "nncodec: one/rate has no qualities, so quality 30 is not used\n")
+    assert run("encode", "a.png", "b.png", "-m", one_rate, "-f").stderr == ""
+    assert run("encode", "a.png", "b.png", "-m", one_rate, "-q", 30, "-f", "--quiet").stderr == ""
+
+
+def test_python_warns_of_a_quality_that_a_model_has_not(one_rate):
+    image = Image.open("a.png")
+    with pytest.warns(nncodec.NncWarning, match="one/rate has no qualities, so quality 30 is not used"):
+        data = nncodec.encode(image, one_rate, 30)
+    with pytest.warns(nncodec.NncWarning, match="one/rate has no qualities"):
+        assert nncodec.encode_batch([image], one_rate, 30) == [data]
+    assert nncodec.encode(image, one_rate) == data

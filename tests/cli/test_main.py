@@ -99,6 +99,35 @@ def test_bytes_pass_through_pipes_unchanged(start, photo_png):
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
 
 
+@pytest.mark.parametrize("wanted", ["--debug", "NNCODEC_DEBUG"])
+def test_what_nobody_expected_is_one_line_and_a_traceback_if_wanted(run, monkeypatch, wanted):
+    def fail(catalog):
+        raise KeyError("lost\nand more")
+
+    monkeypatch.setattr("nncodec.cli.plugins._show", fail)
+    result = run("plugins")
+    assert (result.exit_code, result.stdout) == (1, "")
+    line = "nncodec: KeyError: 'lost\\nand more'; 'nncodec --debug ...' shows where\n"
+    assert result.stderr == line
+    if wanted.startswith("-"):
+        shown = run(wanted, "plugins")
+        assert not os.environ.get("NNCODEC_DEBUG")
+    else:
+        monkeypatch.setenv(wanted, "1")
+        shown = run("plugins")
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("Traceback (most recent call last):\n")
+    assert shown.stderr.endswith(f"KeyError: 'lost\\nand more'\n{line}")
+
+
+def test_a_file_that_fails_shows_its_traceback_if_wanted(run, photo_png):
+    Path("bad.png").write_bytes(b"no picture")
+    plain, shown = run("encode", "bad.png", *TINY), run("--debug", "encode", "bad.png", *TINY)
+    assert len(plain.stderr.splitlines()) == 1
+    assert shown.stderr.startswith("Traceback")
+    assert shown.stderr.endswith(plain.stderr)
+
+
 def test_disabled_plugins(start, photo_png):
     status, out, err = wait(start("encode", photo_png, *TINY, NNCODEC_DISABLED_PLUGINS="tiny"))
     assert (status, out) == (2, "")

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+import toys
+
 from nncodec.plugin import discovery, registry
+from nncodec.plugin.hooks import ArchitectureSpec, ModelSpec
 
 
 def test_table_with_what_failed_and_why(run):
@@ -34,3 +38,44 @@ def test_json(run):
         ["codec", "enhancer"],
     )
     assert "there_is_no_such_module" in entries["broken"]["reason"]
+
+
+@pytest.fixture
+def faulty(monkeypatch, tmp_path):
+    """Install a plugin with a sound architecture and model, and three references that lead nowhere."""
+    sound = toys.write_toy(tmp_path / "sound.safetensors", "some/sound", "sound")
+    lost = toys.write_toy(tmp_path / "lost.safetensors", "some/lost", "lost", fill=1)
+    architectures = [
+        ArchitectureSpec("sound", "toys:BlockMeans"),
+        ArchitectureSpec("lost", "toys:Nothing"),
+        ArchitectureSpec("untaught", "toys:BlockMeans", training="no_such_module:Recipe", decoder="toys:BlockMeans"),
+    ]
+    models = [ModelSpec("some/sound", sound), ModelSpec("some/lost", lost)]
+    toys.install(monkeypatch, toys.plugin(monkeypatch, "some", architectures, models))
+
+
+def test_check_names_every_reference_that_does_not_load(run, faulty):
+    assert run("plugins").exit_code == 0
+    result = run("plugins", "--check")
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    told = [line.split(": ")[1] for line in lines]
+    assert told == ["architecture lost", "recipe untaught", "decoder untaught", "model some/lost"]
+    assert "toys:Nothing: AttributeError" in lines[0]
+    assert "No module named 'no_such_module'" in lines[1]
+    assert "toys:BlockMeans is not a EngineDecoder subclass" in lines[2]
+    (entry,) = json.loads(run("plugins", "--check", "--json").stdout)
+    assert entry["faults"].keys() == set(told)
+
+
+def test_check_passes_where_everything_loads(run, monkeypatch):
+    monkeypatch.setenv(discovery.DISABLED_VARIABLE, "broken, conv, dense, hyperprior, srgan, lossless")
+    registry.refresh()
+    result = run("plugins", "--check")
+    assert (result.exit_code, result.stderr) == (0, f"nncodec: {discovery.DISABLED_VARIABLE} disables plugins\n")
+
+
+def test_check_counts_plugins_that_are_not_there(run, monkeypatch):
+    monkeypatch.setenv(discovery.DISABLED_VARIABLE, "conv, dense, hyperprior, srgan, lossless")
+    registry.refresh()
+    assert run("plugins", "--check").exit_code == 1

@@ -140,6 +140,20 @@ def test_the_help_loads_no_torch() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_what_a_recipe_raises_is_one_line(run: Run, digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("weights")
+
+    monkeypatch.setattr("nncodec_dense.recipe.DenseRecipe.task", fail)
+    arguments = ("train", "dense", digits, "-o", "x.safetensors", *SMALL)
+    line = one_line(run(*arguments), 1)
+    assert line == "nncodec: training dense failed: KeyError: 'weights'; 'nncodec --debug ...' shows where"
+    shown = run("--debug", *arguments)
+    assert "Traceback (most recent call last):" in shown.stderr
+    assert one_line(shown, 1) == line
+    assert not Path("x.safetensors").exists()
+
+
 def test_a_full_disk_is_one_line_with_the_command_that_resumes(
     run: Run, digits: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -370,15 +370,6 @@ def test_what_an_enhancer_raises_is_the_plugins_fault(monkeypatch: pytest.Monkey
         nncodec.enhance(photo(), "restore")
 
 
-@pytest.mark.parametrize(
-    "traits", [EnhancerTraits(0, 1, 0), EnhancerTraits(1, 0, 0), EnhancerTraits(1, 4, 6), EnhancerTraits(1, 1, -1)]
-)
-def test_impossible_traits_are_the_plugins_fault(monkeypatch: pytest.MonkeyPatch, traits: EnhancerTraits) -> None:
-    monkeypatch.setattr(registry.open_enhancer("restore"), "traits", traits)
-    with pytest.raises(nncodec.PluginError, match="contradict themselves"):
-        nncodec.enhance(photo(), "restore")
-
-
 def test_a_model_file_that_does_not_fit_is_refused(
     write_sharpener: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

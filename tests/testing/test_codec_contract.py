@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 from toys import Checkerboard, SmoothMeans, install, plugin, write_toy
 
-from nncodec.errors import NncError
+from nncodec.errors import BadModelFile, NncError
 from nncodec.nn.exact import exact_network
 from nncodec.plugin import registry
 from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
@@ -211,11 +211,11 @@ _FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("test_traits_are_consistent", _traits(efforts=(3, 1))),
     ("test_traits_are_consistent", _traits(efforts=(0, 10))),
     ("test_traits_are_consistent", _traits(coder="gzip")),
-    ("test_latent_specs_are_consistent", _traits(latents=())),
-    ("test_latent_specs_are_consistent", _traits(latents=SmoothMeans.traits.latents * 2)),
-    ("test_latent_specs_are_consistent", _spec(channels=0)),
-    ("test_latent_specs_are_consistent", _spec(minimum=255)),
-    ("test_latent_specs_are_consistent", _spec(stride=8)),
+    ("test_traits_are_consistent", _traits(latents=())),
+    ("test_traits_are_consistent", _traits(latents=SmoothMeans.traits.latents * 2)),
+    ("test_traits_are_consistent", _spec(channels=0)),
+    ("test_traits_are_consistent", _spec(minimum=255)),
+    ("test_traits_are_consistent", _spec(stride=8)),
     ("test_analysis_returns_the_declared_arrays", _analysis(lambda p, y: {"y": y["y"].astype(np.int64)})),
     ("test_analysis_returns_the_declared_arrays", _analysis(lambda p, y: {"z": y["y"]})),
     ("test_analysis_returns_the_declared_arrays", _analysis(lambda p, y: {"y": y["y"][..., 1:]})),
@@ -254,7 +254,7 @@ _FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("test_any_latents_in_range_survive_coding", _entropy(stages=lambda self: Checkerboard().stages()[:3])),
     ("test_any_latents_in_range_survive_coding", _context(np.array(-1), np.array(256))),
     ("test_any_latents_in_range_survive_coding", {**_spec(step=512), **_context(np.array(0), np.array(300))}),
-    ("test_latent_specs_are_consistent", _spec(step=256)),
+    ("test_traits_are_consistent", _spec(step=256)),
     ("test_analysis_returns_the_declared_arrays", _in_quarters(lambda y: y > 0)),
     ("test_analysis_returns_the_declared_arrays", _in_quarters(lambda y: y[..., 1:])),
     ("test_analysis_returns_the_declared_arrays", {**_QUARTERS, "analysis": lambda self, p, q, e: {}}),
@@ -292,9 +292,19 @@ def test_a_fault_is_found(monkeypatch: pytest.MonkeyPatch, test: str, fault: dic
         check(test)
 
 
+def test_a_halo_that_is_too_small_is_told_with_the_one_that_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SmoothMeans, "traits", replace(SmoothMeans.traits, size=AnySize(4, 0)))
+    with pytest.raises(AssertionError, match="the halo is 0, a halo of 4 would do"):
+        check("test_tiles_and_whole_agree")
+    change = _analysis(lambda p, y: {"y": (y["y"] + p.mean()).clip(0, 255).astype(np.int32)})
+    monkeypatch.setattr(SmoothMeans, "analysis", change["analysis"])
+    with pytest.raises(AssertionError, match="the halo is 0, no halo up to 128 would do"):
+        check("test_tiles_and_whole_agree")
+
+
 def test_a_shape_that_does_not_broadcast_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SmoothMeans, "entropy", _context(np.zeros((7, 5), np.int32))["entropy"])
-    with pytest.raises(ValueError, match="broadcast"):
+    with pytest.raises(BadModelFile, match="broadcast"):
         check("test_contexts_fit_their_stages")
 
 

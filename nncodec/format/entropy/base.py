@@ -9,14 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.errors import Corrupt
+from nncodec.errors import Corrupt, first_line
 from nncodec.format.header import CoderId
-from nncodec.plugin.entropy import NOT_CODED, BlockContexts, EntropyModel, Stage, Tables
+from nncodec.plugin.entropy import BlockContexts, CheckedContext, EntropyModel, Stage, Tables, checked_context
 from nncodec.plugin.guard import UNKNOWN_PLUGIN, PluginGuard
 from nncodec.plugin.latents import VALUE_LIMIT, IntArray, Latents, LatentSpec
-
-# Without tables the indices only group similar symbols.
-_MOST_GROUPS = 1 << 31
 
 
 class StageSymbols(NamedTuple):
@@ -196,13 +193,6 @@ def _part(latents: Latents, stage: Stage) -> IntArray:
     return latents[stage.latent][stage.where]
 
 
-class _Context(NamedTuple):
-    """A checked context: flat tables, one for each latent; offsets broadcastable to the latents."""
-
-    tables: NDArray[np.integer[Any]]
-    offsets: IntArray
-
-
 def _context(
     all_tables: Tables | None,
     contexts: BlockContexts,
@@ -210,27 +200,12 @@ def _context(
     known: Latents,
     values: IntArray,
     guard: PluginGuard,
-) -> _Context:
+) -> CheckedContext:
     """Return a stage's context, checked against its latents."""
-    context = guard.run(contexts, stage, known)
-    tables = guard.run(_of_shape, context.tables, values.shape).ravel()
-    least, count = (0, _MOST_GROUPS) if all_tables is None else (NOT_CODED, len(all_tables.frequencies))
-    if tables.dtype.kind not in "iu" or (tables.size and (tables.min() < least or int(tables.max()) >= count)):
-        raise guard.error(f"stage {stage} chooses a table that does not exist")
-    offsets = np.asarray(context.offsets)
-    guard.run(_of_shape, offsets, values.shape)
-    if offsets.dtype.kind not in "iu":
-        raise guard.error(f"stage {stage} has offsets of type {offsets.dtype}, not integers")
-    if offsets.size and (int(offsets.min()) <= -VALUE_LIMIT or int(offsets.max()) >= VALUE_LIMIT):
-        raise guard.error(f"stage {stage} has offsets as large as {VALUE_LIMIT}")
-    if all_tables is None and offsets.any():
-        raise guard.error(f"stage {stage} offsets symbols but has no probability tables")
-    return _Context(tables, offsets.astype(np.int32, copy=False))
-
-
-def _of_shape(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    # Broadcasting an array to the shape it already has takes NumPy longer than the rest of a small stage.
-    return array if array.shape == shape else np.broadcast_to(array, shape)
+    try:
+        return checked_context(guard.run(contexts, stage, known), stage, values.shape, all_tables)
+    except (TypeError, ValueError) as error:
+        raise guard.error(first_line(error)) from error
 
 
 def _alphabet(latents: Latents, entropy: EntropyModel, specs: Sequence[LatentSpec]) -> Alphabet:
