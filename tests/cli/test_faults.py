@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import random
@@ -24,6 +25,7 @@ import nncodec
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import read_model
 from nncodec.training.checkpoint import load_checkpoint
+from nncodec.training.log import CsvLog
 
 Run = Callable[..., Result]
 
@@ -115,14 +117,20 @@ def test_a_killed_installation_leaves_the_whole_model_or_none(
 
 
 @posix
-def test_a_killed_training_resumes_to_the_same_model(preloaded: Preloaded, tmp_path: Path, run: Run) -> None:
+def test_a_killed_training_resumes_to_the_same_model_whatever_the_clock_says(
+    preloaded: Preloaded, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     Path("pictures").mkdir()
     for number in range(6):
         Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(f"pictures/{number}.png")
     options = ("--name", "same", "--steps", 60, "--set", "latents=2", "--batch-size", 2)
     options += ("--set", "checkpoint_minutes=0.0001")
-    assert run("train", "dense", "pictures", "-o", "unbroken.safetensors", *options).exit_code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", clock_going_back())
+        assert run("train", "dense", "pictures", "-o", "unbroken.safetensors", *options).exit_code == 0
+    rows = CsvLog(Path("unbroken.run/log.csv")).rows()
+    assert [row["elapsed_s"] for row in rows] == sorted(row["elapsed_s"] for row in rows)
     command = ("train", "dense", "pictures", "-o", "broken.safetensors", *options)
     rounds = [[command], [(*command, "--resume")], [(*command, "--resume")]]
     steps = [load_checkpoint(copy)["step"] for copy in killed(preloaded, tmp_path, "broken.run/checkpoint.pt", *rounds)]
@@ -205,6 +213,12 @@ def test_a_slow_reader_gets_the_whole_file(run: Run, photo_png: Path) -> None:
     assert b"".join(taken) == Path("whole.nnc").read_bytes()
 
 
+def clock_going_back() -> Callable[[], float]:
+    """Return a clock that is a second earlier whenever it is asked."""
+    past = itertools.count(10**9, -1)
+    return lambda: float(next(past))
+
+
 # --- surroundings -------------------------------------------------------------------------------------------------
 
 
@@ -241,8 +255,7 @@ def test_a_clock_that_goes_back_encodes_once_more_and_never_too_little(
     os.utime("a.nnc", (0, 0))  # written when the clock was behind: older than its source
     assert run(*again).exit_code == 0
     assert Path("a.nnc").stat().st_mtime_ns >= written
-    past = iter(range(10**9, 0, -(10**6)))
-    monkeypatch.setattr(time, "time", lambda: float(next(past)))
+    monkeypatch.setattr(time, "time", clock_going_back())
     assert run("encode", "a.png", *TINY, "-o", "b.nnc").exit_code == 0
     assert Path("b.nnc").read_bytes() == Path("a.nnc").read_bytes()
 

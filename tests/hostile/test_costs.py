@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -170,6 +172,17 @@ def test_the_range_of_pillow_is_stated_where_people_look() -> None:
     assert 12 <= int(PIL.__version__.split(".")[0]) < 14
     for page in ("README.md", "docs/pillow.md"):
         assert "Pillow 12 or 13" in (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_security_states_the_limits_and_names_tests_that_exist() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    for number in {*dataclasses.astuple(DEFAULT_LIMITS), DEFAULT_LIMITS.computed_pixels} - {
+        DEFAULT_LIMITS.preview_pixels
+    }:
+        assert f"{number:,}" in text
+    named = set(re.findall(r"`(tests/[^`]+\.py)", text))
+    assert len(named) > 8
+    assert all((ROOT / path).is_file() for path in named)
 
 
 # --- chunks -------------------------------------------------------------------------------------------------------

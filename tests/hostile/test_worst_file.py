@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from nncodec.coding.grid import Grid
 from nncodec.format.container import write
 from nncodec.format.entropy import coder_by_id, decode_block
 from nncodec.format.entropy.base import Alphabet, Coder, StageSymbols, SymbolReader
-from nncodec.format.header import CoderId, Header
+from nncodec.format.header import ChunkType, CoderId, ColourMode, Header
+from nncodec.format.samples import SampleFormat
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.plugin import registry
 from nncodec.plugin.latents import IntArray
@@ -84,28 +87,53 @@ def test_the_worst_small_file_costs_what_is_stated() -> None:
     assert spent < 2 * 360 * part / most
 
 
-def worst_file() -> bytes:
+def slowest_file() -> bytes:
     """Return all of it."""
     most = DEFAULT_LIMITS.computed_pixels // 32**2
     full, rest = worst_payload(worst_header(PER_BLOCK)), worst_payload(worst_header(most % PER_BLOCK))
     return write(worst_header(most), {}, [*[full] * (most // PER_BLOCK), rest])
 
 
+def largest_file() -> bytes:
+    """Return an exact picture of one colour, as large as the limits allow, with alpha that is an exact file, too."""
+    edge = int(DEFAULT_LIMITS.pixels**0.5)
+    alpha = _flat_file(edge, ColourMode.L, {})
+    return _flat_file(edge, ColourMode.RGB, {ChunkType.ALPHA: alpha})
+
+
+def _flat_file(edge: int, mode: ColourMode, chunks: dict[int, bytes]) -> bytes:
+    model = registry.catalog().find("lossless/any")
+    samples = SampleFormat(8, mode.planes)
+    identity: dict[str, Any] = {"model_id": model.id_bytes[:4], "quality": None, "coder": CoderId.LOSSLESS}
+    fields = header(mode=mode, width=edge, height=edge, block_edge_log2=11, samples=samples, **identity)
+
+    @functools.cache
+    def block(rows: int, columns: int) -> bytes:
+        flat = np.full((1, rows, columns, mode.planes), 90, np.uint16)
+        return registry.open_lossless(model).encode(flat, samples.bits, 0)
+
+    cells = Grid(fields, 1, 0).cells()
+    return write(fields, chunks, [block(cell.rows.size, cell.columns.size) for cell in cells])
+
+
 WHOLE = """
 import resource, sys, time, nncodec
-frames = sum(1 for _ in nncodec.decode_frames(sys.argv[1]))
-print(frames, time.process_time(), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+pixels = sum(image.width * image.height for image in nncodec.decode_frames(sys.argv[1]))
+print(pixels, time.process_time(), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("NNCODEC_WORST_FILE" not in os.environ, reason="two minutes; set NNCODEC_WORST_FILE to run it")
-def test_the_worst_small_file_decodes_to_its_end_within_the_bounds(tmp_path: Path) -> None:
+@pytest.mark.skipif("NNCODEC_WORST_FILES" not in os.environ, reason="minutes and 1.2 GB; set NNCODEC_WORST_FILES")
+@pytest.mark.parametrize(("make", "shown"), [(slowest_file, 262_143), (largest_file, 13_377**2)])
+def test_the_worst_small_files_decode_to_their_end_within_the_bounds(
+    make: Callable[[], bytes], shown: int, tmp_path: Path
+) -> None:
     path = tmp_path / "worst.nnc"
-    path.write_bytes(worst_file())
+    path.write_bytes(make())
     assert path.stat().st_size < 4096
     done = subprocess.run([sys.executable, "-c", WHOLE, path], capture_output=True, text=True, check=True)
-    frames, cpu_s, peak_rss_bytes = done.stdout.split()
-    assert int(frames) == DEFAULT_LIMITS.computed_pixels // 32**2
+    pixels, cpu_s, peak_rss_bytes = done.stdout.split()
+    assert int(pixels) == shown
     assert float(cpu_s) < 360
     assert int(peak_rss_bytes) < 1_200_000_000
