@@ -162,7 +162,7 @@ def test_the_site_builds_without_a_warning_and_asks_no_other_server(tmp_path: Pa
 
 
 # Each page of the reference, and the package whose exported names it documents.
-REFERENCE = {"api": "nncodec", "plugin": "nncodec.plugin", "testing": "nncodec.testing"}
+REFERENCE = {"api": "nncodec", "batch": "nncodec.batch", "plugin": "nncodec.plugin", "testing": "nncodec.testing"}
 
 
 @pytest.mark.parametrize(("page", "package"), REFERENCE.items())
