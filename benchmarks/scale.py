@@ -3,8 +3,8 @@
     python -m benchmarks.scale --record benchmarks/results/batch.json --output benchmarks/results/scale.json
 
 A run is a queue: workers read a group of pictures, code each, and publish; one main process takes every outcome. Times
-of coding are drawn from the record's quantiles, those of the store from log-normal distributions; the main process takes
-what was measured. Some thousand groups are simulated for each size of a cluster, and what they show is carried to a
+of coding are drawn from the record's quantiles, those of the store from log-normal distributions; the main process
+takes what was measured. Some thousand groups are simulated for each size of a cluster, and what they show is carried to a
 billion files. What is not measured here is an assumption, and listed in the record.
 
 References:
