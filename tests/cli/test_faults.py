@@ -124,7 +124,7 @@ def test_a_killed_training_resumes_to_the_same_model_whatever_the_clock_says(
     Path("pictures").mkdir()
     for number in range(6):
         Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(f"pictures/{number}.png")
-    options = ("--name", "same", "--steps", 60, "--set", "latents=2", "--batch-size", 2)
+    options = ("--name", "same", "--steps", 40, "--set", "latents=2", "--batch-size", 2)
     options += ("--set", "checkpoint_minutes=0.0001")
     with monkeypatch.context() as patch:
         patch.setattr(time, "time", clock_going_back())
@@ -132,10 +132,10 @@ def test_a_killed_training_resumes_to_the_same_model_whatever_the_clock_says(
     rows = CsvLog(Path("unbroken.run/log.csv")).rows()
     assert [row["elapsed_s"] for row in rows] == sorted(row["elapsed_s"] for row in rows)
     command = ("train", "dense", "pictures", "-o", "broken.safetensors", *options)
-    rounds = [[command], [(*command, "--resume")], [(*command, "--resume")]]
+    rounds = [[command], [(*command, "--resume")]]
     steps = [load_checkpoint(copy)["step"] for copy in killed(preloaded, tmp_path, "broken.run/checkpoint.pt", *rounds)]
     assert steps == sorted(steps)
-    assert steps[-1] < 60
+    assert steps[-1] < 40
     assert not Path("broken.safetensors").exists()
     assert run(*command, "--resume").exit_code == 0
     digests = {read_model(Path(f"{name}.safetensors")).digest for name in ("unbroken", "broken")}
