@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import random
@@ -37,6 +38,7 @@ from benchmarks.measuring.faulty_s3 import FaultyS3, serving
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.records import Record, command_line, read_record, write_record
 from nncodec import batch
+from nncodec.batch.transport import retried
 
 PARTS = ("local", "dask", "s3", "cost")
 MODEL = ("-m", "dense/fashion", "--never-lossless")
@@ -134,20 +136,21 @@ def _disturb_s3(folder: Path, expected: dict[str, bytes], rounds: int) -> Record
     faults = FaultyS3(errors=0.05, delays=0.05, delay_s=0.1)
     with serving(faults):
         files = fsspec.filesystem("s3", skip_instance_cache=True, use_listings_cache=False)
-        files.mkdir("batch")
+        retried(lambda: files.mkdir("batch"))
+
+        def names() -> list[str]:
+            found = retried(lambda: files.find("batch/out"))
+            return [name for name in found if _STATE not in name]
 
         def results() -> dict[str, bytes]:
-            kept, faults.errors = faults.errors, 0.0
-            names = [name for name in files.find("batch/out") if _STATE not in name]
-            found = {name.removeprefix("batch/out/"): files.cat_file(name) for name in names}
-            faults.errors = kept
-            return found
+            read = {name: retried(functools.partial(files.cat_file, name)) for name in names()}
+            return {name.removeprefix("batch/out/"): data for name, data in read.items()}
 
         def find(victim: str, command: int) -> int | None:
             return command if victim == "main" else next(iter(_workers_of(command)), None)
 
         def count() -> int:
-            return sum(_STATE not in name for name in files.find("batch/out"))
+            return len(names())
 
         victims, seen = ("worker", "main"), (results, count)
         plan = Disturbance(str(folder / "in"), "s3://batch/out", ["-j", "2"], victims, find, *seen)

@@ -4,8 +4,8 @@
 
 A run is a queue: workers read a group of pictures, code each, and publish; one main process takes every outcome. Times
 of coding are drawn from the record's quantiles, those of the store from log-normal distributions; the main process
-takes what was measured. Some thousand groups are simulated for each size of a cluster, and what they show is carried to a
-billion files. What is not measured here is an assumption, and listed in the record.
+takes what was measured. Some thousand groups are simulated for each size of a cluster, and what they show is carried
+to a billion files. What is not measured here is an assumption, and listed in the record.
 
 References:
     Law, Simulation Modeling and Analysis, 5th edition, chapter 1 (discrete events).
