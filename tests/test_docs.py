@@ -13,17 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
 from preloaded import Preloaded
-from torch.utils.data import DataLoader
-
-import nncodec
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md")))
+EXAMPLES = ROOT / "docs" / "examples"
 # What a page states and a test shortens: the file that is trained need not be good.
 SHORTENED = {"docs/train.md": ('{"minutes": 10}', '{"steps": 2}')}
 # Pages with blocks that do not need each other: tests/test_recipes.py runs each by itself.
@@ -32,7 +29,8 @@ RUN_ELSEWHERE = {"docs/recipes.md"}
 RUN_BLOCKS = """
 import json, sys, warnings
 warnings.simplefilter("error")
-page, blocks = json.load(sys.stdin)
+page, blocks, examples = json.load(sys.stdin)
+sys.path.append(examples)
 names = {"__name__": "__main__", "__file__": page}
 for line, source in blocks:
     exec(compile("\\n" * line + source, page, "exec", dont_inherit=True), names)
@@ -70,7 +68,7 @@ def test_the_python_blocks_of_a_page_run_from_top_to_bottom(page: str, pictures:
         assert any(long in source for _, source in blocks)
         blocks = [(line, source.replace(long, short)) for line, source in blocks]
     (pictures / "run_blocks.py").write_text(RUN_BLOCKS)
-    run = preloaded.run(["run_blocks.py"], input=json.dumps([page, blocks]), cwd=pictures)
+    run = preloaded.run(["run_blocks.py"], input=json.dumps([page, blocks, str(EXAMPLES)]), cwd=pictures)
     assert run.returncode == 0, run.stderr
 
 
@@ -79,24 +77,6 @@ def test_the_pages_have_the_examples_that_are_run() -> None:
     assert counts["docs/python.md"] > 8
     assert all(counts[page] for page in ("README.md", "docs/index.md"))
     assert all(counts[f"docs/{name}.md"] for name in ("compare", "enhance", "pillow", "plugins", "train"))
-
-
-def test_the_dataset_example_serves_stacks_and_single_files_through_a_loader(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("torch_dataset", ROOT / "docs" / "examples" / "torch_dataset.py")
-    assert spec is not None
-    assert spec.loader is not None
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
-    images = [Image.new("L", (28, 28), level) for level in (40, 90, 140, 190)]
-    (tmp_path / "stack.nnc").write_bytes(nncodec.encode(images[:3], "dense/fashion"))
-    (tmp_path / "z.nnc").write_bytes(nncodec.encode(images[3], "dense/fashion"))
-    dataset = example.NncDataset(sorted(tmp_path.glob("*.nnc")))
-    assert len(dataset) == 4
-    (batch,) = DataLoader(dataset, batch_size=4)
-    assert batch.shape == (4, 1, 28, 28)
-    assert np.array_equal(batch[1, 0], nncodec.decode(nncodec.encode(images[1], "dense/fashion")))
-    with pytest.raises(IndexError):
-        dataset[4]
 
 
 # --- pages --------------------------------------------------------------------------------------------------------
@@ -162,7 +142,13 @@ def test_the_site_builds_without_a_warning_and_asks_no_other_server(tmp_path: Pa
 
 
 # Each page of the reference, and the package whose exported names it documents.
-REFERENCE = {"api": "nncodec", "batch": "nncodec.batch", "plugin": "nncodec.plugin", "testing": "nncodec.testing"}
+REFERENCE = {
+    "api": "nncodec",
+    "batch": "nncodec.batch",
+    "plugin": "nncodec.plugin",
+    "testing": "nncodec.testing",
+    "torch": "nncodec.torch",
+}
 
 
 @pytest.mark.parametrize(("page", "package"), REFERENCE.items())

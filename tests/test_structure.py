@@ -19,7 +19,7 @@ CORE = ROOT / "nncodec"
 PLUGINS = sorted(path for path in (ROOT / "plugins").iterdir() if path.name.startswith("nncodec_"))
 FORMATS = sorted(path for path in (ROOT / "formats").iterdir() if path.name.startswith("nncodec_"))
 # Parts of core that need torch; everything else works without it.
-TORCH_PARTS = ("nncodec.nn", "nncodec.training")
+TORCH_PARTS = ("nncodec.nn", "nncodec.torch", "nncodec.training")
 # Parts of training that the command line needs before there is anything to train; finding a recipe imports torch.
 LIGHT_PARTS = tuple(f"nncodec.training.{name}" for name in ("events", "options", "recipe", "settings"))
 # The rooms of core from top to bottom: a module imports from its own room and from the rows below it, never from a
@@ -27,7 +27,7 @@ LIGHT_PARTS = tuple(f"nncodec.training.{name}" for name in ("events", "options",
 ROOMS = (
     ("__main__",),
     ("cli",),
-    ("web",),
+    ("torch", "web"),
     ("compare", "batch", "testing"),
     ("api",),
     ("coding", "training"),

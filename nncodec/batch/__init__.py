@@ -6,7 +6,7 @@
 
 `coding` does one file; `operations` says what a batch does with each; `planning` finds what is due; `work` runs in
 workers; `local` and `dask_engine` are engines; `stores` reads and publishes; `manifest` notes what was done; `run` ties
-them together.
+them together. `packing` makes tar files of the results, for training.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Literal, Unpack
 from nncodec.batch.coding import DecodeSettings, EncodeSettings
 from nncodec.batch.manifest import Outcome
 from nncodec.batch.operations import Checking, Decoding, Encoding
+from nncodec.batch.packing import PackReport, pack
 from nncodec.batch.run import Batch, BatchOptions, Estimate, Place, Report
 from nncodec.coding.recommendation import RECOMMENDED
 from nncodec.coding.targets import target_of
@@ -28,7 +29,18 @@ from nncodec.picture.writing import check_quality, format_of
 from nncodec.plugin import registry
 from nncodec.plugin.precision import Precision
 
-__all__ = ["Batch", "BatchOptions", "Estimate", "Outcome", "Report", "checking", "decoding", "encoding"]
+__all__ = [
+    "Batch",
+    "BatchOptions",
+    "Estimate",
+    "Outcome",
+    "PackReport",
+    "Report",
+    "checking",
+    "decoding",
+    "encoding",
+    "pack",
+]
 
 _MODEL_FILE = ".safetensors"
 

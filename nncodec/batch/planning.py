@@ -15,7 +15,7 @@ from nncodec.picture.naming import is_nnc
 
 _GROUP_BYTES, _GROUP_FILES = 1 << 20, 32
 """The most that a worker gets at once, unless a file alone is larger."""
-_UNKNOWN_BYTES = 1 << 17
+UNKNOWN_BYTES = 1 << 17
 """Size that a file is taken to have if its store does not say it."""
 
 
@@ -120,7 +120,7 @@ def grouped(items: Iterable[Item]) -> Iterator[list[Item]]:
     group: list[Item] = []
     size = 0
     for item in items:
-        own = _UNKNOWN_BYTES if item.size is None else item.size
+        own = UNKNOWN_BYTES if item.size is None else item.size
         if group and (size + own > _GROUP_BYTES or len(group) >= _GROUP_FILES):
             yield group
             group, size = [], 0

@@ -7,11 +7,12 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from nncodec._support.extras import require
 from nncodec._support.files import replacing
@@ -67,11 +68,17 @@ class Store(Protocol):
             FileNotFoundError: there is no such folder.
         """
 
-    def read(self, name: str) -> bytes:
-        """Return the bytes of a file."""
+    def find(self, name: str) -> Entry:
+        """Return what the store says about a file; raises FileNotFoundError."""
+
+    def read(self, name: str, start: int = 0, size: int | None = None) -> bytes:
+        """Return the bytes of a file, or `size` of them from `start` on, 1 or more, all within the file."""
 
     def publish(self, name: str, data: bytes) -> None:
         """Write a file so that nobody ever sees a part of it; replaces one that is there."""
+
+    def publishing(self, name: str) -> contextlib.AbstractContextManager[BinaryIO]:
+        """Open a file to write that need not fit into memory; it is published at the end of the block."""
 
     def append(self, name: str) -> Log:
         """Return what adds lines to a file of the state folder, or to a new part of it."""
@@ -149,8 +156,17 @@ class LocalStore:
                     files.append(Entry(name, status.st_size, f"mtime {status.st_mtime_ns}"))
         return sorted(files, key=lambda file: file.name), sorted(folders)
 
-    def read(self, name: str) -> bytes:
-        return retried((self._root / name).read_bytes)
+    def find(self, name: str) -> Entry:
+        status = (self._root / name).stat()
+        return Entry(name, status.st_size, f"mtime {status.st_mtime_ns}")
+
+    def read(self, name: str, start: int = 0, size: int | None = None) -> bytes:
+        def read() -> bytes:
+            with (self._root / name).open("rb") as stream:
+                stream.seek(start)
+                return stream.read(-1 if size is None else size)
+
+        return retried(read)
 
     def publish(self, name: str, data: bytes) -> None:
         def write() -> None:
@@ -158,6 +174,14 @@ class LocalStore:
                 temporary.write_bytes(data)
 
         retried(write)
+
+    @contextlib.contextmanager
+    def publishing(self, name: str) -> Iterator[BinaryIO]:
+        with (
+            replacing(self._root / name, fsync=True, folder=self._scratch) as temporary,
+            temporary.open("wb") as stream,
+        ):
+            yield stream
 
     def append(self, name: str) -> Log:
         return _LocalLog(self._root / STATE_FOLDER / f"{name}.jsonl")
@@ -228,22 +252,43 @@ class UrlStore:
                 files.append(Entry(name, None if size is None else int(size), _version(info)))
         return sorted(files, key=lambda file: file.name), sorted(folders)
 
-    def read(self, name: str) -> bytes:
-        return bytes(retried(lambda: self._files.cat_file(self._path(name))))
+    def find(self, name: str) -> Entry:
+        info = retried(lambda: self._files.info(self._path(name)))
+        size = info.get("size")
+        return Entry(name, None if size is None else int(size), _version(info))
+
+    def read(self, name: str, start: int = 0, size: int | None = None) -> bytes:
+        end = None if size is None else start + size
+        data = bytes(retried(lambda: self._files.cat_file(self._path(name), start=start or None, end=end)))
+        if size is not None and len(data) > size:
+            raise NncError(detail=f"{self.url} does not send parts of files; copy its files to a folder")
+        return data
 
     def publish(self, name: str, data: bytes) -> None:
+        self._put(name, lambda path: self._files.pipe_file(path, data))
+
+    @contextlib.contextmanager
+    def publishing(self, name: str) -> Iterator[BinaryIO]:
+        with tempfile.TemporaryDirectory() as folder:
+            local = Path(folder, "file")
+            with local.open("wb") as stream:
+                yield stream
+            self._put(name, lambda path: self._files.put_file(str(local), path))
+
+    def _put(self, name: str, write: Callable[[str], None]) -> None:
+        """Write a file by a function that gets its path, and that may be called again."""
         if self._protocols & _READ_ONLY:
             raise NncError(detail=f"{self.url} can only be read; write to a folder, or to a store such as s3")
         if self._protocols & _OBJECT_STORES:
-            retried(lambda: self._files.pipe_file(self._path(name), data))
+            retried(lambda: write(self._path(name)))
             return
-        retried(lambda: self._publish_renamed(name, data))
+        retried(lambda: self._put_renamed(name, write))
 
-    def _publish_renamed(self, name: str, data: bytes) -> None:
+    def _put_renamed(self, name: str, write: Callable[[str], None]) -> None:
         temporary = self._path(f"{self._scratch}/{secrets.token_hex(8)}.part")
         for path in (temporary, self._path(name)):
             self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
-        self._files.pipe_file(temporary, data)
+        write(temporary)
         self._files.mv(temporary, self._path(name))
 
     def append(self, name: str) -> Log:

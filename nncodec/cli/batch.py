@@ -16,11 +16,13 @@ from nncodec import batch
 from nncodec._support.files import write_file
 from nncodec._support.text import count_of, duration_of, line_of, size_of
 from nncodec.api import DEFAULT_MODEL
+from nncodec.batch.packing import SIBLINGS
 from nncodec.batch.run import OnOutcome
 from nncodec.cli.encoding import encode_settings, encoding_options
 from nncodec.cli.files import DEFAULT_FORMAT
 from nncodec.cli.options import (
     animate_option,
+    bytes_given,
     complete_models,
     file_options,
     force_option,
@@ -163,6 +165,42 @@ def batch_check(source: str, dest: str, keep_extension: bool, **options: Any) ->
     """Check that every picture below SOURCE has a sound .nnc file below DEST: it is there, and its checksums hold."""
     run, output = _taken(options)
     _perform(batch.checking(source, dest, keep_extension=keep_extension, run=run), **output)
+
+
+@batch_command.command("pack", short_help="Pack .nnc files into tar files for training.")
+@click.argument("source")
+@click.argument("dest")
+@click.option(
+    "--shards",
+    "shard_bytes",
+    default="1GB",
+    show_default=True,
+    metavar="SIZE",
+    callback=bytes_given,
+    help="Size of the tar files.",
+)
+@click.option(
+    "--beside",
+    metavar="FOLDER",
+    help=f"Where files of the same name ({', '.join(SIBLINGS)}) lie that go along, if not in SOURCE.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the order, which is random.")
+@click.option("--in-order", is_flag=True, help="Keep the order of names.")
+@click.option("--json", "as_json", is_flag=True, help="Write what was done to stdout as JSON.")
+@click.option("--quiet", is_flag=True, help="Report failures only.")
+def batch_pack(
+    source: str, dest: str, shard_bytes: int, beside: str | None, seed: int, in_order: bool, as_json: bool, quiet: bool
+) -> None:
+    """Pack the .nnc files below SOURCE into tar files in DEST, as WebDataset and nncodec.torch read them.
+
+    SOURCE and DEST are folders or URLs. A run that is repeated writes only what is missing or has changed.
+    """
+    report = batch.pack(source, dest, shard_bytes=shard_bytes, beside=beside, seed=None if in_order else seed)
+    if as_json:
+        click.echo(json.dumps(asdict(report), indent=2))
+    elif not quiet:
+        made = f"{count_of(report.samples, 'picture')} in {count_of(report.shards, 'tar file')}"
+        click.echo(f"{made}, {size_of(report.bytes)}; {report.written:,} written", err=True)
 
 
 def _taken(options: dict[str, Any], models: tuple[Path, ...] = ()) -> tuple[batch.BatchOptions, dict[str, Any]]:

@@ -22,7 +22,7 @@ from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-_UNITS = {"": 1, "k": 1000, "m": 1000**2}
+_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,11 @@ def _strength(_: click.Context, __: click.Parameter, strength: float | None) -> 
         raise click.BadParameter(error.reason) from None
 
 
-def _bytes(_: click.Context, __: click.Parameter, text: str | None) -> int | None:
+def bytes_given(_: click.Context, __: click.Parameter, text: str | None) -> int | None:
+    """Return a number of bytes that is given with a unit, such as 50k, 1.5M or 1GB."""
     if text is None:
         return None
-    match = re.fullmatch(r"([0-9]*\.?[0-9]+)([kKM]?)B?", text)
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+)([kKMG]?)B?", text)
     size = round(Decimal(match[1]) * _UNITS[match[2].lower()]) if match else 0
     if size < 1:
         raise click.BadParameter(f"{text!r} is not a number of bytes such as 50000, 50k or 1.5M")
@@ -252,7 +253,7 @@ def rate_options(command: _F) -> _F:
         click.option(
             "--target-size",
             metavar="BYTES",
-            callback=_bytes,
+            callback=bytes_given,
             help="Instead of -q: the highest quality that fits, such as 50000, 50k or 1.5M.",
         ),
         click.option(

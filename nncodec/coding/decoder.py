@@ -40,7 +40,7 @@ _PADDING = 32
 
 def decode_frames(
     container: Container,
-    wanted: range,
+    wanted: Sequence[int],
     box: Box | None = None,
     enhancement: Enhancement | None = None,
     on_progress: OnProgress | None = None,
@@ -62,7 +62,7 @@ def decode_frames(
 
 def _decode_approximated(
     container: Container,
-    wanted: range,
+    wanted: Sequence[int],
     box: Box | None,
     enhancement: Enhancement | None,
     on_progress: OnProgress | None,
@@ -261,8 +261,8 @@ def _open(container: Container, loader: Loader | None) -> DecoderModel:
         raise Corrupt(
             detail=f"{model_info.name} codes {size.width} x {size.height} pixels, but the header says otherwise"
         )
-    if isinstance(size, FixedSize) and header.block_edge_log2:
-        raise Corrupt(detail="a picture of fixed size is divided into blocks")
+    if header.block_edge_log2 and not model.traits.divisible:
+        raise Corrupt(detail=f"its picture is divided into blocks, and {model_info.name} needs it whole")
     if header.block_edge_log2 and isinstance(size, AnySize) and (1 << header.block_edge_log2) % size.multiple:
         raise Corrupt(detail="its blocks do not fit the model's latents")
     if header.block_edge_log2 and isinstance(size, AnySize) and 1 << header.block_edge_log2 < size.halo:

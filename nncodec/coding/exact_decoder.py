@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,7 @@ from nncodec.plugin.lossless import LosslessModel, Samples
 
 def decode_images(
     container: Container,
-    wanted: range,
+    wanted: Sequence[int],
     box: Box | None = None,
     enhancement: Enhancement | None = None,
     on_progress: OnProgress | None = None,
@@ -165,12 +165,14 @@ class _Blocks:
         container.limits.check("block_pixels", first.frames.size * first.area.pixels * samples.weight)
         return cls(container, model, registry.catalog().guard_of(model_info), grid, samples)
 
-    def count(self, wanted: range, area: Area) -> int:
+    def count(self, wanted: Sequence[int], area: Area) -> int:
         """Return how many blocks hold an area of the wanted frames."""
         rows, columns = self.grid.touched(area)
         return len(self._groups_of(wanted)) * len(rows) * len(columns)
 
-    def groups(self, wanted: range, area: Area) -> Iterator[tuple[list[int], Iterator[tuple[Area, SampleArray]]]]:
+    def groups(
+        self, wanted: Sequence[int], area: Area
+    ) -> Iterator[tuple[list[int], Iterator[tuple[Area, SampleArray]]]]:
         """Yield the wanted frames of each group of frames, and the blocks that hold an area of them.
 
         A block is its area and its samples (frames, h, w, C). All of a group are to be taken before the next group.
@@ -190,7 +192,7 @@ class _Blocks:
     def _per_block(self) -> int:
         return self.grid.header.frames_per_block
 
-    def _groups_of(self, wanted: range) -> list[list[int]]:
+    def _groups_of(self, wanted: Sequence[int]) -> list[list[int]]:
         return [list(numbers) for _, numbers in itertools.groupby(wanted, lambda number: number // self._per_block)]
 
     def _decoded(self, stored: tuple[Cell, bytes]) -> tuple[Cell, SampleArray]:

@@ -1,0 +1,376 @@
+"""Datasets for PyTorch: what samples are, in which order, which crops, and what is read for them."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import tarfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sets import SIZE, write_set
+from torch import Tensor
+from torch.utils.data import ConcatDataset, DataLoader
+
+import nncodec
+from nncodec import batch
+from nncodec.batch.stores import LocalStore, open_store
+from nncodec.errors import InvalidOption, NncError
+from nncodec.plugin.latents import Pixels
+from nncodec.torch import CenterCrop, NncDataset, RandomCrop, ShardDataset, StackDataset, decoding
+
+WIDTH, HEIGHT = SIZE
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a set as files (`in`) and as three tar files (`shards`), which no test changes."""
+    folder = tmp_path_factory.mktemp("sets")
+    write_set(folder / "in", 6)
+    batch.pack(folder / "in", folder / "shards", shard_bytes=9_000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pixels(root: Path) -> dict[str, Pixels]:
+    """The pictures of the set by key, in order."""
+    paths = sorted((root / "in").rglob("*.nnc"))
+    return {
+        path.relative_to(root / "in").with_suffix("").as_posix(): nncodec.decode(path, as_array=True) for path in paths
+    }
+
+
+@pytest.fixture
+def ranges(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[int, int | None]]]:
+    """What is read of each file from here on: where ranges begin, and their sizes."""
+    seen = defaultdict(list)
+    read = LocalStore.read
+
+    def noted(store: LocalStore, name: str, start: int = 0, size: int | None = None) -> bytes:
+        seen[name].append((start, size))
+        return read(store, name, start, size)
+
+    monkeypatch.setattr(LocalStore, "read", noted)
+    return seen
+
+
+def key_of(key: str, beside: Mapping[str, bytes]) -> str:
+    return key
+
+
+def keys_of(dataset: ShardDataset) -> list[str]:
+    return [key for _, key in dataset]
+
+
+def equal(sample: Tensor, expected: Pixels) -> bool:
+    return sample.dtype == torch.uint8 and np.array_equal(sample.permute(1, 2, 0), expected)
+
+
+# --- places -------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_a_list_tar_files_and_urls_are_the_same_set(root: Path, pixels: dict[str, Pixels]) -> None:
+    store = open_store("memory://a-set")
+    for path in (root / "in").rglob("*.nnc"):
+        store.publish(path.relative_to(root / "in").as_posix(), path.read_bytes())
+    tars = root / "shards"
+    for source in (root / "in", f"file://{root}/in", "memory://a-set", tars, [*tars.glob("*.tar")]):
+        dataset = NncDataset(source)
+        assert len(dataset) == 6
+        assert sorted(dataset.keys) == [*pixels]
+        assert all(equal(dataset[number], pixels[key]) for number, key in enumerate(dataset.keys))
+    assert NncDataset(root / "in").keys == [*pixels]
+    listed = NncDataset([root / "in/dogs/2.nnc", str(root / "in/cats/1.nnc"), root / "in/dogs"])
+    assert listed.keys == ["2", "1", "0", "2", "4"]
+    assert equal(listed[1], pixels["cats/1"])
+    with pytest.raises(IndexError):
+        listed[5]
+
+
+def test_places_that_are_not_there_are_told_in_one_line(root: Path, tmp_path: Path) -> None:
+    for make, reason in (
+        (lambda: NncDataset(tmp_path), "there are no .nnc files in"),
+        (lambda: NncDataset(tmp_path / "nowhere"), "cannot read .*nowhere: No such file"),
+        (lambda: NncDataset([tmp_path / "a.nnc"]), r"cannot read .*a\.nnc: No such file"),
+        (lambda: ShardDataset(root / "in"), "there are no tar files in .*; nncodec batch pack"),
+        (lambda: StackDataset(root / "in"), "is no .nnc file"),
+    ):
+        with pytest.raises(NncError, match=reason):
+            make()
+
+
+def test_what_belongs_to_a_picture_comes_with_it(root: Path) -> None:
+    def numbers(key: str, beside: Mapping[str, bytes]) -> tuple[str, int, int]:
+        assert beside.keys() == {"json", "cls"}
+        return key, json.loads(beside["json"])["number"], int(beside["cls"])
+
+    expected = [(f"{name}/{n}", n, n % 2) for name, n in [("cats", 1), ("cats", 3), ("cats", 5)]]
+    assert [target for _, target in NncDataset([root / "in"], numbers)][:3] == expected
+    for dataset in (NncDataset(root / "shards", numbers), ShardDataset(root / "shards", numbers, decode_together=2)):
+        assert sorted(target for _, target in dataset)[:3] == expected
+
+
+# --- tensors ------------------------------------------------------------------------------------------------------
+
+
+def saved(folder: Path, *images: Image.Image | np.ndarray, **options: Any) -> list[Path]:
+    paths = [folder / f"{number}.nnc" for number in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        path.write_bytes(nncodec.encode(image, **{"lossless": True} | options))
+    return paths
+
+
+def test_tensors_have_the_type_the_channels_and_the_transform_that_are_asked_for(tmp_path: Path) -> None:
+    grey = Image.new("L", (3, 2), 51)
+    palette = Image.new("P", (3, 2), 1)
+    palette.putpalette([0, 0, 0, 255, 0, 51])
+    deep = np.full((2, 3), 0x8000, np.uint16)
+    planes = np.full((2, 3, 5), 3, np.uint16)
+    planes[0] = 1023
+    paths = saved(tmp_path, grey, palette, Image.new("1", (3, 2), 1), deep, planes)
+    assert [tuple(sample.shape) for sample in NncDataset(paths, dtype=torch.float32)] == [
+        *[(1, 2, 3), (3, 2, 3), (1, 2, 3), (1, 2, 3), (5, 2, 3)]
+    ]
+    floats = [sample[:, 0, 0].tolist() for sample in NncDataset(paths, dtype=torch.float64)]
+    assert np.allclose(np.concatenate(floats), [0.2, 1, 0, 0.2, 1, 0x8000 / 0xFFFF, *[1] * 5])
+    assert NncDataset(paths, dtype=torch.float16).__getitems__([3])[0].dtype == torch.float16
+    assert [sample[:, 0, 0].tolist() for sample in NncDataset(paths[:3], mode="RGB")] == [
+        *[[51, 51, 51], [255, 0, 51], [255, 255, 255]]
+    ]
+    assert NncDataset(paths[:1], transform=Tensor.sum, device="cpu")[0] == 6 * 51
+    with pytest.raises(NncError, match=r"^3: .*more than 8 bits; take torch\.float32"):
+        NncDataset(paths)[3]
+    with pytest.raises(NncError, match=r"^3: .*more than 8 bits; leave the mode out"):
+        NncDataset(paths, mode="RGB").__getitems__([0, 3])
+
+
+@pytest.mark.parametrize(
+    "options", [{"mode": "P"}, {"dtype": torch.int32}, {"box": (0, 0, 0, 4)}, {"box": (1, 2, 3)}], ids=str
+)
+def test_options_out_of_range_are_refused_at_once(root: Path, options: Any) -> None:
+    with pytest.raises(InvalidOption):
+        NncDataset(root / "in", **options)
+
+
+def test_pictures_of_a_batch_share_passes_of_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = [Image.new("L", (28, 28), level) for level in (40, 90, 140, 190)]
+    saved(tmp_path, *images, model="dense/fashion", lossless=False)
+    dataset, counts = NncDataset(tmp_path), []
+
+    def counted(files: Any, **options: Any) -> list[Image.Image]:
+        counts.append(len(files))
+        return nncodec.decode_batch(files, **options)
+
+    alone = torch.stack([dataset[number] for number in (3, 0, 1)])
+    monkeypatch.setattr(decoding.api, "decode_batch", counted)
+    (together,) = DataLoader(dataset, sampler=[3, 0, 1], batch_size=3)
+    assert torch.equal(together, alone)
+    assert counts == [3]
+    (tmp_path / "2.nnc").write_bytes((tmp_path / "2.nnc").read_bytes()[:-1])
+    with pytest.raises(NncError, match=r"^2: the file ends"):
+        dataset.__getitems__([0, 2])
+
+
+# --- crops --------------------------------------------------------------------------------------------------------
+
+
+def test_a_crop_depends_on_seed_epoch_and_key_alone(root: Path, pixels: dict[str, Pixels]) -> None:
+    def crops(dataset: Any) -> dict[str, Tensor]:
+        return {key: crop for crop, key in dataset}
+
+    first = NncDataset(root / "in", key_of, box=RandomCrop(8, 5), seed=3)
+    one = crops(first)
+    assert {tuple(crop.shape) for crop in one.values()} == {(3, 8, 5)}
+    for dataset in (NncDataset(root / "shards", key_of, box=RandomCrop(8, 5), seed=3),):
+        again = crops(dataset)
+        assert all(torch.equal(one[key], again[key]) for key in pixels)
+    in_a_row = crops(ShardDataset(root / "shards", key_of, box=RandomCrop(8, 5), seed=3, shuffle=2))
+    assert all(torch.equal(one[key], in_a_row[key]) for key in pixels)
+    places = set()
+    for key, crop in one.items():
+        found = [
+            (top, left)
+            for top in range(HEIGHT - 7)
+            for left in range(WIDTH - 4)
+            if equal(crop, pixels[key][top : top + 8, left : left + 5])
+        ]
+        places.update(found)
+        assert len(found) == 1
+    assert len(places) > 2
+    first.set_epoch(1)
+    assert not any(torch.equal(one[key], crop) for key, crop in crops(first).items())
+    middle = NncDataset(root / "in", box=CenterCrop(10))[0]
+    assert equal(middle, pixels["cats/1"][5:15, 7:17])
+    assert equal(NncDataset(root / "in", box=(1, 2, 9, 5))[0], pixels["cats/1"][2:5, 1:9])
+
+
+def test_every_position_of_a_crop_may_be_drawn_and_a_larger_one_is_refused(root: Path) -> None:
+    random = np.random.default_rng(0)
+    drawn = {RandomCrop(2)(4, 3, random) for _ in range(100)}
+    assert drawn == {(left, top, left + 2, top + 2) for left in range(3) for top in range(2)}
+    with pytest.raises(NncError, match=r"^cats/1: .*no crop of 25 x 4 pixels fits into a picture of 24 x 20"):
+        NncDataset(root / "in", box=RandomCrop(4, 25)).__getitems__([0])
+    with pytest.raises(NncError, match=r"^cats/1: .*reaches outside the picture"):
+        NncDataset(root / "in", box=(0, 0, 25, 4))[0]
+
+
+# --- tar files in a row -------------------------------------------------------------------------------------------
+
+
+def test_tar_files_are_read_from_front_to_end(root: Path, pixels: dict[str, Pixels], ranges: Any) -> None:
+    dataset = ShardDataset(root / "shards", key_of)
+    assert keys_of(dataset) == NncDataset(root / "shards").keys
+    ranges.clear()
+    assert all(equal(sample, pixels[key]) for sample, key in dataset)
+    assert [*ranges] == [f"shard-{number:06}.tar" for number in range(3)]
+    for read in ranges.values():
+        ends = [start + size for start, size in read]
+        assert [start for start, _ in read] == [0, *ends[:-1]]
+
+
+def test_the_order_of_shards_and_samples_depends_on_seed_and_epoch(root: Path) -> None:
+    def order(seed: int, epoch: int = 0) -> list[str]:
+        dataset = ShardDataset(root / "shards", key_of, shuffle=3, seed=seed)
+        dataset.set_epoch(epoch)
+        return keys_of(dataset)
+
+    plain = keys_of(ShardDataset(root / "shards", key_of))
+    orders = [order(seed, epoch) for seed in (0, 1) for epoch in (0, 1)]
+    assert all(sorted(one) == sorted(plain) for one in orders)
+    assert len({tuple(one) for one in [plain, *orders]}) >= 4
+    assert order(1, 1) == orders[3]
+
+
+def test_processes_share_tar_files_without_loss(root: Path) -> None:
+    parts = [keys_of(ShardDataset(root / "shards", key_of, shuffle=2, rank=rank, world_size=2)) for rank in (0, 1)]
+    assert [len(part) for part in parts] == [4, 2]
+    assert len({*parts[0], *parts[1]}) == 6
+    for options in ({"rank": 2, "world_size": 2}, {"shuffle": -1}, {"decode_together": 0}):
+        with pytest.raises(InvalidOption):
+            ShardDataset(root / "shards", **options)
+
+
+def test_tar_files_of_other_programs_are_read(root: Path, tmp_path: Path) -> None:
+    """Members without a picture, of a Mac, with several dots, and folders and links are left out of pictures."""
+    picture = root / "in" / "cats" / "1.nnc"
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.GNU_FORMAT) as tar:
+        tar.add(root / "in" / "cats", "./cats", recursive=False)
+        for name in ("./cats/._1.nnc", "./cats/1.nnc", "./cats/1.seg.PNG", "./cats/2.json", "README"):
+            tar.add(picture, name)
+        link = tarfile.TarInfo("./cats/3.nnc")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    data = picture.read_bytes()
+    samples = [*ShardDataset(tmp_path / "a.tar", lambda key, beside: (key, beside))]
+    assert [target for _, target in samples] == [("./cats/1", {"seg.png": data})]
+    assert NncDataset(tmp_path / "a.tar").keys == ["./cats/1"]
+
+
+def test_damage_is_told_with_the_name_of_the_file(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    whole = (root / "shards" / "shard-000000.tar").read_bytes()
+    key = NncDataset(root / "shards").keys[0]
+    path.write_bytes(whole[:700])
+    for read in (lambda: NncDataset(path)[0], lambda: [*ShardDataset(path)]):
+        with pytest.raises(NncError, match=r"a\.tar is no tar file, or is damaged"):
+            read()
+    damaged = bytearray(whole)
+    damaged[512 + 1400] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(NncError, match=f"^{key}: the file is damaged"):
+        [*ShardDataset(path)]
+    path.write_bytes(b"no tar file" * 100)
+    with pytest.raises(NncError, match=r"a\.tar is no tar file"):
+        NncDataset(path)
+
+
+# --- stacks -------------------------------------------------------------------------------------------------------
+
+
+def test_a_stack_gives_frames_in_any_order_and_reads_their_blocks_only(tmp_path: Path, ranges: Any) -> None:
+    frames = [np.random.default_rng(n).integers(0, 256, (200, 200), np.uint8) for n in range(9)]
+    (tmp_path / "stack.nnc").write_bytes(nncodec.encode(frames, lossless=True, frames_per_block=3))
+    dataset = StackDataset(tmp_path / "stack.nnc")
+    assert len(dataset) == 9
+    header_bytes = sum(size for _, size in ranges.pop("stack.nnc"))
+    assert equal(dataset[4], frames[4][..., None])
+    block_bytes = sum(size for _, size in ranges.pop("stack.nnc"))
+    assert header_bytes <= 1 << 13 < 120_000 < block_bytes < 140_000
+    some = dataset.__getitems__([8, 0, -1, 7])
+    assert all(equal(sample, frames[number][..., None]) for sample, number in zip(some, [8, 0, 8, 7], strict=True))
+    assert sum(size for _, size in ranges["stack.nnc"]) < 2 * 140_000
+    with pytest.raises(IndexError):
+        dataset[9]
+    crops = StackDataset(tmp_path / "stack.nnc", box=RandomCrop(20))
+    drawn = torch.stack(crops.__getitems__([2, 5]))
+    assert drawn.shape == (2, 1, 20, 20)
+    assert torch.equal(drawn[1], crops[5])
+    crops.set_epoch(1)
+    assert not torch.equal(drawn[1], crops[5])
+
+
+def test_stacks_and_single_files_go_through_a_loader_together(tmp_path: Path) -> None:
+    images = [Image.new("L", (28, 28), level) for level in (40, 90, 140, 190)]
+    (tmp_path / "stack.nnc").write_bytes(nncodec.encode(images[:3], "dense/fashion"))
+    (tmp_path / "z.nnc").write_bytes(nncodec.encode(images[3], "dense/fashion"))
+    dataset = ConcatDataset([StackDataset(tmp_path / "stack.nnc"), NncDataset([tmp_path / "z.nnc"])])
+    assert len(dataset) == 4
+    (pictures,) = DataLoader(dataset, batch_size=4)
+    assert pictures.shape == (4, 1, 28, 28)
+    for number, image in enumerate(images):
+        assert np.array_equal(pictures[number, 0], nncodec.decode(nncodec.encode(image, "dense/fashion")))
+
+
+def test_a_damaged_stack_is_named(tmp_path: Path) -> None:
+    (tmp_path / "stack.nnc").write_bytes(nncodec.encode([np.zeros((4, 4), np.uint8)] * 2, lossless=True)[:-1])
+    with pytest.raises(NncError, match=r"^stack\.nnc: the file ends"):
+        StackDataset(tmp_path / "stack.nnc")
+
+
+# --- workers ------------------------------------------------------------------------------------------------------
+
+
+def threads_of(key: str, beside: Mapping[str, bytes]) -> int:
+    return torch.get_num_threads()
+
+
+def two_epochs(root: Path, start: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield what two workers that persist give in two epochs, and what this process gives."""
+    dataset = NncDataset(root / "in", threads_of, box=RandomCrop(8))
+    loader = DataLoader(
+        dataset, batch_size=2, num_workers=2, persistent_workers=True, multiprocessing_context=start, timeout=60
+    )
+    for epoch in (0, 1):
+        dataset.set_epoch(epoch)
+        given = [*loader]
+        assert all((threads == 1).all() for _, threads in given)
+        yield torch.cat([crops for crops, _ in given]), torch.stack([dataset[number][0] for number in range(6)])
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker:UserWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_workers_that_persist_give_what_one_process_gives(root: Path, start: str) -> None:
+    (one, own), (other, own_other) = two_epochs(root, start)
+    assert torch.equal(one, own)
+    assert torch.equal(other, own_other)
+    assert not torch.equal(one, other)
+
+
+def test_datasets_are_copied_without_what_they_have_opened(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "stack.nnc").write_bytes(nncodec.encode([np.full((4, 4), n, np.uint8) for n in (1, 2)], lossless=True))
+    for make in (
+        lambda: NncDataset(root / "shards", box=RandomCrop(6), seed=2),
+        lambda: StackDataset(tmp_path / "stack.nnc"),
+    ):
+        dataset: Any = make()
+        dataset.set_epoch(4)
+        expected = dataset[1]
+        assert torch.equal(pickle.loads(pickle.dumps(dataset))[1], expected)
+    shards = ShardDataset(root / "shards", key_of, shuffle=2)
+    assert keys_of(pickle.loads(pickle.dumps(shards))) == keys_of(shards)
