@@ -105,6 +105,25 @@ class RecordedMeans(CodecModel):
         return pixels_of(latents["mean"], 4)
 
 
+class CentredMeans(CodecModel):
+    """Codes grey means of 4 x 4 pixels; synthesis moves their mean over the whole picture to 128."""
+
+    traits = CodecTraits(("L",), AnySize(8, 0, whole=True), (LatentSpec("mean", 1, 4, 0, 255),))
+
+    @classmethod
+    def from_file(cls, model_file: ModelFile) -> CodecModel:
+        if model_file.tensors["weight"].shape != (3,):
+            raise ValueError("not a centred codec")
+        return cls()
+
+    def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:
+        return {"mean": np.rint(block_means(pixels, 4)).astype(np.int32)}
+
+    def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
+        centres = latents["mean"].mean(axis=(1, 2, 3), keepdims=True)
+        return pixels_of(np.clip(np.rint(latents["mean"] - centres + 128), 0, 255), 4)
+
+
 class Checkerboard(EntropyModel):
     """Codes even rows and columns first, then the rest, predicted by the mean of the first."""
 

@@ -20,7 +20,8 @@ BLOCK, CHANNELS, STEP, LIMIT = 4, 48, 12, 127
 
 @hookimpl
 def nncodec_architectures():
-    return [ArchitectureSpec("factorised", "factorised_plugin:FactorisedCodec")]
+    recipe = "factorised_recipe:FactorisedRecipe"
+    return [ArchitectureSpec("factorised", "factorised_plugin:FactorisedCodec", training=recipe)]
 
 
 class FactorisedEntropy(EntropyModel):

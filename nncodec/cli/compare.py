@@ -144,7 +144,8 @@ def compare_command(
     nncodec compare --from results.json --bd photo webp
     nncodec compare --anchors published.json --bd webp jpeg
 
-    Models have the names that 'nncodec models' lists, and may carry options: photo:effort=9:coder=zstd. If a published
+    Models have the names that 'nncodec models' lists, and may carry options: photo:effort=9:coder=zstd. Models of one
+    rate each are one curve if they are joined: one/low+one/high. If a published
     curve has the name of a codec, use published:NAME for it.
     """
     study, outputs = Study(**options), Outputs(output, report, as_json, force)

@@ -30,7 +30,7 @@ from nncodec.picture.metadata import metadata_of
 from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.pixels import Frames, from_images, to_model
 from nncodec.plugin import registry
-from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
+from nncodec.plugin.codec import CodecModel, FixedSize
 from nncodec.plugin.entropy import EntropyModel
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import CODEC
@@ -209,7 +209,7 @@ class Encoder:
 
     def _header(self, frames: Frames, coded: Frames) -> Header:
         count, height, width, _ = coded.shape
-        divide = isinstance(self.model.traits.size, AnySize) and max(width, height) > 1 << BLOCK_EDGE_LOG2
+        divide = self.model.traits.divisible and max(width, height) > 1 << BLOCK_EDGE_LOG2
         header = Header(
             mode=frames.mode,
             coder=self.coder,
@@ -225,7 +225,13 @@ class Encoder:
         grid = Grid.of(header, self.model.traits)
         padded = grid.padded_width * grid.padded_height
         fit = max(1, min(PIXELS_AT_ONCE // padded, _FRAMES_PER_GROUP))
-        largest = max(1, DEFAULT_LIMITS.block_pixels // 2 // padded)
+        most_pixels = DEFAULT_LIMITS.block_pixels // 2
+        if padded > most_pixels and not self.model.traits.divisible:
+            raise UnsupportedImage(
+                detail=f"{self.model_info.name} needs the whole picture at once, at most {most_pixels:,} pixels, and "
+                f"this one has {width} x {height}; make it smaller, or choose another model"
+            )
+        largest = max(1, most_pixels // padded)
         per_block = require_range("frames_per_block", self.options.get("frames_per_block", fit), 1, largest)
         return replace(header, frames_per_block=min(per_block, count))
 

@@ -69,7 +69,7 @@ class Grid:
     def of(cls, header: Header, traits: CodecTraits) -> Grid:
         """Return the grid of a file for a model with these traits."""
         if isinstance(traits.size, AnySize):
-            return cls(header, traits.size.multiple, traits.size.halo)
+            return cls(header, traits.size.multiple, traits.size.halo, traits.divisible)
         return cls(header, 1, 0, divisible=False)
 
     @property

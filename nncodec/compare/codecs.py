@@ -4,6 +4,7 @@ jpeg, webp, avif, ...           a peer, see `peers`
 pillow:FORMAT                   any other format that Pillow reads, and writes with a quality
 photo, conv/photo, ...          a model of this package, by name or alias
 photo:effort=9:coder=zstd       a model with options of `nncodec.encode`
+one/low+one/mid+one/high        models of one rate each as one curve, the worst first: its qualities are 0, 1 and 2
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from nncodec.plugin import registry
 from nncodec.plugin.model_file import ModelInfo
 
 _PILLOW = "pillow:"
+_JOIN = "+"
 _MODEL_LADDER = tuple(range(0, 101, 10))
 
 
@@ -76,6 +78,8 @@ def open_codec(name: str, *, effort: int | None = None) -> Codec:
         return _PillowCodec(name, peer)
     if name.startswith(_PILLOW):
         return _PillowCodec(name, _any_format(name.removeprefix(_PILLOW)))
+    if _JOIN in name:
+        return _JoinedModels(name, tuple(_model_codec(part, effort) for part in name.split(_JOIN)))
     return _model_codec(name, effort)
 
 
@@ -148,7 +152,36 @@ class _ModelCodec:
         return registry.open_model(self.model_info).traits.qualities
 
 
-def _model_codec(name: str, effort: int | None) -> Codec:
+@dataclass(frozen=True)
+class _JoinedModels:
+    """Models without qualities as one codec, whose quality is the number of the model."""
+
+    name: str
+    models: tuple[_ModelCodec, ...]
+
+    @property
+    def info(self) -> CodecInfo:
+        infos = [model.info for model in self.models]
+        return CodecInfo(
+            self.name, _JOIN.join(i.label for i in infos), "; ".join(i.options for i in infos), learned=True
+        )
+
+    @property
+    def qualities(self) -> range:
+        return range(len(self.models))
+
+    @property
+    def ladder(self) -> Sequence[int]:
+        return self.qualities
+
+    def encode(self, image: Image.Image, quality: int) -> bytes:
+        return self.models[quality].encode(image, DEFAULT_QUALITY)
+
+    def decode(self, data: bytes) -> Image.Image:
+        return decode(data)
+
+
+def _model_codec(name: str, effort: int | None) -> _ModelCodec:
     model, *pairs = name.split(":")
     try:
         model_info = registry.catalog().find(model)

@@ -32,12 +32,15 @@ class AnySize:
     """The model takes any size; core pads to a multiple and may tile large images.
 
     Args:
-        multiple: padded edges are multiples of this, pixels; a power of two.
-        halo: receptive field beyond a tile in analysis and in synthesis, pixels; a multiple of `multiple`.
+        multiple: padded edges are multiples of this, pixels; a power of two up to 1024.
+        halo: receptive field beyond a tile in analysis and in synthesis, pixels; a multiple of `multiple` up to 1024.
+        whole: the model needs the whole picture at once, as with attention over all of it. Core then cuts it neither
+            into tiles nor into blocks, and refuses pictures above 4.2 megapixels (2^22 padded pixels). The halo is 0.
     """
 
     multiple: int
     halo: int
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,11 @@ class CodecTraits:
     efforts: tuple[int, ...] = (0,)
     coder: str = "zstd"
     seconds_per_megapixel: tuple[float, ...] = ()
+
+    @property
+    def divisible(self) -> bool:
+        """Whether the model can work on parts of a picture."""
+        return isinstance(self.size, AnySize) and not self.size.whole
 
 
 class DecoderModel(ABC):

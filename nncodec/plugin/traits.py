@@ -49,6 +49,8 @@ def _of_codec(traits: CodecTraits) -> Iterator[str]:
         yield from _of_reach(multiple, traits.size.halo)
         if multiple & (multiple - 1):
             yield f"its multiple is {multiple}, not a power of two"
+        if traits.size.whole and traits.size.halo:
+            yield f"it needs the whole picture, and has a halo of {traits.size.halo}; without tiles there is none"
     else:
         yield f"its size is {type(traits.size).__name__}, not AnySize or FixedSize"
     yield from _of_latents(traits.latents, multiple)

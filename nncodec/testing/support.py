@@ -153,7 +153,7 @@ class ModelUnderTest(FileUnderTest):
         quality = self._quality if quality is None else quality
         effort = self._effort if effort is None else effort
         arrays = self.model.analysis(pixels, quality, effort)
-        divide = isinstance(self.model.traits.size, AnySize) and max(pixels.shape[1:3]) > 1 << BLOCK_EDGE_LOG2
+        divide = self.model.traits.divisible and max(pixels.shape[1:3]) > 1 << BLOCK_EDGE_LOG2
         whole: Latents = {}
         for cell in Grid.of(header(pixels, BLOCK_EDGE_LOG2 if divide else 0), self.model.traits).cells():
             places = {spec.name: cell.area.slices(spec.stride) for spec in self.model.traits.latents}

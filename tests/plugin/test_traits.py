@@ -31,6 +31,7 @@ CODEC_FAULTS = [
     ({"size": AnySize(8.0, 8)}, "its multiple is 8.0, not 1 to 1024"),
     ({"size": AnySize(4, 2048)}, "its halo is 2048, not 0 to 1024"),
     ({"size": AnySize(4, -4)}, "its halo is -4, not 0 to 1024"),
+    ({"size": AnySize(4, 4, whole=True)}, "it needs the whole picture, and has a halo of 4"),
     ({"size": FixedSize(0, 8)}, "its size is 0 x 8, not whole numbers of pixels above 0"),
     ({"size": (8, 8)}, "its size is tuple, not AnySize or FixedSize"),
     ({"modes": ("RGBA",)}, "it declares the colour mode 'RGBA'; a codec takes 'L', 'RGB' or both, core handles"),

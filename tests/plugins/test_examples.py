@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 import toys
+from click.testing import CliRunner
 from numpy.typing import NDArray
+from PIL import Image
 
+from nncodec.cli import main
 from nncodec.plugin import discovery, registry
 from nncodec.plugin.model_file import Tensors, write_model
 from nncodec.testing import CodecModelContract
@@ -44,6 +49,13 @@ def _frequencies(scales: list[float]) -> NDArray[np.uint32]:
     return np.array(rows, np.uint32)
 
 
+def _codebook(size: int) -> NDArray[np.uint8]:
+    """Return blocks of photographs, more of them for a higher rate."""
+    photo = skimage.data.chelsea()[::2, ::2]
+    blocks = photo[:148, :224].reshape(37, 4, 56, 4, 3).transpose(0, 2, 1, 3, 4).reshape(-1, _CHANNELS)
+    return np.ascontiguousarray(blocks[:: len(blocks) // size][:size])
+
+
 def _decoder_weights() -> Tensors:
     torch.manual_seed(0)
     decoder = importlib.import_module("mean_scale_plugin").hyper_decoder()
@@ -62,6 +74,8 @@ def _model(name: str) -> tuple[dict[str, Any], Tensors]:
         return {"coarsest": 40}, {}
     if name == "vq":
         return {}, {"codebook": np.random.default_rng(1).integers(0, 256, (64, _CHANNELS), np.uint8)}
+    if name == "rates":
+        return {"rates": 3}, {f"codebook.{number}": _codebook(4 << 2 * number) for number in range(3)}
     if name == "factorised":
         return {}, {"basis": _basis(), "frequencies": _frequencies([30.0] + [3.0] * (_CHANNELS - 1))}
     return {}, {"basis": _basis(), "frequencies": _frequencies([0.3 * 1.5**n for n in range(16)]), **_decoder_weights()}
@@ -98,6 +112,44 @@ def test_an_example_passes_the_contract(example: str, test: str) -> None:
         getattr(Contract(), test)()
     finally:
         Contract.teardown_class()
+
+
+@pytest.mark.parametrize("example", ["rates"], indirect=True)
+@pytest.mark.parametrize(
+    "test",
+    [
+        "test_quality_means_what_the_traits_say",
+        "test_synthesis_returns_pixels_for_any_latents_in_range",
+        "test_every_quality_and_effort_makes_a_file",
+        "test_a_model_file_that_lacks_a_tensor_is_refused",
+        "test_a_hostile_config_opens_or_is_refused",
+    ],
+)
+def test_codecs_of_one_rate_each_make_one_with_qualities(example: str, test: str) -> None:
+    test_an_example_passes_the_contract(example, test)
+
+
+@pytest.mark.parametrize("example", ["vq"], indirect=True)
+def test_models_of_one_rate_each_are_compared_as_one_curve(
+    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(discovery.MODELS_VARIABLE, str(tmp_path))
+    sizes = {"low": 4, "mid": 16, "high": 64}
+    for name, size in sizes.items():
+        path = tmp_path / f"{name}.safetensors"
+        write_model(
+            path, architecture="vq", config={}, name=f"vq/{name}", card={}, tensors={"codebook": _codebook(size)}
+        )
+    registry.refresh()
+    curve, other, photo = "vq/low+vq/mid+vq/high", "vq/low+vq/high", tmp_path / "photo.png"
+    Image.fromarray(skimage.data.chelsea()[:96, :128]).save(photo)
+    arguments = ["compare", str(photo), "--codecs", f"{curve},{other},vq/mid", "--json"]
+    run = CliRunner().invoke(main, [*arguments, "--bd", curve, other, "--bd", "vq/mid", other], catch_exceptions=False)
+    assert run.exit_code == 0
+    joined, single = json.loads(run.stdout)["bd"]
+    assert (joined["test"], joined["reason"], joined["overlap"]) == (curve, "", 1)
+    assert joined["bd_psnr_db"] is not None
+    assert "a curve needs 2 points with PSNR at least" in single["reason"]
 
 
 def test_the_factorised_example_has_at_most_50_lines_of_code() -> None:

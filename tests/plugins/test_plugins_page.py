@@ -14,6 +14,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "plugins.md"
+INTERFACE = ROOT / "docs" / "codec-interface.md"
 README = ROOT / "tests" / "third_party_plugin" / "README.md"
 _BLOCK = re.compile(r"(?:<!-- from (?P<source>\S+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)\n```", re.DOTALL)
 
@@ -25,7 +26,7 @@ def blocks(page: Path, *languages: str) -> list[re.Match[str]]:
 
 
 def test_every_piece_of_code_on_the_page_is_part_of_a_tested_file() -> None:
-    for block in blocks(PAGE, "python", "toml"):
+    for block in [*blocks(PAGE, "python", "toml"), *blocks(INTERFACE, "python")]:
         assert block["source"], f"no source is named for:\n{block['text']}"
         source = (ROOT / block["source"]).read_text(encoding="utf-8")
         assert f"\n{block['text']}\n" in f"\n{source}\n", f"{block['source']} has changed"
