@@ -232,6 +232,7 @@ def test_what_the_registry_asks_of_a_plugin_imports_nothing_else_of_it(folder: P
         "import nncodec; assert nncodec.enhance",
         "import nncodec; nncodec.decode(GOLDEN)",
         "import nncodec; nncodec.decode_batch([GOLDEN, GOLDEN])",
+        "import nncodec; nncodec.decode(GOLDEN.replace('hyper-q35', 'exact-palette'))",
         "import nncodec_pillow; from PIL import Image; Image.open(GOLDEN).load()",
         "import nncodec.cli; nncodec.cli.main(['decode', GOLDEN, '-o', 'out.png'], standalone_mode=False)",
         "import nncodec.metrics, sys; assert not {'skimage', 'scipy'} & sys.modules.keys()",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, steps_of
 from nncodec.plugin.lossless import LosslessModel, LosslessTraits, Samples
 from nncodec.plugin.model_file import ModelFile, Tensors
 from nncodec_lossless import filtered
-from nncodec_lossless.natural import block as natural
-from nncodec_lossless.natural.network import Networks
+from nncodec_lossless.natural.layers import check_tensors
+from nncodec_lossless.natural.neighbours import suits
 from nncodec_lossless.synthetic import block as synthetic
+
+if TYPE_CHECKING:
+    from nncodec_lossless.natural.network import Networks
 
 # A block that simpler coders bring below this share of its plain size gains nothing from the networks worth their time.
 _SMALL_SHARE = 1 / 64
@@ -32,33 +36,31 @@ class BlockCoder(IntEnum):
 
 
 class LosslessCodec(LosslessModel):
-    """The model: networks for natural pictures; the other coders need none.
+    """The model: networks for natural pictures; the other coders need none, and no torch.
 
     Args:
-        networks: exact.
+        tensors: of a model file, checked.
     """
 
     traits = LosslessTraits()
 
-    def __init__(self, networks: Networks) -> None:
-        self.networks = networks
+    def __init__(self, tensors: Tensors) -> None:
+        self._tensors = tensors
 
     @classmethod
     def from_file(cls, model_file: ModelFile) -> LosslessCodec:
         """See `LosslessModel.from_file`."""
         if model_file.config:
             raise ValueError(f"the config has {min(model_file.config)!r:.80}, which is not part of this architecture")
-        networks = Networks(ExactConv2d)
-        tensors = dict(model_file.tensors)
-        for name, layer in networks.named_modules():
-            if isinstance(layer, ExactConv2d):
-                parts = [tensors.pop(f"{name}.{part}", None) for part in ("weight", "bias")]
-                if parts[0] is None or parts[1] is None:
-                    raise ValueError(f"the weight or bias of {name!r} is missing")
-                layer.set_steps(parts[0], parts[1])
-        if tensors:
-            raise ValueError(f"tensor {min(tensors)!r} is not part of this architecture")
-        return cls(networks.fixed())
+        check_tensors(model_file.tensors)
+        return cls(dict(model_file.tensors))
+
+    @cached_property
+    def networks(self) -> Networks:
+        """The networks, exact; the first use imports torch."""
+        from nncodec_lossless.natural.network import exact_networks
+
+        return exact_networks(self._tensors)
 
     def encode(self, samples: Samples, bits: int, effort: int) -> bytes:
         """See `LosslessModel.encode`."""
@@ -70,7 +72,9 @@ class LosslessCodec(LosslessModel):
             found[BlockCoder.SYNTHETIC] = few_colours
         estimate = filtered.estimate_bytes(samples, bits)
         worth = min([estimate, *map(len, found.values())]) > _SMALL_SHARE * plain_bytes
-        if worth and natural.suits(samples.shape):
+        if worth and suits(samples.shape):
+            from nncodec_lossless.natural import block as natural
+
             found[BlockCoder.NATURAL] = natural.encode(self.networks, samples, bits)
         least = min(map(len, found.values()), default=estimate + 1)
         if estimate < _SLOW_LEVEL_GAIN * least and filtered.sampled_bytes(samples, bits) < _SAMPLING_ERROR * least:
@@ -86,18 +90,11 @@ class LosslessCodec(LosslessModel):
         if coder == bytes([BlockCoder.RAW]):
             return filtered.decode_raw(content, shape, bits)
         if coder == bytes([BlockCoder.NATURAL]):
+            from nncodec_lossless.natural import block as natural
+
             return natural.decode(self.networks, content, shape, bits)
         if coder == bytes([BlockCoder.SYNTHETIC]):
             return synthetic.decode(content, shape, bits)
         if coder == bytes([BlockCoder.FILTERED]):
             return filtered.decode(content, shape, bits)
         raise ValueError("a block names no coder that this version has")
-
-
-def model_tensors(networks: Networks) -> Tensors:
-    """Return trained networks as the tensors of a model file, for `LosslessCodec.from_file`."""
-    tensors: Tensors = {}
-    for name, layer in networks.named_modules():
-        if isinstance(layer, FixedPointConv2d):
-            tensors[f"{name}.weight"], tensors[f"{name}.bias"] = steps_of(layer)
-    return tensors

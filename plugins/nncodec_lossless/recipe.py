@@ -16,9 +16,8 @@ from nncodec.training.options import RunOptions
 from nncodec.training.recipe import Recipe, TrainedModel
 from nncodec.training.tasks import ModelTask
 from nncodec.training.training_set import DataSummary
-from nncodec_lossless.codec import model_tensors
 from nncodec_lossless.natural import colour
-from nncodec_lossless.natural.network import Networks, start_networks
+from nncodec_lossless.natural.network import Networks, model_tensors, start_networks
 from nncodec_lossless.natural.rate import rate_bits
 
 _LEAST_EDGE = 16

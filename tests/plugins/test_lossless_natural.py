@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d
 from nncodec.plugin.model_file import ModelFile
-from nncodec_lossless.codec import LosslessCodec, model_tensors
+from nncodec_lossless.codec import LosslessCodec
 from nncodec_lossless.natural import block, colour, density
-from nncodec_lossless.natural.grids import Grid, feature_count, sizes
-from nncodec_lossless.natural.network import Networks, start_networks
+from nncodec_lossless.natural.grids import Grid, sizes
+from nncodec_lossless.natural.neighbours import feature_count, suits
+from nncodec_lossless.natural.network import Networks, model_tensors, start_networks
 from nncodec_lossless.natural.rate import rate_bits
 
 
@@ -146,9 +147,9 @@ def test_parts_cover_an_array_once_and_hold_few_places(
 
 def test_shapes_that_are_mostly_edges_are_not_coded_this_way(networks) -> None:
     for sound in ((1, 1024, 1024, 3), (1, 1, 400_000, 1), (5000, 12, 12, 1), (1, 2896, 2896, 4), (60_000, 28, 28, 1)):
-        assert block.suits(sound)
+        assert suits(sound)
     for shape in ((1, 1, 1 << 21, 1), (1, 1 << 21, 1, 1), (1 << 18, 9, 1, 1)):
-        assert not block.suits(shape)
+        assert not suits(shape)
         with pytest.raises(ValueError, match="too many edges"):
             block.decode(networks, b"\0\0\0\1", shape, 8)
 

@@ -14,7 +14,7 @@ from nncodec.training.engine import Run, train
 from nncodec.training.events import Event, Note
 from nncodec.training.training_set import DataSummary
 from nncodec_lossless import plugin
-from nncodec_lossless.codec import model_tensors
+from nncodec_lossless.natural.network import model_tensors
 from nncodec_lossless.recipe import LosslessRecipe, LosslessSettings
 
 SUMMARY = DataSummary(9, None, None, grey=False)

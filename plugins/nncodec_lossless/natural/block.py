@@ -17,26 +17,14 @@ from nncodec.plugin.latents import IntArray
 from nncodec.plugin.lossless import Samples
 from nncodec_lossless.natural import colour, density
 from nncodec_lossless.natural.grids import MEAN_STEPS, Grid, sizes
-from nncodec_lossless.natural.neighbours import PAD, PHASES, Part
+from nncodec_lossless.natural.neighbours import PHASES, Part, suits
 from nncodec_lossless.natural.network import Density, Networks
 
 # Places whose features fit the cache of a core together; torch divides them among its threads, up to so many.
 _PLACES_AT_ONCE = 1 << 14
 _MOST_THREADS = 4
-# How many times the pixels of a block its phases may hold with their edges, unless they are few.
-_MOST_PADDED, _FREE_PADDING = 4, 1 << 22
 # Symbols beyond this decode to samples out of range anyway.
 _FARTHEST = 1 << 18
-
-
-def suits(shape: tuple[int, ...]) -> bool:
-    """Return whether blocks (N, H, W, C) of a shape are coded this way: not if edges that are repeated cost too much.
-
-    That is so in large stacks of tiny pictures and in pictures of a few rows or columns.
-    """
-    count, height, width, _ = shape
-    padded = count * len(PHASES) * ((height + 1) // 2 + 2 * PAD) * ((width + 1) // 2 + 2 * PAD)
-    return padded <= max(_FREE_PADDING, _MOST_PADDED * count * height * width)
 
 
 def encode(networks: Networks, samples: Samples, bits: int) -> bytes:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nncodec.nn.fixed_point import ACTIVATION_LIMIT
-from nncodec_lossless.natural.neighbours import EARLIER, PAD, PHASES, Part, gather, seen_by
+from nncodec_lossless.natural.neighbours import EARLIER, PAD, PHASES, Part, feature_count, gather, seen_by
 
 MEAN_STEPS = 16
 # A grid that fits into this square is not divided further.
@@ -27,12 +27,6 @@ _MANTISSA = 21  # bits of a float32 below the two that a level keeps
 _FIRST_LEVEL = 127 << 2
 _LEVEL_STEPS, _LEVEL_CENTRE = 7, 12
 _START_ERROR = 8.0
-
-
-def feature_count(plane: int, phase: int) -> int:
-    """Return the number of inputs of a network; planes beyond the third are like the third."""
-    seen, planes = seen_by(phase), min(plane, EARLIER)
-    return len(seen.own) + len(seen.errors) + 1 + planes * (len(seen.earlier) + 1) + (1 if planes else 0)
 
 
 class View(NamedTuple):

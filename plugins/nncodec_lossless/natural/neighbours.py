@@ -7,9 +7,10 @@ to the coded sample. Places are listed in the order of the networks' inputs.
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from torch import Tensor
+if TYPE_CHECKING:  # what a network sees is known without torch
+    from torch import Tensor
 
 # Row and column of each phase in its square.
 PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
@@ -17,6 +18,8 @@ PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))
 EARLIER = 2
 # Rows and columns that stand around the arrays of the phases.
 PAD = 2
+# How many times the pixels of a block its phases may hold with their edges, unless they are few.
+_MOST_PADDED, _FREE_PADDING = 4, 1 << 22
 
 Place = tuple[int, int, int]
 Places = tuple[Place, ...]
@@ -76,6 +79,22 @@ def seen_by(phase: int) -> Seen:
     """Return the places that phase 1, 2 or 3 sees."""
     own = _NEIGHBOURS[phase - 1]
     return Seen(own, ((phase, 0, 0), *own[:_SHARED], *_LATER[phase - 1]), _ERRORS[phase - 1])
+
+
+def feature_count(plane: int, phase: int) -> int:
+    """Return the number of inputs of a network; planes beyond the third are like the third."""
+    seen, planes = seen_by(phase), min(plane, EARLIER)
+    return len(seen.own) + len(seen.errors) + 1 + planes * (len(seen.earlier) + 1) + (1 if planes else 0)
+
+
+def suits(shape: tuple[int, ...]) -> bool:
+    """Return whether blocks (N, H, W, C) of a shape are coded this way: not if edges that are repeated cost too much.
+
+    That is so in large stacks of tiny pictures and in pictures of a few rows or columns.
+    """
+    count, height, width, _ = shape
+    padded = count * len(PHASES) * ((height + 1) // 2 + 2 * PAD) * ((width + 1) // 2 + 2 * PAD)
+    return padded <= max(_FREE_PADDING, _MOST_PADDED * count * height * width)
 
 
 def gather(phases: Tensor, places: Places, part: Part, target: Tensor) -> None:

@@ -12,15 +12,15 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, activation, rounded
-from nncodec_lossless.natural.grids import MEAN_STEPS, View, feature_count
-from nncodec_lossless.natural.neighbours import EARLIER, PHASES
+from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, activation, rounded, steps_of
+from nncodec.plugin.model_file import Tensors
+from nncodec_lossless.natural.grids import MEAN_STEPS, View
+from nncodec_lossless.natural.layers import HIDDEN, LINEAR_SHARE, OUTER_SHARE, OUTPUTS, layers
+from nncodec_lossless.natural.neighbours import EARLIER, PHASES, feature_count
 
 Layer = type[FixedPointConv2d] | type[ExactConv2d]
-HIDDEN = 32
 # Sixteenths of an octave: with an output of 0 the scale is 0.35 of the activity.
 _SCALE_OFFSET = -24
-_OUTPUTS = 3
 
 
 class Density(NamedTuple):
@@ -44,8 +44,8 @@ class StageNetwork(nn.Module):
         super().__init__()
         self.inner = layer(inputs, HIDDEN, 1)
         self.middle = layer(HIDDEN, HIDDEN, 1)
-        self.outer = layer(HIDDEN, _OUTPUTS, 1, share=0.6)
-        self.linear = layer(inputs, _OUTPUTS, 1, share=0.4)
+        self.outer = layer(HIDDEN, OUTPUTS, 1, share=OUTER_SHARE)
+        self.linear = layer(inputs, OUTPUTS, 1, share=LINEAR_SHARE)
         self._fixed: list[tuple[Tensor, Tensor]] | None = None
 
     def fix(self) -> None:
@@ -89,6 +89,25 @@ class Networks(nn.Module):
     def of(self, plane: int, phase: int) -> StageNetwork:
         """Return the network of a stage."""
         return cast(StageNetwork, self.stages[min(plane, EARLIER) * (len(PHASES) - 1) + phase - 1])
+
+
+def exact_networks(tensors: Tensors) -> Networks:
+    """Return the networks of a model file, whose tensors were checked."""
+    networks = Networks(ExactConv2d)
+    for layer in layers():
+        module = networks.get_submodule(layer.name)
+        assert isinstance(module, ExactConv2d)
+        module.set_steps(tensors[f"{layer.name}.weight"], tensors[f"{layer.name}.bias"])
+    return networks.fixed()
+
+
+def model_tensors(networks: Networks) -> Tensors:
+    """Return trained networks as the tensors of a model file."""
+    tensors: Tensors = {}
+    for name, layer in networks.named_modules():
+        if isinstance(layer, FixedPointConv2d):
+            tensors[f"{name}.weight"], tensors[f"{name}.bias"] = steps_of(layer)
+    return tensors
 
 
 def start_networks(networks: Networks) -> None:
