@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar, Unpack, cast, overload
 
-import numpy as np
 from PIL import Image
 
 from nncodec._support.notes import larger_than_input, warn_of
@@ -30,6 +29,7 @@ from nncodec.format.samples import SampleArray
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.picture.conversion import mode_with_alpha
 from nncodec.picture.options import EncodeOptions, OnProgress
+from nncodec.picture.pixels import array_of
 from nncodec.picture.region import Box, checked_box
 from nncodec.picture.sources import file_bytes_of, images_from, is_nnc_source, samples_from
 from nncodec.plugin.precision import Precision
@@ -313,7 +313,7 @@ def decode(
         if as_array and opened[0].header.mode is ColourMode.PLANES:
             return decode_array(opened[0], frame, opened[2], on_progress)
         image = next(iter(decoder.decode_frames(*opened, on_progress)))
-    return np.array(image) if as_array else image
+    return array_of(image) if as_array else image
 
 
 def decode_frames(

@@ -25,6 +25,7 @@ _LEAST_ALPHA = 16
 # Pixels that Lanczos mixes on each side of an edge, and one for the rounding of sizes.
 _REACH = 4
 _ANY = [0] + [_OPAQUE] * _OPAQUE
+_ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -216,3 +217,16 @@ def from_model(planes: Pixels, mode: ColourMode) -> Pixels:
         return planes
     total = planes.sum(axis=3, keepdims=True, dtype=np.uint16)
     return np.asarray((total + 1) // 3, np.uint8)
+
+
+def array_of(image: Image.Image) -> SampleArray:
+    """Return the samples of an image as an array of its own, (H, W) or (H, W, planes).
+
+    Pillow would hand over the whole image as bytes, twice for a moment; strips need one copy.
+    """
+    first = np.asarray(image.crop((0, 0, image.width, 1)))
+    samples = np.empty((image.height, *first.shape[1:]), first.dtype)
+    for top in range(0, image.height, _ROWS_AT_ONCE):
+        bottom = min(top + _ROWS_AT_ONCE, image.height)
+        samples[top:bottom] = image.crop((0, top, image.width, bottom))
+    return samples

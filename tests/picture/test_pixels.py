@@ -9,7 +9,7 @@ from PIL import Image
 from nncodec.errors import UnsupportedImage
 from nncodec.format.header import ColourMode
 from nncodec.picture.area import Area, Span
-from nncodec.picture.pixels import MODES, Frames, from_images, from_model, to_image, to_model
+from nncodec.picture.pixels import MODES, Frames, array_of, from_images, from_model, to_image, to_model
 
 
 def image_of(mode: str, seed: int = 0) -> Image.Image:
@@ -147,3 +147,14 @@ def test_resampled_colour_is_weighted_by_alpha(mode: str) -> None:
     (image,) = from_images([Image.fromarray(planes, mode)]).reduced(5, 4).images  # the edge is in column 2
     assert np.abs(np.asarray(image, int)[:, :3] - 200).max() <= 1
     assert np.asarray(image)[:, 4].max() <= 4
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "P", "CMYK", "I;16"])
+def test_an_array_holds_what_pillow_would_give(mode: str) -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (515, 7, 3)).astype(np.uint8)
+    colour = Image.fromarray(samples)
+    deep = Image.fromarray(samples[..., 0].astype(np.uint16) * 257)
+    image = deep if mode == "I;16" else colour.quantize(9) if mode == "P" else colour.convert(mode)
+    made = array_of(image)
+    assert (made.dtype, made.flags.owndata, made.flags.writeable) == (np.array(image).dtype, True, True)
+    assert np.array_equal(made, np.array(image))
