@@ -11,7 +11,7 @@ from PIL import Image
 
 from nncodec.coding.enhancing import Enhancement
 from nncodec.coding.exact_decoder import alpha_of, decode_images
-from nncodec.coding.grid import TILE_EDGE, Cell, Grid
+from nncodec.coding.grid import PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid
 from nncodec.coding.inspection import frame_info, image_info, model_name
 from nncodec.coding.patches import Patch, patches
 from nncodec.coding.view import Progress, View, finish, picture_of
@@ -44,6 +44,8 @@ def decode_frames(
     box: Box | None = None,
     enhancement: Enhancement | None = None,
     on_progress: OnProgress | None = None,
+    *,
+    together: bool = False,
 ) -> Iterator[Image.Image]:
     """Return the wanted frames of an open file in their order, one group of frames in memory at a time.
 
@@ -53,11 +55,13 @@ def decode_frames(
         box: of each frame, checked (see `region.checked_box`); None for the whole frame.
         enhancement: the enhancer that the frames pass through, see `recommendation.enhancement_for`.
         on_progress: called with the blocks done and the total for all wanted frames.
+        together: frames of several groups share passes of the model, up to `PIXELS_AT_ONCE`; all of these are decoded
+            before the first is returned.
     """
     if container.header.samples:
         return decode_images(container, wanted, box, enhancement, on_progress)
     # Frames are decoded later, when another precision may be current.
-    return _decode_approximated(container, wanted, box, enhancement, on_progress, current_precision())
+    return _decode_approximated(container, wanted, box, enhancement, on_progress, current_precision(), together)
 
 
 def _decode_approximated(
@@ -67,6 +71,7 @@ def _decode_approximated(
     enhancement: Enhancement | None,
     on_progress: OnProgress | None,
     computing: Precision,
+    together: bool,
 ) -> Iterator[Image.Image]:
     # Enhancers need torch anyway.
     loader = chosen_loader(_pixels_of(container.header)) if enhancement is None else None
@@ -75,11 +80,13 @@ def _decode_approximated(
     view = View(header, box, enhancement)
     alpha = alpha_of(container)
     info, animation = image_info(container), animation_of(container)
-    groups = [list(numbers) for _, numbers in itertools.groupby(wanted, lambda n: n // header.frames_per_block)]
-    progress = Progress(on_progress, len(groups) * codec.blocks_near(view.source))
-    for chosen in groups:
-        group = chosen[0] // header.frames_per_block
-        images = _images_of(container, codec, group, chosen, view.source, progress)[::-1]
+    parts = _by_group(wanted, header)
+    progress = Progress(on_progress, len(parts) * codec.blocks_near(view.source))
+    if together:
+        at_once = max(1, PIXELS_AT_ONCE // view.source.pixels)
+        parts = [list(wanted[start : start + at_once]) for start in range(0, len(wanted), at_once)]
+    for chosen in parts:
+        images = _images_of(container, codec, chosen, view.source, progress)[::-1]
         for number in chosen:  # popped, so that an image is not kept once it is yielded
             own_info = info | frame_info(animation, number)
             yield finish(images.pop(), view, None if alpha is None else alpha[number], own_info)
@@ -151,20 +158,30 @@ class _FileCodec:
         return len(rows) * len(columns)
 
 
+def _by_group(wanted: Sequence[int], header: Header) -> list[list[int]]:
+    """Return the numbers of frames, neighbours of one group of frames together."""
+    return [list(numbers) for _, numbers in itertools.groupby(wanted, lambda n: n // header.frames_per_block)]
+
+
 def _images_of(
-    container: Container, codec: _FileCodec, group: int, chosen: Sequence[int], area: Area, progress: Progress
+    container: Container, codec: _FileCodec, chosen: Sequence[int], area: Area, progress: Progress
 ) -> list[Image.Image]:
-    """Return an area of the chosen frames, all in one group."""
+    """Return an area of the chosen frames."""
     grid, specs = codec.grid, codec.model.traits.latents
-    first = grid.cell(group, 0, 0).frames.start
-    places = [number - first for number in chosen]
+    groups = _by_group(chosen, grid.header)
 
     def decode(cell: Cell) -> Latents:
-        latents = _decode_cell(container, codec, cell)
-        progress.begin_block()
-        return {name: array[places] for name, array in latents.items()}
+        parts = []
+        for numbers in groups:
+            own = grid.cell(numbers[0] // grid.header.frames_per_block, cell.row, cell.column)
+            latents = _decode_cell(container, codec, own)
+            progress.begin_block()
+            places = [number - own.frames.start for number in numbers]
+            parts.append({name: array[places] for name, array in latents.items()})
+        return parts[0] if len(parts) == 1 else {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
     canvas = Canvas(grid.header.mode.name, area, len(chosen))
+    group = chosen[0] // grid.header.frames_per_block
     for part, patch in patches(grid, group, len(chosen), grid.aligned(area), specs, decode):
         _restore(codec, patch, part, canvas)
     progress.end_group()

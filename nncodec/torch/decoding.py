@@ -174,7 +174,7 @@ class SampleDecoder:
         return container
 
     def decode_frames(self, container: Container, frames: Sequence[int], key: str) -> Iterator[Any]:
-        """Yield the samples of frames of an open file, in this order; each block is decoded once for its neighbours.
+        """Yield the samples of frames of an open file, in this order, decoded together if no box is drawn for each.
 
         Args:
             container: from `open`.
@@ -189,7 +189,7 @@ class SampleDecoder:
                 if container.header.mode is ColourMode.PLANES:
                     arrays: Iterator[NDArray[Any]] = (decode_array(container, frame, box) for frame in group)
                 else:
-                    arrays = map(self._array, decoder.decode_frames(container, group, box))
+                    arrays = map(self._array, decoder.decode_frames(container, group, box, together=True))
             for _ in group:
                 with _named(key):
                     tensor = self._tensor(next(arrays), container)

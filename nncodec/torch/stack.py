@@ -21,9 +21,9 @@ class StackDataset(Dataset[Any]):
     """Every frame of an .nnc file of several frames, such as `nncodec.encode` makes of a list, as tensors (C, H, W).
 
     The header is read once in each process, then the blocks of the frames that are asked for. A block is entropy
-    decoded whole, so random access wants blocks of few frames: `nncodec.encode(pictures, frames_per_block=16)`. Frames
-    that a `DataLoader` asks for at once share their blocks, and passes of the model if no box is drawn. Alpha is
-    decoded for all frames each time; leave it out.
+    decoded whole, so random access to a large stack wants blocks of few frames: `nncodec.encode(pictures,
+    frames_per_block=16)`. Frames that a `DataLoader` asks for at once share their blocks, and passes of the model if no
+    box is drawn for each. Alpha is decoded for all frames each time; leave it out.
 
     Args:
         source: path of the file, or a URL that fsspec opens.

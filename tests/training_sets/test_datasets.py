@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from PIL import Image
 from sets import SIZE, write_set
@@ -21,6 +22,7 @@ from torch.utils.data import ConcatDataset, DataLoader
 import nncodec
 from nncodec import batch
 from nncodec.batch.stores import LocalStore, open_store
+from nncodec.coding import decoder, encoder
 from nncodec.errors import InvalidOption, NncError
 from nncodec.plugin.latents import Pixels
 from nncodec.torch import CenterCrop, NncDataset, RandomCrop, ShardDataset, StackDataset, decoding
@@ -313,6 +315,29 @@ def test_a_stack_gives_frames_in_any_order_and_reads_their_blocks_only(tmp_path:
     assert torch.equal(drawn[1], crops[5])
     crops.set_epoch(1)
     assert not torch.equal(drawn[1], crops[5])
+
+
+def test_frames_of_several_blocks_share_passes_of_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder, "BLOCK_EDGE_LOG2", 6)
+    photo = Image.fromarray(skimage.data.astronaut()).crop((60, 20, 150, 90))
+    data = nncodec.encode([photo.rotate(90 * turn) for turn in range(4)], "conv/photo", 90, frames_per_block=1)
+    assert nncodec.inspect(data).blocks == (4, 2, 2)
+    (tmp_path / "stack.nnc").write_bytes(data)
+    passes, synthesize = [], decoder._synthesize
+
+    def counted(codec: Any, latents: Any, window: Any) -> Any:
+        passes.append(len(next(iter(latents.values()))))
+        return synthesize(codec, latents, window)
+
+    monkeypatch.setattr(decoder, "_synthesize", counted)
+    whole = [np.asarray(frame, int) for frame in nncodec.decode_frames(data)]
+    assert passes == [1] * len(passes)
+    alone = len(passes)
+    passes.clear()
+    frames = StackDataset(tmp_path / "stack.nnc").__getitems__([3, 0, 2])
+    assert passes == [3] * (alone // 4)
+    for number, frame in zip([3, 0, 2], frames, strict=True):
+        assert np.abs(frame.permute(1, 2, 0).numpy() - whole[number]).max() <= 1
 
 
 def test_stacks_and_single_files_go_through_a_loader_together(tmp_path: Path) -> None:
