@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import tarfile
 import zipfile
@@ -49,6 +50,31 @@ def test_a_store_lists_and_reads_what_is_published(store: Store) -> None:
     with pytest.raises(FileNotFoundError):
         store.listing("nowhere")
     store.clean("encode/1-of-1/tmp")
+
+
+def test_a_file_is_read_in_parts_and_written_as_a_stream(store: Store) -> None:
+    with store.publishing("sub/large.tar") as stream:
+        for number in range(10):
+            stream.write(bytes([number]) * 1000)
+        with pytest.raises(FileNotFoundError):
+            store.find("sub/large.tar")
+    assert store.find("sub/large.tar").size == 10_000
+    assert store.read("sub/large.tar", 1990, 20) == b"\1" * 10 + b"\2" * 10
+    assert store.read("sub/large.tar", 0, 3) == bytes(3)
+    with contextlib.suppress(ZeroDivisionError), store.publishing("sub/large.tar") as stream:
+        stream.write(b"half")
+        raise ZeroDivisionError
+    assert store.find("sub/large.tar").size == 10_000
+    assert [file.name for file in store.listing("sub")[0]] == ["sub/large.tar"]
+
+
+def test_a_store_that_sends_no_parts_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store("memory://whole")
+    store.publish("a", b"all of it")
+    assert isinstance(store, UrlStore)
+    monkeypatch.setattr(store._files, "cat_file", lambda path, start, end: b"all of it")
+    with pytest.raises(NncError, match="does not send parts of files"):
+        store.read("a", 0, 3)
 
 
 def test_a_version_changes_with_the_file(store: Store) -> None:
