@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nncodec.training.losses import multiscale_similarity, parts_of, ssimulacra2_distance
 
-LOOKS = "0.5*mse + 0.28*ssimulacra2 + 0.22*ms-ssim"
+LOOKS = "0.45*mse + 0.31*ssimulacra2 + 0.24*ms-ssim"
 """The mix that `hyperprior/photo` is trained for."""
 
 PARTS = ("mse", "ssimulacra2", "ms-ssim")
