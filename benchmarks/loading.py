@@ -1,4 +1,4 @@
-"""Pictures per second of a `DataLoader` with two workers: .nnc beside JPEG and WebP, in one run of two minutes.
+"""Pictures per second of a `DataLoader` with two workers: .nnc beside JPEG and WebP, in one run of less than two minutes.
 
     NNCODEC_DATA=... python -m benchmarks.loading
 
@@ -107,7 +107,7 @@ def main() -> None:
     """Parse, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2, help="samples of each figure")
-    parser.add_argument("--seconds", type=float, default=1.0, help="least duration of each sample")
+    parser.add_argument("--seconds", type=float, default=0.7, help="least duration of each sample")
     parser.add_argument("--busy", action="store_true", help="measure even on a busy machine, and record that")
     parser.add_argument("--quick", action="store_true", help="tiny pictures, to check that it works")
     parser.add_argument("--output", type=Path, default=RESULTS / "loading.json")

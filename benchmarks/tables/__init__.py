@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 
 from benchmarks.measuring.records import RESULTS, read_record
-from benchmarks.tables import enhancing, photographs, seeds, speed, trained
+from benchmarks.tables import enhancing, loading, photographs, seeds, speed, trained
 from benchmarks.tables.table import Tables
 
 PAGES = (
     "README.md",
     "docs/results.md",
     "docs/lossless.md",
+    "docs/datasets.md",
     "docs/seeds.md",
     "docs/adr/0002-latent-layout.md",
     "docs/adr/0005-hyperprior.md",
@@ -26,6 +27,7 @@ TABLES: Tables = {
     **speed.TABLES,
     **seeds.TABLES,
     **enhancing.TABLES,
+    **loading.TABLES,
 }
 
 _MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.S)
