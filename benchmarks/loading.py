@@ -1,4 +1,4 @@
-"""Pictures per second of a `DataLoader` with two workers: .nnc beside JPEG and WebP, in one run of less than two minutes.
+"""Pictures per second of a `DataLoader` with two workers: .nnc beside JPEG and WebP, in one run of some 100 seconds.
 
     NNCODEC_DATA=... python -m benchmarks.loading
 
