@@ -19,6 +19,7 @@ from nncodec import api
 from nncodec._support.workers import use_threads
 from nncodec.coding import decoder
 from nncodec.coding.exact_decoder import decode_array
+from nncodec.coding.grid import PIXELS_AT_ONCE
 from nncodec.errors import InvalidOption, NncError
 from nncodec.format.container import Container
 from nncodec.format.header import ColourMode
@@ -186,10 +187,12 @@ class SampleDecoder:
         for group in groups:
             with _named(key), precision_of(self._precision):
                 box = self._box_of(container, f"{key}#{group[0]}" if group[0] else key)
+                self._check_mode(container)
                 if container.header.mode is ColourMode.PLANES:
                     arrays: Iterator[NDArray[Any]] = (decode_array(container, frame, box) for frame in group)
                 else:
-                    arrays = map(self._array, decoder.decode_frames(container, group, box, together=True))
+                    images = decoder.decode_frames(container, group, box, together=True)
+                    arrays = (self._array(image, container) for image in images)
             for _ in group:
                 with _named(key):
                     tensor = self._tensor(next(arrays), container)
@@ -205,14 +208,24 @@ class SampleDecoder:
         for data, key in zip(files, keys, strict=True):
             with _named(key):
                 containers.append(self.open(data))
-        if self._box is None and all(container.header.mode is not ColourMode.PLANES for container in containers):
-            try:
-                images = api.decode_batch(files, limits=self.limits, precision=self._precision)
-                arrays = [self._array(image) for image in images]
-                return self._finished([self._tensor(*pair) for pair in zip(arrays, containers, strict=True)])
-            except NncError:
-                pass  # decoding them one by one raises it again, with the name
-        return [self.decode(data, key) for data, key in zip(files, keys, strict=True)]
+        samples: list[Any] = []
+        for chosen in _few_pixels(containers):
+            tensors = None
+            if self._box is None and all(one.header.mode is not ColourMode.PLANES for one in containers[chosen]):
+                tensors = self._tensors_of(files[chosen], containers[chosen])
+            if tensors is None:
+                samples += [self.decode(data, key) for data, key in zip(files[chosen], keys[chosen], strict=True)]
+            else:
+                samples += self._finished(tensors)
+        return samples
+
+    def _tensors_of(self, files: Sequence[bytes], containers: Sequence[Container]) -> list[Tensor] | None:
+        """Return the whole pictures of files, or None if one cannot be decoded; to decode it alone says why."""
+        try:
+            images = api.decode_batch(files, limits=self.limits, precision=self._precision)
+            return [self._tensor(self._array(*pair), pair[1]) for pair in zip(images, containers, strict=True)]
+        except NncError:
+            return None
 
     def _finished(self, tensors: list[Tensor]) -> list[Any]:
         if self._device is not None:
@@ -228,10 +241,16 @@ class SampleDecoder:
         size = container.header.display_size
         return checked_box(self._box(*size, self.random(key)) if callable(self._box) else self._box, size)
 
-    def _array(self, image: Image.Image) -> NDArray[Any]:
-        """Return an image's samples, (H, W) or (H, W, C)."""
-        if self._mode is not None and image.mode.startswith("I"):
+    def _check_mode(self, container: Container) -> None:
+        samples = container.header.samples
+        if self._mode is not None and samples is not None and samples.bits > 8:
             raise InvalidOption(option="mode", reason="the picture has more than 8 bits; leave the mode out")
+        if self._mode is not None and container.header.mode is ColourMode.PLANES:
+            raise InvalidOption(option="mode", reason="the picture has planes without a mode; leave the mode out")
+
+    def _array(self, image: Image.Image, container: Container) -> NDArray[Any]:
+        """Return an image's samples, (H, W) or (H, W, C)."""
+        self._check_mode(container)
         wanted = self._mode or ("RGB" if image.mode == "P" else image.mode)
         return np.array(image if image.mode == wanted else image.convert(wanted))
 
@@ -249,6 +268,18 @@ class SampleDecoder:
                 raise InvalidOption(option="dtype", reason=reason)
             return torch.from_numpy(planes)
         return torch.from_numpy(planes.astype(np.float32) / np.float32(levels)).to(self._dtype)
+
+
+def _few_pixels(containers: Sequence[Container]) -> Iterator[slice]:
+    """Divide files into neighbours of up to `PIXELS_AT_ONCE` together: all of a batch need not fit into memory."""
+    start = pixels = 0
+    for place, container in enumerate(containers):
+        own = container.header.frame_pixels
+        if place > start and pixels + own > PIXELS_AT_ONCE:
+            yield slice(start, place)
+            start, pixels = place, 0
+        pixels += own
+    yield slice(start, len(containers))
 
 
 @contextmanager

@@ -7,15 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from batches import results_below, write_pictures
 
 from benchmarks.measuring.faulty_s3 import FaultyS3, serving
 from nncodec import batch
+from nncodec.torch import NncDataset, ShardDataset
 
 pytest.importorskip("moto", reason="needs the extra 'batch-test'")
 fsspec = pytest.importorskip("fsspec", reason="needs the extra 'batch-test'")
@@ -52,6 +54,10 @@ def encoding(**run: Any) -> batch.Batch:
     return batch.encoding("s3://bucket/in", "s3://bucket/out", "tiny/means", lossless=False, run=options)
 
 
+def key_of(key: str, beside: Mapping[str, bytes]) -> str:
+    return key
+
+
 def results(files: Any) -> dict[str, bytes]:
     names = [name for name in files.find("bucket/out") if ".nncodec-batch" not in name]
     return {name.removeprefix("bucket/out/"): files.cat_file(name) for name in names}
@@ -66,6 +72,21 @@ def test_errors_and_delays_of_the_store_change_nothing(faults: FaultyS3, bucket:
     assert batch.checking("s3://bucket/in", "s3://bucket/out").run().done == COUNT
     faults.errors = 0.0
     assert results(bucket) == results_below(tmp_path / "whole")
+
+
+def test_a_training_set_is_packed_into_a_bucket_and_read_from_it(faults: FaultyS3, bucket: Any, tmp_path: Path) -> None:
+    faults.errors, faults.delays, faults.delay_s = 0.2, 0.1, 0.05
+    report = batch.pack(tmp_path / "whole", "s3://bucket/shards", shard_bytes=8_000)
+    assert report.samples == COUNT
+    assert report.written == report.shards > 2
+    assert batch.pack(tmp_path / "whole", "s3://bucket/shards", shard_bytes=8_000).written == 0
+    pictures = NncDataset(tmp_path / "whole")
+    expected = dict(zip(pictures.keys, pictures, strict=True))
+    for dataset in (ShardDataset("s3://bucket/shards", key_of), NncDataset("s3://bucket/shards", key_of)):
+        found = {key: picture for picture, key in dataset}
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(picture, expected[key]) for key, picture in found.items())
+    assert faults.failed > COUNT / 4
 
 
 def test_a_store_that_is_down_ends_the_run_and_the_next_does_the_rest(

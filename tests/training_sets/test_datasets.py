@@ -150,6 +150,10 @@ def test_tensors_have_the_type_the_channels_and_the_transform_that_are_asked_for
         NncDataset(paths)[3]
     with pytest.raises(NncError, match=r"^3: .*more than 8 bits; leave the mode out"):
         NncDataset(paths, mode="RGB").__getitems__([0, 3])
+    (few_bits,) = saved(tmp_path, (planes // 512).astype(np.uint8))
+    assert NncDataset([few_bits])[0].tolist() == [[[1] * 3, [0] * 3]] * 5
+    with pytest.raises(NncError, match=r"^0: .*planes without a mode"):
+        NncDataset([few_bits], mode="L")[0]
 
 
 @pytest.mark.parametrize(
@@ -174,6 +178,9 @@ def test_pictures_of_a_batch_share_passes_of_the_model(tmp_path: Path, monkeypat
     (together,) = DataLoader(dataset, sampler=[3, 0, 1], batch_size=3)
     assert torch.equal(together, alone)
     assert counts == [3]
+    monkeypatch.setattr(decoding, "PIXELS_AT_ONCE", 2000)
+    assert torch.equal(torch.stack(dataset.__getitems__([3, 0, 1])), alone)
+    assert counts == [3, 2, 1]
     (tmp_path / "2.nnc").write_bytes((tmp_path / "2.nnc").read_bytes()[:-1])
     with pytest.raises(NncError, match=r"^2: the file ends"):
         dataset.__getitems__([0, 2])
