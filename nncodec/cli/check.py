@@ -13,7 +13,7 @@ from nncodec._support.text import describe
 from nncodec.cli.files import collect, sources
 from nncodec.cli.info import HEADERS_ONLY
 from nncodec.cli.options import input_options, json_option
-from nncodec.cli.text import complain
+from nncodec.cli.text import complain, show_traceback
 from nncodec.picture.naming import is_nnc
 
 
@@ -31,6 +31,7 @@ def check_command(inputs: tuple[str, ...], recursive: bool, as_json: bool) -> No
             with opener() as stream:
                 nncodec.check(stream, limits=HEADERS_ONLY)
         except OSError as error:
+            show_traceback()
             complain(describe(error), name)
             entries.append({"file": name, "ok": False, "error": describe(error)})
             continue

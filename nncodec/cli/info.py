@@ -13,7 +13,7 @@ import nncodec
 from nncodec._support.text import count_of, describe, plain
 from nncodec.cli.files import collect, sources
 from nncodec.cli.options import input_options, json_option
-from nncodec.cli.text import complain
+from nncodec.cli.text import complain, show_traceback
 from nncodec.coding.inspection import FileInfo
 from nncodec.limits import Limits
 from nncodec.picture.naming import is_nnc
@@ -35,6 +35,7 @@ def info_command(inputs: tuple[str, ...], recursive: bool, as_json: bool) -> Non
                 info = nncodec.inspect(stream, limits=HEADERS_ONLY)
         except OSError as error:
             failed = True
+            show_traceback()
             complain(describe(error), name)
             entries.append({"file": name, "error": describe(error)})
             continue

@@ -12,8 +12,7 @@ import click
 
 from nncodec._support.text import describe
 from nncodec.cli.options import json_option
-from nncodec.cli.text import complain, table
-from nncodec.errors import NncError
+from nncodec.cli.text import complain, show_traceback, table
 from nncodec.plugin import discovery, registry
 from nncodec.plugin.catalog import Catalog, PluginInfo
 from nncodec.plugin.codec import EngineDecoder
@@ -55,9 +54,8 @@ def _faults(installed: Catalog) -> Iterator[tuple[str, str]]:
     for what, load in _loads(installed):
         try:
             load()
-        except NncError as error:
-            yield what, str(error)
         except Exception as error:  # third-party code: anything can happen
+            show_traceback()
             yield what, describe(error)
 
 

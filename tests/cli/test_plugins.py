@@ -64,6 +64,9 @@ def test_check_names_every_reference_that_does_not_load(run, faulty):
     assert "toys:Nothing: AttributeError" in lines[0]
     assert "No module named 'no_such_module'" in lines[1]
     assert "toys:BlockMeans is not a EngineDecoder subclass" in lines[2]
+    shown = run("--debug", "plugins", "--check").stderr
+    assert shown.count("Traceback") >= len(told)
+    assert shown.endswith(result.stderr)
     (entry,) = json.loads(run("plugins", "--check", "--json").stdout)
     assert entry["faults"].keys() == set(told)
 
