@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import re
 import subprocess
 import sys
 import zipfile
@@ -85,7 +86,7 @@ def test_the_wheel_has_the_right_metadata(wheel: zipfile.ZipFile) -> None:
     fields = Parser().parsestr(metadata(wheel, "METADATA"))
     assert fields["Name"] == "nncodec-image"
     assert fields["Requires-Python"] == ">=3.11"
-    required = {line.split(">=")[0] for line in fields.get_all("Requires-Dist", []) if "extra ==" not in line}
+    required = {re.split("[<>]", line)[0] for line in fields.get_all("Requires-Dist", []) if "extra ==" not in line}
     assert {"numpy", "pillow", "torch", "zstandard", "pluggy", "safetensors", "click"} <= required
     assert metadata(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text()
 
