@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 import nncodec
+from nncodec.plugin import registry
 from nncodec.plugin.latents import Pixels
 from nncodec.training.pairs import paired
 from nncodec.training.recipe import OnPrepared
@@ -42,11 +43,13 @@ def decoded_pairs(
     """
     wanted = [quality for picture in pictures for quality in _drawn(picture, qualities, variants, seed)]
     pairs: list[Pixels | None] = [None] * len(wanted)
+    has_qualities = bool(registry.open_model(codec).traits.qualities)
     what, done = f"encoding and decoding with {codec}", 0
     for numbers in _at_once(pictures, wanted, variants):
         on_progress(what, done, len(wanted))
         chosen = [pictures[number // variants] for number in numbers]
-        files = nncodec.encode_batch([_image(picture) for picture in chosen], codec, wanted[numbers[0]])
+        quality = wanted[numbers[0]] if has_qualities else None
+        files = nncodec.encode_batch([_image(picture) for picture in chosen], codec, quality)
         for number, picture, image in zip(numbers, chosen, nncodec.decode_batch(files), strict=True):
             pairs[number] = paired(picture, np.asarray(image.convert("RGB")), 1)
         done += len(numbers)

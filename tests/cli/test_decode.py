@@ -289,7 +289,7 @@ def test_enhancers_that_do_not_suit_are_one_line(run, photo_nnc, options, status
 @pytest.mark.parametrize("extension", ["webp", "gif", "avif", "jpg"])
 def test_a_picture_too_wide_for_a_format_is_one_line_before_it_is_decoded(run, extension, monkeypatch):
     write("wide.nnc", Image.new("RGB", (70_000, 2), "red"))
-    monkeypatch.setattr(nncodec, "decode_frames", lambda *_, **__: pytest.fail("decoded"))
+    monkeypatch.setattr(nncodec.api, "decode_frames", lambda *_, **__: pytest.fail("decoded"))
     result = run("decode", "wide.nnc", "-o", f"out.{extension}")
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()

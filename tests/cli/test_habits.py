@@ -159,7 +159,7 @@ def test_a_single_large_file_shows_its_blocks_on_a_terminal(photo, watched):
 def test_a_long_encoding_states_its_time_before_it_starts(run, monkeypatch):
     Image.new("RGB", (2000, 1000)).save("large.png")
     begun = []
-    monkeypatch.setattr(nncodec, "encode", lambda *_, **__: begun.append(1) or b"nothing")
+    monkeypatch.setattr(nncodec.api, "encode", lambda *_, **__: begun.append(1) or b"nothing")
     monkeypatch.setattr(nncodec.cli.encode, "complain", lambda line: begun.append(line))
     run("encode", "large.png", "-e", 9)
     line, ran = begun

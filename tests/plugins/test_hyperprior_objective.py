@@ -32,7 +32,7 @@ def test_squared_error_alone_counts_lambda_times_the_squared_levels() -> None:
 
 def test_a_mix_is_the_weighted_sum_of_its_parts() -> None:
     parts = [value(name, 0.02) for name in ("mse", "ssimulacra2", "ms-ssim")]
-    assert value(LOOKS, 0.02) == pytest.approx(0.5 * parts[0] + 0.28 * parts[1] + 0.22 * parts[2], rel=1e-5)
+    assert value(LOOKS, 0.02) == pytest.approx(0.45 * parts[0] + 0.31 * parts[1] + 0.24 * parts[2], rel=1e-5)
 
 
 @pytest.mark.parametrize(("quality", "point", "whole"), [(0, 0.0034, 3.6), (50, 0.0339, 79.0), (100, 0.433, 1150.0)])
