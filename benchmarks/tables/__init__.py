@@ -13,6 +13,7 @@ from benchmarks.tables.table import Tables
 
 PAGES = (
     "README.md",
+    "docs/cli.md",
     "docs/results.md",
     "docs/lossless.md",
     "docs/datasets.md",

@@ -85,6 +85,20 @@ def photo_parts(record: Record) -> Table:
     return Table(["quality", *by_quality], rows)
 
 
+def efforts(record: Record) -> Table:
+    """What higher efforts save, and what they take."""
+    levels = record["levels"]
+    rows = [
+        [name, *(form(figures[key]) for figures in levels.values())]
+        for key, name, form in (
+            ("bd_rate_percent_ssimulacra2", "bytes at equal SSIMULACRA2", percent),
+            ("bd_rate_percent_psnr_db", "bytes at equal PSNR", percent),
+            ("encode_seconds_per_megapixel", "seconds for a million pixels", "{:.1f}".format),
+        )
+    ]
+    return Table(["against effort 0", *levels], rows)
+
+
 def latent_layout(record: Record) -> Table:
     """Size of every layout as a multiple of the ideal."""
     by_quality = record["by_quality"]
@@ -105,5 +119,6 @@ TABLES: Tables = {
     "kodak_curve": ("kodak", kodak_curve),
     "generation_loss": ("kodak", generation_loss),
     "photo_parts": ("photo_model", photo_parts),
+    "efforts": ("efforts", efforts),
     "latent_layout": ("latent_layout", latent_layout),
 }
