@@ -17,7 +17,6 @@ import argparse
 import io
 import itertools
 import statistics
-import sys
 import tarfile
 import tempfile
 import time
@@ -35,8 +34,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler
 import nncodec
 from benchmarks.measuring import pictures
 from benchmarks.measuring.data import find_data, idx_pictures
-from benchmarks.measuring.machine import IdleWatch, machine, versions
-from benchmarks.measuring.records import RESULTS, Record, command_line, write_record
+from benchmarks.measuring.records import RESULTS, Record, write_record
+from benchmarks.measuring.timed import add_options, timed
 from nncodec import metrics
 from nncodec.torch import NncDataset, RandomCrop, ShardDataset, StackDataset
 from nncodec.torch.tars import read_samples
@@ -108,30 +107,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2, help="samples of each figure")
     parser.add_argument("--seconds", type=float, default=0.7, help="least duration of each sample")
-    parser.add_argument("--busy", action="store_true", help="measure even on a busy machine, and record that")
-    parser.add_argument("--quick", action="store_true", help="tiny pictures, to check that it works")
+    add_options(parser)
     parser.add_argument("--output", type=Path, default=RESULTS / "loading.json")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
-    watch = IdleWatch()
-    if (problem := watch.problem_at_start()) and not (options.busy or options.quick):
-        sys.exit(f"{problem}: times would mislead. Wait, or measure anyway with --busy")
-    start = time.perf_counter()
-    measured = measure(QUICK if options.quick else Sizes(), options.rounds, 0.0 if options.quick else options.seconds)
-    watched = watch.finish()
-    record: Record = {
-        "command": command_line("loading"),
-        "quick": options.quick,
-        "idle": watched.pop("idle"),
-        "idle_check": watched,
-        "machine": machine(),
-        "versions": versions(),
-        "workers": WORKERS,
-        "seconds": round(time.perf_counter() - start, 1),
-        **measured,
-    }
-    write_record(options.output, record)
+    sizes, seconds = (QUICK, 0.0) if options.quick else (Sizes(), options.seconds)
+    write_record(options.output, timed("loading", options, lambda: measure(sizes, options.rounds, seconds)))
 
 
 def measure(sizes: Sizes, rounds: int, seconds: float) -> Record:
@@ -172,6 +154,7 @@ def measure(sizes: Sizes, rounds: int, seconds: float) -> Record:
             for case, own in zip(cases, samples, strict=True)
         ]
         return {
+            "workers": WORKERS,
             "rounds": rounds,
             "pictures": pictures.SOURCES[source],
             "crop": sizes.crop,

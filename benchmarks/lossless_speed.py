@@ -11,18 +11,17 @@ time over wall time. It refuses to start on a busy machine without --busy, and r
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.measuring import pictures, timing
 from benchmarks.measuring.data import find_data
-from benchmarks.measuring.machine import IdleWatch, cores, machine, versions
+from benchmarks.measuring.machine import cores
 from benchmarks.measuring.pillow_codec import PillowCodec
 from benchmarks.measuring.process import Worker
-from benchmarks.measuring.records import RESULTS, Record, command_line, write_record
+from benchmarks.measuring.records import RESULTS, Record, write_record
+from benchmarks.measuring.timed import add_options, timed
 
 CODECS = (
     PillowCodec("nncodec", "NNC", {"lossless": True}, ("nncodec_pillow",), is_model=True),
@@ -38,29 +37,12 @@ def main() -> None:
     """Parse, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2, help="samples of each figure")
-    parser.add_argument("--busy", action="store_true", help="measure even on a busy machine, and record that")
-    parser.add_argument("--quick", action="store_true", help="tiny pictures, to check that it works")
+    add_options(parser)
     parser.add_argument("--output", type=Path, default=RESULTS / "lossless_speed.json")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
-    watch = IdleWatch()
-    if (problem := watch.problem_at_start()) and not (options.busy or options.quick):
-        sys.exit(f"{problem}: times would mislead. Wait, or measure anyway with --busy")
-    start = time.perf_counter()
-    measured = measure(options.quick, options.rounds)
-    watched = watch.finish()
-    record: Record = {
-        "command": command_line("lossless_speed"),
-        "quick": options.quick,
-        "idle": watched.pop("idle"),
-        "idle_check": watched,
-        "machine": machine(),
-        "versions": versions(),
-        "seconds": round(time.perf_counter() - start, 1),
-        **measured,
-    }
-    write_record(options.output, record)
+    write_record(options.output, timed("lossless_speed", options, lambda: measure(options.quick, options.rounds)))
 
 
 def measure(quick: bool, rounds: int) -> Record:

@@ -24,7 +24,6 @@ programs used the processors. It needs Linux for memory, and 4 GB. `measuring/` 
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -34,9 +33,10 @@ from pathlib import Path
 
 from benchmarks.measuring import memory, peers, pictures, starting, timing
 from benchmarks.measuring.data import middle
-from benchmarks.measuring.machine import IdleWatch, cores, machine, versions
+from benchmarks.measuring.machine import cores
 from benchmarks.measuring.process import Worker
 from benchmarks.measuring.records import Record, command_line, read_record, write_record
+from benchmarks.measuring.timed import add_options, timed
 from nncodec.compare.peers import PEERS
 
 
@@ -79,32 +79,14 @@ def main() -> None:
     if options.memory_again:
         memory_again(options.memory_again, plan)
         return
-    watch = IdleWatch()
-    if problem := watch.problem_at_start():
-        if not (options.busy or options.quick):
-            sys.exit(f"{problem}: times would mislead. Wait, or measure anyway with --busy")
-        print(f"WARNING: {problem}; the record will say that the machine was not idle", file=sys.stderr)
     start = time.perf_counter()
 
     def say(line: str) -> None:
         print(f"{time.perf_counter() - start:6.0f} s  {line}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        measured = measure(plan, options, Path(folder), say)
-    watched = watch.finish()
-    record: Record = {
-        "command": command_line("speed"),
-        "quick": options.quick,
-        "idle": watched.pop("idle"),
-        "idle_check": watched,
-        "machine": machine(),
-        "versions": versions(),
-        "minutes": round((time.perf_counter() - start) / 60, 1),
-        **measured,
-    }
+        record = timed("speed", options, lambda: measure(plan, options, Path(folder), say))
     _show(record)
-    if record["idle"] is False:
-        print("WARNING: other programs used the processors; these are not figures to quote", file=sys.stderr)
     if options.output:
         write_record(options.output, record)
 
@@ -120,8 +102,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kodak", action="store_true", help="make all pictures from $NNCODEC_DATA/kodak")
     parser.add_argument("--threads", type=_counts, help="core counts, such as 1,2; default: 1 and all")
     parser.add_argument("--rounds", type=int, help=f"samples of each figure; default: {Plan.rounds}")
-    parser.add_argument("--quick", action="store_true", help="tiny pictures, to check that it works")
-    parser.add_argument("--busy", action="store_true", help="measure even on a busy machine, and record that")
+    add_options(parser)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--memory-again", type=Path, metavar="RECORD", help="only measure the memory of a record again")
     options = parser.parse_args()

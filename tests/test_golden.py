@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from golden_files import GOLDEN, maker
 from PIL import Image
 
 import nncodec
 from nncodec.testing.exactness import backends
 
-GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(GOLDEN.glob("v*/*.nnc"))
 EXACT = [path for path in FILES if path.stem.startswith("exact-")]
 CODED = [path for path in FILES if path not in EXACT]
-
-
-def _maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("golden_make", GOLDEN / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_there_are_golden_files_and_all_are_indexed() -> None:
@@ -54,13 +43,13 @@ def test_a_golden_file_has_its_latents_exactly_on_every_backend(path: Path) -> N
     digest = json.loads((path.parent / "index.json").read_text())[path.stem]["latents_sha256"]
     for name, condition in backends():
         with condition:
-            assert _maker().latents_digest(path.read_bytes()) == digest, name
+            assert maker().latents_digest(path.read_bytes()) == digest, name
 
 
 @pytest.mark.parametrize("path", EXACT, ids=lambda path: path.stem)
 def test_an_exact_golden_file_has_its_samples(path: Path) -> None:
     digests = json.loads((path.parent / "index.json").read_text())[path.stem]["samples_sha256"]
-    assert _maker().samples_digests(path.read_bytes()) == digests
+    assert maker().samples_digests(path.read_bytes()) == digests
 
 
 def test_golden_files_have_their_latents_on_a_processor_without_vector_units(tmp_path: Path) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from forged import header
+from golden_files import GOLDEN, maker
 from PIL import Image
 from tiny_hyperprior import tiny_file, tiny_network
 from toys import BlockMeans, install, plugin, write_toy
@@ -37,7 +36,6 @@ from nncodec.plugin.model_file import ModelFile, read_model
 from nncodec.plugin.self_test import block_latents as latents_to_code
 from nncodec.plugin.self_test import contexts_of
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 # Small files of each model that decodes without torch; benchmarks.backends takes Kodak's pictures.
 NAMES = ("hyper-q35", "hyper-q100", "hyper-grey", "psnr-q35", "photo-q50", "photo-frames", "photo-reduced")
 NAMES += ("digits", "fashion", "fashion-stack")
@@ -60,25 +58,14 @@ def loader(engine: str) -> Loader:
     return {"numpy": ArrayLoader(), "onnx": RuntimeLoader()}[engine]
 
 
-@pytest.fixture(scope="module")
-def maker() -> ModuleType:
-    """Return the script that makes the golden files."""
-    spec = importlib.util.spec_from_file_location("golden_make", GOLDEN / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.usefixtures("engine")
-def test_a_golden_file_decodes_as_it_does_in_torch(name: str, maker: ModuleType) -> None:
+def test_a_golden_file_decodes_as_it_does_in_torch(name: str) -> None:
     path = GOLDEN / "v1" / f"{name}.nnc"
     model = open_file_model(Container(path.read_bytes()))
     assert isinstance(model, EngineDecoder)
     index = json.loads((GOLDEN / "v1" / "index.json").read_text())
-    assert maker.latents_digest(path.read_bytes()) == index[name]["latents_sha256"]
+    assert maker().latents_digest(path.read_bytes()) == index[name]["latents_sha256"]
     for number, frame in enumerate(nncodec.decode_frames(path.read_bytes())):
         with Image.open(path.with_name(f"{name}-{number}.png")) as expected:
             assert (frame.mode, frame.size) == (expected.mode, expected.size)
@@ -219,9 +206,7 @@ def test_absurd_weights_give_pixels_without_a_warning(loader: Loader) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
-def test_threads_of_onnx_runtime_change_no_latent(
-    threads: int, maker: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_threads_of_onnx_runtime_change_no_latent(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
     monkeypatch.setenv(choice.ENGINE_VARIABLE, "onnx")
@@ -229,7 +214,7 @@ def test_threads_of_onnx_runtime_change_no_latent(
     registry.refresh()
     index = json.loads((GOLDEN / "v1" / "index.json").read_text())
     for name in ("hyper-q100", "psnr-q35"):
-        assert maker.latents_digest((GOLDEN / "v1" / f"{name}.nnc").read_bytes()) == index[name]["latents_sha256"]
+        assert maker().latents_digest((GOLDEN / "v1" / f"{name}.nnc").read_bytes()) == index[name]["latents_sha256"]
     registry.refresh()
 
 
