@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
+import hashlib
 import json
 import os
 import random
@@ -57,7 +57,7 @@ class Disturbance:
         options: of the command, beside the model.
         victims: names of what is killed, by turns.
         find: returns the process of a victim, given the command's.
-        results: returns what is visible in the destination.
+        results: returns what is visible in the destination: names, and MD5 digests of the contents.
         count: returns how many results are visible.
         heal: starts again what a round has killed.
     """
@@ -67,7 +67,7 @@ class Disturbance:
     options: Sequence[str]
     victims: Sequence[str]
     find: Callable[[str, int], int | None]
-    results: Callable[[], dict[str, bytes]]
+    results: Callable[[], dict[str, str]]
     count: Callable[[], int]
     heal: Callable[[], None] = lambda: None
     rounds: list[dict[str, Any]] = field(default_factory=list)
@@ -81,7 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         make_pictures(folder / "in", options.pictures)
-        expected = {}
+        expected: dict[str, str] = {}
         if options.parts != ["cost"]:
             made = batch.encoding(folder / "in", folder / "whole", "dense/fashion", lossless=False, run=_workers(1))
             made.run()
@@ -109,10 +109,10 @@ def make_pictures(folder: Path, count: int) -> None:
         coarse.resize((_EDGE, _EDGE), Image.Resampling.BICUBIC).save(target, compress_level=1)
 
 
-def results_of(folder: Path) -> dict[str, bytes]:
-    """Return the results in a folder by name."""
+def results_of(folder: Path) -> dict[str, str]:
+    """Return the results in a folder: names, and MD5 digests of their contents, as ETags of object stores are."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
+        path.relative_to(folder).as_posix(): hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
         for path in folder.rglob("*")
         if path.is_file() and _STATE not in path.parts
     }
@@ -121,7 +121,7 @@ def results_of(folder: Path) -> dict[str, bytes]:
 # --- kill -9 ------------------------------------------------------------------------------------------------------
 
 
-def _disturb_local(folder: Path, expected: dict[str, bytes], rounds: int) -> Record:
+def _disturb_local(folder: Path, expected: dict[str, str], rounds: int) -> Record:
     def find(victim: str, command: int) -> int | None:
         return command if victim == "main" else next(iter(_workers_of(command)), None)
 
@@ -130,7 +130,7 @@ def _disturb_local(folder: Path, expected: dict[str, bytes], rounds: int) -> Rec
     return _disturbed(Disturbance(str(folder / "in"), str(dest), ["-j", "2"], victims, find, *seen), rounds, expected)
 
 
-def _disturb_s3(folder: Path, expected: dict[str, bytes], rounds: int) -> Record:
+def _disturb_s3(folder: Path, expected: dict[str, str], rounds: int) -> Record:
     import fsspec
 
     faults = FaultyS3(errors=0.05, delays=0.05, delay_s=0.1)
@@ -138,19 +138,16 @@ def _disturb_s3(folder: Path, expected: dict[str, bytes], rounds: int) -> Record
         files = fsspec.filesystem("s3", skip_instance_cache=True, use_listings_cache=False)
         retried(lambda: files.mkdir("batch"))
 
-        def names() -> list[str]:
-            found = retried(lambda: files.find("batch/out"))
-            return [name for name in found if _STATE not in name]
-
-        def results() -> dict[str, bytes]:
-            read = {name: retried(functools.partial(files.cat_file, name)) for name in names()}
-            return {name.removeprefix("batch/out/"): data for name, data in read.items()}
+        def results() -> dict[str, str]:
+            found = retried(lambda: files.find("batch/out", detail=True))
+            tags = {name: entry["ETag"].strip('"') for name, entry in found.items() if _STATE not in name}
+            return {name.removeprefix("batch/out/"): tag for name, tag in tags.items()}
 
         def find(victim: str, command: int) -> int | None:
             return command if victim == "main" else next(iter(_workers_of(command)), None)
 
         def count() -> int:
-            return len(names())
+            return len(results())
 
         victims, seen = ("worker", "main"), (results, count)
         plan = Disturbance(str(folder / "in"), "s3://batch/out", ["-j", "2"], victims, find, *seen)
@@ -158,7 +155,7 @@ def _disturb_s3(folder: Path, expected: dict[str, bytes], rounds: int) -> Record
     return record | {"requests": faults.requests, "answered with 500": faults.failed}
 
 
-def _disturb_dask(folder: Path, expected: dict[str, bytes], rounds: int) -> Record:
+def _disturb_dask(folder: Path, expected: dict[str, str], rounds: int) -> Record:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -195,7 +192,7 @@ def _disturb_dask(folder: Path, expected: dict[str, bytes], rounds: int) -> Reco
             process.wait()
 
 
-def _disturbed(plan: Disturbance, rounds: int, expected: dict[str, bytes]) -> Record:
+def _disturbed(plan: Disturbance, rounds: int, expected: dict[str, str]) -> Record:
     """Run the rounds of a part and the last resume, and return what was seen; raises if anything is wrong."""
     begun, share = time.monotonic(), len(expected) / (rounds + 2)
     for number in range(rounds):
@@ -215,7 +212,7 @@ def _disturbed(plan: Disturbance, rounds: int, expected: dict[str, bytes]) -> Re
         process.wait()
         time.sleep(0.5)  # workers publish what they have in hand, then see that their parent is gone
         found = plan.results()
-        unsound = [name for name, data in found.items() if expected.get(name) != data]
+        unsound = [name for name, digest in found.items() if expected.get(name) != digest]
         said = {"killed": victim, "status": ended, "results": len(found), "unsound": len(unsound)}
         plan.rounds.append(said)
         print(said, flush=True)
@@ -231,7 +228,7 @@ def _disturbed(plan: Disturbance, rounds: int, expected: dict[str, bytes]) -> Re
         "seconds": round(time.monotonic() - begun, 1),
         "last resume": status,
         "done again by one more run": report["done"],
-        "equal": sum(found.get(name) == data for name, data in expected.items()),
+        "equal": sum(found.get(name) == digest for name, digest in expected.items()),
         "missing": len(expected.keys() - found.keys()),
         "extra": len(found.keys() - expected.keys()),
         "check": checked,

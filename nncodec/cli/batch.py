@@ -25,7 +25,6 @@ from nncodec.cli.options import (
     bytes_given,
     complete_models,
     file_options,
-    force_option,
     picture_quality_option,
     precision_option,
     strength_option,
@@ -75,7 +74,7 @@ def _run_options(command: _F) -> _F:
         click.option("--retry-killed", is_flag=True, help="Try files again that killed their worker earlier."),
         click.option("--report", metavar="FILE", help="Write what was done to a JSON file, too."),
         click.option("--json", "as_json", is_flag=True, help="Write what was done to stdout as JSON."),
-        force_option,
+        click.option("-f", "--force", is_flag=True, help="Write into a folder that has files which no batch made."),
         click.option("-v", "--verbose", is_flag=True, help="Report every file."),
         click.option("--quiet", is_flag=True, help="Report failures only."),
     ]

@@ -25,6 +25,7 @@ COMMANDS = (
     "ui",
     "desktop",
     "export-onnx",
+    "batch",
 )
 
 
@@ -33,6 +34,13 @@ def command_of(name: str) -> click.Command:
     command = main.get_command(click.Context(main), name)
     assert command is not None
     return command
+
+
+def options_of(name: str) -> list[click.Option]:
+    """Return the options of a command and of those below it, except --help."""
+    command = command_of(name)
+    below = command.commands.values() if isinstance(command, click.Group) and name == "batch" else ()
+    return [p for part in (command, *below) for p in part.params if isinstance(p, click.Option)]
 
 
 def section_of(command: str) -> str:
@@ -52,12 +60,12 @@ def test_the_page_has_the_efforts_of_the_photo_model_and_their_times() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_on_the_page_and_every_one_on_the_page_exists(command: str) -> None:
-    options = [p for p in command_of(command).params if isinstance(p, click.Option)]
+    options = options_of(command)
     named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", section_of(command)))
     for option in options:
         assert named & set(option.opts), option.opts
     # A section may speak of two commands, and examples of others.
-    there = {name for other in COMMANDS for p in command_of(other).params for name in (*p.opts, *p.secondary_opts)}
+    there = {name for other in COMMANDS for option in options_of(other) for name in option.opts + option.secondary_opts}
     assert named <= there
     for row in re.findall(r"^\| (`-.*?) \| ", section_of(command), re.M):
         own = {name for option in options for name in option.opts}
