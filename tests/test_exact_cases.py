@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import skimage.data
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 import nncodec
 
@@ -18,6 +18,20 @@ def text_page(width: int = 300, height: int = 200) -> Image.Image:
     draw = ImageDraw.Draw(page)
     for line in range(height // 12):
         draw.text((8, 2 + 12 * line), f"{line:02d} The quick brown fox jumps over the lazy dog {line * 7919}", fill=0)
+    return page
+
+
+def printed_page(width: int, height: int, *, font_size: int, bilevel: bool) -> Image.Image:
+    """Return a page of random words, all different, with smooth edges unless it is bilevel."""
+    rng = np.random.default_rng(0)
+    page = Image.new("L", (width, height), 255)
+    draw = ImageDraw.Draw(page)
+    draw.fontmode = "1" if bilevel else "L"
+    font = ImageFont.load_default(font_size)
+    for y in range(font_size, height - 2 * font_size, font_size * 5 // 4):
+        lengths = rng.integers(2, 10, width // (4 * font_size) + 1)
+        words = ["".join(map(chr, rng.integers(ord("a"), ord("z") + 1, length))) for length in lengths]
+        draw.text((font_size, y), " ".join(words), fill=0, font=font)
     return page
 
 
@@ -59,6 +73,35 @@ def test_pages_and_dithers_are_exact_or_near(name: str) -> None:
         assert quality < 100 or psnr_db(nncodec.decode(data), original) >= 40
     if name in ("dither", "fax", "checkerboard", "stripes"):
         assert nncodec.inspect(nncodec.encode(original, quality=100)).lossless
+
+
+def test_a_fax_page_takes_fewer_bytes_than_group_4() -> None:
+    page = printed_page(1728, 1880, font_size=12, bilevel=True)
+    out = io.BytesIO()
+    page.convert("1").save(out, "TIFF", compression="group4")
+    assert 210_000 < out.tell() < 240_000
+    data = nncodec.encode(page)
+    assert len(data) < out.tell() / 2
+    assert nncodec.decode(data).tobytes() == page.tobytes()
+
+
+def test_a_page_of_text_takes_fewer_bytes_than_png() -> None:
+    page = printed_page(940, 940, font_size=14, bilevel=False)
+    out = io.BytesIO()
+    page.save(out, "PNG", optimize=True)
+    assert 75_000 < out.tell() < 95_000
+    data = nncodec.encode(page)
+    assert len(data) < out.tell() / 2
+    assert nncodec.decode(data).tobytes() == page.tobytes()
+
+
+@pytest.mark.parametrize(("name", "least"), [("checkerboard", 20), ("stripes", 36), ("dither", 20)])
+def test_psnr_never_falls_with_quality(name: str, least: float) -> None:
+    original = PICTURES[name]()
+    reached = [psnr_db(nncodec.decode(nncodec.encode(original, quality=q)), original) for q in (0, 50, 80, 100)]
+    assert reached == sorted(reached)
+    assert reached[1] >= least
+    assert reached[-1] == np.inf
 
 
 @pytest.mark.parametrize("name", ["dither", "page", "fax"])
