@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -12,8 +13,17 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
+# `count` of a thread of `in_threads`: its share of the computing threads.
+_SHARE = threading.local()
+
+
 def allowed_threads() -> int:
-    """Return how many computing threads this process may use: OMP_NUM_THREADS, at most its processors."""
+    """Return how many computing threads the calling thread may use: OMP_NUM_THREADS, at most the process's processors.
+
+    The threads of `in_threads` share them.
+    """
+    if share := getattr(_SHARE, "count", None):
+        return int(share)
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     given = os.environ.get("OMP_NUM_THREADS", "")
     return min(processors, int(given)) if given.isdigit() and int(given) else processors
@@ -30,11 +40,12 @@ def in_threads(work: Callable[[_Item], _Result], items: Iterable[_Item], count: 
         items: taken by the calling thread, so they may come from what only one thread may use.
         count: of the items; a single one, or a single allowed thread, needs no further threads.
     """
-    threads = min(allowed_threads(), count)
+    allowed = allowed_threads()
+    threads = min(allowed, count)
     if threads <= 1:
         yield from map(work, items)
         return
-    pool = concurrent.futures.ThreadPoolExecutor(threads)
+    pool = concurrent.futures.ThreadPoolExecutor(threads, initializer=_take_share, initargs=(allowed // threads,))
     pending: collections.deque[concurrent.futures.Future[_Result]] = collections.deque()
     try:
         for item in items:
@@ -45,3 +56,7 @@ def in_threads(work: Callable[[_Item], _Result], items: Iterable[_Item], count: 
             yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _take_share(count: int) -> None:
+    _SHARE.count = count

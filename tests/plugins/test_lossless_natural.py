@@ -85,12 +85,15 @@ def test_thin_small_and_deep_blocks_come_back(networks, shape) -> None:
     assert_exact(networks, smooth(shape, 12, 3), 12)
 
 
-def test_threads_change_no_byte(networks) -> None:
+def test_threads_change_no_byte(networks, monkeypatch) -> None:
     samples = smooth((1, 90, 150, 3), 8, 2)
+    monkeypatch.setattr(block, "_WORTH_A_THREAD", 1000)
+    monkeypatch.setattr(block, "_LEAST_PLACES", 100)
+    monkeypatch.setattr("nncodec.nn.threads.allowed_threads", lambda: 3)
     before = torch.get_num_threads()
     try:
         payloads = set()
-        for threads in (1, 2):
+        for threads in (1, 2, 3):
             torch.set_num_threads(threads)
             payloads.add(assert_exact(networks, samples, 8))
     finally:
@@ -137,12 +140,22 @@ def test_parts_cover_an_array_once_and_hold_few_places(
     shape: tuple[int, int, int], threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(block, "_PLACES_AT_ONCE", 16)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(block, "_LEAST_PLACES", 6)
     covered = np.zeros(shape, int)
-    for part in block._parts(shape):
-        assert covered[part].size <= 16 * min(threads, 4)
+    for part in block._parts(shape, threads):
+        assert covered[part].size <= 16
         covered[part] += 1
     assert (covered == 1).all()
+
+
+def test_threads_get_equally_many_parts() -> None:
+    for threads, shape, expected in [
+        (2, (1, 256, 384), 6),
+        (4, (1, 256, 384), 8),
+        (2, (1, 64, 96), 2),
+        (2, (1, 8, 8), 1),
+    ]:
+        assert len(block._parts(shape, threads)) == expected
 
 
 def test_shapes_that_are_mostly_edges_are_not_coded_this_way(networks) -> None:

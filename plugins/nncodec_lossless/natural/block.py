@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import math
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nncodec.errors import Corrupt
 from nncodec.format.entropy.base import Alphabet, StageSymbols
 from nncodec.format.entropy.rans import RansCoder
+from nncodec.nn.threads import Team
 from nncodec.plugin.latents import IntArray
 from nncodec.plugin.lossless import Samples
 from nncodec_lossless.natural import colour, density
@@ -20,8 +21,12 @@ from nncodec_lossless.natural.grids import MEAN_STEPS, Grid, sizes
 from nncodec_lossless.natural.neighbours import PHASES, Part, suits
 from nncodec_lossless.natural.network import Density, Networks
 
-# Places whose features fit the cache of a core together; torch divides them among its threads, up to so many.
-_PLACES_AT_ONCE = 1 << 14
+# Places whose features fit the cache of a core together.
+_PLACES_AT_ONCE = 17 << 10
+# Fewer would take longer to hand over than to compute.
+_LEAST_PLACES = 1 << 11
+# Samples of a plane that are worth starting a thread; threads beyond so many wait for the range coder.
+_WORTH_A_THREAD = 1 << 15
 _MOST_THREADS = 4
 # Symbols beyond this decode to samples out of range anyway.
 _FARTHEST = 1 << 18
@@ -106,26 +111,33 @@ def _code(
     networks: Networks, planes: colour.Planes, ranges: list[tuple[int, int]], direction: _Direction
 ) -> colour.Planes:
     """Code planes, int32 (N, H, W) each, and return them; a reader ignores what they hold."""
+    with Team(min(_MOST_THREADS, planes[0].size // _WORTH_A_THREAD)) as team:
+        return team.run(lambda: _code_grids(team, networks, planes, ranges, direction))
+
+
+def _code_grids(
+    team: Team, networks: Networks, planes: colour.Planes, ranges: list[tuple[int, int]], direction: _Direction
+) -> colour.Planes:
     grids = sizes(*planes[0].shape[1:])
     step = 1 << (len(grids) - 1)
-    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        ends = []
-        for plane, (low, high) in zip(planes, ranges, strict=True):
-            part = plane[:, ::step, ::step]
-            digits = _code_uniform(part.ravel() - low, (high - low).bit_length(), direction)
-            ends.append(np.clip(digits + low, low, high).reshape(part.shape))
-        coarse, errors = torch.from_numpy(np.stack(ends).astype(np.float32)), None
-        for size in grids[1:]:
-            step //= 2
-            grid = Grid(coarse, errors, size)
-            for number, plane in enumerate(planes):
-                for phase in range(1, len(PHASES)):
-                    _code_phase(networks, grid, number, phase, plane[:, ::step, ::step], ranges[number], direction)
-            coarse, errors = grid.joined()
+    ends = []
+    for plane, (low, high) in zip(planes, ranges, strict=True):
+        part = plane[:, ::step, ::step]
+        digits = _code_uniform(part.ravel() - low, (high - low).bit_length(), direction)
+        ends.append(np.clip(digits + low, low, high).reshape(part.shape))
+    coarse, errors = torch.from_numpy(np.stack(ends).astype(np.float32)), None
+    for size in grids[1:]:
+        step //= 2
+        grid = Grid(coarse, errors, size)
+        for number, plane in enumerate(planes):
+            for phase in range(1, len(PHASES)):
+                _code_phase(team, networks, grid, number, phase, plane[:, ::step, ::step], ranges[number], direction)
+        coarse, errors = grid.joined()
     return list(coarse.to(torch.int32).numpy())
 
 
 def _code_phase(
+    team: Team,
     networks: Networks,
     grid: Grid,
     number: int,
@@ -142,27 +154,32 @@ def _code_phase(
     network = networks.of(number, phase)
     fields: list[NDArray[Any]] = [np.empty(part.shape, kind) for kind in (np.int32, np.int16, np.int16)]
     plan = _Plan(*fields)
-    for few in _parts(part.shape):
+
+    def plan_some(few: Part) -> None:
         found = _plan(network(grid.view(number, phase, few)), limits, part[few].shape)
         for field, values in zip(fields, found, strict=True):
             field[few] = values
+
+    team.each(plan_some, _parts(part.shape, team.size))
     coded = np.minimum(np.maximum(_code_values(part, plan, direction), limits[0]), limits[1])
     distance = np.abs(coded * MEAN_STEPS - plan.mean)
     grid.add(number, phase, torch.from_numpy(coded), torch.from_numpy(distance) / MEAN_STEPS)
 
 
-def _parts(shape: tuple[int, ...]) -> Iterator[Part]:
-    """Yield parts of an array (N, h, w) that hold few places each, whatever its shape."""
-    left, counts = _PLACES_AT_ONCE * min(torch.get_num_threads(), _MOST_THREADS), [1, 1, 1]
+def _parts(shape: tuple[int, ...], threads: int) -> list[Part]:
+    """Return parts of an array (N, h, w) that hold few places each, whatever its shape, and as many for each thread."""
+    left, counts = _PLACES_AT_ONCE, [1, 1, 1]
     for axis in (2, 0, 1):  # whole rows first, then those of all frames
         counts[axis] = min(shape[axis], left)
         left = max(1, left // counts[axis])
-    starts = itertools.product(*(range(0, size, count) for size, count in zip(shape, counts, strict=True)))
-    for start in starts:
-        frames, rows, columns = (
-            slice(first, min(first + count, size)) for first, count, size in zip(start, counts, shape, strict=True)
-        )
-        yield frames, rows, columns
+    pieces = threads * math.ceil(math.ceil(shape[1] / counts[1]) / threads)
+    if pieces * _LEAST_PLACES <= math.prod(shape):
+        counts[1] = math.ceil(shape[1] / pieces)
+    spans = (
+        [slice(start, min(start + count, size)) for start in range(0, size, count)]
+        for size, count in zip(shape, counts, strict=True)
+    )
+    return list(itertools.product(*spans))
 
 
 class _Plan(NamedTuple):

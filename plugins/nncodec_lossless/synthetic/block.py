@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nncodec.plugin.lossless import Samples
 from nncodec_lossless.synthetic.indices import code_indices
-from nncodec_lossless.synthetic.palette import code_palette, find_palette
+from nncodec_lossless.synthetic.palette import MOST_COLOURS, code_palette, find_palette
 from nncodec_lossless.synthetic.probabilities import BitReader, BitWriter
 from nncodec_lossless.synthetic.wavefront import step_count
 
@@ -34,8 +34,8 @@ def encode(samples: Samples, bits: int) -> bytes | None:
     transposed = height > width
     if not _wide_enough(frames, *_oriented(height, width, transposed)):
         return None
-    found = find_palette(samples, bits)
-    if found is None or (len(found.colours) > _FEW_COLOURS and not _repeats(found.indices)):
+    found = find_palette(samples, bits, MOST_COLOURS if _repeats(samples) else _FEW_COLOURS)
+    if found is None:
         return None
     count = len(found.colours)
     rows, _ = _oriented(height, width, transposed)
@@ -88,11 +88,14 @@ def _wide_enough(frames: int, rows: int, columns: int) -> bool:
     return step_count(rows, columns) <= _FREE_STEPS + frames * rows * columns // _PIXELS_PER_STEP
 
 
-def _repeats(indices: NDArray[np.uint16]) -> bool:
+def _repeats(samples: Samples) -> bool:
     """Return whether half of the pixels equal the one to the left or the one above."""
-    here = indices[:, 1:, 1:]
-    same = (here == indices[:, 1:, :-1]) | (here == indices[:, :-1, 1:])
-    return bool(2 * np.count_nonzero(same) >= same.size)
+    here, left, above = samples[:, 1:, 1:], samples[:, 1:, :-1], samples[:, :-1, 1:]
+    same_left, same_above = np.ones((2, *here.shape[:3]), bool)
+    for plane in range(samples.shape[3]):
+        same_left &= here[..., plane] == left[..., plane]
+        same_above &= here[..., plane] == above[..., plane]
+    return bool(2 * np.count_nonzero(same_left | same_above) >= same_left.size)
 
 
 def _strip_count(rows: int) -> int:

@@ -29,21 +29,22 @@ class Paletted(NamedTuple):
     indices: NDArray[np.uint16]
 
 
-def find_palette(samples: Samples, bits: int) -> Paletted | None:
-    """Return a block as indices of its distinct colours, or None if there are more than `MOST_COLOURS`.
+def find_palette(samples: Samples, bits: int, most: int = MOST_COLOURS) -> Paletted | None:
+    """Return a block as indices of its distinct colours, or None if there are too many.
 
     Colours are sorted by the first plane, then the second and so on.
 
     Args:
         samples: uint16 (N, H, W, C).
         bits: of each sample.
+        most: colours that are not too many, up to `MOST_COLOURS`.
     """
     planes = samples.shape[-1]
     pixels = samples.reshape(-1, planes)
     step = len(pixels) // _SAMPLED_PIXELS + 1
-    if step > 1 and _distinct(pixels[::step], bits) is None:
+    if step > 1 and _distinct(pixels[::step], bits, most) is None:
         return None
-    indices = _distinct(pixels, bits)
+    indices = _distinct(pixels, bits, most)
     if indices is None:
         return None
     palette = np.empty((int(indices.max()) + 1, planes), np.uint16)
@@ -51,7 +52,7 @@ def find_palette(samples: Samples, bits: int) -> Paletted | None:
     return Paletted(palette, indices.reshape(samples.shape[:-1]))
 
 
-def _distinct(pixels: Samples, bits: int) -> NDArray[np.uint16] | None:
+def _distinct(pixels: Samples, bits: int, most: int) -> NDArray[np.uint16] | None:
     """Return the rank of each pixel's colour among all, uint16 (pixels,), or None if there are too many."""
     keys = np.zeros(len(pixels), np.int64)
     used = 0
@@ -59,7 +60,7 @@ def _distinct(pixels: Samples, bits: int) -> NDArray[np.uint16] | None:
         last = plane == pixels.shape[1]
         if last or used + bits > _KEY_BITS:
             distinct, keys = np.unique(keys, return_inverse=True)
-            if len(distinct) > MOST_COLOURS:
+            if len(distinct) > most:
                 return None
             used = MOST_COLOURS.bit_length()
         if not last:

@@ -1,0 +1,103 @@
+"""Threads that share the work of torch on one picture: each computes with one thread of its own.
+
+Torch divides every single operation among its threads. Small networks have many short operations, for which the threads
+wait longer than they compute. It is faster to give each thread whole pieces of the picture.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, TypeVar
+
+import torch
+
+from nncodec._support.threads import allowed_threads
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class Team:
+    """Threads without gradients and autocast; a context manager.
+
+    Args:
+        most: how many threads the work is worth. There are no more than torch uses and than the process may use. If it
+            is worth one, no thread is started, and the calling thread computes.
+
+    Attributes:
+        size: how many threads there are, at least 1.
+
+    Example:
+        >>> with Team(4) as team:
+        ...     team.run(lambda: [team.each(work, parts) for parts in stages])
+    """
+
+    def __init__(self, most: int) -> None:
+        torch_threads = torch.get_num_threads()
+        self.size = max(1, min(most, torch_threads, allowed_threads()))
+        self._pool = None if most <= 1 or torch_threads <= 1 else _threads_of_torch(self.size, torch_threads)
+        self._stopped = False
+
+    def __enter__(self) -> Team:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopped = True  # an interrupted caller does not wait for the rest of the work
+        if self._pool:
+            self._pool.shutdown()
+
+    def run(self, work: Callable[[], _Result]) -> _Result:
+        """Return the result of `work`, which one of the threads does; it may call `each`."""
+        return _exactly(work) if self._pool is None else self._pool.submit(_exactly, work).result()
+
+    def each(self, work: Callable[[_Item], object], items: Sequence[_Item]) -> None:
+        """Do the work on all items; its order is not defined, and exceptions are raised here.
+
+        Raises:
+            CancelledError: the caller of `run` was interrupted.
+        """
+        if self._stopped:
+            raise CancelledError
+        left = iter(items)
+
+        def do_some() -> None:
+            for item in left:
+                work(item)
+
+        others: list[Future[Any]] = []
+        if self._pool:
+            helpers = min(self.size, len(items)) - 1
+            others = [self._pool.submit(_exactly, do_some) for _ in range(helpers)]
+        do_some()
+        for other in others:
+            other.result()
+
+
+def _exactly(work: Callable[[], _Result]) -> _Result:
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+        return work()
+
+
+def _threads_of_torch(count: int, before: int) -> ThreadPoolExecutor:
+    """Start threads in which torch computes with one thread; everywhere else it keeps its number `before`."""
+    started = threading.Barrier(count + 1)
+
+    def start() -> None:
+        torch.get_num_threads()  # a thread's first call takes over the number of the process
+        torch.set_num_threads(1)  # of this thread, and of the process
+        started.wait()
+
+    pool = ThreadPoolExecutor(count)
+    try:
+        for _ in range(count):
+            pool.submit(start)
+        started.wait()
+    finally:
+        started.abort()  # frees those that wait for a thread that could not be started
+        torch.set_num_threads(before)
+    return pool
