@@ -124,6 +124,26 @@ def test_sixteen_bit_grey_keeps_its_transparent_colour(tmp_path: Path) -> None:
             saved(image)
 
 
+def test_a_transparent_colour_of_black_and_white_becomes_alpha_in_an_exact_picture() -> None:
+    data = png(8, 1, 0, b"\xf0", struct.pack(">H", 0))
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.mode == "1"
+        for store in (encoded, saved):
+            for options in ({"lossless": True}, {"max_error": 1}):
+                decoded = nncodec.decode(store(image, **options))
+                assert decoded.mode == "LA"
+                assert (np.asarray(decoded.getchannel("A")) == [255] * 4 + [0] * 4).all()
+
+
+def test_a_transparent_colour_of_sixteen_bits_is_told_where_samples_stay_exact() -> None:
+    data = png(8, 16, 0, struct.pack(">8H", *[40_000] * 4, *[1000] * 4), struct.pack(">H", 1000))
+    with Image.open(io.BytesIO(data)) as image:
+        for store in (encoded, encoded_in_a_batch, saved):
+            with pytest.warns(nncodec.NncWarning, match="a transparent colour of mode I;16 is not kept") as told:
+                assert nncodec.decode(store(image, lossless=True)).mode == "I;16"
+            assert len(told) == 1
+
+
 def palette_with_alpha() -> Image.Image:
     image = Image.new("P", (8, 8))
     image.putpalette([255, 0, 0, 255, 0, 255, 0, 0], "RGBA")
@@ -232,6 +252,21 @@ def test_hidden_colours_cost_nothing_on_the_command_line(tmp_path: Path) -> None
     data, exact = by_command(path)[0], by_command(path, "--exact")[0]
     assert len(data) < 0.7 * len(exact)
     assert psnr_db(exact, photo, ~shape) > 25 > psnr_db(data, photo, ~shape)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_hidden_noise_costs_nothing_in_files_that_turn_out_exact(mode: str) -> None:
+    shape, noise = disc(64, 24), np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    flat, photo = np.full((64, 64, 3), (10, 200, 30), np.uint8), skimage.data.astronaut()[100:164, 200:264]
+    for seen, options in ((flat, {"quality": 50}), (flat, {"target_psnr": 60}), (photo, {"quality": 100})):
+        hidden, black = (with_hidden(seen, under, shape).convert(mode) for under in (noise, (0, 0, 0)))
+        for store in (encoded, saved_in_a_stack):
+            assert len(store(hidden, **options)) == len(store(black, **options))
+        restored = np.asarray(nncodec.decode(encoded(hidden, **options)), int)
+        assert np.abs(restored - np.asarray(hidden, int))[shape].max() <= 2
+    kept = nncodec.decode(encoded(hidden, quality=100, exact=True))
+    assert np.abs(np.asarray(kept, int) - np.asarray(hidden, int)).max() <= 2
+    assert nncodec.decode(encoded(hidden, lossless=True)).tobytes() == hidden.tobytes()
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])

@@ -14,6 +14,8 @@ from nncodec.coding.exact_encoder import DEFAULT_LOSSLESS, ExactEncoder
 from nncodec.errors import InvalidOption, UnknownModel
 from nncodec.format.samples import MAX_BITS
 from nncodec.picture.area import Area, Span
+from nncodec.picture.conversion import with_alpha
+from nncodec.picture.hidden import blacken_hidden
 from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.samples import SampleStack, stack_of
 from nncodec.plugin import registry
@@ -78,6 +80,7 @@ class Choice:
 
     def __init__(self, options: EncodeOptions) -> None:
         self._encoder: ExactEncoder | None = None
+        self._keeps_hidden = options.get("exact", False)
         is_open = options.get("lossless", AUTO) == AUTO and "coder" not in options
         if not is_open or options.get("downscale", 1) != 1 or options.get("enhancer") is not None:
             return
@@ -96,7 +99,7 @@ class Choice:
         """Return the exact file of images if it has at most so many bytes, else None; an estimate comes first."""
         if self._encoder is None:
             return None
-        stack = stack_of(images)
+        stack = self._stack(images)
         width, height = stack.size
         samples = len(stack.pictures) * width * height * stack.format.planes
         unsure = min(_UNSURE_BYTES, _UNSURE_SHARE * samples)
@@ -124,7 +127,7 @@ class Choice:
         self._encoder.on_progress = None
         if data is None:
             return None
-        exact, coarse = stack_of(images), stack_of(images, TOP_MAX_ERROR)
+        exact, coarse = self._stack(images), self._stack(images, TOP_MAX_ERROR)
         if estimated_bytes(exact) > _LIKE_AT_TOP * estimated_bytes(coarse):
             return data
         whole = self._encoder.write(exact, metadata)
@@ -135,7 +138,12 @@ class Choice:
 
     def near(self, max_error: int, images: Sequence[Image.Image], metadata: Mapping[int, bytes]) -> bytes | None:
         """Return the file whose samples are off by no more than an error, or None if there is no choice."""
-        return None if self._encoder is None else self._encoder.write(stack_of(images, max_error), metadata)
+        return None if self._encoder is None else self._encoder.write(self._stack(images, max_error), metadata)
+
+    def _stack(self, images: Sequence[Image.Image], max_error: int = 0) -> SampleStack:
+        """Return images as a stack, with hidden colours only if the options keep them."""
+        seen = images if self._keeps_hidden else [blacken_hidden(with_alpha(image)) for image in images]
+        return stack_of(seen, max_error)
 
 
 def estimated_bytes(stack: SampleStack) -> float:

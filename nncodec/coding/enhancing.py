@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from nncodec._support.notes import warn_of
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.format.header import ColourMode
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.picture.area import Area, Span, aligned, pieces
 from nncodec.picture.conversion import convert
-from nncodec.picture.exif import exif_of, with_size
 from nncodec.picture.hidden import fill_hidden
+from nncodec.picture.metadata import info_of_copy
 from nncodec.picture.pixels import Canvas, Frames, from_model, to_model
 from nncodec.picture.sources import images_from
 from nncodec.plugin import registry
@@ -86,7 +87,8 @@ def enhance(
 
     Returns:
         A Pillow image of mode L, LA, RGB or RGBA with the image's `info`, but without a colour profile if the colours
-        were converted.
+        were converted. What no longer holds, such as a profile that does not fit the mode, or XMP of a gain map, is
+        left out with an `NncWarning`.
 
     Raises:
         UnsupportedImage: the image is empty or too large, its mode has no fixed range of values, or a file is not a
@@ -122,10 +124,8 @@ def enhance(
     if alpha is not None:
         result.putalpha(Image.fromarray(alpha).resize(result.size, Image.Resampling.LANCZOS))
     result.info = dict(source.info)
-    exif = exif_of(image)
-    result.info.pop("exif", None)
-    if exif is not None:
-        result.info["exif"] = with_size(exif, result.size)
+    result.info, notes = info_of_copy(image, result)
+    warn_of(notes)
     return result
 
 

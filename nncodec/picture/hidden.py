@@ -40,7 +40,18 @@ def fill_hidden(image: Image.Image, alpha: Pixels) -> Image.Image:
     return filled
 
 
+def blacken_hidden(image: Image.Image) -> Image.Image:
+    """Return an image of any mode, black under alpha 0: to a lossless model one colour costs less than a filling."""
+    alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
+    if alpha is None or np.asarray(alpha).all():
+        return image
+    blackened = image.copy()
+    blackened.paste(Image.new(image.mode, image.size), mask=alpha.point(_HIDDEN))
+    return blackened
+
+
 _KNOWN = [0] + [255] * 255
+_HIDDEN = [255] + [0] * 255
 
 
 def _opaque(image: Image.Image) -> Image.Image:

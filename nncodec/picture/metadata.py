@@ -26,6 +26,7 @@ _PHOTOSHOP_IPTC = 0x0404
 _NOT_TEXT = {"XML:com.adobe.xmp", "comment", "compression", "mode", "model", "xmp"} | {
     f"Raw profile type {name}" for name in ("APP1", "exif", "icc", "icm", "xmp")
 }
+_XMP_KEYS = ("xmp", "XML:com.adobe.xmp", "Raw profile type xmp")
 # Text that programs write of their own accord: about themselves, or a second time what is kept elsewhere.
 _TECHNICAL = {"Software", "encoder"}
 _TECHNICAL_PREFIXES = ("date:", "exif:", "icc:", "jpeg:", "png:", "signature", "Thumb::", "tiff:", "xmp:")
@@ -66,6 +67,7 @@ def metadata_of(
     *,
     strip: bool = False,
     keeps_colours: bool = False,
+    keeps_texts: bool = False,
 ) -> Metadata:
     """Return the metadata of an image or of the frames of one.
 
@@ -74,6 +76,7 @@ def metadata_of(
         options: values that override what the images have, as in `EncodeOptions`; None stands for nothing.
         strip: leave out EXIF, XMP and notes on text.
         keeps_colours: whether CMYK is stored as it is.
+        keeps_texts: leave out notes on text.
 
     Raises:
         InvalidOption: a value of the options has the wrong type or is out of range.
@@ -91,7 +94,7 @@ def metadata_of(
         exif = _as_bytes("exif", options["exif"]) if "exif" in options else exif_of(image)
         exif = exif.removeprefix(PREFIX) if exif else None
         xmp = _as_bytes("xmp", options["xmp"]) if "xmp" in options else _xmp_of(image.info)
-        notes += _texts_not_kept(image.info)
+        notes += [] if keeps_texts else _texts_not_kept(image.info)
     if "xmp" not in options and _has_gain_map(image, _xmp_of(image.info)):
         notes.append(
             "its HDR gain map is not kept, nor the XMP that describes it; what remains is the picture for other screens"
@@ -120,6 +123,25 @@ def metadata_of(
         animation=_animation_of(images, options),
         notes=tuple(notes),
     )
+
+
+def info_of_copy(image: Image.Image, copy: Image.Image) -> tuple[dict[str | tuple[int, int], Any], tuple[str, ...]]:
+    """Return the `info` of a picture that was made from an image, and notes on what of it no longer holds.
+
+    Args:
+        image: as it was opened.
+        copy: the image in the mode and size of the new picture, with an `info`.
+    """
+    kept = metadata_of([image], keeps_texts=True)
+    info = dict(copy.info)
+    current = {"exif": with_size(kept.exif, copy.size) if kept.exif else None, "icc_profile": kept.icc_profile}
+    for key, value in current.items():
+        info.pop(key, None)
+        if value is not None:
+            info[key] = value
+    if kept.xmp is None:
+        info = {key: value for key, value in info.items() if key not in _XMP_KEYS}
+    return info, kept.notes
 
 
 # --- bytes --------------------------------------------------------------------------------------------------------

@@ -32,8 +32,9 @@ class EncodeOptions(TypedDict, total=False):
         downscale: store the image reduced by this factor (2..8); decoders return the original size.
         frames_per_block: frames coded together; fewer give faster random access, more give smaller files.
         exact: keep the colours under alpha 0 as well as those that are seen. By default they are replaced by a smooth
-            filling, which takes fewer bytes and does not bleed into what is seen. With `downscale`, hidden colours
-            next to seen ones are filled nevertheless.
+            filling, or black in a file that turns out exact: that takes fewer bytes and does not bleed into what is
+            seen. With `downscale`, hidden colours next to seen ones are filled nevertheless. `lossless=True` and
+            `max_error` always keep them.
         record_settings: record in the file how it was made.
         enhancer: name or alias of an installed enhancer to recommend; decoders may use it or not. One that enlarges
             needs `downscale`. Default: none.

@@ -56,11 +56,15 @@ def misfit(profile: bytes, mode: str) -> str:
     if profile[36:40] != b"acsp":
         return ""
     space, kind = profile[16:20], profile[12:16]
-    expected = b"CMYK" if mode == "CMYK" else b"RGB " if mode.startswith("RGB") else b"GRAY"
+    expected = b"CMYK" if mode == "CMYK" else b"RGB " if _is_colour(mode) else b"GRAY"
     if space == expected and kind not in _NOT_FOR_IMAGES:
         return ""
     name = "not for pictures" if space == expected else f"{_SPACES.get(space, 'another')} one"
     return f"its ICC profile is {name} and does not fit mode {mode}; it is left out"
+
+
+def _is_colour(mode: str) -> bool:
+    return mode.startswith("RGB") or mode == "P"  # the colours of a palette
 
 
 def colours_of_png(info: Mapping[Any, Any], cicp: bytes | None, mode: str) -> Colours:
@@ -96,7 +100,7 @@ def _of_cicp(cicp: bytes, mode: str) -> Colours:
 
 
 def _colours(curve: tuple[float, ...], primaries: Sequence[float], mode: str) -> Colours:
-    is_grey = not mode.startswith("RGB")
+    is_grey = not _is_colour(mode)
     if curve == _SRGB_CURVE and (is_grey or np.allclose(primaries, _SRGB_PRIMARIES, atol=0.002)):
         return Colours()
     if is_grey:

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nncodec._support.notes import warn_of
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.format.header import ColourMode
 from nncodec.format.palette import Palette
 from nncodec.format.samples import MAX_PLANES, SampleArray, SampleFormat
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.area import Area, Span
-from nncodec.picture.conversion import EXACT_MODES, with_alpha
+from nncodec.picture.conversion import EXACT_MODES, convert_exactly, with_alpha
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.lossless import Samples
 
@@ -75,7 +76,7 @@ class SampleStack:
 
 
 def stack_of(pictures: Sequence[SamplePicture], max_error: int = 0) -> SampleStack:
-    """Return pictures as a stack; a transparent colour of mode L or RGB becomes alpha.
+    """Return pictures as a stack; a transparent colour becomes alpha, or a warning says that it is not kept.
 
     Args:
         pictures: the frames.
@@ -88,7 +89,7 @@ def stack_of(pictures: Sequence[SamplePicture], max_error: int = 0) -> SampleSta
     """
     if not pictures:
         raise UnsupportedImage(detail="there is no picture to encode")
-    pictures = [with_alpha(picture) if isinstance(picture, Image.Image) else picture for picture in pictures]
+    pictures = [_with_alpha(picture) if isinstance(picture, Image.Image) else picture for picture in pictures]
     first = pictures[0]
     if 0 in _size_of(first):
         raise UnsupportedImage(detail="cannot encode a picture of {} x {} pixels".format(*_size_of(first)))
@@ -101,6 +102,15 @@ def stack_of(pictures: Sequence[SamplePicture], max_error: int = 0) -> SampleSta
     stack = _of_arrays(pictures, max_error) if isinstance(first, np.ndarray) else _of_images(pictures, max_error)
     _check_size(stack)
     return stack
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    if image.mode not in ("1", DEEP_GREY) or image.info.get("transparency") is None:
+        return with_alpha(image)
+    converted = convert_exactly(image)
+    if converted.image.mode == image.mode:
+        warn_of([converted.note])
+    return converted.image
 
 
 def _of_arrays(arrays: Sequence[Any], max_error: int) -> SampleStack:

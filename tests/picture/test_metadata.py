@@ -29,6 +29,7 @@ import nncodec
 import nncodec_pillow  # noqa: F401 (registers the format)
 from nncodec import InvalidOption, NncWarning
 from nncodec.picture.exif import with_size
+from nncodec.picture.profile import misfit
 
 Stored = Callable[..., "tuple[Image.Image, list[str]]"]
 
@@ -221,6 +222,30 @@ def test_a_profile_that_does_not_fit_is_dropped(space: bytes, mode: str) -> None
     assert "icc_profile" not in nncodec.decode(data).info
     with pytest.warns(NncWarning, match="ICC profile"):
         image.save(io.BytesIO(), "NNC")
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_palette_has_the_profile_of_its_colours(lossless: bool) -> None:
+    palette = photo().quantize(8)
+    data = file_of(palette, "PNG", icc_profile=profile_of(b"RGB "))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert nncodec.decode(nncodec.encode(data, lossless=lossless)).info["icc_profile"] == profile_of(b"RGB ")
+        gamma = nncodec.decode(nncodec.encode(png_with_chunk(b"gAMA", (100_000).to_bytes(4, "big"), palette)))
+        assert gamma.mode == "RGB"
+        assert misfit(gamma.info["icc_profile"], "RGB") == ""
+    assert not [warning for warning in told if "profile" in str(warning.message)]
+
+
+def test_enhance_leaves_out_what_no_longer_holds() -> None:
+    with Image.open(io.BytesIO(file_of(photo(), "JPEG", xmp=GAIN_MAP_XMP))) as image:
+        image.info["icc_profile"] = profile_of(b"GRAY")
+        with pytest.warns(NncWarning) as told:
+            enhanced = nncodec.enhance(image, scale=1)
+    assert not {"xmp", "icc_profile"} & enhanced.info.keys()
+    assert sorted(str(warning.message).split()[1] for warning in told) == ["HDR", "ICC"]
+    with Image.open(io.BytesIO(png_with_chunk(b"gAMA", (100_000).to_bytes(4, "big")))) as image:
+        assert misfit(nncodec.enhance(image, scale=1).info["icc_profile"], "RGB") == ""
 
 
 @pytest.mark.parametrize(("space", "mode"), [(b"RGB ", "RGB"), (b"GRAY", "L"), (b"GRAY", "LA")])
