@@ -36,6 +36,7 @@ _COMMANDS = (
     "enhance",
     "batch",
     "export-onnx",
+    "viewer",
     "ui",
     "desktop",
 )
@@ -131,6 +132,7 @@ def main() -> None:
     nncodec train hyperprior photos -o mine.safetensors    a codec for your pictures
     nncodec enhance small.png --scale 4  write small-enhanced.png
     nncodec batch encode photos s3://bucket/small    millions of pictures
+    nncodec viewer site                  a web page that shows .nnc files
     nncodec ui                           a page for all of this
 
     Exit status: 0 all done, 1 some files failed, 2 wrong usage.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
 from nncodec.engine.arrays import to_pixels
 from nncodec.engine.weights import WeightReader
 from nncodec.plugin.codec import AnySize, CodecTraits, EngineDecoder, FixedSize
-from nncodec.plugin.engine import Loader, Network
+from nncodec.plugin.engine import BrowserPart, Loader, Network
 from nncodec.plugin.latents import IntArray, LatentSpec, Pixels
 
 LATENT = "code"
@@ -63,3 +64,7 @@ class AutoencoderDecoder(EngineDecoder):
         if isinstance(size, FixedSize):  # a dense network has all pixels as channels
             values = values.reshape(-1, size.height, size.width, 1)
         return to_pixels(values)
+
+    def browser_part(self) -> BrowserPart:
+        """See `EngineDecoder.browser_part`."""
+        return BrowserPart(Path(__file__).with_suffix(".js"), {}, {"scale": self._scale})

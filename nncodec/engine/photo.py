@@ -132,7 +132,7 @@ class PhotoDecoder:
         config = synthesis.config
         inputs = {"latents": config.coarse_channels}
         self.gain, self.inverse_gain = synthesis.gain, synthesis.inverse_gain
-        self._coarse = config.coarse_channels
+        self.coarse_channels = config.coarse_channels
         self._run = loader.load("synthesis", synthesis.network, inputs, ("pixels",))
         self._run_detailed: Run | None = None
         if config.detail_channels:
@@ -141,7 +141,8 @@ class PhotoDecoder:
 
     def pixels(self, latents: FloatArray) -> Pixels:
         """Map latents (N, H/16, W/16, C), after the inverse gain, to pixels."""
-        coarse, detail = np.ascontiguousarray(latents[..., : self._coarse]), latents[..., self._coarse :]
+        coarse = np.ascontiguousarray(latents[..., : self.coarse_channels])
+        detail = latents[..., self.coarse_channels :]
         if self._run_detailed is not None and detail.any():
             (centred,) = self._run_detailed(coarse, np.ascontiguousarray(detail))
         else:

@@ -14,7 +14,7 @@ Modules of nncodec itself import the submodules, never this one.
 """
 
 from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, DecoderModel, EngineDecoder, FixedSize
-from nncodec.plugin.engine import Loader, Network, Run
+from nncodec.plugin.engine import BrowserPart, Loader, Network, Run
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
 from nncodec.plugin.entropy import NOT_CODED, BlockContexts, EntropyModel, PlainEntropy, Stage, StageContext, Tables
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec, ModelSpec, hookimpl
@@ -32,6 +32,7 @@ __all__ = [
     "AnySize",
     "ArchitectureSpec",
     "BlockContexts",
+    "BrowserPart",
     "CodecModel",
     "CodecTraits",
     "DecoderModel",

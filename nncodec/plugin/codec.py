@@ -13,7 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from nncodec.plugin.engine import Loader
+from nncodec.plugin.engine import BrowserPart, Loader
 from nncodec.plugin.entropy import EntropyModel, PlainEntropy
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import ModelFile
@@ -106,6 +106,10 @@ class EngineDecoder(DecoderModel):
         Raises:
             ValueError: config or tensors do not fit the architecture.
         """
+
+    def browser_part(self) -> BrowserPart | None:
+        """Return what the model needs to decode in a browser, beside its networks; None if it cannot."""
+        return None
 
 
 class CodecModel(DecoderModel):

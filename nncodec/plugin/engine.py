@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,3 +31,18 @@ class Loader(Protocol):
             inputs: names of its values and their channels.
             outputs: names of its results.
         """
+
+
+@dataclass(frozen=True)
+class BrowserPart:
+    """What a decoder brings to the page of `nncodec viewer`, beside its networks and its traits.
+
+    Args:
+        module: a JavaScript module of the architecture; docs/viewer.md describes what it exports.
+        facts: for that module, as JSON.
+        arrays: for that module, by name; of the types that a model file may have.
+    """
+
+    module: Path
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nncodec.plugin.engine import BrowserPart
 from nncodec.plugin.model_file import ModelFile
 
 Samples = NDArray[np.uint16]
@@ -74,3 +75,7 @@ class LosslessModel(ABC):
         Raises:
             ValueError: the payload is damaged; the message says in one line how.
         """
+
+    def browser_part(self) -> BrowserPart | None:
+        """Return what the model needs to decode in a browser; None if it cannot."""
+        return None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from nncodec.engine.operations import FloatArray
 from nncodec.engine.photo import ENCODER_TENSORS, PhotoDecoder, PhotoSynthesis
 from nncodec.engine.weights import WeightReader
 from nncodec.plugin.codec import EngineDecoder
-from nncodec.plugin.engine import Loader
+from nncodec.plugin.engine import BrowserPart, Loader
 from nncodec.plugin.entropy import EntropyModel
 from nncodec.plugin.latents import IntArray, Pixels
 from nncodec.plugin.model_file import ModelFile
@@ -47,7 +51,32 @@ class PhotoCodecDecoder(EngineDecoder):
 
     def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
         """See `DecoderModel.synthesis`."""
-        inverse = self._synthesis.inverse_gain(quality)
-        centre = self._stored.centre.astype(np.float32) * self._synthesis.gain(quality) * inverse
+        scale, centre = self._scale_and_centre(quality)
         restored = latents[LATENT][:, self._inverse_order].transpose(0, 2, 3, 1).astype(np.float32, order="C")
-        return self._synthesis.pixels(restored * inverse + centre)
+        return self._synthesis.pixels(restored * scale + centre)
+
+    def _scale_and_centre(self, quality: int) -> tuple[FloatArray, FloatArray]:
+        """Return by what latents are multiplied, and what is added then, (C,) each."""
+        inverse = self._synthesis.inverse_gain(quality)
+        return inverse, self._stored.centre.astype(np.float32) * self._synthesis.gain(quality) * inverse
+
+    def browser_part(self) -> BrowserPart:
+        """See `EngineDecoder.browser_part`."""
+        contexts = self._stored.contexts
+        scale, centre = zip(*(self._scale_and_centre(quality) for quality in range(101)), strict=True)
+        facts = {
+            "groups": contexts.groups,
+            "coarse_channels": self._synthesis.coarse_channels,
+            "columns": contexts.tables.frequencies.shape[1],
+            "minimum": contexts.tables.minimum,
+            "precision": contexts.tables.precision,
+        }
+        arrays: dict[str, NDArray[Any]] = {
+            "frequencies": contexts.tables.frequencies,
+            "thresholds": contexts.thresholds,
+            "choice": contexts.choice,
+            "order": self._inverse_order.astype(np.int32),
+            "scale": np.stack(scale),
+            "centre": np.stack(centre),
+        }
+        return BrowserPart(Path(__file__).with_name("decoding.js"), facts, arrays)

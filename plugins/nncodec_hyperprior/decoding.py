@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nncodec.engine.fixed_point import ACTIVATION_STEPS
 from nncodec.engine.photo import ENCODER_TENSORS, PhotoDecoder, PhotoSynthesis
 from nncodec.engine.weights import WeightReader
 from nncodec.plugin.codec import EngineDecoder
-from nncodec.plugin.engine import Loader
+from nncodec.plugin.engine import BrowserPart, Loader
 from nncodec.plugin.entropy import EntropyModel
 from nncodec.plugin.latents import IntArray, Pixels
 from nncodec.plugin.model_file import ModelFile
 from nncodec_hyperprior.config import LATENT, read_config
-from nncodec_hyperprior.entropy import TABLES, HyperpriorEntropy, PriorTables, read_tables, traits_of
+from nncodec_hyperprior.entropy import TABLES, HyperpriorEntropy, PriorTables, planes_of, read_tables, traits_of
 from nncodec_hyperprior.exact_networks import EngineContexts
 
 _ENCODER_TENSORS = (*(f"network.transforms.{name}" for name in ENCODER_TENSORS), "network.prior.hyper_")
@@ -55,3 +58,26 @@ class HyperpriorDecoder(EngineDecoder):
         restored = latents[LATENT].transpose(0, 2, 3, 1).astype(np.float32, order="C")
         restored *= self._synthesis.inverse_gain(quality) / np.float32(ACTIVATION_STEPS)
         return self._synthesis.pixels(restored)
+
+    def browser_part(self) -> BrowserPart:
+        """See `EngineDecoder.browser_part`."""
+        config, tables = self._contexts.config, self._tables
+        qualities = range(101)
+        gains = [self._synthesis.inverse_gain(quality) / np.float32(ACTIVATION_STEPS) for quality in qualities]
+        facts = {
+            "groups": config.groups,
+            "detail_quality": config.detail_quality,
+            "coarse_channels": self._synthesis.coarse_channels,
+            "certain": tables.certain,
+            "columns": tables.tables.frequencies.shape[1],
+            "minimum": tables.tables.minimum,
+            "precision": tables.tables.precision,
+        }
+        arrays: dict[str, NDArray[Any]] = {
+            "frequencies": tables.tables.frequencies,
+            "hyper_choice": tables.hyper_choice,
+            "hyper_offset": tables.hyper_offset,
+            "planes": ACTIVATION_STEPS * np.stack([planes_of(quality, config.anchors) for quality in qualities]),
+            "scale": np.stack(gains),
+        }
+        return BrowserPart(Path(__file__).with_name("decoding.js"), facts, arrays)

@@ -22,6 +22,7 @@ COMMANDS = (
     "compare",
     "models",
     "plugins",
+    "viewer",
     "ui",
     "desktop",
     "export-onnx",

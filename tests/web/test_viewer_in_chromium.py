@@ -1,0 +1,244 @@
+"""The viewer in a real browser: it decodes and refuses what Python does, and asks no other server."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from forged import header
+from golden_files import GOLDEN
+from PIL import Image
+
+import nncodec
+from nncodec.cli import main
+from nncodec.format.container import Container, write
+from nncodec.format.entropy.zstd import compress
+from nncodec.format.header import ChunkType
+
+pytestmark = pytest.mark.slow
+
+VECTORS = json.loads((GOLDEN / "conformance.json").read_text())
+CODED = sorted(name for name, entry in VECTORS["valid"].items() if not entry["samples"])
+ELEMENT_PAGE = '<!doctype html><link rel="icon" href="icon.svg"><script type="module" src="nnc/element.js"></script>'
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {".js": "text/javascript"}
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a viewer; golden files lie in `golden/`, what the tests call in `probe.js`."""
+    folder = tmp_path_factory.mktemp("site")
+    assert CliRunner().invoke(main, ["viewer", str(folder)]).exit_code == 0
+    (folder / "golden").symlink_to(GOLDEN / "v1")
+    (folder / "probe.js").write_bytes(Path(__file__).with_name("viewer_probe.js").read_bytes())
+    (folder / "element.html").write_text(ELEMENT_PAGE)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def probe(chromium: Any, site: str) -> Any:
+    """Return what calls a function of `probe.js` in the page."""
+    chromium.show(1280, 900)
+    chromium.open(site)
+    chromium.run("import('./probe.js').then((found) => { window.probe = found; })")
+
+    def call(name: str, *arguments: Any) -> Any:
+        return chromium.run(f"probe.{name}(...{json.dumps(arguments)})")
+
+    return call
+
+
+# --- the same pictures --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_a_golden_file_decodes_to_the_same_latents_and_to_pixels_within_one_level(probe: Any, name: str) -> None:
+    assert probe("latents", f"golden/{name}.nnc") == VECTORS["valid"][name]["latents_sha256"]
+    for number in range(VECTORS["valid"][name]["frames"]):
+        with Image.open(GOLDEN / "v1" / f"{name}-{number}.png") as image:
+            expected = np.asarray(image.convert("RGBA"), int)
+        found = np.frombuffer(bytes.fromhex(probe("pixels", f"golden/{name}.nnc", number)), np.uint8)
+        assert np.abs(found.reshape(expected.shape) - expected).max() <= 1
+
+
+def test_nothing_was_asked_of_another_server(chromium: Any, probe: Any, site: str) -> None:
+    probe("facts", "golden/hyper-q35.nnc")
+    assert [address for address in chromium.requests() if not address.startswith(site)] == []
+    assert chromium.complaints() == []
+
+
+# --- the same errors ----------------------------------------------------------------------------------------------
+
+
+def test_invalid_files_are_refused_with_the_errors_of_python(probe: Any) -> None:
+    found = probe("refusals", [entry["file"] for entry in VECTORS["invalid"]])
+    assert [error and error[0] for error in found] == [entry["exception"] for entry in VECTORS["invalid"]]
+    assert found[0][1] == str(nncodec.errors.NotNnc())
+
+
+def forged_photos() -> dict[str, bytes]:
+    """Return files with right checksums that do not decode, by what is wrong."""
+    container = Container((GOLDEN / "v1" / "hyper-q35.nnc").read_bytes())
+    own = {key: getattr(container.header, key) for key in ("coder", "quality", "model_id", "width", "height")}
+    block, many = container.block(0), {"width": 4096, "height": 4096}
+    sorted_layout = Container((GOLDEN / "v1" / "photo-q50.nnc").read_bytes())
+    other = {key: getattr(sorted_layout.header, key) for key in own}
+    return {
+        "too few symbols": write(header(**own), {}, [block[:-40] + b"\1"]),
+        "too many symbols": write(header(**own), {}, [bytes(8) + block]),
+        "no range coding": write(header(**own), {}, [b"\0"]),
+        "other latents": write(header(**own), {ChunkType.LATENT_CHECKSUMS: bytes(4)}, [block]),
+        "unknown model": write(header(**own | {"model_id": b"\1\2\3\4"}), {}, [block]),
+        "no quality": write(header(**own | {"quality": None}), {}, [block]),
+        "a block that is too large": write(header(**own | many), {}, [block]),
+        "another coder": write(header(**own | {"coder": sorted_layout.header.coder}), {}, [block]),
+        "an unknown size": write(header(**other), {}, [sorted_layout.block(0)[:4] + b"\0" + bytes(20)]),
+        "alpha of another size": write(header(**own), {ChunkType.ALPHA: compress(b"\1\2\3")}, [block]),
+        "too large a picture": write(header(**own, display_size=(1 << 21, 1)), {}, [block]),
+    }
+
+
+def test_forged_files_are_refused_with_the_errors_of_python(probe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NNCODEC_ENGINE", "numpy")
+    files = forged_photos()
+    found = dict(zip(files, probe("decodingErrors", [data.hex() for data in files.values()]), strict=True))
+    expected = {}
+    for what, data in files.items():
+        with pytest.raises(nncodec.NncError) as refused:
+            nncodec.decode(data)
+        expected[what] = type(refused.value).__name__
+    assert {what: error and error[0] for what, error in found.items()} == expected
+    assert found["no range coding"][1] == str(nncodec.errors.Corrupt(detail="a block is not range-coded"))
+
+
+# --- Zstandard ----------------------------------------------------------------------------------------------------
+
+
+def test_frames_of_zstandard_are_decompressed(probe: Any) -> None:
+    rng = np.random.default_rng(7)
+    contents = [
+        b"",
+        b"a",
+        b"abc" * 1000,
+        rng.bytes(3000),
+        (GOLDEN.parents[1] / "docs" / "format.md").read_bytes(),
+        np.minimum(rng.geometric(0.3, 20_000), 255).astype(np.uint8).tobytes(),
+        np.cumsum(rng.normal(0, 2, 10_000)).astype(np.int16).tobytes(),
+        b"".join(random.Random(5).choices([b"hello ", b"world ", b"\0\1"], k=3000)),
+        rng.integers(0, 2, 300).astype(np.uint8).tobytes(),
+    ]
+    frames = [(compress(content).hex(), len(content)) for content in contents]
+    assert [bytes.fromhex(found) for found in probe("decompressed", frames)] == contents
+
+
+def test_damaged_frames_of_zstandard_are_refused_or_read_but_never_anything_else(probe: Any) -> None:
+    content = b"".join(random.Random(6).choices([b"hello ", b"world ", b"\0\1"], k=300))
+    found = probe("damagedFrames", compress(content).hex(), len(content), [1, 0x10, 0xFF])
+    assert {error and error[0] for error in found} == {None, "Corrupt"}
+
+
+# --- the page and the element -------------------------------------------------------------------------------------
+
+
+def until(page: Any, condition: str) -> None:
+    end = time.monotonic() + 60
+    while not page.run(f"Boolean({condition})"):
+        assert time.monotonic() < end, f"{condition}: {page.run('document.body.innerText')}"
+        time.sleep(0.02)
+
+
+def choose(page: Any, path: Path) -> None:
+    document = page.send("DOM.getDocument")["root"]["nodeId"]
+    node = page.send("DOM.querySelector", nodeId=document, selector="#pick")["nodeId"]
+    page.send("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+
+def shown(page: Any) -> dict[str, str]:
+    """Return what the page says about the file, by key."""
+    terms = page.run("[...document.querySelectorAll('#facts > *')].map((one) => one.textContent)")
+    return dict(zip(terms[::2], terms[1::2], strict=True))
+
+
+@pytest.mark.parametrize("name", ["photo-everything", "photo-frames", "fashion-stack", "hyper-recommending"])
+def test_the_page_says_what_info_says(chromium: Any, site: str, name: str) -> None:
+    path = GOLDEN / "v1" / f"{name}.nnc"
+    chromium.open(f"{site}?src=golden/{name}.nnc")
+    until(chromium, "document.getElementById('picture').complete && document.querySelector('#facts dt')")
+    lines = CliRunner().invoke(main, ["info", str(path)]).stdout.splitlines()[1:]
+    expected = {line[2:11].strip(): line[11:] for line in lines}
+    expected["model"] = expected["model"].replace("installed", "in this viewer")
+    found = shown(chromium)
+    assert found.pop("enhancer", "").partition(";")[0] in expected.pop("enhancer", "")
+    assert found == expected
+    frames = VECTORS["valid"][name]["frames"]
+    assert chromium.run("document.getElementById('frames').hidden") is (frames == 1)
+    assert chromium.complaints() == []
+
+
+def test_a_file_is_picked_its_frames_are_chosen_and_a_bad_one_says_why(
+    chromium: Any, site: str, tmp_path: Path
+) -> None:
+    chromium.open(site)
+    until(chromium, "document.documentElement.dataset.ready")
+    choose(chromium, GOLDEN / "v1" / "photo-frames.nnc")
+    until(chromium, "document.getElementById('picture').complete")
+    size = "(() => { const { canvas } = document.getElementById('picture'); return [canvas.width, canvas.height]; })()"
+    assert chromium.run(size) == [96, 72]
+    content = "document.getElementById('picture').canvas.toDataURL()"
+    first = chromium.run(content)
+    chromium.run(
+        "(() => { const field = document.getElementById('frame'); field.value = 1;"
+        " field.dispatchEvent(new Event('input')); })()"
+    )
+    until(chromium, "document.getElementById('frame-shown').textContent === '2 of 2'")
+    until(chromium, "document.getElementById('picture').complete")
+    assert chromium.run(content) != first
+    (tmp_path / "bad.nnc").write_bytes((GOLDEN / "v1" / "photo-frames.nnc").read_bytes()[:-9])
+    choose(chromium, tmp_path / "bad.nnc")
+    until(chromium, "document.getElementById('error').textContent")
+    part = nncodec.errors.Truncated(part="blocks")
+    assert chromium.run("document.getElementById('error').textContent") == f"Truncated: {part}"
+    assert chromium.run("document.getElementById('picture').hidden") is True
+    assert chromium.complaints() == []
+
+
+def test_other_pages_show_files_with_the_element(chromium: Any, site: str) -> None:
+    chromium.open(f"{site}element.html")
+    result = chromium.run("""new Promise((done) => {
+      const picture = document.createElement("nnc-image");
+      const { canvas } = picture;
+      picture.addEventListener("load", () => done([picture.complete, canvas.width, canvas.getAttribute("aria-label")]));
+      picture.addEventListener("error", ({ detail }) => done([detail.message]));
+      Object.assign(picture, { id: "one" }).setAttribute("alt", "A face");
+      picture.setAttribute("src", "golden/hyper-q0.nnc");
+      document.body.append(picture);
+    })""")
+    assert result == [True, 96, "A face"]
+    failed = chromium.run("""new Promise((done) => {
+      const picture = document.getElementById("one");
+      picture.addEventListener("error", ({ detail }) => done([detail.name, picture.shadowRoot.textContent]));
+      picture.setAttribute("src", "element.html");
+    })""")
+    assert failed == ["NotNnc", "A face"]
+    assert chromium.complaints() == []
