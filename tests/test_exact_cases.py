@@ -121,6 +121,22 @@ def test_a_tiny_picture_is_close_and_no_larger_than_its_samples(size: tuple[int,
     assert psnr_db(nncodec.decode(data), original) > 42
 
 
+@pytest.mark.parametrize(("mode", "size"), [("L", (6, 6)), ("LA", (6, 6)), ("RGB", (3, 5)), ("L", (12, 3))])
+def test_a_few_pixels_of_noise_are_best_at_the_best_quality(mode: str, size: tuple[int, int]) -> None:
+    samples = np.random.default_rng(size[0]).integers(1, 256, (size[1], size[0], 4), np.uint8)
+    original = Image.fromarray(samples).convert(mode)
+    files = [nncodec.encode(original, quality=quality) for quality in (0, 50, 75, 100)]
+    reached = [psnr_db(nncodec.decode(data), original) for data in files]
+    assert reached == sorted(reached)
+    assert len(files[-1]) <= len(nncodec.encode(original, lossless=True))
+
+
+def test_noise_is_best_at_the_best_quality() -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 24), np.uint8))
+    reached = [psnr_db(nncodec.decode(nncodec.encode(noise, quality=quality)), noise) for quality in (90, 95, 99, 100)]
+    assert reached == sorted(reached)
+
+
 def test_a_photograph_stays_lossy_below_the_top() -> None:
     original = astronaut()
     infos: list[Any] = [nncodec.inspect(nncodec.encode(original, quality=quality)) for quality in (50, 95, 100)]

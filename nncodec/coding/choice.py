@@ -31,6 +31,8 @@ TOP_MAX_ERROR = 2
 # At the top of the scale, an exact file may be so much larger than one with errors, if it is like it by estimate. Exact
 # files of photographs are about twice as large; pages, which lower qualities store exactly, must not get worse here.
 _EXACT_AT_TOP, _LIKE_AT_TOP = 1.35, 1.6
+# Of what has so little structure by estimate, such as noise or a few pixels, a codec may take more bytes than an exact file.
+_NOISE_SHARE = 0.9
 # No exact file that exceeds the bare samples is worth more than so many bytes.
 _SLACK_BYTES = 8
 # Zstandard on differences of neighbours takes at most about this many times the bytes of a lossless model.
@@ -128,12 +130,18 @@ class Choice:
         if data is None:
             return None
         exact, coarse = self._stack(images), self._stack(images, TOP_MAX_ERROR)
-        if estimated_bytes(exact) > _LIKE_AT_TOP * estimated_bytes(coarse):
+        exact_bytes = estimated_bytes(exact)
+        is_like = exact_bytes <= _LIKE_AT_TOP * estimated_bytes(coarse)
+        is_noise = exact_bytes >= _NOISE_SHARE * exact.raw_bytes
+        if not is_like and not is_noise:
             return data
         whole = self._encoder.write(exact, metadata)
-        width, height = exact.size
-        plain_bytes = len(exact.pictures) * width * height * exact.format.planes * exact.format.coded_bits / 8
-        most_bytes = max(len(data) + _SLACK_BYTES, min(_EXACT_AT_TOP * len(data), plain_bytes))
+        most_bytes = len(data)
+        if is_like:
+            most_bytes = max(len(data) + _SLACK_BYTES, min(_EXACT_AT_TOP * len(data), exact.raw_bytes))
+        if is_noise and len(whole) > most_bytes:
+            # Where the codec takes as many bytes as an exact file, lower qualities are exact.
+            most_bytes = len(encoder.at_quality(TOP_QUALITY - 1).write(encoder.prepare(images), metadata))
         return whole if len(whole) <= most_bytes else data
 
     def near(self, max_error: int, images: Sequence[Image.Image], metadata: Mapping[int, bytes]) -> bytes | None:

@@ -22,6 +22,8 @@ from nncodec.picture.profile import colours_of_png, misfit
 _GAIN_MAPS_IN_XMP = (b"hdrgm", b"HDRGainMap")
 _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496"
 _PHOTOSHOP_IPTC = 0x0404
+# What tags of a TIFF file say that is not kept.
+_TIFF_IPTC, _TIFF_PHOTOSHOP, _GEO_KEYS = 33723, 34377, 34735
 # Text in `info` that is kept, or that describes the file.
 _NOT_TEXT = {"XML:com.adobe.xmp", "comment", "compression", "mode", "model", "xmp"} | {
     f"Raw profile type {name}" for name in ("APP1", "exif", "icc", "icm", "xmp")
@@ -94,7 +96,7 @@ def metadata_of(
         exif = _as_bytes("exif", options["exif"]) if "exif" in options else exif_of(image)
         exif = exif.removeprefix(PREFIX) if exif else None
         xmp = _as_bytes("xmp", options["xmp"]) if "xmp" in options else _xmp_of(image.info)
-        notes += [] if keeps_texts else _texts_not_kept(image.info)
+        notes += [] if keeps_texts else _texts_not_kept(image)
     if "xmp" not in options and _has_gain_map(image, _xmp_of(image.info)):
         notes.append(
             "its HDR gain map is not kept, nor the XMP that describes it; what remains is the picture for other screens"
@@ -175,7 +177,8 @@ def _has_gain_map(image: Image.Image, xmp: bytes | None) -> bool:
     return any(isinstance(content, bytes) and content.startswith(_ISO_GAIN_MAP) for _, content in segments)
 
 
-def _texts_not_kept(info: Mapping[Any, Any]) -> Iterator[str]:
+def _texts_not_kept(image: Image.Image) -> Iterator[str]:
+    info = image.info
     if info.get("comment"):
         yield "its comment is not kept"
     texts = [key for key, value in info.items() if isinstance(key, str) and isinstance(value, str)]
@@ -183,9 +186,17 @@ def _texts_not_kept(info: Mapping[Any, Any]) -> Iterator[str]:
     if names:
         more = f" and {len(names) - _NAMED_TEXTS} more" if len(names) > _NAMED_TEXTS else ""
         yield f"its text is not kept: {', '.join(names[:_NAMED_TEXTS])}{more}"
-    photoshop = info.get("photoshop")
-    if isinstance(photoshop, Mapping) and _PHOTOSHOP_IPTC in photoshop:
+    photoshop, tags = info.get("photoshop"), getattr(image, "tag_v2", {})
+    in_tags = _TIFF_IPTC in tags or _PHOTOSHOP_IPTC.to_bytes(2, "big") in _photoshop_kinds(tags.get(_TIFF_PHOTOSHOP))
+    if in_tags or (isinstance(photoshop, Mapping) and _PHOTOSHOP_IPTC in photoshop):
         yield "its IPTC record is not kept"
+    if _GEO_KEYS in tags:
+        yield "its place on the map (GeoTIFF) is not kept"
+
+
+def _photoshop_kinds(blocks: object) -> set[bytes]:
+    """Return the kinds of the blocks that Photoshop puts into a TIFF file."""
+    return {part[:2] for part in blocks.split(b"8BIM")[1:]} if isinstance(blocks, bytes) else set()
 
 
 def _cicp_of(image: Image.Image) -> bytes | None:

@@ -137,6 +137,24 @@ def test_text_that_programs_write_by_themselves_is_dropped_in_silence(stored: St
     assert notes == []
 
 
+@pytest.mark.parametrize(
+    ("tag", "value", "told"),
+    [
+        (33723, b"\x1c\x02\x00\x00\x02\x00\x04", ["its IPTC record is not kept"]),
+        (34377, b"8BIM\x04\x04\0\0\0\0\0\x04abcd", ["its IPTC record is not kept"]),
+        (34377, b"8BIM\x03\xed\0\0\0\0\0\x04abcd", []),
+        (34735, (1, 1, 0, 0), ["its place on the map (GeoTIFF) is not kept"]),
+    ],
+)
+def test_tags_of_a_tiff_that_are_not_kept_are_told(tag: int, value: object, told: list[str], tmp_path: Path) -> None:
+    data = file_of(photo(), "TIFF", tiffinfo={tag: value})
+    for way in (_by_pillow, _from_bytes):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            way(data, tmp_path)
+        assert [str(warning.message) for warning in caught] == told
+
+
 @pytest.mark.parametrize("edit", ["turned", "deleted", "added"])
 def test_edits_of_getexif_are_saved(edit: str) -> None:
     with Image.open(io.BytesIO(file_of(photo(), "JPEG", exif=turned_exif()))) as opened:
