@@ -11,7 +11,7 @@ import click
 from nncodec._support.text import duration_of
 from nncodec.batch.coding import KEEP, EncodeSettings, encode_file
 from nncodec.cli.encoding import encode_settings, encoding_options
-from nncodec.cli.files import Job, collect, names_a_picture, output_among, plan
+from nncodec.cli.files import Job, collect, output_among, plan
 from nncodec.cli.options import Manner, coding_options, manner_options, storing_model_option
 from nncodec.cli.progress import progress
 from nncodec.cli.text import complain
@@ -19,6 +19,7 @@ from nncodec.cli.work import JobResult, perform
 from nncodec.coding.exact_encoder import DEFAULT_LOSSLESS
 from nncodec.coding.expected_time import expected_seconds
 from nncodec.picture.naming import is_nnc, nnc_name
+from nncodec.picture.openers import names_another_format
 from nncodec.picture.reading import is_picture, megapixels_of
 
 _LONG_S = 10
@@ -66,7 +67,7 @@ def encode_command(
     files = collect(inputs, recursive=recursive, wanted=is_nnc if keeps else is_picture, listed=files_from)
     jobs = plan(files, output, functools.partial(nnc_name, keep_extension=keep_extension))
     for job in jobs:
-        if job.target is not None and names_a_picture(job.target):
+        if job.target is not None and names_another_format(job.target):
             raise click.UsageError(f"{job.target} names another format, but encode writes .nnc files; use .nnc")
     if settings.options.get("effort") and not keeps and not manner.quiet:
         _announce_time([job for job in jobs if not job.problem], settings)

@@ -175,7 +175,7 @@ def plan(
         files: the inputs.
         output: a file, a folder or "-"; None writes beside each input, and from stdin to stdout.
         rename: maps the name of an input to the name of its result.
-        protects: never replace a file unless `output` names it or its folder.
+        protects: never replace a file beside its input unless `output` names it, nor any other without `output`.
 
     Returns:
         One job for each input; if two would write the same file, or one would replace an input, they have a `problem`.
@@ -188,7 +188,8 @@ def plan(
     for file in files:
         target = _target(file, output, folder, rename)
         source = sys.stdin.buffer.read() if file.path is None else file.path
-        jobs.append(Job(file.name, source, target, overwrites=output is not None or not protects))
+        overwrites = not protects or (output is not None and not (folder and _is_beside(target, file, rename)))
+        jobs.append(Job(file.name, source, target, overwrites=overwrites))
     if len(jobs) > 1 and any(job.target is None for job in jobs):
         raise click.UsageError("several files cannot all go to stdout; give a folder with -o")
     if any(job.target is None for job in jobs) and sys.stdout.buffer.isatty():
@@ -197,6 +198,12 @@ def plan(
     if len(jobs) == 1 and jobs[0].problem:
         raise click.UsageError(jobs[0].problem)
     return jobs
+
+
+def _is_beside(target: Path | None, file: InputFile, rename: Callable[[str], str]) -> bool:
+    """Whether a target is where the result would go without an output."""
+    beside = _target(file, None, False, rename)
+    return target is not None and beside is not None and place(target) == place(beside)
 
 
 def format_to_write(extension: str, output: str | None, jobs: Sequence[Job], quality: int | None) -> str:

@@ -31,7 +31,7 @@ TOP_MAX_ERROR = 2
 # At the top of the scale, an exact file may be so much larger than one with errors, if it is like it by estimate. Exact
 # files of photographs are about twice as large; pages, which lower qualities store exactly, must not get worse here.
 _EXACT_AT_TOP, _LIKE_AT_TOP = 1.35, 1.6
-# Of what has so little structure by estimate, such as noise or a few pixels, a codec may take more bytes than an exact file.
+# What has so little structure by estimate, such as noise or a few pixels, may take fewer bytes exactly than by a codec.
 _NOISE_SHARE = 0.9
 # No exact file that exceeds the bare samples is worth more than so many bytes.
 _SLACK_BYTES = 8
@@ -136,7 +136,7 @@ class Choice:
         if not is_like and not is_noise:
             return data
         whole = self._encoder.write(exact, metadata)
-        most_bytes = len(data)
+        most_bytes: float = len(data)
         if is_like:
             most_bytes = max(len(data) + _SLACK_BYTES, min(_EXACT_AT_TOP * len(data), exact.raw_bytes))
         if is_noise and len(whole) > most_bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+from pathlib import PurePath
 from typing import BinaryIO, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
@@ -41,6 +42,7 @@ PACKAGES = (
 """Packages that are registered with Pillow on demand, where they are installed."""
 
 _HEIF, _JXL = PACKAGES
+_NOT_READ = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2", ".svg", ".svgz"}
 _DEVELOP = "a camera raw file; develop it to TIFF or PNG first, with darktable or RawTherapee for example"
 # What files begin with. Pillow knows some of these formats, so they matter only if it could not open the file.
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
@@ -87,6 +89,13 @@ def package_for(suffix: str) -> str | None:
         if suffix.lower() in package.suffixes and suffix.lower() not in Image.registered_extensions():
             return package.name
     return None
+
+
+def names_another_format(path: PurePath) -> bool:
+    """Return whether a name has the extension of a picture of another format, whether it can be written or not."""
+    suffix = path.suffix.lower()
+    others = {suffix for package in PACKAGES for suffix in package.suffixes} | _NOT_READ
+    return suffix in others or Image.registered_extensions().get(suffix, "NNC") != "NNC"
 
 
 def open_picture(stream: BinaryIO) -> Image.Image:

@@ -47,7 +47,7 @@ def test_other_outputs_without_o_are_a_hint_and_nothing_is_written(run, photo_pn
     assert sorted(Path().iterdir()) == before
 
 
-@pytest.mark.parametrize("output", ["out.jpg", "out.PNG", "new/out.pdf"])
+@pytest.mark.parametrize("output", ["out.jpg", "out.PNG", "new/out.pdf", "out.svg", "out.heic", "out.CR2", "out.psd"])
 def test_encode_writes_no_file_that_is_named_like_a_picture(run, photo_png, output):
     result = run("encode", photo_png, *TINY, "-o", output)
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
@@ -55,11 +55,13 @@ def test_encode_writes_no_file_that_is_named_like_a_picture(run, photo_png, outp
     assert not Path(output).exists()
 
 
-@pytest.mark.parametrize("option", ["-f", "--update"])
-def test_the_original_survives_decode(run, photo_png, option):
+@pytest.mark.parametrize(
+    "options", [("-f",), ("--update",), ("-o", ".", "-f"), ("-r", ".", "-o", "../" + "{here}", "-f")]
+)
+def test_the_original_survives_decode(run, photo_png, options):
     original = photo_png.read_bytes()
     assert run("encode", photo_png, *TINY).exit_code == 0
-    result = run("decode", "photo.nnc", option)
+    result = run("decode", "photo.nnc", *(option.format(here=Path.cwd().name) for option in options))
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert "name it with -o" in result.stderr
     assert photo_png.read_bytes() == original
