@@ -1,7 +1,7 @@
 // Decodes what nncodec.engine.autoencoder decodes: codes are scaled and go through the decoder.
 
-import { toPixels } from "../nnc/photo.js";
-import { plainEntropy } from "../nnc/stages.js";
+import { toPixels } from "../../nnc/photo.js";
+import { plainEntropy } from "../../nnc/stages.js";
 
 export function open({ traits: { latents, size }, arrays: { scale }, networks }) {
   const plain = plainEntropy(latents), [{ name }] = latents;

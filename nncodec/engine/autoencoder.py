@@ -67,4 +67,4 @@ class AutoencoderDecoder(EngineDecoder):
 
     def browser_part(self) -> BrowserPart:
         """See `EngineDecoder.browser_part`."""
-        return BrowserPart(Path(__file__).with_suffix(".js"), {}, {"scale": self._scale})
+        return BrowserPart((Path(__file__).with_suffix(".js"),), {}, {"scale": self._scale})

@@ -38,11 +38,12 @@ class BrowserPart:
     """What a decoder brings to the page of `nncodec viewer`, beside its networks and its traits.
 
     Args:
-        module: a JavaScript module of the architecture; docs/viewer.md describes what it exports.
+        modules: JavaScript modules of the architecture, which find each other in one folder. docs/viewer.md describes
+            what the first one exports.
         facts: for that module, as JSON.
         arrays: for that module, by name; of the types that a model file may have.
     """
 
-    module: Path
+    modules: tuple[Path, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)

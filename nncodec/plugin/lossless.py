@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.plugin.engine import BrowserPart
+from nncodec.plugin.engine import BrowserPart, Loader
 from nncodec.plugin.model_file import ModelFile
 
 Samples = NDArray[np.uint16]
@@ -76,6 +76,10 @@ class LosslessModel(ABC):
             ValueError: the payload is damaged; the message says in one line how.
         """
 
-    def browser_part(self) -> BrowserPart | None:
-        """Return what the model needs to decode in a browser; None if it cannot."""
+    def browser_part(self, loader: Loader) -> BrowserPart | None:
+        """Return what the model needs to decode in a browser; None if it cannot.
+
+        Args:
+            loader: records the networks that decoding needs.
+        """
         return None

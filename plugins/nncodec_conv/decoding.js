@@ -1,8 +1,8 @@
 // Decodes what nncodec_conv.decoding decodes: the photo network with contexts from decoded integers (contexts.py).
 
-import { photoPixels } from "../nnc/photo.js";
-import { Tables } from "../nnc/rans.js";
-import { eachPlace, stageShape } from "../nnc/stages.js";
+import { photoPixels } from "../../nnc/photo.js";
+import { Tables } from "../../nnc/rans.js";
+import { eachPlace, stageShape } from "../../nnc/stages.js";
 
 const LEVELS = 10, COARSEST = 16, QUALITY_STEP = 5, QUALITIES = 21, MAGNITUDE_CAP = 15;
 

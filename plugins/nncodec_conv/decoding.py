@@ -79,4 +79,4 @@ class PhotoCodecDecoder(EngineDecoder):
             "scale": np.stack(scale),
             "centre": np.stack(centre),
         }
-        return BrowserPart(Path(__file__).with_name("decoding.js"), facts, arrays)
+        return BrowserPart((Path(__file__).with_name("decoding.js"),), facts, arrays)

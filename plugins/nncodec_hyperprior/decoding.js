@@ -1,8 +1,8 @@
 // Decodes what nncodec_hyperprior.decoding decodes, in the same exact numbers: means and scales from integer networks.
 
-import { photoPixels } from "../nnc/photo.js";
-import { Tables } from "../nnc/rans.js";
-import { eachPlace, NOT_CODED, stageShape } from "../nnc/stages.js";
+import { photoPixels } from "../../nnc/photo.js";
+import { Tables } from "../../nnc/rans.js";
+import { eachPlace, NOT_CODED, stageShape } from "../../nnc/stages.js";
 
 const ACTIVATION_LIMIT = 511, HYPER_STEPS = 4, SCALES = 64, QUALITY_STEP = 5;
 const PHASES = [[0, 0], [1, 1], [0, 1], [1, 0]];

@@ -80,4 +80,4 @@ class HyperpriorDecoder(EngineDecoder):
             "planes": ACTIVATION_STEPS * np.stack([planes_of(quality, config.anchors) for quality in qualities]),
             "scale": np.stack(gains),
         }
-        return BrowserPart(Path(__file__).with_name("decoding.js"), facts, arrays)
+        return BrowserPart((Path(__file__).with_name("decoding.js"),), facts, arrays)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nncodec.plugin.engine import BrowserPart, Loader
 from nncodec.plugin.lossless import LosslessModel, LosslessTraits, Samples
 from nncodec.plugin.model_file import ModelFile, Tensors
 from nncodec_lossless import filtered
 from nncodec_lossless.natural.layers import check_tensors
 from nncodec_lossless.natural.neighbours import suits
+from nncodec_lossless.recording import browser_part
 from nncodec_lossless.synthetic import block as synthetic
 
 if TYPE_CHECKING:
@@ -61,6 +63,10 @@ class LosslessCodec(LosslessModel):
         from nncodec_lossless.natural.network import exact_networks
 
         return exact_networks(self._tensors)
+
+    def browser_part(self, loader: Loader) -> BrowserPart:
+        """See `LosslessModel.browser_part`."""
+        return browser_part(self._tensors, loader)
 
     def encode(self, samples: Samples, bits: int, effort: int) -> bytes:
         """See `LosslessModel.encode`."""

@@ -26,7 +26,7 @@ def test_the_folder_holds_the_page_and_the_models_that_are_asked_for(tmp_path: P
         path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*") if path.is_file()
     }
     assert done.output.startswith(f"{tmp_path / 'site'}: {len(files)} files, 0.")
-    assert {"index.html", "icon.svg", "nnc/element.js", "nnc/worker.js", "models/conv-digits.js"} <= files
+    assert {"index.html", "icon.svg", "nnc/element.js", "nnc/worker.js", "models/conv-digits/autoencoder.js"} <= files
     models = json.loads((tmp_path / "site" / "models" / "index.json").read_text())
     assert [(model["name"], model["bundled"], model["kind"]) for model in models] == [
         ("conv/digits", True, "codec"),

@@ -28,6 +28,7 @@ from nncodec.format.header import ChunkType
 pytestmark = pytest.mark.slow
 
 VECTORS = json.loads((GOLDEN / "conformance.json").read_text())
+EXACT = sorted(name for name, entry in VECTORS["valid"].items() if entry["samples"])
 CODED = sorted(name for name, entry in VECTORS["valid"].items() if not entry["samples"])
 ELEMENT_PAGE = '<!doctype html><link rel="icon" href="icon.svg"><script type="module" src="nnc/element.js"></script>'
 
@@ -80,6 +81,11 @@ def test_a_golden_file_decodes_to_the_same_latents_and_to_pixels_within_one_leve
             expected = np.asarray(image.convert("RGBA"), int)
         found = np.frombuffer(bytes.fromhex(probe("pixels", f"golden/{name}.nnc", number)), np.uint8)
         assert np.abs(found.reshape(expected.shape) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_an_exact_golden_file_decodes_to_the_same_samples(probe: Any, name: str) -> None:
+    assert probe("samples", f"golden/{name}.nnc") == VECTORS["valid"][name]["samples_sha256"]
 
 
 def test_nothing_was_asked_of_another_server(chromium: Any, probe: Any, site: str) -> None:
@@ -180,7 +186,10 @@ def shown(page: Any) -> dict[str, str]:
     return dict(zip(terms[::2], terms[1::2], strict=True))
 
 
-@pytest.mark.parametrize("name", ["photo-everything", "photo-frames", "fashion-stack", "hyper-recommending"])
+@pytest.mark.parametrize(
+    "name",
+    ["photo-everything", "photo-frames", "fashion-stack", "hyper-recommending", "exact-near-alpha", "exact-palette"],
+)
 def test_the_page_says_what_info_says(chromium: Any, site: str, name: str) -> None:
     path = GOLDEN / "v1" / f"{name}.nnc"
     chromium.open(f"{site}?src=golden/{name}.nnc")

@@ -1,5 +1,6 @@
 // What the tests ask the viewer's modules, in the page.
 
+import { CHUNK } from "./nnc/container.js";
 import { decodeFrame, exactSamples, openFile } from "./nnc/decoding.js";
 import { Grid } from "./nnc/grid.js";
 import { describe } from "./nnc/information.js";
@@ -42,12 +43,17 @@ export async function pixels(path, frame) {
   return toHex((await decodeFrame(openFile(await read(path)), { pool, frame })).data);
 }
 
-// SHA-256 of the samples of each frame of an exact file.
+// SHA-256 of the samples of each frame of an exact file, its alpha beside them.
 export async function samples(path) {
-  const container = openFile(await read(path)), found = [];
+  const container = openFile(await read(path)), found = [], withAlpha = container.chunk(CHUNK.ALPHA);
   for (let frame = 0; frame < container.header.frames; frame++) {
-    const { data, bits } = await exactSamples({ container, pool, frame });
-    found.push(await sha256(bytesOf(bits > 8 ? data : Uint8Array.from(data))));
+    const { data, bits, planes } = await exactSamples({ container, pool, frame });
+    let own = bits > 8 ? data : Uint8Array.from(data);
+    if (withAlpha) {
+      const { data: shown } = await decodeFrame(container, { pool, frame });
+      own = shown.filter((_, n) => n % 4 < planes || n % 4 === 3);
+    }
+    found.push(await sha256(bytesOf(own)));
   }
   return found;
 }

@@ -34,7 +34,7 @@ class ViewerModel:
         kind: "codec" or "lossless".
         bundled: whether it ships with a plugin.
         traits: of the model, as JSON.
-        module: the text of its architecture's JavaScript module.
+        modules: JavaScript modules of its architecture by their names; the first one opens the model.
         data: a safetensors file: the layers of its networks, its part's arrays as `part.NAME`, and all else as JSON
             under `nncodec.viewer` in the metadata.
     """
@@ -43,7 +43,7 @@ class ViewerModel:
     kind: str
     bundled: bool
     traits: Mapping[str, Any]
-    module: str
+    modules: Mapping[str, bytes]
     data: bytes
 
     @property
@@ -65,8 +65,9 @@ def viewer_files(model_names: tuple[str, ...] = ()) -> dict[str, bytes]:
     files = dict(_static_files())
     listed: list[dict[str, Any]] = []
     for model in _models(model_names):
-        module = f"models/{model.info.architecture}.js"
-        files[module] = model.module.encode()
+        folder = f"models/{model.info.architecture}"
+        files |= {f"{folder}/{name}": module for name, module in model.modules.items()}
+        module = f"{folder}/{next(iter(model.modules))}"
         files[f"models/{model.file_name}"] = model.data
         facts = {"kind": model.kind, "bundled": model.bundled, "traits": model.traits}
         names = {"name": model.info.name, "digest": model.info.digest, "file": model.file_name, "module": module}
@@ -107,7 +108,7 @@ def _viewer_model(model_file: ModelFile, *, bundled: bool) -> ViewerModel | None
     if spec.kind == LOSSLESS:
         model = registry.build_model(model_file)
         assert isinstance(model, LosslessModel)
-        part, traits = model.browser_part(), asdict(model.traits)
+        part, traits = model.browser_part(recorder), asdict(model.traits)
     elif spec.decoder:
         decoder = registry.build_decoder(model_file, recorder)
         part, traits = decoder.browser_part(), _codec_traits(decoder.traits)
@@ -118,9 +119,9 @@ def _viewer_model(model_file: ModelFile, *, bundled: bool) -> ViewerModel | None
     facts = {"networks": recorder.networks, "layers": recorder.layers, "facts": part.facts}
     arrays: dict[str, NDArray[Any]] = {f"part.{name}": array for name, array in part.arrays.items()}
     tensors = {name: np.ascontiguousarray(array) for name, array in (recorder.tensors | arrays).items()}
-    module = part.module.read_text(encoding="utf-8")
+    modules = {path.name: path.read_bytes() for path in part.modules}
     data = save(tensors, {_KEY: json.dumps(facts)})
-    return ViewerModel(model_file, spec.kind, bundled, traits, module, data)
+    return ViewerModel(model_file, spec.kind, bundled, traits, modules, data)
 
 
 def _codec_traits(traits: CodecTraits) -> dict[str, Any]:

@@ -68,6 +68,13 @@ export class RansState {
     return column;
   }
 
+  // Whether a decision is true that is false in `no` of 2^24 cases.
+  decision(no) {
+    const quantile = this.low & MASK, yes = quantile >= no;
+    this.#advance(yes ? MASK + 1 - no : no, yes ? quantile - no : quantile);
+    return yes;
+  }
+
   digit(size) {
     const quantile = this.low & MASK, frequency = 2 ** MAX_PRECISION / size, digit = Math.floor(quantile / frequency);
     this.#advance(frequency, quantile - digit * frequency);
