@@ -66,7 +66,8 @@ def encode(
         model: name or alias of an installed model; by default "photo", the default photo model.
         quality: 0 (smallest) to 100 (best, but not lossless), 50 by default; models without qualities ignore it, with
             an `NncWarning`. "keep" takes the quality of the .nnc file that the (first) image was decoded from, and its
-            model by default; the image may then be such a file itself.
+            model by default; the image may then be such a file itself, which stays as it is if nothing else is asked
+            for.
         target_size: instead of a quality, the most bytes the file may have; the highest quality within it is used.
         target_bpp: likewise, the most bits per pixel of all frames.
         target_psnr: likewise, the least PSNR in dB over the colour samples of all frames; the lowest quality that
@@ -94,6 +95,9 @@ def encode(
     """
     input_bytes = _input_bytes(image)
     if quality == "keep":
+        is_alone = model is None and (target_size, target_bpp, target_psnr) == (None, None, None)
+        if is_alone and not options and is_nnc_source(image):
+            return Container(cast("NncSource", image)).copy()  # encoding it again could only lose
         image, model, quality = _kept(image, model)  # type: ignore[assignment]  # also arrays that only exact files hold
     target = target_of(quality, target_size, target_bpp, target_psnr)
     max_error = exactness_of(model, options)
@@ -133,13 +137,11 @@ def encode_batch(
     Returns:
         One file for each image, in order.
     """
-    input_bytes = [_input_bytes(image) for image in images]
+    targets = {"target_size": target_size, "target_bpp": target_bpp, "target_psnr": target_psnr}
     if quality == "keep":
-        kept = [_kept(image, model) for image in images]
-        targets = {"target_size": target_size, "target_bpp": target_bpp, "target_psnr": target_psnr}
-        files = [encode(pictures, own, rate, **targets, **options) for pictures, own, rate in kept]  # type: ignore[arg-type]
-    else:
-        files = _encode_batch(images, model, quality, target_of(quality, target_size, target_bpp, target_psnr), options)
+        return [encode(image, model, "keep", **targets, **options) for image in images]  # type: ignore[arg-type]
+    input_bytes = [_input_bytes(image) for image in images]
+    files = _encode_batch(images, model, quality, target_of(quality, **targets), options)  # type: ignore[arg-type]
     return [_told(data, before) for data, before in zip(files, input_bytes, strict=True)]
 
 

@@ -216,6 +216,17 @@ def test_the_expected_time_grows_with_effort_and_pixels() -> None:
         nncodec.expected_seconds("photo", 10, 1.0)
 
 
+def test_keep_copies_a_file_where_nothing_else_is_asked_for(photo: Image.Image, tmp_path: Path) -> None:
+    data = nncodec.encode([photo, photo], quality=30, lossless=False, preview=True)
+    (tmp_path / "a.nnc").write_bytes(data)
+    for source in (tmp_path / "a.nnc", str(tmp_path / "a.nnc"), data, io.BytesIO(data)):
+        assert nncodec.encode(source, quality="keep") == data
+    assert nncodec.encode_batch([data, tmp_path / "a.nnc"], quality="keep") == [data, data]
+    with pytest.raises(nncodec.Corrupt):
+        nncodec.encode(data[:-1] + bytes([data[-1] ^ 1]), quality="keep")
+    assert len(nncodec.encode(data, quality="keep", preview=False)) < len(data)
+
+
 @pytest.mark.filterwarnings("ignore:the result is larger than the input")
 def test_keep_takes_files_and_batches_each_with_its_own_quality(photo: Image.Image, tmp_path: Path) -> None:
     files = [nncodec.encode(photo, quality=quality, lossless=False) for quality in (20, 70)]
