@@ -4,8 +4,9 @@
 
 Each model that chooses probabilities from decoded latents encodes the Kodak pictures ($NNCODEC_DATA/kodak) at three
 qualities. Fresh processes then decode all files: in PyTorch under the settings of `nncodec.testing.exactness`, without
-vector instructions, and in NumPy and ONNX Runtime with as many threads as there are cores. Where a setting would
-multiply float32 as bfloat16 or TF32, exact layers compute in float64. The record is benchmarks/results/backends.json.
+vector instructions, and in NumPy and ONNX Runtime with as many threads as there are cores; where Chromium is installed,
+it decodes them in the page of `nncodec viewer`. Where a setting would multiply float32 as bfloat16 or TF32, exact
+layers compute in float64. The record is benchmarks/results/backends.json.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 
 import nncodec
+from benchmarks.measuring import browser_latents
 from benchmarks.measuring.data import kodak, open_rgb
 from benchmarks.measuring.machine import machine, versions
 from benchmarks.measuring.process import output_of
@@ -72,6 +74,8 @@ def compare(model: str, pictures: Mapping[str, Path]) -> dict[str, dict[str, Any
         found = {f"torch {name}": result for name, result in _decoded(folder, {}, conditions=True).items()}
         for engine in ENGINES:
             found[engine] = _decoded(folder, {"NNCODEC_ENGINE": engine}, conditions=False)[""]
+        if browser_latents.find():
+            found["chromium"] = browser_latents.decoded(folder)
         found["torch without vector instructions"] = _decoded(folder, PLAIN, conditions=False)[""]
     expected = found["torch as it is"]
     return {

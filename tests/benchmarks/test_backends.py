@@ -50,6 +50,8 @@ def test_files_are_compared_between_backends(tmp_path: Path, monkeypatch: pytest
         assert result["files_with_other_latents"] == 0
         assert result["largest_difference"] in (None, 0, 1)
     assert found["backends"]["numpy"]["largest_difference"] is not None
+    if backends.browser_latents.find():
+        assert found["backends"]["chromium"]["largest_difference"] is not None
     monkeypatch.setattr(backends, "compare", None)
     backends.main(["--models", "conv/photo", "--output", str(tmp_path / "record.json")])  # goes on: nothing is left
 
@@ -58,6 +60,7 @@ def test_files_are_compared_between_backends(tmp_path: Path, monkeypatch: pytest
 def test_files_that_decode_otherwise_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "small.png")
     monkeypatch.setattr(backends, "ENGINES", ("numpy",))
+    monkeypatch.setattr(backends.browser_latents, "find", lambda: None)
     monkeypatch.setattr(
         latents, "latents_hash", lambda data: "ab" if choice.os.environ[choice.ENGINE_VARIABLE] == "numpy" else "cd"
     )

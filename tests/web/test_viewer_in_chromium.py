@@ -138,6 +138,39 @@ def test_forged_files_are_refused_with_the_errors_of_python(probe: Any, monkeypa
     assert found["no range coding"][1] == str(nncodec.errors.Corrupt(detail="a block is not range-coded"))
 
 
+def mutated_files(count: int) -> list[bytes]:
+    """Return golden files with bytes of a block or chunk changed, and right checksums."""
+    rng, files = random.Random(2), []
+    paths = [GOLDEN / "v1" / f"{name}.nnc" for name in CODED + EXACT if "blocks" not in name and "planes" not in name]
+    for _ in range(count):
+        container = Container(rng.choice(paths).read_bytes())
+        chunks = {entry.type: bytearray(container.chunk(entry.type) or b"") for entry in container.chunk_table}
+        blocks = [bytearray(container.block(index)) for index in range(container.block_count)]
+        changed = rng.choice([*blocks, *chunks.values()])
+        place = rng.randrange(len(changed))
+        changed[place : place + rng.randrange(2)] = rng.randbytes(rng.randrange(3))
+        files.append(write(container.header, {kind: bytes(data) for kind, data in chunks.items()}, blocks))
+    return files
+
+
+def test_mutated_files_are_refused_with_the_errors_of_python(probe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NNCODEC_ENGINE", "numpy")
+    files = mutated_files(60)
+    expected: list[str | None] = []
+    for data in files:
+        try:
+            nncodec.decode(data)
+            expected.append(None)
+        except nncodec.NncError as error:
+            expected.append(type(error).__name__)
+    found = probe("decodingErrors", [data.hex() for data in files])
+    # Zstandard's library does not look whether a Huffman stream has bits left.
+    known = [n for n, error in enumerate(found) if error is None or "do not fill their stream" not in error[1]]
+    assert [found[n] and found[n][0] for n in known] == [expected[n] for n in known]
+    assert len(known) > 50
+    assert {None, "Corrupt"} <= set(expected)
+
+
 # --- Zstandard ----------------------------------------------------------------------------------------------------
 
 

@@ -1,9 +1,9 @@
 // A frame of a file, from its bytes to what a canvas takes.
 
-import { littleEndian } from "./bytes.js";
 import { paletteOf, toRgba } from "./colours.js";
 import { CHUNK, Container, isNnc, weight } from "./container.js";
 import { Corrupt, UnsupportedImage } from "./errors.js";
+import { FrameLatents } from "./frame_latents.js";
 import { checkFits, Grid } from "./grid.js";
 import { findModel } from "./models.js";
 
@@ -23,7 +23,7 @@ export function openFile(bytes) {
 // Decodes frame number `frame` of an open file to {data (RGBA, Uint8ClampedArray), width, height}. `pool` runs tasks; `onProgress`
 // gets how many are done, and the total; `signal` (AbortSignal) stops it.
 export async function decodeFrame(container, { pool, frame = 0, onProgress, signal }) {
-  const job = { container, pool, frame, signal, onProgress };
+  const job = { container, pool, frame, signal, onProgress, done: 0, total: 0 };
   const { mode, samples, displayWidth: width, displayHeight: height } = container.header;
   if (mode === "PLANES") throw new UnsupportedImage(`this page shows no pictures of ${samples.planes} planes; use nncodec.decode`);
   const picture = samples ? await exactSamples(job) : await codedFrame(job);
@@ -31,10 +31,8 @@ export async function decodeFrame(container, { pool, frame = 0, onProgress, sign
 }
 
 async function step(job, task) {
-  job.total = (job.total ?? 0) + 1;
   const result = await job.pool.run(task, job.signal);
-  job.done = (job.done ?? 0) + 1;
-  job.onProgress?.(job.done, job.total);
+  job.onProgress?.(++job.done, job.total);
   return result;
 }
 
@@ -46,54 +44,34 @@ async function codedFrame(job) {
   checkFits(header, entry);
   const grid = new Grid(header, entry.traits, pool.size > 1 ? SHARED_TILE_EDGE : TILE_EDGE);
   grid.checkCost();
-  const latents = await frameLatents(job, entry, grid), planes = header.mode === "L" ? 1 : 3;
-  const data = new Uint8ClampedArray(header.width * header.height * planes);
-  await Promise.all(grid.tiles().map(async (tile) => {
-    const cut = latents.cut(tile.window);
-    const pixels = await step(job, { kind: "tile", entry, latents: cut, quality: header.quality ?? 0 });
+  const tiles = grid.tiles(), planes = header.mode === "L" ? 1 : 3, quality = header.quality ?? 0, run = (task) => step(job, task);
+  const latents = new FrameLatents(container, frame, entry, grid, tiles.map(({ window }) => window), run);
+  const reduced = header.displayWidth !== header.width || header.displayHeight !== header.height;
+  job.total += grid.blocks(latents.group).length + tiles.length + (reduced ? 1 : 0);
+  let data = null;  // not before the first tile: a file that cannot be decoded costs no more than its first block
+  await inOrder(tiles, pool.size + 1, async (tile) => {
+    const pixels = await run({ kind: "tile", entry, latents: await latents.cut(tile.window), quality });
+    data ??= new Uint8ClampedArray(header.width * header.height * planes);
     putTile(pixels, tile, data, header, planes);
-  }));
+  });
   const picture = { data, width: header.width, height: header.height, planes };
-  if (header.displayWidth === header.width && header.displayHeight === header.height) return picture;
-  return step(job, { kind: "resample", picture, width: header.displayWidth, height: header.displayHeight });
+  return reduced ? run({ kind: "resample", picture, width: header.displayWidth, height: header.displayHeight }) : picture;
 }
 
-// The latents of a frame, from all blocks of its group.
-async function frameLatents(job, entry, grid) {
-  const { container, frame } = job, { header } = container, group = Math.floor(frame / header.framesPerBlock);
-  const specs = entry.traits.latents, whole = {}, checksums = container.chunk(CHUNK.LATENT_CHECKSUMS);
-  for (const { name, channels, stride } of specs) {
-    const height = Math.ceil(grid.height / stride), width = Math.ceil(grid.width / stride);
-    whole[name] = { shape: [1, channels, height, width], data: new Int32Array(channels * height * width), stride };
-  }
-  const own = checksums?.length === 4 * container.blocks.length ? checksums : null;
-  await Promise.all(grid.blocks(group).map(async (block) => {
-    const { index, frames, top, bottom, left, right } = block, payload = container.block(index);
-    const shape = [frames, bottom - top, right - left], checksum = own && littleEndian(own, 4 * index);
-    const latents = await step(job, { kind: "block", entry, index, coder: header.coder, payload, quality: header.quality ?? 0, shape, checksum });
-    for (const { name, stride } of specs) {
-      const { shape: [, channels, rows, columns], data } = latents[name], target = whole[name], [, , height, width] = target.shape;
-      const start = (frame - group * header.framesPerBlock) * channels * rows * columns, y = top / stride, x = left / stride;
-      copyPart(data, start, rows * columns, columns, target.data, y * width + x, height * width, width, channels, rows, columns);
+// Starts `work` for each item in order, at most so many at a time, until one fails.
+async function inOrder(items, most, work) {
+  const waiting = items.values();
+  let failed = false;
+  const worker = async () => {
+    for (const item of waiting) {
+      if (failed) return;
+      await work(item).catch((error) => {
+        failed = true;
+        throw error;
+      });
     }
-  }));
-  return {
-    cut: ({ top, bottom, left, right }) => Object.fromEntries(Object.entries(whole).map(([name, { shape: [, channels, height, width], data, stride }]) => {
-      const y = top / stride, x = left / stride, rows = Math.ceil((bottom - top) / stride), columns = Math.ceil((right - left) / stride);
-      const found = new Int32Array(channels * rows * columns);
-      copyPart(data, y * width + x, height * width, width, found, 0, rows * columns, columns, channels, rows, columns);
-      return [name, { shape: [1, channels, rows, columns], data: found }];
-    })),
   };
-}
-
-function copyPart(source, from, plane, line, target, to, targetPlane, targetLine, channels, rows, columns) {
-  for (let channel = 0; channel < channels; channel++) {
-    for (let row = 0; row < rows; row++) {
-      const start = from + channel * plane + row * line;
-      target.set(source.subarray(start, start + columns), to + channel * targetPlane + row * targetLine);
-    }
-  }
+  await Promise.all(Array.from({ length: Math.min(most, items.length) }, worker));
 }
 
 function putTile(pixels, { top, bottom, left, right, window }, data, header, planes) {
@@ -124,17 +102,20 @@ export async function exactSamples(job) {
     throw new Corrupt(`${entry.name} does not code ${planes} planes of ${codedBits} bits, but the header says so`);
   }
   grid.checkCost(weight(header.samples));
-  const group = Math.floor(job.frame / framesPerBlock), data = new Uint16Array(width * height * planes);
-  await Promise.all(grid.blocks(group).map(async (block) => {
+  const group = Math.floor(job.frame / framesPerBlock), blocks = grid.blocks(group);
+  job.total += blocks.length;
+  let data = null;
+  await inOrder(blocks, job.pool.size + 1, async (block) => {
     const rows = block.bottom - block.top, columns = block.right - block.left, size = rows * columns * planes;
     const shape = [block.frames, rows, columns, planes], payload = container.block(block.index);
     const found = (await step(job, { kind: "samples", entry, payload, shape, bits: codedBits })).data;
+    data ??= new Uint16Array(width * height * planes);
     const start = (job.frame - group * framesPerBlock) * size;
     for (let row = 0; row < rows; row++) {
       const from = start + row * columns * planes, to = ((block.top + row) * width + block.left) * planes;
       for (let n = 0; n < columns * planes; n++) data[to + n] = Math.min(found[from + n] * stride, top);
     }
-  }));
+  });
   return { data, width, height, planes, bits };
 }
 
@@ -144,7 +125,10 @@ async function alphaOf(job) {
   const { container, frame } = job, chunk = container.chunk(CHUNK.ALPHA);
   if (!chunk) return null;
   const { frames, displayWidth: width, displayHeight: height } = container.header;
-  if (!isNnc(chunk)) return (await step(job, { kind: "alpha", chunk, frames, frame, height, width })).data;
+  if (!isNnc(chunk)) {
+    job.total++;
+    return (await step(job, { kind: "alpha", chunk, frames, frame, height, width })).data;
+  }
   const nested = openFile(chunk), { header } = nested;
   const isPlain = header.mode === "L" && header.samples?.bits === 8 && header.samples.maxError === 0;
   if (!isPlain || nested.chunkTable.some(({ type }) => type !== CHUNK.MODEL_NAME)) throw new Corrupt("its alpha is not an exact grey picture");

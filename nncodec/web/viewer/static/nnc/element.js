@@ -4,9 +4,10 @@
 // Methods: show(bytes) shows a file that is not at an address. Events: load, error (its `detail` is the error), and progress.
 
 import { openFile, decodeFrame } from "./decoding.js";
-import { NncError } from "./errors.js";
+import { NncError, UnsupportedImage } from "./errors.js";
 import { Pool } from "./pool.js";
 
+const MOST_EDGE = 32767;  // of a canvas, in the browsers that allow least
 let pool = null;
 const STYLE = new CSSStyleSheet();
 STYLE.replaceSync(`:host { display: inline-block; } :host([hidden]) { display: none; } p { margin: 0; }
@@ -66,6 +67,10 @@ class NncImage extends HTMLElement {
       const container = await open(signal), last = container.header.frames - 1;
       if (signal.aborted) return false;
       this.dispatchEvent(new CustomEvent("open"));
+      const { displayWidth, displayHeight } = container.header;
+      if (Math.max(displayWidth, displayHeight) > MOST_EDGE) {
+        throw new UnsupportedImage(`browsers draw no pictures of ${displayWidth} x ${displayHeight} pixels; decode it with nncodec`);
+      }
       const frame = Math.min(Math.max(Math.trunc(Number(this.getAttribute("frame"))) || 0, 0), last);
       const onProgress = (done, total) => signal.aborted || this.dispatchEvent(new CustomEvent("progress", { detail: { done, total } }));
       const { data, width, height } = await decodeFrame(container, { pool: (pool ??= new Pool()), frame, signal, onProgress });
