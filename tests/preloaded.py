@@ -1,8 +1,9 @@
 """Programs in processes of their own that have torch already: importing it takes longer than most of what they do.
 
-One process imports torch and what it loads when a network is trained, and nothing of nncodec. It forks for every
-program, which so begins as in a new interpreter, with its own folder, environment, arguments and standard streams.
-Systems without fork start an interpreter for each. Tests about starting, memory or signals start processes themselves.
+One process imports torch, what it loads when a network is trained, and what plots need, and nothing of nncodec. It
+forks for every program, which so begins as in a new interpreter, with its own folder, environment, arguments and
+standard streams. Systems without fork start an interpreter for each. Tests about starting or memory start processes
+themselves.
 """
 
 from __future__ import annotations
@@ -150,6 +151,9 @@ def _become(request: Mapping[str, object]) -> None:
 
 
 if __name__ == "__main__":
+    import matplotlib.figure  # noqa: F401
+    import scipy.interpolate
+    import scipy.ndimage  # noqa: F401
     import torch._dynamo  # noqa: F401  (every optimizer imports it)
 
     if (asked := _serve()) is not None:

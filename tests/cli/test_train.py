@@ -8,7 +8,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,13 +16,13 @@ import pytest
 import skimage.data
 from click.testing import Result
 from PIL import Image
+from preloaded import Preloaded
 
 import nncodec
 from nncodec.plugin.model_file import read_model_info
 from nncodec.training.log import CsvLog
 
 Run = Callable[..., Result]
-Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -183,31 +182,46 @@ def test_bad_pictures_are_named_and_the_rest_is_trained_on(run: Run) -> None:
     assert "nncodec: 1 of 5 pictures cannot be read and are skipped" in done.stderr.splitlines()
 
 
+# Runs the command line, and sends a signal to itself when a file is written.
+SIGNALLED = """
+import os, runpy, sys, threading, time
+
+def written():
+    return os.stat(watched).st_mtime_ns if os.path.exists(watched) else 0
+
+def watch():
+    while written() == before:
+        time.sleep(0.02)
+    os.kill(os.getpid(), int(number))
+
+watched, number, *sys.argv[1:] = sys.argv[1:]
+before = written()
+threading.Thread(target=watch, daemon=True).start()
+runpy.run_module("nncodec", run_name="__main__", alter_sys=True)
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-def test_a_run_interrupted_and_then_killed_resumes_to_the_same_model(start: Start, run: Run, digits: Path) -> None:
+def test_a_run_interrupted_and_then_killed_resumes_to_the_same_model(
+    preloaded: Preloaded, run: Run, digits: Path, tmp_path: Path
+) -> None:
     # Validation, early stopping and the best weights are part of what must survive.
-    further = (*SMALL, "--steps", 600, "--set", "checkpoint_minutes=0.002", "--set", "patience=1000")
+    further = (*SMALL, "--steps", 300, "--set", "checkpoint_minutes=0.001", "--set", "patience=1000")
     assert run("train", "dense", digits, "-o", "unbroken.safetensors", "--name", "same", *further).exit_code == 0
-    arguments = ("train", "dense", digits, "-o", "broken.safetensors", "--name", "same", *further)
-    command = f"nncodec {shlex.join(map(str, arguments))} --resume"
-    checkpoint = Path("broken.run/checkpoint.pt")
+    arguments = [*map(str, ("train", "dense", digits, "-o", "broken.safetensors", "--name", "same", *further))]
+    command = f"nncodec {shlex.join(arguments)} --resume"
+    Path("signalled.py").write_text(SIGNALLED)
     for end, resume in ((signal.SIGINT, ()), (signal.SIGKILL, ("--resume",))):
-        written = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        process = start(*arguments, *resume)
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
-            if checkpoint.exists() and checkpoint.stat().st_mtime_ns > written:
-                break
-            time.sleep(0.02)
-        process.send_signal(end)
-        _, output = process.communicate(timeout=120)
+        program = ["signalled.py", "broken.run/checkpoint.pt", str(int(end)), *arguments, *resume]
+        ended = preloaded.run(program, cwd=tmp_path)
         assert not Path("broken.safetensors").exists()
         if end == signal.SIGINT:
-            assert process.returncode == 130
-            assert output.decode().splitlines()[-1] == f"nncodec: interrupted; resume with: {command}"
+            assert ended.returncode == 130
+            assert ended.stderr.splitlines()[-1] == f"nncodec: interrupted; resume with: {command}"
         else:
-            assert b"resuming after step" in output
+            assert ended.returncode == -end
+            assert "resuming after step" in ended.stderr
     resumed = run(*shlex.split(command)[1:])
     assert resumed.exit_code == 0, resumed.output
     assert "resuming after step" in resumed.stderr

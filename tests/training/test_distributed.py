@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import struct
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +16,29 @@ from nncodec.training.checkpoint import load_checkpoint
 from nncodec.training.distributed import SINGLE_PROCESS, ProcessGroup, local_device
 from nncodec.training.log import CsvLog
 
-# What torchrun runs, but for its workers being forked, which saves importing torch in four of them.
-AGENT = """if True:
-    import sys
-    import torch._dynamo
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-    from nncodec.cli import main
+# What torchrun runs, but for its workers being forked; it kills the second one when there is a checkpoint.
+AGENT = """
+import os, pathlib, signal, sys, threading, time
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+from nncodec.cli import main
 
-    def work(*arguments):
-        main(arguments, standalone_mode=False)
+def work(*arguments):
+    main(arguments, standalone_mode=False)
 
-    config = LaunchConfig(
-        min_nodes=1, max_nodes=1, nproc_per_node=2, run_id="test", rdzv_backend="c10d", rdzv_endpoint="localhost:0",
-        max_restarts=1, monitor_interval=0.05, start_method="fork",
-    )
-    elastic_launch(config, work)(*sys.argv[1:])
+def kill():
+    while not os.path.exists(checkpoint):
+        time.sleep(0.02)
+    first, second = pathlib.Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    os.kill(int(second), signal.SIGKILL)
+    print("killed the second of two workers", file=sys.stderr, flush=True)
+
+checkpoint, *arguments = sys.argv[1:]
+threading.Thread(target=kill, daemon=True).start()
+config = LaunchConfig(
+    min_nodes=1, max_nodes=1, nproc_per_node=2, run_id="test", rdzv_backend="c10d", rdzv_endpoint="localhost:0",
+    max_restarts=1, monitor_interval=0.05, start_method="fork",
+)
+elastic_launch(config, work)(*arguments)
 """
 
 
@@ -107,47 +109,20 @@ def test_two_processes_give_the_loss_curve_of_one(digits: Path, tmp_path: Path, 
     assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-4) for name in weights[0])
 
 
-@pytest.fixture
-def started() -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes that the fixture kills after the test, with their children."""
-    processes: list[subprocess.Popen[str]] = []
-    yield processes
-    for process in processes:
-        if process.poll() is None:
-            for child in children_of(process.pid):
-                os.kill(child, signal.SIGKILL)
-            process.kill()
-            process.wait()
-
-
-def children_of(parent: int) -> list[int]:
-    """Return the processes that a process has started."""
-    return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="child processes are found in /proc")
 def test_a_killed_worker_is_restarted_and_resumes_from_the_last_checkpoint(
-    digits: Path, tmp_path: Path, started: list[subprocess.Popen[str]]
+    digits: Path, tmp_path: Path, preloaded: Preloaded
 ) -> None:
     output = tmp_path / "killed.safetensors"
+    (tmp_path / "agent.py").write_text(AGENT)
     further = ["--steps", 150, "--set", "checkpoint_minutes=0.003"]
-    command = [sys.executable, "-c", AGENT, *options(digits, output, *further)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    started.append(process)
-    checkpoint = output.with_suffix(".run") / "checkpoint.pt"
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    workers = children_of(process.pid)
-    assert len(workers) == 2
-    os.kill(workers[1], signal.SIGKILL)
-    assert process.stderr is not None
-    with process.stderr:
-        stderr = process.stderr.read()
-    assert process.wait(300) == 0, stderr
-    resumed = [line for line in stderr.splitlines() if "resuming after step" in line]
-    assert len(resumed) == 1
+    checkpoint = str(output.with_suffix(".run") / "checkpoint.pt")
+    done = preloaded.run(["agent.py", checkpoint, *options(digits, output, *further)], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.splitlines()
+    assert "killed the second of two workers" in said
+    assert len([line for line in said if "resuming after step" in line]) == 1
     assert read_model_info(output).card["training"]["steps"] == 150
     steps = [row["step"] for row in CsvLog(output.with_suffix(".run") / "log.csv").rows()]
     assert steps == sorted(set(steps))

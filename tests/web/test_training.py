@@ -138,6 +138,7 @@ def test_one_training_runs_at_a_time_and_the_end_of_the_server_saves_it(
     assert "a training is running" in client.post("/api/training/start", json=long).json()["error"]
     while (told := client.get("/api/training").json())["step"] == 0:
         until_state(client, "running")
+        time.sleep(0.1)
     assert told["output"] == "new/mine.safetensors"
     server.close()
     assert (photos / "new" / "mine.run" / "checkpoint.pt").is_file()
