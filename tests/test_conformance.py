@@ -25,6 +25,7 @@ CODERS = {
     **{name: {2} for name in ("exact-bilevel", "exact-blocks", "exact-colours", "exact-palette")},
     **{name: {3} for name in ("exact-filtered", "exact-grey-alpha")},
     "exact-near-alpha": {1, 3},
+    "exact-insets": {4},
 }
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nncodec.plugin.engine import BrowserPart, Loader
 from nncodec.plugin.lossless import LosslessModel, LosslessTraits, Samples
 from nncodec.plugin.model_file import ModelFile, Tensors
-from nncodec_lossless import filtered
+from nncodec_lossless import filtered, insets
 from nncodec_lossless.natural.layers import check_tensors
 from nncodec_lossless.natural.neighbours import suits
 from nncodec_lossless.recording import browser_part
+from nncodec_lossless.repetition import repeated
 from nncodec_lossless.synthetic import block as synthetic
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ _SMALL_SHARE = 1 / 64
 _SLOW_LEVEL_GAIN = 1.2
 # A part of a block may be so much worse than the whole.
 _SAMPLING_ERROR = 1.1
+# The networks bring pictures to half of the estimate at best; where another coder does better, they are not tried.
+_NATURAL_GAIN = 3
+# A page that is a smaller share of the estimate is the plain border of a photograph.
+_LEAST_PAGE_SHARE = 1 / 50
+
+Shape = tuple[int, int, int, int]
 
 
 class BlockCoder(IntEnum):
@@ -35,6 +42,19 @@ class BlockCoder(IntEnum):
     NATURAL = 1
     SYNTHETIC = 2
     FILTERED = 3
+    INSETS = 4
+
+
+class _Page(NamedTuple):
+    """A page with photographs in it.
+
+    Args:
+        payload: of the block.
+        is_clear: whether the networks cannot code the page around them in fewer bytes.
+    """
+
+    payload: bytes
+    is_clear: bool
 
 
 class LosslessCodec(LosslessModel):
@@ -71,27 +91,57 @@ class LosslessCodec(LosslessModel):
     def encode(self, samples: Samples, bits: int, effort: int) -> bytes:
         """See `LosslessModel.encode`."""
         samples = np.ascontiguousarray(samples)
+        page = self._with_insets(samples, bits)
+        if page and page.is_clear:
+            return page.payload
+        whole = self._smallest(samples, bits)
+        return min(page.payload, whole, key=len) if page else whole
+
+    def _smallest(self, samples: Samples, bits: int) -> bytes:
+        """Return the smallest payload of contiguous samples."""
         plain_bytes = (samples.size * bits + 7) // 8
-        found: dict[BlockCoder, bytes] = {}
+        estimate = filtered.estimate_bytes(samples, bits)
+        found = []
         few_colours = synthetic.encode(samples, bits)
         if few_colours is not None:
-            found[BlockCoder.SYNTHETIC] = few_colours
-        estimate = filtered.estimate_bytes(samples, bits)
-        worth = min([estimate, *map(len, found.values())]) > _SMALL_SHARE * plain_bytes
-        if worth and suits(samples.shape):
+            found.append(bytes([BlockCoder.SYNTHETIC]) + few_colours)
+        simplest = min([estimate, *map(len, found)])
+        if simplest > max(_SMALL_SHARE * plain_bytes, estimate / _NATURAL_GAIN) and suits(samples.shape):
             from nncodec_lossless.natural import block as natural
 
-            found[BlockCoder.NATURAL] = natural.encode(self.networks, samples, bits)
-        least = min(map(len, found.values()), default=estimate + 1)
+            found.append(bytes([BlockCoder.NATURAL]) + natural.encode(self.networks, samples, bits))
+        least = min(map(len, found), default=estimate + 2)
         if estimate < _SLOW_LEVEL_GAIN * least and filtered.sampled_bytes(samples, bits) < _SAMPLING_ERROR * least:
-            found[BlockCoder.FILTERED] = filtered.encode(samples, bits)
-        best = min(found, key=lambda coder: len(found[coder]))
-        if len(found[best]) >= plain_bytes:
+            found.append(bytes([BlockCoder.FILTERED]) + filtered.encode(samples, bits))
+        best = min(found, key=len)
+        if len(best) > plain_bytes:
             return bytes([BlockCoder.RAW]) + filtered.encode_raw(samples, bits)
-        return bytes([best]) + found[best]
+        return best
 
-    def decode(self, payload: bytes, shape: tuple[int, int, int, int], bits: int) -> Samples:
+    def _with_insets(self, samples: Samples, bits: int) -> _Page | None:
+        """Return a page with photographs in it, or None for any other block."""
+        found = insets.find(repeated(samples))
+        if not found:
+            return None
+        page = insets.without(samples, found)
+        page_estimate = filtered.estimate_bytes(page, bits)
+        if page_estimate < _LEAST_PAGE_SHARE * filtered.estimate_bytes(samples, bits):
+            return None
+        drawn = synthetic.encode(page, bits)
+        if drawn is None:
+            return None
+        payloads = [self._smallest(np.ascontiguousarray(samples[inset.place]), bits) for inset in found]
+        payload = insets.pack(found, payloads, bytes([BlockCoder.SYNTHETIC]) + drawn)
+        return _Page(bytes([BlockCoder.INSETS]) + payload, len(drawn) <= page_estimate / _NATURAL_GAIN)
+
+    def decode(self, payload: bytes, shape: Shape, bits: int) -> Samples:
         """See `LosslessModel.decode`."""
+        if payload[:1] == bytes([BlockCoder.INSETS]):
+            return insets.decode(payload[1:], shape, lambda part, size: self._decode_part(part, size, bits))
+        return self._decode_part(payload, shape, bits)
+
+    def _decode_part(self, payload: bytes, shape: Shape, bits: int) -> Samples:
+        """Return the samples of a payload of any coder but insets."""
         coder, content = payload[:1], payload[1:]
         if coder == bytes([BlockCoder.RAW]):
             return filtered.decode_raw(content, shape, bits)

@@ -28,7 +28,7 @@ from nncodec.plugin.entropy import EntropyModel, PlainEntropy
 from nncodec.plugin.latents import LatentSpec
 from nncodec.plugin.lossless import Samples
 from nncodec.plugin.model_file import read_model
-from nncodec_lossless import filtered
+from nncodec_lossless import filtered, insets
 from nncodec_lossless.codec import BlockCoder, LosslessCodec
 from nncodec_lossless.natural import block as natural
 from nncodec_lossless.synthetic import block as synthetic
@@ -63,7 +63,7 @@ def part_targets() -> dict[str, Target]:
             (Corrupt,),
         ),
         **{name: _coder_target(coder, entropy, spec) for name, coder, entropy, spec in _CODED},
-        "lossless": _lossless_target(lossless, [BlockCoder.RAW, BlockCoder.FILTERED], 1),
+        "lossless": _lossless_target(lossless, [BlockCoder.RAW, BlockCoder.FILTERED, BlockCoder.INSETS], 1),
         "synthetic": _lossless_target(lossless, [BlockCoder.SYNTHETIC], 4),
         "natural": _lossless_target(lossless, [BlockCoder.NATURAL], 16),
     }
@@ -169,4 +169,10 @@ def _payload(model: LosslessCodec, coder: BlockCoder, samples: Samples, bits: in
         return filtered.encode(samples, bits)
     if coder is BlockCoder.SYNTHETIC:
         return synthetic.encode(samples, bits)
+    if coder is BlockCoder.INSETS:
+        inset = insets.Inset(1, 2, 4, 3)
+        part, page = (
+            bytes([BlockCoder.FILTERED]) + filtered.encode(some, bits) for some in (samples[inset.place], samples)
+        )
+        return insets.pack([inset], [part], page)
     return natural.encode(model.networks, samples, bits)

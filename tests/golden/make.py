@@ -102,6 +102,9 @@ def exact_pictures() -> dict[str, tuple[Picture | list[Picture], EncodeOptions]]
     depth = Image.fromarray((y[..., 0] * 1500 + x[..., 0] ** 2 * 60 + rng.integers(0, 90, (20, 17))).astype(np.uint16))
     wide = Image.new("L", (1100, 6), 40)
     wide.paste(200, (900, 2, 1050, 5))
+    rows, columns = np.indices((80, 96))
+    page = Image.fromarray(np.where((rows % 3 == 0) & (columns // 4 % 3 == 0), 20, 255).astype(np.uint8))
+    page.paste(Image.fromarray(skimage.data.chelsea()).convert("L").crop((120, 60, 186, 126)), (5, 3))
     steps = Image.fromarray((np.add.outer(np.arange(300) ** 2, np.arange(40) * 3) % 65536).astype(np.uint16))
     return {
         "exact-bilevel": (cat.convert("1"), {}),
@@ -122,6 +125,7 @@ def exact_pictures() -> dict[str, tuple[Picture | list[Picture], EncodeOptions]]
         "exact-one-pixel": (cat.crop((0, 0, 1, 1)), {}),
         "exact-plain-planes": (rng.integers(0, 65536, (9, 7, 2)).astype(np.uint16), {}),
         "exact-filtered": (steps, {}),
+        "exact-insets": (page, {}),
     }
 
 

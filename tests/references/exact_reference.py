@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import struct
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -38,7 +39,22 @@ def decode_block(payload: bytes, shape: Shape, bits: int, networks: Networks) ->
             return synthetic(content, shape, bits)
         case 3:
             return filtered(content, shape, bits)
+        case 4:
+            return with_insets(content, shape, bits, networks)
     raise ValueError("no such block coder")
+
+
+def with_insets(content: bytes, shape: Shape, bits: int, networks: Networks) -> Samples:
+    parts, start = [], 1 + 12 * content[0]
+    for number in range(content[0]):
+        top, left, height, width, size = struct.unpack("<4HI", content[1 + 12 * number : 13 + 12 * number])
+        parts.append((top, left, height, width, content[start : start + size]))
+        start += size
+    page = decode_block(content[start:], shape, bits, networks)
+    for top, left, height, width, part in parts:
+        inset = decode_block(part, (shape[0], height, width, shape[3]), bits, networks)
+        page[:, top : top + height, left : left + width] = inset
+    return page
 
 
 def plain(content: bytes, shape: Shape, bits: int) -> Samples:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncodec.plugin.lossless import Samples
+from nncodec_lossless.repetition import repeated
 from nncodec_lossless.synthetic.indices import code_indices
 from nncodec_lossless.synthetic.palette import MOST_COLOURS, code_palette, find_palette
 from nncodec_lossless.synthetic.probabilities import BitReader, BitWriter
@@ -90,12 +91,8 @@ def _wide_enough(frames: int, rows: int, columns: int) -> bool:
 
 def _repeats(samples: Samples) -> bool:
     """Return whether half of the pixels equal the one to the left or the one above."""
-    here, left, above = samples[:, 1:, 1:], samples[:, 1:, :-1], samples[:, :-1, 1:]
-    same_left, same_above = np.ones((2, *here.shape[:3]), bool)
-    for plane in range(samples.shape[3]):
-        same_left &= here[..., plane] == left[..., plane]
-        same_above &= here[..., plane] == above[..., plane]
-    return bool(2 * np.count_nonzero(same_left | same_above) >= same_left.size)
+    same = repeated(samples)[:, 1:, 1:]
+    return bool(2 * np.count_nonzero(same) >= same.size)
 
 
 def _strip_count(rows: int) -> int:
