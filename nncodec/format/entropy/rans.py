@@ -14,16 +14,17 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from constriction import stream
 from numpy.typing import NDArray
 
+from nncodec._support.threads import in_threads
 from nncodec.errors import Corrupt, InvalidOption
 from nncodec.format.entropy.base import Alphabet, Coder, StageSymbols, SymbolReader
-from nncodec.format.entropy.escapes import escape_digits, escaped_symbols
+from nncodec.format.entropy.escapes import Digits, escape_digits, escaped_symbols
 from nncodec.format.header import CoderId
 from nncodec.plugin.entropy import MAX_PRECISION, Tables
 from nncodec.plugin.latents import IntArray
@@ -31,6 +32,8 @@ from nncodec.plugin.latents import IntArray
 _SEAL = 1 << MAX_PRECISION
 _WORD_BYTES = 4
 _FEW_TABLES = 1 << 15
+# Fewer are sorted before a thread has started.
+_SYMBOLS_PER_THREAD = 1 << 18
 
 
 class RansCoder(Coder):
@@ -41,10 +44,14 @@ class RansCoder(Coder):
     def encode(self, stages: Sequence[StageSymbols], alphabet: Alphabet) -> bytes:
         if alphabet.tables is None:
             raise InvalidOption(option="coder", reason="'rans' needs a model with probability tables")
+        tables = alphabet.tables
         stack = stream.stack.AnsCoder(np.array([_SEAL], np.uint32))
         # Last in, first out: everything is pushed in reverse.
-        for stage in reversed([stage for stage in stages if stage.symbols.size]):
-            _push(stack, stage, alphabet.tables)
+        waiting = [stage for stage in reversed(stages) if stage.symbols.size]
+        threads = sum(stage.symbols.size for stage in waiting) // _SYMBOLS_PER_THREAD
+        models = _models(tables)
+        for stage in in_threads(lambda stage: _Stage.of(stage, tables), waiting, min(threads, len(waiting))):
+            stage.push(stack, models)
         words = stack.get_compressed()
         return bytes(words.astype("<u4").tobytes().rstrip(b"\0"))
 
@@ -86,21 +93,39 @@ class _RansReader(SymbolReader):
         return np.asarray(self._stack.decode(stream.model.Uniform(), each))
 
 
-def _push(stack: stream.stack.AnsCoder, stage: StageSymbols, tables: Tables) -> None:
-    order, runs = _sorted(stage.tables, tables)
-    symbols = stage.symbols[order]
-    escape = tables.frequencies.shape[1] - 1
-    columns = symbols.astype(np.int64) - tables.minimum
-    escaped = (columns < 0) | (columns >= escape)
-    if escaped.any():
-        for values, sizes in reversed(escape_digits(symbols[escaped], tables.minimum, escape + 1)):
+class _Stage(NamedTuple):
+    """What a stage puts on the stack.
+
+    Args:
+        columns: of all symbols, sorted by table.
+        runs: of equal tables, see `_sorted`.
+        digits: of the escapes.
+    """
+
+    columns: IntArray
+    runs: list[tuple[int, int, int]]
+    digits: list[Digits]
+
+    @classmethod
+    def of(cls, stage: StageSymbols, tables: Tables) -> _Stage:
+        order, runs = _sorted(stage.tables, tables)
+        symbols = stage.symbols.astype(np.int32, copy=False).take(order)
+        escape = tables.frequencies.shape[1] - 1
+        # Modulo 2^32, symbols below the least are large, too.
+        columns = symbols.view(np.uint32) - np.uint32(tables.minimum & 0xFFFFFFFF)
+        escaped = columns >= escape
+        digits = []
+        if escaped.any():
+            digits = escape_digits(symbols[escaped], tables.minimum, escape + 1)
+            columns[escaped] = escape
+        return cls(columns.view(np.int32), runs, digits)
+
+    def push(self, stack: stream.stack.AnsCoder, models: _Models) -> None:
+        for values, sizes in reversed(self.digits):
             each = np.full(values.size, sizes, np.int32) if isinstance(sizes, int) else sizes
             stack.encode_reverse(values, stream.model.Uniform(), each)
-        columns[escaped] = escape
-    narrow = columns.astype(np.int32)
-    models = _models(tables)
-    for table, start, stop in reversed(runs):
-        stack.encode_reverse(narrow[start:stop], models[table])
+        for table, start, stop in reversed(self.runs):
+            stack.encode_reverse(self.columns[start:stop], models[table])
 
 
 def _sorted(which: NDArray[np.integer[Any]], tables: Tables) -> tuple[NDArray[np.intp], list[tuple[int, int, int]]]:

@@ -122,6 +122,17 @@ def test_the_decoder_of_the_page_reads_every_payload(seed: int) -> None:
     assert decoder.at_end
 
 
+def test_threads_change_no_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    tables = random_tables(rng)
+    stages = [stage for _ in range(9) for stage in random_stages(rng, tables)]
+    expected = encode(stages, tables)
+    monkeypatch.setattr("nncodec.format.entropy.rans._SYMBOLS_PER_THREAD", 1)
+    monkeypatch.setattr("nncodec._support.threads.allowed_threads", lambda: 3)
+    assert encode(stages, tables) == expected
+    assert decode(expected, [which for _, which in stages], tables) == [symbols for symbols, _ in stages]
+
+
 @given(SEEDS)
 @PROPERTY
 def test_payloads_of_the_page_s_encoder_are_read(seed: int) -> None:
