@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.measuring.faulty_s3 import FaultyS3, serving
+from benchmarks.measuring.faulty_s3 import FaultyS3, serving, stored_in
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.records import Record, command_line, read_record, write_record
 from nncodec import batch
@@ -139,9 +139,8 @@ def _disturb_s3(folder: Path, expected: dict[str, str], rounds: int) -> Record:
         retried(lambda: files.mkdir("batch"))
 
         def results() -> dict[str, str]:
-            found = retried(lambda: files.find("batch/out", detail=True))
-            tags = {name: entry["ETag"].strip('"') for name, entry in found.items() if _STATE not in name}
-            return {name.removeprefix("batch/out/"): tag for name, tag in tags.items()}
+            found = stored_in("batch").items()
+            return {name.removeprefix("out/"): tag for name, tag in found if _STATE not in name}
 
         def find(victim: str, command: int) -> int | None:
             return command if victim == "main" else next(iter(_workers_of(command)), None)

@@ -51,6 +51,15 @@ class FaultyS3:
         return answer
 
 
+def stored_in(bucket: str) -> dict[str, str]:
+    """Return what a bucket of the server shows: names, and ETags, which are MD5 digests. It makes no request."""
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.s3.models import s3_backends
+
+    keys = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[bucket].keys
+    return {name: key.etag.strip('"') for name, key in [*keys.items()]}
+
+
 @contextlib.contextmanager
 def serving(faults: FaultyS3) -> Iterator[str]:
     """Serve an empty S3 and yield its URL; `s3://` of this process and its children means it until the end."""
