@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import functools
 import importlib.metadata
 import subprocess
 import sys
@@ -43,6 +44,7 @@ OUTSIDE_ROOMS = {"__init__.py", "__main__.py", "_version.py", "py.typed"}
 MOST_ROOMS = 18
 
 
+@functools.cache
 def modules(folder: Path) -> dict[str, Path]:
     """Return the modules of a package folder by their import names."""
     found = {}
@@ -52,6 +54,11 @@ def modules(folder: Path) -> dict[str, Path]:
     return found
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path, *, on_import_only: bool = False) -> Iterator[str]:
     """Yield the full names a module imports.
 
@@ -59,7 +66,7 @@ def imports(path: Path, *, on_import_only: bool = False) -> Iterator[str]:
         path: its source.
         on_import_only: leave out what is imported within functions or for type checkers only.
     """
-    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    waiting: list[ast.AST] = [tree_of(path)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
@@ -153,13 +160,14 @@ def _reaches(graph: dict[str, set[str]], start: str, end: str) -> bool:
 def test_core_imports_and_names_no_plugin_and_no_format(name: str) -> None:
     path = modules(CORE)[name]
     assert [imported for imported in imports(path) if imported.startswith("nncodec_")] == []
+    texts = [*_texts(path)]
     others = {folder.name for folder in (*PLUGINS, *FORMATS)}
-    assert {other for other in others if any(other in text for text in _texts(path))} == set()
+    assert {other for other in others if any(other in text for text in texts)} == set()
 
 
 def _texts(path: Path) -> Iterator[str]:
     """Yield the string constants of a module, docstrings left out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
@@ -263,7 +271,7 @@ def test_asserts_only_state_types(folder: Path) -> None:
     for name, path in modules(folder).items():
         if name.startswith("nncodec.testing"):
             continue  # tests, for plugins to inherit
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Assert):
                 stated = ast.unparse(node.test)
                 assert stated.endswith(" is not None") or stated.startswith("isinstance("), f"{path}:{node.lineno}"
