@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
+import io
 import json
 import random
 import threading
@@ -14,16 +16,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 from click.testing import CliRunner
 from forged import header
 from golden_files import GOLDEN
 from PIL import Image
+from tiny_hyperprior import tiny_file, tiny_network
 
 import nncodec
 from nncodec.cli import main
+from nncodec.coding.decoder import block_latents, open_file_model
 from nncodec.format.container import Container, write
 from nncodec.format.entropy.zstd import compress
 from nncodec.format.header import ChunkType
+from nncodec.plugin import registry
+from nncodec.plugin.model_file import write_model
 
 pytestmark = pytest.mark.slow
 
@@ -41,14 +48,25 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a viewer; golden files lie in `golden/`, what the tests call in `probe.js`."""
+def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a viewer; golden files lie in `golden/`, what the tests call in `probe.js`."""
     folder = tmp_path_factory.mktemp("site")
-    assert CliRunner().invoke(main, ["viewer", str(folder)]).exit_code == 0
+    make_viewer(folder)
     (folder / "golden").symlink_to(GOLDEN / "v1")
-    (folder / "probe.js").write_bytes(Path(__file__).with_name("viewer_probe.js").read_bytes())
     (folder / "element.html").write_text(ELEMENT_PAGE)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder)))
+    return folder
+
+
+def make_viewer(folder: Path, *options: str) -> None:
+    done = CliRunner().invoke(main, ["viewer", str(folder), *options])
+    assert done.exit_code == 0, done.output
+    (folder / "probe.js").write_bytes(Path(__file__).with_name("viewer_probe.js").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def site(site_folder: Path) -> Iterator[str]:
+    """The address of the viewer."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=str(site_folder)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}/"
@@ -88,10 +106,55 @@ def test_an_exact_golden_file_decodes_to_the_same_samples(probe: Any, name: str)
     assert probe("samples", f"golden/{name}.nnc") == VECTORS["valid"][name]["samples_sha256"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["photo-everything", "photo-frames", "fashion-stack", "hyper-recommending", "exact-near-alpha", "exact-palette"],
+)
+def test_the_viewer_says_what_info_says(probe: Any, name: str) -> None:
+    lines = CliRunner().invoke(main, ["info", str(GOLDEN / "v1" / f"{name}.nnc")]).stdout.splitlines()[1:]
+    expected = {line[2:11].strip(): line[11:] for line in lines}
+    expected["model"] = expected["model"].replace("installed", "in this viewer")
+    found = dict(probe("facts", f"golden/{name}.nnc"))
+    assert found.pop("enhancer", "").partition(";")[0] in expected.pop("enhancer", "")
+    assert found == expected
+
+
 def test_nothing_was_asked_of_another_server(chromium: Any, probe: Any, site: str) -> None:
     probe("facts", "golden/hyper-q35.nnc")
     assert [address for address in chromium.requests() if not address.startswith(site)] == []
     assert chromium.complaints() == []
+
+
+@pytest.mark.parametrize("gain", [1.0, 40.0])
+def test_a_model_of_ones_own_decodes_to_the_same_latents(
+    chromium: Any, probe: Any, site: str, site_folder: Path, monkeypatch: pytest.MonkeyPatch, gain: float
+) -> None:
+    made = tiny_file(tiny_network(gain))
+    models = site_folder / f"mine-{gain}"
+    models.mkdir()
+    path, parts = models / "small.safetensors", (made.architecture, made.config, made.tensors)
+    write_model(path, architecture=parts[0], config=parts[1], name="mine/small", card={}, tensors=parts[2])
+    monkeypatch.setenv("NNCODEC_MODELS", str(models))
+    monkeypatch.setenv("NNCODEC_ENGINE", "numpy")
+    registry.refresh()
+    image = Image.fromarray(skimage.data.astronaut()[40:90, 190:260])
+    try:
+        make_viewer(models / "site", "-m", "mine/small")
+        for quality in (20, 77):
+            data = nncodec.encode(image, "mine/small", quality, lossless=False)
+            (models / "site" / f"{quality}.nnc").write_bytes(data)
+            model = open_file_model(Container(data))
+            state = hashlib.sha256()
+            for _, array in sorted(block_latents(Container(data), model, 0).items()):
+                state.update(array.astype("<i4").tobytes())
+            call = f"import('./{models.name}/site/probe.js').then((own) => own.%s)"
+            place = f"{models.name}/site/{quality}.nnc"
+            assert chromium.run(call % f"latents({place!r})") == state.hexdigest()
+            found = np.frombuffer(bytes.fromhex(chromium.run(call % f"pixels({place!r}, 0)")), np.uint8)
+            expected = np.asarray(nncodec.decode(data).convert("RGBA"), int)
+            assert np.abs(found.reshape(expected.shape) - expected).max() <= 1
+    finally:
+        registry.refresh()
 
 
 # --- the same errors ----------------------------------------------------------------------------------------------
@@ -213,28 +276,12 @@ def choose(page: Any, path: Path) -> None:
     page.send("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
 
 
-def shown(page: Any) -> dict[str, str]:
-    """Return what the page says about the file, by key."""
-    terms = page.run("[...document.querySelectorAll('#facts > *')].map((one) => one.textContent)")
-    return dict(zip(terms[::2], terms[1::2], strict=True))
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["photo-everything", "photo-frames", "fashion-stack", "hyper-recommending", "exact-near-alpha", "exact-palette"],
-)
-def test_the_page_says_what_info_says(chromium: Any, site: str, name: str) -> None:
-    path = GOLDEN / "v1" / f"{name}.nnc"
-    chromium.open(f"{site}?src=golden/{name}.nnc")
+def test_the_page_shows_the_file_that_its_address_names(chromium: Any, site: str) -> None:
+    chromium.open(f"{site}?src=golden/photo-everything.nnc")
     until(chromium, "document.getElementById('picture').complete && document.querySelector('#facts dt')")
-    lines = CliRunner().invoke(main, ["info", str(path)]).stdout.splitlines()[1:]
-    expected = {line[2:11].strip(): line[11:] for line in lines}
-    expected["model"] = expected["model"].replace("installed", "in this viewer")
-    found = shown(chromium)
-    assert found.pop("enhancer", "").partition(";")[0] in expected.pop("enhancer", "")
-    assert found == expected
-    frames = VECTORS["valid"][name]["frames"]
-    assert chromium.run("document.getElementById('frames').hidden") is (frames == 1)
+    terms = chromium.run("[...document.querySelectorAll('#facts > *')].map((one) => one.textContent)")
+    assert dict(zip(terms[::2], terms[1::2], strict=True))["size"] == "80 x 80 pixels, RGBA"
+    assert chromium.run("document.getElementById('frames').hidden") is True
     assert chromium.complaints() == []
 
 
@@ -262,6 +309,18 @@ def test_a_file_is_picked_its_frames_are_chosen_and_a_bad_one_says_why(
     part = nncodec.errors.Truncated(part="blocks")
     assert chromium.run("document.getElementById('error').textContent") == f"Truncated: {part}"
     assert chromium.run("document.getElementById('picture').hidden") is True
+    assert chromium.complaints() == []
+
+
+def test_the_preview_of_a_file_without_its_model_is_shown(chromium: Any, site: str, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(skimage.data.astronaut()).resize((24, 20)).save(buffer, "WEBP")
+    (tmp_path / "unknown.nnc").write_bytes(write(header(), {ChunkType.PREVIEW: buffer.getvalue()}, [b"block"]))
+    chromium.open(site)
+    until(chromium, "document.documentElement.dataset.ready")
+    choose(chromium, tmp_path / "unknown.nnc")
+    until(chromium, "document.querySelector('#preview img').naturalWidth === 24")
+    assert chromium.run("document.getElementById('error').textContent").startswith("UnknownModel: no installed model")
     assert chromium.complaints() == []
 
 

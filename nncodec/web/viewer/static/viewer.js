@@ -1,7 +1,7 @@
 // The page: a file that is dropped, picked or named by ?src=, its picture and what it says about itself.
 
 import "./nnc/element.js";
-import { animationOf, describe } from "./nnc/information.js";
+import { animationOf, describe, previewOf } from "./nnc/information.js";
 
 const at = (id) => document.getElementById(id), picture = at("picture");
 let name = "", playing = 0;
@@ -13,7 +13,7 @@ function begin(title) {
   at("error").textContent = "";
   at("facts").replaceChildren();
   at("empty").hidden = true;
-  for (const id of ["frames", "save"]) at(id).hidden = true;
+  for (const id of ["frames", "save", "preview"]) at(id).hidden = true;
   at("frame").value = 0;
   picture.removeAttribute("frame");
   picture.setAttribute("alt", title);
@@ -52,7 +52,18 @@ picture.addEventListener("error", ({ detail }) => {
   at("progress").hidden = true;
   picture.hidden = true;
   at("error").textContent = `${detail.name}: ${detail.message}`;
+  showPreview();
 });
+
+// What can be seen of a file that cannot be decoded.
+function showPreview() {
+  const preview = picture.container && previewOf(picture.container), image = at("preview").querySelector("img");
+  at("empty").textContent = "No picture";
+  at("empty").hidden = Boolean(preview);
+  at("preview").hidden = !preview;
+  URL.revokeObjectURL(image.src);
+  if (preview) image.src = URL.createObjectURL(preview);
+}
 
 // --- frames
 

@@ -7,7 +7,8 @@ import { FrameLatents } from "./frame_latents.js";
 import { checkFits, Grid } from "./grid.js";
 import { findModel } from "./models.js";
 
-const TILE_EDGE = 1024, SHARED_TILE_EDGE = 512, LONGEST_NAME = 100;
+// Tiles are small where a picture would keep only one worker busy. They cost more than large ones, by their halos.
+const TILE_EDGE = 1024, SHARED_TILE_EDGE = 512, SHARED_PIXELS = 2 ** 21, LONGEST_NAME = 100;
 export const nameOf = (container) => {
   const raw = container.chunk(CHUNK.MODEL_NAME);
   return raw && new TextDecoder().decode(raw.subarray(0, LONGEST_NAME));
@@ -42,7 +43,8 @@ async function codedFrame(job) {
   const { container, pool, frame } = job, { header } = container;
   const entry = await findModel(header.modelId, "codec", nameOf(container));
   checkFits(header, entry);
-  const grid = new Grid(header, entry.traits, pool.size > 1 ? SHARED_TILE_EDGE : TILE_EDGE);
+  const shared = pool.size > 1 && header.width * header.height <= SHARED_PIXELS;
+  const grid = new Grid(header, entry.traits, shared ? SHARED_TILE_EDGE : TILE_EDGE);
   grid.checkCost();
   const tiles = grid.tiles(), planes = header.mode === "L" ? 1 : 3, quality = header.quality ?? 0, run = (task) => step(job, task);
   const latents = new FrameLatents(container, frame, entry, grid, tiles.map(({ window }) => window), run);

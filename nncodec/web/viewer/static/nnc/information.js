@@ -3,6 +3,7 @@
 import { readNumbers } from "./bytes.js";
 import { CHUNK } from "./container.js";
 import { nameOf } from "./decoding.js";
+import { LIMITS } from "./limits.js";
 import { findModel } from "./models.js";
 
 const NAMES = Object.fromEntries(Object.entries(CHUNK).map(([name, type]) => [type, name.toLowerCase()]));
@@ -87,4 +88,19 @@ function settingsOf(chunk) {
   } catch {
     return "";
   }
+}
+
+// The preview as a picture that browsers know (WebP), or null; it needs no model.
+export function previewOf(container) {
+  const chunk = container.chunk(CHUNK.PREVIEW);
+  if (!chunk || chunk.length < 31) return null;
+  const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length), kind = new TextDecoder().decode(chunk.subarray(8, 16));
+  const packed = view.getUint32(21, true), long = (at) => (view.getUint32(at, true) & 0xffffff) + 1;
+  const sizes = {
+    WEBPVP8X: () => long(24) * long(27),
+    WEBPVP8L: () => ((packed & 0x3fff) + 1) * (((packed >>> 14) & 0x3fff) + 1),
+    "WEBPVP8 ": () => (view.getUint16(26, true) & 0x3fff) * (view.getUint16(28, true) & 0x3fff),
+  };
+  const size = sizes[kind]?.();
+  return size && size <= LIMITS.preview_pixels ? new Blob([chunk], { type: "image/webp" }) : null;
 }
