@@ -17,19 +17,16 @@ from nncodec.coding import decoder
 from nncodec.coding.choice import Choice, exactness_of
 from nncodec.coding.encoder import Encoder, unused_quality
 from nncodec.coding.enhancing import Enhancement
-from nncodec.coding.exact_decoder import decode_array
 from nncodec.coding.exact_encoder import ExactEncoder
 from nncodec.coding.grid import PIXELS_AT_ONCE
 from nncodec.coding.recommendation import enhancement_for
 from nncodec.coding.targets import Target, encode_to, target_of
 from nncodec.errors import InvalidOption
 from nncodec.format.container import Container, NncSource
-from nncodec.format.header import ColourMode
 from nncodec.format.samples import SampleArray
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.picture.conversion import mode_with_alpha
 from nncodec.picture.options import EncodeOptions, OnProgress
-from nncodec.picture.pixels import array_of
 from nncodec.picture.region import Box, checked_box
 from nncodec.picture.sources import file_bytes_of, images_from, is_nnc_source, samples_from
 from nncodec.plugin.precision import Precision
@@ -312,10 +309,10 @@ def decode(
     """
     with precision_of(precision):
         opened = _open(data, range(frame, frame + 1), box, enhancer, strength, limits)
-        if as_array and opened[0].header.mode is ColourMode.PLANES:
-            return decode_array(opened[0], frame, opened[2], on_progress)
-        image = next(iter(decoder.decode_frames(*opened, on_progress)))
-    return array_of(image) if as_array else image
+        if as_array:
+            container, _, checked, enhancement = opened
+            return decoder.decode_array(container, frame, checked, enhancement, on_progress)
+        return next(iter(decoder.decode_frames(*opened, on_progress)))
 
 
 def decode_frames(

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
+from nncodec.coding import exact_decoder
 from nncodec.coding.enhancing import Enhancement
-from nncodec.coding.exact_decoder import alpha_of, decode_images
 from nncodec.coding.grid import PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid
 from nncodec.coding.inspection import frame_info, image_info, model_name
 from nncodec.coding.patches import Patch, patches
@@ -22,10 +22,11 @@ from nncodec.format.entropy import coder_by_id, decode_block
 from nncodec.format.header import ChunkType, ColourMode, Header
 from nncodec.format.latent_checksums import latents_checksum, split_checksums
 from nncodec.format.metadata import animation_of
+from nncodec.format.samples import SampleArray
 from nncodec.picture.area import Area, Span, aligned
 from nncodec.picture.options import OnProgress
-from nncodec.picture.pixels import Canvas, from_model
-from nncodec.picture.region import Box
+from nncodec.picture.pixels import ArrayCanvas, Canvas, array_of, copy_samples, from_model
+from nncodec.picture.region import Box, Region
 from nncodec.plugin import registry
 from nncodec.plugin.codec import AnySize, DecoderModel, EngineDecoder, FixedSize
 from nncodec.plugin.engine import Loader
@@ -59,7 +60,7 @@ def decode_frames(
             before the first is returned.
     """
     if container.header.samples:
-        return decode_images(container, wanted, box, enhancement, on_progress)
+        return exact_decoder.decode_images(container, wanted, box, enhancement, on_progress)
     # Frames are decoded later, when another precision may be current.
     return _decode_approximated(container, wanted, box, enhancement, on_progress, current_precision(), together)
 
@@ -78,7 +79,7 @@ def _decode_approximated(
     codec = _FileCodec.of(container, computing, loader)
     header = container.header
     view = View(header, box, enhancement)
-    alpha = alpha_of(container)
+    alpha = exact_decoder.alpha_of(container)
     info, animation = image_info(container), animation_of(container)
     parts = _by_group(wanted, header)
     progress = Progress(on_progress, len(parts) * codec.blocks_near(view.source))
@@ -86,10 +87,59 @@ def _decode_approximated(
         at_once = max(1, PIXELS_AT_ONCE // view.source.pixels)
         parts = [list(wanted[start : start + at_once]) for start in range(0, len(wanted), at_once)]
     for chosen in parts:
-        images = _images_of(container, codec, chosen, view.source, progress)[::-1]
+        canvas = Canvas(header.mode.name, view.source, len(chosen))
+        _fill(canvas, container, codec, chosen, progress)
+        images = canvas.images[::-1]
+        del canvas
         for number in chosen:  # popped, so that an image is not kept once it is yielded
             own_info = info | frame_info(animation, number)
             yield finish(images.pop(), view, None if alpha is None else alpha[number], own_info)
+
+
+def decode_array(
+    container: Container,
+    frame: int,
+    box: Box | None = None,
+    enhancement: Enhancement | None = None,
+    on_progress: OnProgress | None = None,
+) -> SampleArray:
+    """Return one frame as an array of its own, (H, W) for one plane, else (H, W, planes); see `decode_frames`.
+
+    A Pillow image of the whole would be a second copy, so there is none unless the frame is enhanced.
+    """
+    header = container.header
+    if enhancement is not None and header.mode is not ColourMode.PLANES:
+        return array_of(next(iter(decode_frames(container, [frame], box, enhancement, on_progress))))
+    region = Region.of(header, box)
+    if header.samples:
+        samples = exact_decoder.decode_array(container, frame, box, on_progress)
+    else:
+        samples = _approximated_array(container, frame, region, on_progress)
+    if header.mode is ColourMode.BILEVEL:
+        samples = samples.view(np.bool_)
+    return samples[..., 0] if samples.shape[2] == 1 and header.mode is not ColourMode.PLANES else samples
+
+
+def _approximated_array(
+    container: Container, frame: int, region: Region, on_progress: OnProgress | None
+) -> SampleArray:
+    codec = _FileCodec.of(container, current_precision(), chosen_loader(_pixels_of(container.header)))
+    mode = container.header.mode
+    progress = Progress(on_progress, codec.blocks_near(region.coded))
+    alpha = exact_decoder.alpha_of_frame(container, frame, region)
+    planes = 3 if mode is ColourMode.RGB else 1
+    if region.source is None:
+        canvas = ArrayCanvas(region.coded, planes, np.uint8, alpha)
+        del alpha
+        _fill(canvas, container, codec, [frame], progress)
+        return canvas.samples
+    coded = Canvas(mode.name, region.coded, 1)
+    _fill(coded, container, codec, [frame], progress)
+    shown = ArrayCanvas(Area(*(Span(0, size) for size in region.size[::-1])), planes, np.uint8, alpha)
+    del alpha
+    for number, plane in enumerate(coded.images[0].split()):  # resampled one by one, they take less memory at a time
+        copy_samples(region.shown(plane), shown.samples[..., number])
+    return shown.samples
 
 
 def decode_together(
@@ -112,7 +162,7 @@ def decode_together(
     canvas = Canvas(header.mode.name, picture_of(header), len(containers))
     _restore(codec, Patch(cell.area, stacked, codec.model.traits.latents), cell.area, canvas)
     for image, container, enhancement in zip(canvas.images, containers, enhancements, strict=True):
-        alpha = alpha_of(container)
+        alpha = exact_decoder.alpha_of(container)
         view = View(header, None, enhancement)
         own_info = image_info(container) | frame_info(animation_of(container), 0)
         yield finish(image, view, None if alpha is None else alpha[0], own_info)
@@ -163,10 +213,10 @@ def _by_group(wanted: Sequence[int], header: Header) -> list[list[int]]:
     return [list(numbers) for _, numbers in itertools.groupby(wanted, lambda n: n // header.frames_per_block)]
 
 
-def _images_of(
-    container: Container, codec: _FileCodec, chosen: Sequence[int], area: Area, progress: Progress
-) -> list[Image.Image]:
-    """Return an area of the chosen frames."""
+def _fill(
+    canvas: Canvas | ArrayCanvas, container: Container, codec: _FileCodec, chosen: Sequence[int], progress: Progress
+) -> None:
+    """Decode the area of a canvas in the chosen frames onto it."""
     grid, specs = codec.grid, codec.model.traits.latents
     groups = _by_group(chosen, grid.header)
 
@@ -180,15 +230,13 @@ def _images_of(
             parts.append({name: array[places] for name, array in latents.items()})
         return parts[0] if len(parts) == 1 else {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
-    canvas = Canvas(grid.header.mode.name, area, len(chosen))
     group = chosen[0] // grid.header.frames_per_block
-    for part, patch in patches(grid, group, len(chosen), grid.aligned(area), specs, decode):
+    for part, patch in patches(grid, group, len(chosen), grid.aligned(canvas.area), specs, decode):
         _restore(codec, patch, part, canvas)
     progress.end_group()
-    return canvas.images
 
 
-def _restore(codec: _FileCodec, patch: Patch, area: Area, canvas: Canvas) -> None:
+def _restore(codec: _FileCodec, patch: Patch, area: Area, canvas: Canvas | ArrayCanvas) -> None:
     """Synthesize an area tile by tile onto a canvas, from a patch that holds the windows around its tiles."""
     for tile in codec.grid.tiles(area):
         window = codec.grid.window(tile)

@@ -22,7 +22,7 @@ from nncodec.format.metadata import animation_of
 from nncodec.format.samples import SampleArray, SampleFormat
 from nncodec.picture.area import Area
 from nncodec.picture.options import OnProgress
-from nncodec.picture.pixels import Canvas
+from nncodec.picture.pixels import ArrayCanvas, Canvas
 from nncodec.picture.region import Box, Region
 from nncodec.plugin import registry
 from nncodec.plugin.guard import PluginGuard
@@ -75,20 +75,20 @@ def decode_images(
 def decode_array(
     container: Container, frame: int, box: Box | None = None, on_progress: OnProgress | None = None
 ) -> SampleArray:
-    """Return the samples of one frame, (H, W, C) of uint8 or uint16, of an exact file of any kind."""
-    header = container.header
-    area = Region.of(header, box).coded
+    """Return the samples of one frame of an exact file of any kind: (H, W, C) of uint8 or uint16, alpha last."""
+    region = Region.of(container.header, box)
     blocks = _Blocks.of(container)
     wanted = range(frame, frame + 1)
-    progress = Progress(on_progress, blocks.count(wanted, area))
-    ((_, parts),) = blocks.groups(wanted, area)
-    whole: SampleArray = np.empty((area.rows.size, area.columns.size, blocks.format.planes), blocks.format.dtype)
+    progress = Progress(on_progress, blocks.count(wanted, region.coded))
+    alpha = alpha_of_frame(container, frame, region)
+    canvas = ArrayCanvas(region.coded, blocks.format.planes, blocks.format.dtype, alpha)
+    del alpha
+    ((_, parts),) = blocks.groups(wanted, region.coded)
     for place, samples in parts:
-        kept = place.within(area)
-        whole[kept.slices(1, area)] = samples[0][kept.slices(1, place)]
+        canvas.put(place, samples)
         progress.begin_block()
     progress.end_group()
-    return whole
+    return canvas.samples
 
 
 def alpha_of(container: Container) -> Pixels | None:
@@ -119,6 +119,12 @@ def alpha_of(container: Container) -> Pixels | None:
         for area, samples in parts:
             alpha[chosen[0] : chosen[-1] + 1, *area.slices()] = samples[..., 0]
     return alpha
+
+
+def alpha_of_frame(container: Container, frame: int, region: Region) -> Pixels | None:
+    """Return the alpha of a region of one frame, (h, w), or None; see `alpha_of`."""
+    alpha = alpha_of(container)
+    return None if alpha is None else region.cut(alpha[frame])
 
 
 def no_pillow_mode(container: Container) -> UnsupportedImage:

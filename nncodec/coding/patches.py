@@ -3,11 +3,13 @@
 Synthesis needs the latents around a tile. Blocks are decoded once, in file order. Each is placed beside a margin of two
 halos with the latents above it and to its left, which holds all windows that this block is the last to complete. One
 block with its margin is kept, and a strip as high as the margin over the width of the picture. Both are allocated once
-and overwritten, so a large picture takes no more memory than a small one.
+and overwritten, so a large picture takes no more memory than a small one. Very wide pictures are decoded column by
+column, with rows and columns exchanged here: their strip is as wide as the margin over the height of the picture.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ import numpy as np
 from nncodec.coding.grid import Cell, Grid
 from nncodec.picture.area import Area, Span
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+
+# Pixels. A strip of this width takes some 25 MB; that of the widest picture would take as much as the picture.
+_WIDEST_STRIP = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Patch:
 def patches(
     grid: Grid, group: int, frames: int, area: Area, specs: tuple[LatentSpec, ...], decode: Callable[[Cell], Latents]
 ) -> Iterator[tuple[Area, Patch]]:
-    """Decode the blocks that an area and its halo touch, each once and in file order.
+    """Decode the blocks that an area and its halo touch, each once, in file order or down the columns.
 
     Args:
         grid: of the file.
@@ -58,15 +63,16 @@ def patches(
     rows, columns = grid.touched(grid.window(area))
     first, last = grid.cell(group, rows[0], columns[0]).area, grid.cell(group, rows[-1], columns[-1]).area
     whole = Area(Span(first.rows.start, last.rows.stop), Span(first.columns.start, last.columns.stop))
-    scrolls = {spec.name: _Scroll(spec, frames, whole, first, 2 * grid.halo) for spec in specs}
-    for row in rows:
-        for column in columns:
-            cell = grid.cell(group, row, column)
-            _put(scrolls, decode(cell), cell.area)  # passed on, so that nothing here keeps the decoded block
-            part = grid.completed(cell).within(area)
-            if part.pixels:
-                known = Area(*(Span(span.start - 2 * grid.halo, span.stop) for span in cell.area)).within(whole)
-                yield part, Patch(known, {name: scroll.view(known) for name, scroll in scrolls.items()}, specs)
+    by_columns = whole.columns.size > max(_WIDEST_STRIP, whole.rows.size)
+    scrolls = {spec.name: _Scroll(spec, frames, whole, first, 2 * grid.halo, by_columns) for spec in specs}
+    order = ((row, column) for column in columns for row in rows) if by_columns else itertools.product(rows, columns)
+    for row, column in order:
+        cell = grid.cell(group, row, column)
+        _put(scrolls, decode(cell), cell.area)  # passed on, so that nothing here keeps the decoded block
+        part = grid.completed(cell).within(area)
+        if part.pixels:
+            known = Area(*(Span(span.start - 2 * grid.halo, span.stop) for span in cell.area)).within(whole)
+            yield part, Patch(known, {name: scroll.view(known) for name, scroll in scrolls.items()}, specs)
 
 
 def _put(scrolls: dict[str, _Scroll], block: Latents, area: Area) -> None:
@@ -83,9 +89,14 @@ class _Scroll:
         whole: the area of all blocks to come.
         first: the area of the first block, which is the largest.
         margin: pixels of earlier blocks to keep, if there are any.
+        by_columns: whether blocks come down the columns; then rows and columns are exchanged inside.
     """
 
-    def __init__(self, spec: LatentSpec, frames: int, whole: Area, first: Area, margin: int) -> None:
+    def __init__(
+        self, spec: LatentSpec, frames: int, whole: Area, first: Area, margin: int, by_columns: bool = False
+    ) -> None:
+        self._by_columns = by_columns
+        whole, first = self._turned(whole), self._turned(first)
         self._stride, self._origin = spec.stride, whole.columns.start
         # A block's position in the array is fixed, whether or not there are blocks above it or to its left.
         self._top = margin // spec.stride if first.rows != whole.rows else 0
@@ -97,6 +108,8 @@ class _Scroll:
 
     def put(self, block: IntArray, area: Area) -> None:
         """Store the next block, in file order."""
+        if self._by_columns:
+            block, area = block.swapaxes(2, 3), self._turned(area)
         array, top, left = self._array, self._top, self._left
         height, width = block.shape[2:]
         place = (area.columns.start - self._origin) // self._stride
@@ -111,6 +124,10 @@ class _Scroll:
 
     def view(self, area: Area) -> IntArray:
         """Return an area that ends at the end of the last block."""
-        height, width = (math.ceil(span.size / self._stride) for span in area)
+        height, width = (math.ceil(span.size / self._stride) for span in self._turned(area))
         bottom, right = self._end
-        return self._array[..., bottom - height : bottom, right - width : right]
+        found = self._array[..., bottom - height : bottom, right - width : right]
+        return found.swapaxes(2, 3) if self._by_columns else found
+
+    def _turned(self, area: Area) -> Area:
+        return Area(area.columns, area.rows) if self._by_columns else area

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from nncodec.coding.enhancing import Enhancement
@@ -69,7 +70,7 @@ def finish(image: Image.Image, view: View, alpha: Pixels | None, info: Mapping[s
     """Return a decoded frame as users get it: the view of it, with its alpha, and `info`."""
     image = view.shown(image)
     if alpha is not None:
-        image.putalpha(view.region.cut(alpha))
+        image.putalpha(Image.fromarray(np.ascontiguousarray(view.region.cut(alpha))))
     image.info.update(info)
     if "exif" in info:
         image.info["exif"] = with_size(info["exif"], image.size)

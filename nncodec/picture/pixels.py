@@ -188,6 +188,33 @@ class Canvas:
             image.paste(to_image(frame, image.mode), corner)
 
 
+class ArrayCanvas:
+    """The samples of an area of one picture, assembled from tiles.
+
+    Args:
+        area: of the coded picture.
+        planes: number of planes that tiles have.
+        dtype: uint8 or uint16.
+        alpha: a further plane, (h, w), which comes last; None if there is none.
+
+    Attributes:
+        samples: (h, w, planes or one more).
+    """
+
+    def __init__(self, area: Area, planes: int, dtype: type[np.uint8 | np.uint16], alpha: Pixels | None) -> None:
+        self.area = area
+        size = area.rows.size, area.columns.size
+        self.samples: SampleArray = np.empty((*size, planes + (alpha is not None)), dtype)
+        self._coded = self.samples[..., :planes]
+        if alpha is not None:
+            self.samples[..., planes] = alpha
+
+    def put(self, tile: Area, pixels: SampleArray) -> None:
+        """Store the part of a tile (1, h, w, planes) that lies in the area."""
+        kept = tile.within(self.area)
+        self._coded[kept.slices(1, self.area)] = pixels[0][kept.slices(1, tile)]
+
+
 def to_image(planes: NDArray[Any], mode: str) -> Image.Image:
     """Return samples (H, W, C) of uint8 or uint16 as an image; those of mode 1 are 0 and 1."""
     height, width, channels = planes.shape
@@ -220,13 +247,18 @@ def from_model(planes: Pixels, mode: ColourMode) -> Pixels:
 
 
 def array_of(image: Image.Image) -> SampleArray:
-    """Return the samples of an image as an array of its own, (H, W) or (H, W, planes).
+    """Return the samples of an image as an array of its own, (H, W) or (H, W, planes)."""
+    first = np.asarray(image.crop((0, 0, image.width, 1)))
+    samples = np.empty((image.height, *first.shape[1:]), first.dtype)
+    copy_samples(image, samples)
+    return samples
+
+
+def copy_samples(image: Image.Image, samples: SampleArray) -> None:
+    """Copy the samples of an image into an array, (H, W) or (H, W, planes).
 
     Pillow would hand over the whole image as bytes, twice for a moment; strips need one copy.
     """
-    first = np.asarray(image.crop((0, 0, image.width, 1)))
-    samples = np.empty((image.height, *first.shape[1:]), first.dtype)
     for top in range(0, image.height, _ROWS_AT_ONCE):
         bottom = min(top + _ROWS_AT_ONCE, image.height)
-        samples[top:bottom] = image.crop((0, top, image.width, bottom))
-    return samples
+        samples[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))

@@ -85,10 +85,10 @@ class Region:
             return coded
         return coded.resize(self.size, Image.Resampling.LANCZOS, box=self.source)
 
-    def cut(self, plane: Pixels) -> Image.Image:
+    def cut(self, plane: Pixels) -> Pixels:
         """Return the box of a plane (H, W) that is stored at display size."""
         left, upper, right, lower = self.box
-        return Image.fromarray(np.ascontiguousarray(plane[upper:lower, left:right]))
+        return plane[upper:lower, left:right]
 
 
 def _source(start: int, stop: int, coded: int, displayed: int) -> tuple[Span, float, float]:

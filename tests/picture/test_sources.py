@@ -216,6 +216,24 @@ def test_the_expected_time_grows_with_effort_and_pixels() -> None:
         nncodec.expected_seconds("photo", 10, 1.0)
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "P", "CMYK", "I;16"])
+def test_an_array_has_the_samples_of_the_image(photo: Image.Image, mode: str) -> None:
+    small = photo.resize((40, 30))
+    small.putalpha(Image.linear_gradient("L").resize(small.size))
+    image = small.convert("RGB").convert(mode) if mode in ("P", "CMYK") else small.convert(mode.removesuffix(";16"))
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(image.convert("L"), np.uint16) * 257)
+    ways: list[Any] = [{"lossless": True}]
+    if mode in ("L", "LA", "RGB", "RGBA"):
+        ways += [{"max_error": 2}, {"lossless": False}, {"downscale": 2, "quality": 80}]
+    for options in ways:
+        data = nncodec.encode(image, **options)
+        for box in (None, (3, 5, 20, 25)):
+            found, expected = nncodec.decode(data, box=box, as_array=True), nncodec.decode(data, box=box)
+            assert found.dtype == (np.bool_ if mode == "1" else np.uint16 if mode == "I;16" else np.uint8)
+            np.testing.assert_array_equal(found, np.asarray(expected))
+
+
 def test_keep_copies_a_file_where_nothing_else_is_asked_for(photo: Image.Image, tmp_path: Path) -> None:
     data = nncodec.encode([photo, photo], quality=30, lossless=False, preview=True)
     (tmp_path / "a.nnc").write_bytes(data)
