@@ -26,7 +26,7 @@ _PLACES_AT_ONCE = 17 << 10
 # Fewer would take longer to hand over than to compute.
 _LEAST_PLACES = 1 << 11
 # Samples of a plane that are worth starting a thread; threads beyond so many wait for the range coder.
-_WORTH_A_THREAD = 1 << 15
+_WORTH_A_THREAD = 1 << 13
 _MOST_THREADS = 4
 # Symbols beyond this decode to samples out of range anyway.
 _FARTHEST = 1 << 18
