@@ -285,8 +285,8 @@ def test_the_page_shows_the_file_that_its_address_names(chromium: Any, site: str
     assert chromium.complaints() == []
 
 
-def test_a_file_is_picked_its_frames_are_chosen_and_a_bad_one_says_why(
-    chromium: Any, site: str, tmp_path: Path
+def test_a_file_is_picked_its_frames_are_chosen_and_a_bad_one_that_is_dropped_says_why(
+    chromium: Any, site: str
 ) -> None:
     chromium.open(site)
     until(chromium, "document.documentElement.dataset.ready")
@@ -303,8 +303,18 @@ def test_a_file_is_picked_its_frames_are_chosen_and_a_bad_one_says_why(
     until(chromium, "document.getElementById('frame-shown').textContent === '2 of 2'")
     until(chromium, "document.getElementById('picture').complete")
     assert chromium.run(content) != first
-    (tmp_path / "bad.nnc").write_bytes((GOLDEN / "v1" / "photo-frames.nnc").read_bytes()[:-9])
-    choose(chromium, tmp_path / "bad.nnc")
+    click = "document.getElementById('play').click()"
+    chromium.run(click)
+    until(chromium, "document.getElementById('frame-shown').textContent === '1 of 2'")
+    chromium.run(click)
+    assert chromium.run("document.getElementById('play').textContent") == "Play"
+    chromium.run(
+        """(async () => {
+          const whole = await (await fetch("golden/photo-frames.nnc")).arrayBuffer(), dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([whole.slice(0, -9)], "bad.nnc"));
+          document.getElementById("drop").dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer }));
+        })()"""
+    )
     until(chromium, "document.getElementById('error').textContent")
     part = nncodec.errors.Truncated(part="blocks")
     assert chromium.run("document.getElementById('error').textContent") == f"Truncated: {part}"

@@ -1,4 +1,4 @@
-// Samples, palettes and alpha as a canvas takes them.
+// Samples and palettes as a canvas takes them.
 
 import { CHUNK } from "./container.js";
 import { Corrupt } from "./errors.js";
@@ -18,7 +18,7 @@ export function paletteOf(container) {
 }
 
 // A picture {data, planes, bits} of a colour mode as RGBA; grey of more than 8 bits is brought to 8.
-export function toRgba({ data, planes, bits = 8 }, alpha, mode, palette) {
+export function toRgba({ data, planes, bits }, mode, palette) {
   const places = data.length / planes, found = new Uint8ClampedArray(4 * places);
   const unit = mode === "BILEVEL" ? 255 : bits > 8 ? 2 ** (8 - bits) : 1, isColour = planes >= 3;
   for (let n = 0; n < places; n++) {
@@ -32,7 +32,6 @@ export function toRgba({ data, planes, bits = 8 }, alpha, mode, palette) {
       for (let c = 0; c < 3; c++) found[to + c] = data[from + (isColour ? c : 0)] * unit;
       found[to + 3] = planes === 2 || planes === 4 ? data[from + planes - 1] : 255;
     }
-    if (alpha) found[to + 3] = alpha[n];
   }
   return found;
 }

@@ -27,8 +27,10 @@ export async function decodeFrame(container, { pool, frame = 0, onProgress, sign
   const job = { container, pool, frame, signal, onProgress, done: 0, total: 0 };
   const { mode, samples, displayWidth: width, displayHeight: height } = container.header;
   if (mode === "PLANES") throw new UnsupportedImage(`this page shows no pictures of ${samples.planes} planes; use nncodec.decode`);
-  const picture = samples ? await exactSamples(job) : await codedFrame(job);
-  return { data: toRgba(picture, await alphaOf(job), mode, paletteOf(container)), width, height };
+  const data = samples ? toRgba(await exactSamples(job), mode, paletteOf(container)) : await codedFrame(job);
+  const alpha = await alphaOf(job);
+  alpha?.forEach((value, place) => { data[4 * place + 3] = value; });
+  return { data, width, height };
 }
 
 async function step(job, task) {
@@ -39,6 +41,7 @@ async function step(job, task) {
 
 // --- pictures that a codec approximates
 
+// RGBA of a frame.
 async function codedFrame(job) {
   const { container, pool, frame } = job, { header } = container;
   const entry = await findModel(header.modelId, "codec", nameOf(container));
@@ -46,18 +49,19 @@ async function codedFrame(job) {
   const shared = pool.size > 1 && header.width * header.height <= SHARED_PIXELS;
   const grid = new Grid(header, entry.traits, shared ? SHARED_TILE_EDGE : TILE_EDGE);
   grid.checkCost();
-  const tiles = grid.tiles(), planes = header.mode === "L" ? 1 : 3, quality = header.quality ?? 0, run = (task) => step(job, task);
+  const tiles = grid.tiles(), { width, height } = header, quality = header.quality ?? 0, run = (task) => step(job, task);
   const latents = new FrameLatents(container, frame, entry, grid, tiles.map(({ window }) => window), run);
   const reduced = header.displayWidth !== header.width || header.displayHeight !== header.height;
   job.total += grid.blocks(latents.group).length + tiles.length + (reduced ? 1 : 0);
   let data = null;  // not before the first tile: a file that cannot be decoded costs no more than its first block
   await inOrder(tiles, pool.size + 1, async (tile) => {
     const pixels = await run({ kind: "tile", entry, latents: await latents.cut(tile.window), quality });
-    data ??= new Uint8ClampedArray(header.width * header.height * planes);
-    putTile(pixels, tile, data, header, planes);
+    data ??= new Uint8ClampedArray(4 * width * height).fill(255);
+    putTile(pixels, tile, data, header);
   });
-  const picture = { data, width: header.width, height: header.height, planes };
-  return reduced ? run({ kind: "resample", picture, width: header.displayWidth, height: header.displayHeight }) : picture;
+  if (!reduced) return data;
+  const picture = { data, width, height, planes: 4 };
+  return (await run({ kind: "resample", picture, width: header.displayWidth, height: header.displayHeight })).data;
 }
 
 // Starts `work` for each item in order, at most so many at a time, until one fails.
@@ -76,19 +80,17 @@ async function inOrder(items, most, work) {
   await Promise.all(Array.from({ length: Math.min(most, items.length) }, worker));
 }
 
-function putTile(pixels, { top, bottom, left, right, window }, data, header, planes) {
-  const end = Math.min(right, header.width);
-  for (let y = top; y < Math.min(bottom, header.height); y++) {
-    let from = ((y - window.top) * pixels.width + left - window.left) * pixels.planes, to = (y * header.width + left) * planes;
-    for (let x = left; x < end; x++, from += pixels.planes, to += planes) {
-      const [red, green, blue] = [pixels.data[from], pixels.data[from + 1], pixels.data[from + 2]];
-      if (planes === 3) {
-        data[to] = red;
-        data[to + 1] = green;
-        data[to + 2] = blue;
-      } else {
-        data[to] = pixels.planes === 1 ? red : Math.floor((red + green + blue + 1) / 3);
-      }
+// Puts what a picture has of a tile into RGBA. A grey picture may come from a colour model.
+function putTile(pixels, { top, bottom, left, right, window }, data, { width, height, mode }) {
+  const { planes } = pixels, isGrey = mode === "L", end = Math.min(right, width);
+  for (let y = top; y < Math.min(bottom, height); y++) {
+    let from = ((y - window.top) * pixels.width + left - window.left) * planes, to = 4 * (y * width + left);
+    for (let x = left; x < end; x++, from += planes, to += 4) {
+      const red = pixels.data[from], green = pixels.data[from + 1], blue = pixels.data[from + 2];
+      const grey = planes === 1 ? red : Math.floor((red + green + blue + 1) / 3);
+      data[to] = isGrey ? grey : red;
+      data[to + 1] = isGrey ? grey : green;
+      data[to + 2] = isGrey ? grey : blue;
     }
   }
 }

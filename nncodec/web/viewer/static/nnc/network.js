@@ -222,7 +222,16 @@ export class Network {
   // Each of `given` is {data (Float32Array), count, height, width, channels}; returns arrays of the same form, with a `stride`
   // from one position to the next. They are views that the next run overwrites.
   run(...given) {
-    const { space, nodes, lastUse } = this, bottom = space.top;
+    const { space } = this, bottom = space.top;
+    try {
+      return this.#run(given);
+    } finally {
+      space.reset(bottom);
+    }
+  }
+
+  #run(given) {
+    const { space, nodes, lastUse } = this;
     const values = given.map(({ data, count, height, width, channels }) => {
       const array = space.array(count, height, width, channels), { floats } = space, { at, stride } = array;
       if (channels !== stride) clear(space, array);
@@ -238,11 +247,9 @@ export class Network {
       }
     });
     const { floats } = space;
-    const results = this.outputs.map((value) => {
+    return this.outputs.map((value) => {
       const { at, stride, ...shape } = values[value];
       return { data: floats.subarray(at / 4, at / 4 + positionsOf(shape) * stride), stride, ...shape };
     });
-    space.reset(bottom);
-    return results;
   }
 }
