@@ -134,6 +134,7 @@ def encode_batch(
     Returns:
         One file for each image, in order.
     """
+    images = list(images)
     targets = {"target_size": target_size, "target_bpp": target_bpp, "target_psnr": target_psnr}
     if quality == "keep":
         return [encode(image, model, "keep", **targets, **options) for image in images]  # type: ignore[arg-type]

@@ -131,6 +131,8 @@ def _of_one(source: Any, max_error: int | None) -> list[SamplePicture]:
 
 
 def _read(stream: BinaryIO, max_error: int | None) -> list[SamplePicture]:
+    if isinstance(stream, io.TextIOBase):
+        raise UnsupportedImage(detail="the file is open as text; open it with mode 'rb'")
     try:
         picture = read_picture_file(
             stream, frame=None, max_pixels=DEFAULT_LIMITS.pixels, strip=False, max_error=max_error
@@ -166,6 +168,7 @@ def _of_array(array: NDArray[Any]) -> Image.Image:
 
 def _of_samples(array: NDArray[Any]) -> SamplePicture:
     """Return an array as an image if a Pillow mode holds it, else as (H, W, C)."""
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype not in (np.uint8, np.uint16) and not (array.dtype == np.bool_ and array.ndim == 2):
         raise UnsupportedImage(
             detail=f"arrays hold uint8 or uint16 samples, or bool (H, W); this one {array.dtype}, shape {array.shape}"
@@ -177,7 +180,6 @@ def _of_samples(array: NDArray[Any]) -> SamplePicture:
         raise UnsupportedImage(detail=f"arrays have shape (H, W) or (H, W, planes), this one {array.shape}{hint}")
     if 0 in array.shape:
         raise UnsupportedImage(detail=f"cannot encode an empty array, shape {array.shape}")
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.ndim == 2 or (array.dtype == np.uint8 and array.shape[2] in _PLANES):
         return Image.fromarray(np.ascontiguousarray(array))
     return array

@@ -216,6 +216,28 @@ def test_the_expected_time_grows_with_effort_and_pixels() -> None:
         nncodec.expected_seconds("photo", 10, 1.0)
 
 
+def test_samples_of_either_byte_order_are_taken() -> None:
+    samples = np.arange(600, dtype=np.uint16).reshape(20, 30)
+    for planes in (samples, np.dstack([samples] * 5)):
+        data = nncodec.encode(planes.astype(">u2"), lossless=True)
+        np.testing.assert_array_equal(nncodec.decode(data, as_array=True), planes)
+
+
+def test_a_file_open_as_text_is_told(photo: Image.Image, tmp_path: Path) -> None:
+    photo.save(tmp_path / "a.png")
+    for take in (nncodec.encode, nncodec.enhance):
+        with (
+            (tmp_path / "a.png").open(encoding="latin-1") as stream,
+            pytest.raises(nncodec.UnsupportedImage, match="'rb'"),
+        ):
+            take(stream)  # type: ignore[operator]
+
+
+def test_a_batch_may_come_from_an_iterator(photo: Image.Image) -> None:
+    files = nncodec.encode_batch(image for image in [photo, photo])  # type: ignore[arg-type]
+    assert files == nncodec.encode_batch([photo, photo])
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "P", "CMYK", "I;16"])
 def test_an_array_has_the_samples_of_the_image(photo: Image.Image, mode: str) -> None:
     small = photo.resize((40, 30))
