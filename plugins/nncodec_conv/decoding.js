@@ -1,6 +1,6 @@
 // Decodes what nncodec_conv.decoding decodes: the photo network with contexts from decoded integers (contexts.py).
 
-import { photoPixels } from "../../nnc/photo.js";
+import { photoPixels, rowOf } from "../../nnc/photo.js";
 import { Tables } from "../../nnc/rans.js";
 import { eachPlace, stageShape } from "../../nnc/stages.js";
 
@@ -40,14 +40,11 @@ export function open({ traits: { latents: [{ name }] }, facts, arrays, networks 
     return { tables, stages, beginBlock: () => context };
   }
 
-  const synthesis = ({ [name]: array }, quality) =>
-    photoPixels(networks, facts.coarse_channels, array, rowOf(arrays.scale, quality, 101), rowOf(arrays.centre, quality, 101), arrays.order);
+  function synthesis({ [name]: array }, quality) {
+    const [scale, centre] = [arrays.scale, arrays.centre].map((values) => rowOf(values, quality, 101));
+    return photoPixels(networks, facts.coarse_channels, array, scale, centre, arrays.order);
+  }
   return { entropy, synthesis };
-}
-
-function rowOf(values, number, rows) {
-  const size = values.length / rows;
-  return values.subarray(number * size, (number + 1) * size);
 }
 
 // How many thresholds are at most `value`; they ascend.
@@ -62,7 +59,8 @@ function smoothStages() {
   const stages = [{ rows: [0, COARSEST], columns: [0, COARSEST], neighbours: [] }];
   for (let step = COARSEST; step > 1; step /= 2) {
     const half = step / 2, old = [0, step], added = [half, step];
-    const diagonal = [[-half, -half], [-half, half], [half, -half], [half, half]], straight = [[-half, 0], [half, 0], [0, -half], [0, half]];
+    const diagonal = [[-half, -half], [-half, half], [half, -half], [half, half]];
+    const straight = [[-half, 0], [half, 0], [0, -half], [0, half]];
     stages.push({ rows: added, columns: added, neighbours: diagonal });
     stages.push({ rows: old, columns: added, neighbours: straight }, { rows: added, columns: old, neighbours: straight });
   }

@@ -1,6 +1,6 @@
 // Decodes what nncodec_hyperprior.decoding decodes, in the same exact numbers: means and scales from integer networks.
 
-import { photoPixels } from "../../nnc/photo.js";
+import { photoPixels, rowOf } from "../../nnc/photo.js";
 import { Tables } from "../../nnc/rans.js";
 import { eachPlace, NOT_CODED, stageShape } from "../../nnc/stages.js";
 
@@ -20,7 +20,8 @@ export function open({ traits, facts, arrays, networks }) {
   function entropy(quality) {
     const anchor = Math.floor((quality + QUALITY_STEP / 2) / QUALITY_STEP);
     const firstNotCoded = 1 + PHASES.length * (quality >= detailQuality ? groups.length : groups.length - 1);
-    const planes = row(arrays.planes, quality, 101), choice = row(arrays.hyper_choice, anchor, 21), offset = row(arrays.hyper_offset, anchor, 21);
+    const planes = rowOf(arrays.planes, quality, 101);
+    const [choice, offset] = [arrays.hyper_choice, arrays.hyper_offset].map((values) => rowOf(values, anchor, 21));
     return {
       tables,
       stages,
@@ -40,13 +41,8 @@ export function open({ traits, facts, arrays, networks }) {
   }
 
   const synthesis = ({ [latents.name]: array }, quality) =>
-    photoPixels(networks, facts.coarse_channels, array, row(arrays.scale, quality, 101), null, null);
+    photoPixels(networks, facts.coarse_channels, array, rowOf(arrays.scale, quality, 101), null, null);
   return { entropy, synthesis };
-}
-
-function row(values, number, rows) {
-  const size = values.length / rows;
-  return values.subarray(number * size, (number + 1) * size);
 }
 
 function ofChannels(shape, choice, offset) {
@@ -71,9 +67,9 @@ class Block {
     this.means = { ...means, data: means.data.slice() };
     // Input of the groups: the hyper-decoder's features, then the residuals of all groups but the last.
     this.width = features.channels;
-    const last = stages.at(-1).channels[0];
-    this.inputs = { ...features, channels: this.width + last, data: new Float32Array(count * means.height * means.width * (this.width + last)) };
-    for (let n = 0; n < count * means.height * means.width; n++) {
+    const all = this.width + stages.at(-1).channels[0], positions = count * means.height * means.width;
+    this.inputs = { ...features, channels: all, data: new Float32Array(positions * all) };
+    for (let n = 0; n < positions; n++) {
       const at = n * features.stride;
       this.inputs.data.set(features.data.subarray(at, at + this.width), n * this.inputs.channels);
     }

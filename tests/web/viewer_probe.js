@@ -30,8 +30,8 @@ export async function latents(path) {
   const entry = await findModel(header.modelId, "codec"), grid = new Grid(header, entry.traits, 512);
   for (let group = 0; group < header.grid[0]; group++) {
     for (const { index, frames, top, bottom, left, right } of grid.blocks(group)) {
-      const task = { kind: "block", entry, index, coder: header.coder, payload: container.block(index), quality: header.quality ?? 0, checksum: null };
-      const found = await pool.run({ ...task, shape: [frames, bottom - top, right - left] });
+      const own = { index, payload: container.block(index), shape: [frames, bottom - top, right - left], checksum: null };
+      const found = await pool.run({ kind: "block", entry, coder: header.coder, quality: header.quality ?? 0, ...own });
       for (const name of Object.keys(found).sort()) parts.push(bytesOf(found[name].data));
     }
   }
@@ -60,7 +60,8 @@ export async function samples(path) {
 
 // The errors [name, message] that files given in hexadecimal digits are refused with; null for those that are read.
 export const refusals = (files) => Promise.all(files.map((hex) => nameOfError(() => openFile(fromHex(hex)))));
-export const decodingErrors = (files) => Promise.all(files.map((hex) => nameOfError(() => decodeFrame(openFile(fromHex(hex)), { pool }))));
+export const decodingErrors = (files) =>
+  Promise.all(files.map((hex) => nameOfError(() => decodeFrame(openFile(fromHex(hex)), { pool }))));
 export const facts = async (path) => describe(openFile(await read(path)));
 
 export const decompressed = (frames) => frames.map(([hex, size]) => toHex(decompress(fromHex(hex), size, true)));

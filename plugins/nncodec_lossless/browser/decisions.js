@@ -15,7 +15,8 @@ export function multiply(high, low, [otherHigh, otherLow]) {
   const a = low & 0xffff, b = low >>> 16, c = otherLow & 0xffff, d = otherLow >>> 16;
   const cross = Math.imul(b, c), other = Math.imul(a, d);
   const middle = (Math.imul(a, c) >>> 16) + (cross & 0xffff) + (other & 0xffff);
-  hash.high = (Math.imul(b, d) + (cross >>> 16) + (other >>> 16) + (middle >>> 16) + Math.imul(high, otherLow) + Math.imul(low, otherHigh)) >>> 0;
+  const carried = (cross >>> 16) + (other >>> 16) + (middle >>> 16);
+  hash.high = (Math.imul(b, d) + carried + Math.imul(high, otherLow) + Math.imul(low, otherHigh)) >>> 0;
   hash.low = Math.imul(low, otherLow) >>> 0;
 }
 
@@ -41,7 +42,8 @@ export class DecisionReader {
 // Counts of decisions in each context: a table of 2^slotBits slots for each level.
 export class Contexts {
   constructor(reader, levels, slotBits) {
-    Object.assign(this, { reader, levels, slotBits, seen: new Uint32Array(levels << slotBits), yes: new Uint32Array(levels << slotBits) });
+    const [seen, yes] = [1, 2].map(() => new Uint32Array(levels << slotBits));
+    Object.assign(this, { reader, levels, slotBits, seen, yes });
   }
 
   // The slot of a context on a level, by the upper half of its hash.

@@ -13,7 +13,8 @@ const EVEN = 1.5 * 2 ** 52, round = (value) => value + EVEN - EVEN, clip = (valu
 const refuse = (text) => { throw new Corrupt(`a block: ${text}`); };
 
 // Places (phase, row, column) around a sample of phases 1 to 3: in its own plane, in earlier planes, and those of errors.
-const square = [-1, 0, 1, 2].flatMap((y) => [-1, 0, 1, 2].map((x) => [0, y, x])), isInner = ([, y, x]) => y >= 0 && y < 2 && x >= 0 && x < 2;
+const square = [-1, 0, 1, 2].flatMap((y) => [-1, 0, 1, 2].map((x) => [0, y, x]));
+const isInner = ([, y, x]) => y >= 0 && y < 2 && x >= 0 && x < 2;
 const OWN = [
   [...square.filter(isInner), ...square.filter((place) => !isInner(place))],
   [
@@ -28,7 +29,9 @@ const OWN = [
 const LATER = [[[2, 0, 0], [2, 1, 0], [3, 0, 0], [3, 0, 1]], [[3, -1, 0], [3, -1, 1], [3, 0, 0], [3, 0, 1]], []];
 const SEEN = OWN.map((own, n) => [[n + 1, 0, 0], ...own.slice(0, 8), ...LATER[n]]);
 const ERRORS = [
-  [[0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1]], [[1, -1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1]], [[1, 0, -1], [1, 0, 0], [2, 0, 0], [2, 1, 0]],
+  [[0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1]],
+  [[1, -1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1]],
+  [[1, 0, -1], [1, 0, 0], [2, 0, 0], [2, 1, 0]],
 ];
 
 export function natural(networks, content, [frames, height, width, depth], bits) {

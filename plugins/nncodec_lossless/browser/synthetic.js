@@ -77,7 +77,8 @@ function readIndices(reader, indices, [frames, height, width], colours) {
 class Wavefront {
   constructor(frames, height, width, pixelBits, templates) {
     const lanes = (ROWS + height) * frames;
-    Object.assign(this, { frames, height, width, pixelBits, levels: templates.length, high: new Uint32Array(lanes), low: new Uint32Array(lanes) });
+    const [high, low] = [1, 2].map(() => new Uint32Array(lanes));
+    Object.assign(this, { frames, height, width, pixelBits, levels: templates.length, high, low });
     this.masks = templates.map((template) => template.map(([first, last]) => {
       const mask = ((1n << BigInt(last * pixelBits)) - (1n << BigInt(first * pixelBits))) & 0xffffffffffffffffn;
       return [Number(mask >> 32n), Number(mask & 0xffffffffn)];
@@ -159,8 +160,9 @@ class ManyColours {
   }
 
   read(front, indices) {
-    const { count, levels, keysHigh, keysLow } = front, found = new Uint16Array(count), near = new Uint16Array(count), plain = new Uint16Array(count);
-    const slots = new Uint32Array(count * levels), remembered = [0, 1].map(() => ({ slots: new Uint32Array(count), tags: new Float64Array(count) }));
+    const { count, levels, keysHigh, keysLow } = front, slots = new Uint32Array(count * levels);
+    const [found, near, plain] = [1, 2, 3].map(() => new Uint16Array(count));
+    const remembered = [0, 1].map(() => ({ slots: new Uint32Array(count), tags: new Float64Array(count) }));
     for (let n = 0; n < count; n++) {
       const west = front.beside(indices, n, 0, -1);
       plain[n] = west === front.beside(indices, n, -1, -1) ? front.beside(indices, n, -1, 0) : west;

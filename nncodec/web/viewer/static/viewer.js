@@ -97,7 +97,8 @@ at("play").addEventListener("click", () => {
 // --- files
 
 at("save").addEventListener("click", () => picture.canvas.toBlob((blob) => {
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `${name.replace(/\.nnc$/i, "")}.png` });
+  const download = `${name.replace(/\.nnc$/i, "")}.png`;
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }));

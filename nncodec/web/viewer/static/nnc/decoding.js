@@ -135,7 +135,9 @@ async function alphaOf(job) {
   }
   const nested = openFile(chunk), { header } = nested;
   const isPlain = header.mode === "L" && header.samples?.bits === 8 && header.samples.maxError === 0;
-  if (!isPlain || nested.chunkTable.some(({ type }) => type !== CHUNK.MODEL_NAME)) throw new Corrupt("its alpha is not an exact grey picture");
+  if (!isPlain || nested.chunkTable.some(({ type }) => type !== CHUNK.MODEL_NAME)) {
+    throw new Corrupt("its alpha is not an exact grey picture");
+  }
   if (header.frames !== frames || header.width !== width || header.height !== height) throw new Corrupt("its alpha has another size");
   return (await exactSamples({ ...job, container: nested })).data;
 }

@@ -50,7 +50,9 @@ class NncImage extends HTMLElement {
   #load(address) {
     this.container = null;
     return this.#attempt(async (signal) => {
-      const answer = await fetch(address, { signal }).catch((error) => { throw signal.aborted ? error : new NncError(`${address} cannot be loaded`); });
+      const answer = await fetch(address, { signal }).catch((error) => {
+        throw signal.aborted ? error : new NncError(`${address} cannot be loaded`);
+      });
       if (!answer.ok) throw new NncError(`${address}: the server answers ${answer.status}`);
       this.container = openFile(new Uint8Array(await answer.arrayBuffer()));
       return this.container;

@@ -27,7 +27,8 @@ export class Corrupt extends FormatError {
 
 export class LimitExceeded extends FormatError {
   constructor(quantity, value, limit) {
-    super(`the file asks for ${value} ${quantity}, over the limit of ${limit}; if you trust it, decode it with nncodec and raise the limit`);
+    const advice = "if you trust it, decode it with nncodec and raise the limit";
+    super(`the file asks for ${value} ${quantity}, over the limit of ${limit}; ${advice}`);
   }
 }
 

@@ -47,7 +47,8 @@ export class Grid {
     const [first] = this.blocks(0), { frames } = this.header;
     checkLimit("block_pixels", first.frames * (first.bottom - first.top) * (first.right - first.left) * pixelWeight);
     if (this.fixed) return;
-    const computed = (size) => this.#pieces(size).reduce((sum, [start, end]) => sum + Math.min(size, end + this.halo) - Math.max(0, start - this.halo), 0);
+    const seen = (size, [start, end]) => Math.min(size, end + this.halo) - Math.max(0, start - this.halo);
+    const computed = (size) => this.#pieces(size).reduce((sum, piece) => sum + seen(size, piece), 0);
     const pixels = computed(this.height) * computed(this.width);
     if (pixels > SMALLEST_TILE_LIMIT) checkLimit("computed_pixels", Math.max(this.height * this.width, pixels) * frames);
   }
@@ -69,5 +70,7 @@ export function checkFits({ mode, quality, width, height, displayWidth, displayH
   if (blockEdge && !traits.divisible) throw new Corrupt(`its picture is divided into blocks, and ${name} needs it whole`);
   if (blockEdge && !size.fixed && blockEdge % size.multiple) throw new Corrupt("its blocks do not fit the model's latents");
   if (blockEdge && !size.fixed && blockEdge < size.halo) throw new Corrupt("its blocks are smaller than the model's halo");
-  if (displayWidth !== width || displayHeight !== height) checkLimit("resampled_edge", Math.max(width, height, displayWidth, displayHeight));
+  if (displayWidth !== width || displayHeight !== height) {
+    checkLimit("resampled_edge", Math.max(width, height, displayWidth, displayHeight));
+  }
 }

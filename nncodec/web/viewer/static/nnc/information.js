@@ -14,7 +14,8 @@ const LONGEST_TEXT = 300;
 export async function describe(container) {
   const { header, bytes, payloadBytes, chunkTable } = container, { samples } = header;
   const entry = await findModel(header.modelId, samples ? "lossless" : "codec").catch(() => null);
-  const alpha = chunkTable.some(({ type }) => type === CHUNK.ALPHA), reduced = header.displayWidth !== header.width || header.displayHeight !== header.height;
+  const alpha = chunkTable.some(({ type }) => type === CHUNK.ALPHA);
+  const reduced = header.displayWidth !== header.width || header.displayHeight !== header.height;
   const planes = (samples ? samples.planes : { L: 1, RGB: 3 }[header.mode]) + (alpha ? 1 : 0), chunks = chunkTable.map(({ type, size }) =>
     `${NAMES[type] ?? `0x${type.toString(16).padStart(2, "0")}`} ${count(size, "byte")}`);
   const bpp = (8 * bytes.length) / (header.displayWidth * header.displayHeight * header.frames);
@@ -22,7 +23,7 @@ export async function describe(container) {
     size: `${header.displayWidth} x ${header.displayHeight} pixels, ${modeOf(header, alpha)}`,
     stored: reduced && `reduced to ${header.width} x ${header.height}`,
     frames: `${header.frames}`,
-    model: `${nameOf(container) ?? entry?.name ?? "not known here"}, id ${header.modelId}, ${entry ? "in this viewer" : "not in this viewer"}`,
+    model: `${nameOf(container) ?? entry?.name ?? "not known here"}, id ${header.modelId}, ${entry ? "" : "not "}in this viewer`,
     enhancer: enhancerOf(container.chunk(CHUNK.ENHANCER)),
     quality: qualityOf(header),
     samples: `${count(planes, "plane")} of ${count(samples?.bits ?? 8, "bit")}`,
@@ -73,8 +74,9 @@ export function animationOf(container) {
 
 function timingOf(animation) {
   if (!animation) return "";
-  const { durations, loop } = animation, sorted = durations.toSorted((a, b) => a - b), total = durations.reduce((sum, one) => sum + one, 0);
-  const each = sorted[0] === sorted.at(-1) ? `${sorted[0]} ms` : `${sorted[0]} to ${sorted.at(-1)} ms`;
+  const { durations, loop } = animation, total = durations.reduce((sum, one) => sum + one, 0);
+  const [least, most] = [Math.min, Math.max].map((extreme) => durations.reduce((found, one) => extreme(found, one)));
+  const each = least === most ? `${least} ms` : `${least} to ${most} ms`;
   const times = loop === null ? "once" : loop === 0 ? "for ever" : `loop count ${loop}`;
   return `each frame ${each}, ${total.toLocaleString("en")} ms in all, ${times}`;
 }

@@ -77,18 +77,19 @@ function product(fused) {
     for (let k = 0; k < unrolled; k++) {
       code.push(...get(wp), ...load(32 * k), ...set(w0), ...get(wp), ...load(32 * k + 16), ...set(w1));
       for (let row = 0; row < count; row++) {
-        code.push(...get(rows[row]), ...loadSplat(4 * k), ...set(x), ...accumulate(sums[2 * row], w0), ...accumulate(sums[2 * row + 1], w1));
+        code.push(...get(rows[row]), ...loadSplat(4 * k), ...set(x));
+        code.push(...accumulate(sums[2 * row], w0), ...accumulate(sums[2 * row + 1], w1));
       }
     }
     for (let row = 0; row < count; row++) code.push(...increase(rows[row], constant(4 * unrolled)));
     return [...code, ...increase(wp, constant(32 * unrolled))];
   };
+  const address = (start, stride, row) => [...get(start), ...(row ? [...get(stride), ...constant(row), ...MUL, ...ADD] : [])];
   const tile = (count) => {
     const code = [...get(w), ...set(wp)];
     for (let row = 0; row < count; row++) {
-      const address = (start, stride) => [...get(start), ...(row ? [...get(stride), ...constant(row), ...MUL, ...ADD] : [])];
-      code.push(...address(pa, aStride), ...set(rows[row]));
-      for (const half of [0, 1]) code.push(...address(pi, initStride), ...load(16 * half), ...set(sums[2 * row + half]));
+      code.push(...address(pa, aStride, row), ...set(rows[row]));
+      for (const half of [0, 1]) code.push(...address(pi, initStride, row), ...load(16 * half), ...set(sums[2 * row + half]));
     }
     code.push(...get(w), ...get(inputs), ...constant(-UNROLLED), ...AND, ...constant(5), ...SHL, ...ADD, ...set(end));
     code.push(...repeat([...get(wp), ...get(end), ...LESS], step(count, UNROLLED)));
@@ -96,7 +97,7 @@ function product(fused) {
     code.push(...repeat([...get(wp), ...get(end), ...LESS], step(count, 1)));
     for (let row = 0; row < count; row++) {
       for (const half of [0, 1]) {
-        code.push(...get(po), ...(row ? [...get(outStride), ...constant(row), ...MUL, ...ADD] : []), ...get(sums[2 * row + half]), ...store(16 * half));
+        code.push(...address(po, outStride, row), ...get(sums[2 * row + half]), ...store(16 * half));
       }
     }
     const move = (pointer, stride) => increase(pointer, [...get(stride), ...constant(count), ...MUL]);
@@ -147,7 +148,11 @@ function each(name, change) {
   const [at, end, number, splat] = [0, 1, 2, 3];
   const body = [
     ...get(number), ...SPLAT, ...set(splat),
-    ...repeat([...get(at), ...get(end), ...LESS], [...get(at), ...get(at), ...load(0), ...change(splat), ...store(0)], increase(at, constant(16))),
+    ...repeat(
+      [...get(at), ...get(end), ...LESS],
+      [...get(at), ...get(at), ...load(0), ...change(splat), ...store(0)],
+      increase(at, constant(16)),
+    ),
   ];
   return { name, parameters: [I32, I32, F32], integers: 0, vectors: 2, body };
 }
@@ -163,7 +168,8 @@ const add = {
   name: "add", parameters: [I32, I32, I32], integers: 0, vectors: 1,
   body: repeat(
     [...get(0), ...get(1), ...LESS],
-    [...get(0), ...get(0), ...load(0), ...get(2), ...load(0), ...VADD, ...store(0), ...increase(0, constant(16)), ...increase(2, constant(16))],
+    [...get(0), ...get(0), ...load(0), ...get(2), ...load(0), ...VADD, ...store(0)],
+    [...increase(0, constant(16)), ...increase(2, constant(16))],
   ),
 };
 

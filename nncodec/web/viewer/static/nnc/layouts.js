@@ -81,7 +81,9 @@ export function sortedReader({ tables, symbols }, content) {
   return {
     take: (indices) => Int32Array.from(indices, (index) => {
       const level = classes[index];
-      if (!members[level] || positions[level] >= members[level].length) throw new Corrupt("a block has fewer symbols than its contexts need");
+      if (!members[level] || positions[level] >= members[level].length) {
+        throw new Corrupt("a block has fewer symbols than its contexts need");
+      }
       return members[level][positions[level]++];
     }),
     finish() {

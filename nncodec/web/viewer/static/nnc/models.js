@@ -7,7 +7,8 @@ const HOME = new URL("../", import.meta.url);
 const SHORT_ID = 8, LONG_ID = 16;  // hexadecimal digits; short ids name models that ship with plugins only
 const KEY = "nncodec.viewer", WEIGHT_STEPS = 512;
 const TYPES = {
-  I8: Int8Array, U8: Uint8Array, I16: Int16Array, U16: Uint16Array, F16: Uint16Array, I32: Int32Array, U32: Uint32Array, F32: Float32Array,
+  I8: Int8Array, U8: Uint8Array, I16: Int16Array, U16: Uint16Array, F16: Uint16Array, I32: Int32Array, U32: Uint32Array,
+  F32: Float32Array,
 };
 
 // Reads a file beside this page; tests in other engines replace it.

@@ -114,7 +114,7 @@ const OPERATIONS = {
         for (let dy = 0, tap = 0; dy < factor; dy++) {
           let target = result.at / 4 + ((row * factor + dy) * result.width + column * factor) * result.stride;
           for (let dx = 0; dx < factor; dx++, tap++, target += result.stride) {
-            for (let channel = 0, from = source + tap; channel < kept; channel++, from += factor * factor) floats[target + channel] = floats[from];
+            for (let channel = 0; channel < kept; channel++) floats[target + channel] = floats[source + tap + channel * factor * factor];
           }
         }
       }
@@ -234,9 +234,12 @@ export class Network {
     const { space, nodes, lastUse } = this;
     const values = given.map(({ data, count, height, width, channels }) => {
       const array = space.array(count, height, width, channels), { floats } = space, { at, stride } = array;
-      if (channels !== stride) clear(space, array);
-      if (channels === stride) floats.set(data, at / 4);
-      else for (let n = 0; n * channels < data.length; n++) floats.set(data.subarray(n * channels, (n + 1) * channels), at / 4 + n * stride);
+      if (channels === stride) {
+        floats.set(data, at / 4);
+        return array;
+      }
+      clear(space, array);
+      for (let n = 0; n < positionsOf(array); n++) floats.set(data.subarray(n * channels, (n + 1) * channels), at / 4 + n * stride);
       return array;
     });
     nodes.forEach(({ op, of, ...options }, place) => {

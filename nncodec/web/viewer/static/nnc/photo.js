@@ -20,6 +20,12 @@ export function photoPixels(networks, coarseChannels, { shape: [count, channels,
   return toPixels(pixels, 0.5);
 }
 
+// Row `number` of an array of so many rows.
+export function rowOf(values, number, rows) {
+  const size = values.length / rows;
+  return values.subarray(number * size, (number + 1) * size);
+}
+
 // Values around `offset` below 0..1 as bytes, rounded to the nearest, ties to even.
 export function toPixels({ data, stride, channels, count, height, width }, offset = 0) {
   const found = new Uint8ClampedArray(count * height * width * channels);

@@ -34,7 +34,8 @@ export function resampled({ data, width, height, planes }, targetWidth, targetHe
     source = target;
   }
   if (height !== targetHeight) {
-    const target = new Uint8ClampedArray(targetWidth * targetHeight * planes), columns = Array.from({ length: targetWidth * planes }, (_, n) => n);
+    const target = new Uint8ClampedArray(targetWidth * targetHeight * planes);
+    const columns = Array.from({ length: targetWidth * planes }, (_, n) => n);
     along(source, weightsOf(height, targetHeight), columns, targetWidth * planes, target, targetWidth * planes, columns);
     source = target;
   }

@@ -8,7 +8,10 @@ import { decompress } from "./zstd.js";
 export const NOT_CODED = -1;
 const READERS = {
   stored: storedReader,
-  zstd: (payload, alphabet) => (alphabet.tables ? sortedReader : planarReader)(alphabet, (size, exact) => decompress(payload, size, exact)),
+  zstd(payload, alphabet) {
+    const content = (size, exact) => decompress(payload, size, exact);
+    return alphabet.tables ? sortedReader(alphabet, content) : planarReader(alphabet, content);
+  },
   rans: (payload, alphabet) => new RansReader(payload, alphabet),
 };
 
