@@ -2,7 +2,7 @@
 
 import { photoPixels, rowOf } from "../../nnc/photo.js";
 import { Tables } from "../../nnc/rans.js";
-import { eachPlace, NOT_CODED, stageShape } from "../../nnc/stages.js";
+import { NOT_CODED, stageShape } from "../../nnc/stages.js";
 
 const ACTIVATION_LIMIT = 511, HYPER_STEPS = 4, SCALES = 64, QUALITY_STEP = 5;
 const PHASES = [[0, 0], [1, 1], [0, 1], [1, 0]];
@@ -88,49 +88,41 @@ class Block {
     }
     const start = everySecond(this.start, rows[0], columns[0]);
     const [corrections, scales] = networks[`context_${group}_${phase}`].run(start, ...this.residuals);
-    const shape = stageShape(stages[stage], latents.shape), places = shape[2] * shape[3];
-    const tables = new Int16Array(shape[0] * own * places), offsets = new Int32Array(tables.length);
-    for (let frame = 0, n = 0; frame < shape[0]; frame++) {
-      for (let y = 0; y < shape[2]; y++) {
-        for (let x = 0; x < shape[3]; x++, n++) {
-          const at = ((frame * means.height + rows[0] + 2 * y) * means.width + columns[0] + 2 * x) * means.stride + channels[0];
-          const to = frame * own * places + y * shape[3] + x;
-          for (let c = 0; c < own; c++) {
-            const scale = Math.min(Math.max(scales.data[n * scales.stride + c], 0), SCALES - 1);
-            tables[to + c * places] = scale < this.certain ? NOT_CODED : scale;
-            offsets[to + c * places] = corrections.data[n * corrections.stride + c] + means.data[at + c];
-          }
-        }
+    const [frames, , height, width] = stageShape(stages[stage], latents.shape), places = height * width;
+    const tables = new Int16Array(frames * own * places), offsets = new Int32Array(tables.length);
+    for (let n = 0; n < frames * places; n++) {
+      const at = positionOf(n, stages[stage], height, width, means) * means.stride + channels[0];
+      const to = Math.floor(n / places) * own * places + (n % places);
+      for (let c = 0; c < own; c++) {
+        const scale = Math.min(Math.max(scales.data[n * scales.stride + c], 0), SCALES - 1);
+        tables[to + c * places] = scale < this.certain ? NOT_CODED : scale;
+        offsets[to + c * places] = corrections.data[n * corrections.stride + c] + means.data[at + c];
       }
     }
     return { tables, offsets };
   }
 
-  // Differences of a stage's latents from their first means.
-  #residual(stage, { shape, data }) {
-    const { means } = this, { channels, rows, columns } = this.stages[stage], own = channels[1] - channels[0];
-    const [count, , height, width] = stageShape(this.stages[stage], shape), places = height * width;
-    const found = new Float32Array(count * places * own);
-    let n = 0;
-    eachPlace(this.stages[stage], shape, (place) => {
-      const frame = Math.floor(n / (own * places)), c = Math.floor(n / places) % own, y = Math.floor((n % places) / width), x = n % width;
-      const mean = means.data[((frame * means.height + rows[0] + 2 * y) * means.width + columns[0] + 2 * x) * means.stride + channels[0] + c];
-      found[(frame * places + y * width + x) * own + c] = clip(data[place] - mean, ACTIVATION_LIMIT);
-      n++;
-    });
-    return { data: found, count, height, width, channels: own };
-  }
-
-  #add(stage, latents) {
-    const residual = this.#residual(stage, latents), { channels, rows, columns } = this.stages[stage], { inputs } = this;
-    this.residuals.push(residual);
-    if (this.width + channels[1] > inputs.channels) return;
-    for (let n = 0; n < residual.count * residual.height * residual.width; n++) {
-      const x = n % residual.width, y = Math.floor(n / residual.width) % residual.height, frame = Math.floor(n / residual.width / residual.height);
-      const place = (frame * inputs.height + rows[0] + 2 * y) * inputs.width + columns[0] + 2 * x;
-      inputs.data.set(residual.data.subarray(n * residual.channels, (n + 1) * residual.channels), place * inputs.channels + this.width + channels[0]);
+  // Takes the differences of a stage's latents from their first means.
+  #add(stage, { shape, data }) {
+    const { means, inputs } = this, { channels: [first, end] } = this.stages[stage], own = end - first, all = shape[1];
+    const [count, , height, width] = stageShape(this.stages[stage], shape), plane = means.height * means.width;
+    const residual = new Float32Array(count * height * width * own), isSeen = this.width + end <= inputs.channels;
+    for (let n = 0; n < count * height * width; n++) {
+      const place = positionOf(n, this.stages[stage], height, width, means);
+      const from = (Math.floor(place / plane) * all + first) * plane + (place % plane);
+      for (let c = 0; c < own; c++) {
+        residual[n * own + c] = clip(data[from + c * plane] - means.data[place * means.stride + first + c], ACTIVATION_LIMIT);
+      }
+      if (isSeen) inputs.data.set(residual.subarray(n * own, (n + 1) * own), place * inputs.channels + this.width + first);
     }
+    this.residuals.push({ data: residual, count, height, width, channels: own });
   }
+}
+
+// The position in a whole grid of position n of a stage, whose array has this height and width.
+function positionOf(n, { rows, columns }, height, width, grid) {
+  const x = n % width, y = Math.floor(n / width) % height, frame = Math.floor(n / width / height);
+  return (frame * grid.height + rows[0] + 2 * y) * grid.width + columns[0] + 2 * x;
 }
 
 function firstChannels({ data, channels, count, height, width }, kept) {
