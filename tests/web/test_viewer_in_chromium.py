@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import http.server
@@ -29,6 +30,7 @@ from nncodec.coding.decoder import block_latents, open_file_model
 from nncodec.format.container import Container, write
 from nncodec.format.entropy.zstd import compress
 from nncodec.format.header import ChunkType
+from nncodec.limits import DEFAULT_LIMITS
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import write_model
 
@@ -164,6 +166,14 @@ def test_invalid_files_are_refused_with_the_errors_of_python(probe: Any) -> None
     found = probe("refusals", [entry["file"] for entry in VECTORS["invalid"]])
     assert [error and error[0] for error in found] == [entry["exception"] for entry in VECTORS["invalid"]]
     assert found[0][1] == str(nncodec.errors.NotNnc())
+
+
+def test_the_limits_are_those_of_python(probe: Any) -> None:
+    limits = probe("limits")
+    assert {name: getattr(DEFAULT_LIMITS, name) for name in limits} == limits
+    # Each chunk's own limit is that of all chunks, or stands there.
+    own = {name: value for name, value in dataclasses.asdict(DEFAULT_LIMITS).items() if name not in limits}
+    assert set(own.values()) == {limits["chunk_bytes"]}
 
 
 def forged_photos() -> dict[str, bytes]:

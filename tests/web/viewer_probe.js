@@ -4,6 +4,7 @@ import { CHUNK } from "./nnc/container.js";
 import { decodeFrame, exactSamples, openFile } from "./nnc/decoding.js";
 import { Grid } from "./nnc/grid.js";
 import { describe } from "./nnc/information.js";
+import { LIMITS } from "./nnc/limits.js";
 import { findModel } from "./nnc/models.js";
 import { Pool } from "./nnc/pool.js";
 import { decompress } from "./nnc/zstd.js";
@@ -57,6 +58,8 @@ export async function samples(path) {
   }
   return found;
 }
+
+export const limits = () => LIMITS;
 
 // The errors [name, message] that files given in hexadecimal digits are refused with; null for those that are read.
 export const refusals = (files) => Promise.all(files.map((hex) => nameOfError(() => openFile(fromHex(hex)))));
