@@ -12,6 +12,7 @@ from safetensors.numpy import load
 
 from nncodec.cli import main
 from nncodec.engine.operations import AROUND, ConvLayer, Operations, V
+from nncodec.web.viewer.folder import viewer_files
 from nncodec.web.viewer.networks import NetworkRecorder, packed
 
 
@@ -36,6 +37,13 @@ def test_the_folder_holds_the_page_and_the_models_that_are_asked_for(tmp_path: P
     # Nothing that only encoding needs goes into the folder.
     tensors = load((tmp_path / "site" / "models" / models[0]["file"]).read_bytes())
     assert sorted(tensors) == [*(f"layer.{n}.{part}" for n in range(4) for part in ("bias", "weight")), "part.scale"]
+
+
+def test_no_file_names_another_server() -> None:
+    texts = {name: data for name, data in viewer_files().items() if not name.endswith(".safetensors")}
+    assert {"nnc/worker.js", "index.html", "viewer.css"} <= texts.keys()
+    xml = b'xmlns="http://www.w3.org/2000/svg"'
+    assert [name for name, data in texts.items() if b"://" in data.replace(xml, b"")] == []
 
 
 def test_files_that_are_there_stay_unless_forced(tmp_path: Path) -> None:
