@@ -31,6 +31,8 @@ OnOutcome = Callable[[str, str, Outcome], None]
 
 _MAX_ERRORS = 1000
 """Errors that a report lists; the manifest has all."""
+_MAX_NOTES = 1000
+"""Kinds of notes that a report counts."""
 _SCRATCH = "tmp"
 
 
@@ -76,6 +78,7 @@ class Report:
         restarts: workers that died.
         errors: name, error and kind ("transport", "killed", or empty for what is wrong with the file) of files that
             failed, the first thousand.
+        notes: what was noted of files that were done, such as a conversion, up to the first colon, and of how many.
         version: of this package.
     """
 
@@ -94,6 +97,7 @@ class Report:
     seconds: float = 0.0
     restarts: int = 0
     errors: list[dict[str, str]] = field(default_factory=list)
+    notes: dict[str, int] = field(default_factory=dict)
     version: str = __version__
 
     def count(self, item: Item, outcome: Outcome) -> None:
@@ -108,6 +112,9 @@ class Report:
         self.result_bytes += outcome.bytes
         self.pixels += outcome.pixels
         self.work_seconds += outcome.seconds
+        for note in {note.partition(":")[0] for note in outcome.notes}:
+            if note in self.notes or len(self.notes) < _MAX_NOTES:
+                self.notes[note] = self.notes.get(note, 0) + 1
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +34,7 @@ from nncodec.coding.recommendation import RECOMMENDED
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+_NOTES_SHOWN = 10
 _RUN = ("engine", "scheduler", "workers", "shard", "force", "retry_killed")
 _OUTPUT = ("dry_run", "sample", "report", "as_json", "verbose", "quiet")
 
@@ -219,6 +220,8 @@ def _perform(
         return
     with _shown(verbose=verbose, quiet=quiet) as on_outcome:
         done = made.run(on_outcome)
+    if not verbose and not quiet:
+        _tell(done.notes)
     _write(done, report, as_json, _line_of_report, quiet=quiet)
     if done.failed:
         complain(f"{done.failed:,} of {count_of(done.done + done.skipped + done.failed, 'file')} failed")
@@ -264,6 +267,14 @@ def _shown(*, verbose: bool, quiet: bool) -> Iterator[OnOutcome]:
                 bar.update()
 
         yield show
+
+
+def _tell(notes: Mapping[str, int]) -> None:
+    """Write the most frequent notes, each with the number of files that it is of."""
+    for note, files in sorted(notes.items(), key=lambda kind: -kind[1])[:_NOTES_SHOWN]:
+        complain(f"{count_of(files, 'file')}: {note}")
+    if len(notes) > _NOTES_SHOWN:
+        complain(f"and {len(notes) - _NOTES_SHOWN:,} more kinds of notes; -v shows those of each file")
 
 
 def _line_of_report(report: batch.Report) -> str:

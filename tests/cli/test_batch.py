@@ -55,6 +55,20 @@ def test_a_failure_is_a_line_and_the_exit_status_1(run, pictures):
     assert result.stderr.splitlines()[-1] == "nncodec: 1 of 4 files failed"
 
 
+def test_what_is_not_kept_is_told_once_with_the_number_of_files(run, pictures, photo):
+    for number in range(2):
+        photo.rotate(5 * number).convert("CMYK").save(f"in/{number}.tif")
+    photo.save("in/comment.jpg", comment="hello", quality=100, subsampling=0)
+    options = ("--keep-extension", "-j", 1)
+    result = run("batch", "encode", "in", "out", *QUICK, *options, "--report", "report.json")
+    *notes, summary = result.stderr.splitlines()
+    assert notes == ["nncodec: 2 files: mode CMYK is stored as RGB", "nncodec: 1 file: its comment is not kept"]
+    assert summary.startswith("6 files, ")
+    counted = {"mode CMYK is stored as RGB": 2, "its comment is not kept": 1}
+    assert json.loads(Path("report.json").read_text())["notes"] == counted
+    assert run("batch", "encode", "in", "quiet", *QUICK, *options, "--quiet").output == ""
+
+
 def test_reports_are_for_programs(run, pictures):
     result = run("batch", "encode", "in", "out", *QUICK, "--json", "--report", "report.json")
     report = json.loads(result.stdout)
