@@ -132,7 +132,7 @@ def _changed(rng: random.Random, value: Any) -> Any:
         place = rng.randrange(len(value))
         return [*value[:place], _changed(rng, value[place]), *value[place + 1 :]]
     if isinstance(value, str) and value:
-        return change_json(rng, value.encode()).decode(errors="replace")
+        return change_json(rng, value.encode(errors="replace")).decode(errors="replace")
     return rng.choice(_VALUES)
 
 
