@@ -25,7 +25,7 @@ BIT_PRICE = 0.03
 # Steps of gradient descent at each effort level.
 _ITERATIONS = {0: 0, 3: 12, 5: 25, 7: 50, 9: 90}
 # What encoding with the photo model takes on one processor core, by scikit-image's astronaut; good for estimates only.
-_SECONDS_PER_MEGAPIXEL = (0.5, 27, 49, 95, 170)
+_SECONDS_PER_MEGAPIXEL = (0.5, 25, 45, 90, 160)
 
 
 class Quantizer:

@@ -166,7 +166,7 @@ def test_a_long_encoding_states_its_time_before_it_starts(run, monkeypatch):
     run("encode", "large.png", "-e", 9)
     line, ran = begun
     assert ran == 1
-    assert line.startswith("effort 9 takes about 6 min for 2.0 megapixels, by estimate")
+    assert line.startswith("effort 9 takes about 5 min for 2.0 megapixels, by estimate")
     begun.clear()
     run("encode", "large.png", "-e", 0, "-f")
     run("encode", "large.png", "-e", 9, "-f", "--quiet")
