@@ -15,7 +15,6 @@ from nncodec_lossless import filtered, insets
 from nncodec_lossless.natural.layers import check_tensors
 from nncodec_lossless.natural.neighbours import suits
 from nncodec_lossless.recording import browser_part
-from nncodec_lossless.repetition import repeated
 from nncodec_lossless.synthetic import block as synthetic
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ _SMALL_SHARE = 1 / 64
 _SLOW_LEVEL_GAIN = 1.2
 # A part of a block may be so much worse than the whole.
 _SAMPLING_ERROR = 1.1
-# The networks bring pictures to half of the estimate at best; where another coder does better, they are not tried.
+# The networks bring pictures to a third of the estimate at best; where another coder does better, they are not tried.
 _NATURAL_GAIN = 3
 # A page that is a smaller share of the estimate is the plain border of a photograph.
 _LEAST_PAGE_SHARE = 1 / 50
@@ -120,7 +119,7 @@ class LosslessCodec(LosslessModel):
 
     def _with_insets(self, samples: Samples, bits: int) -> _Page | None:
         """Return a page with photographs in it, or None for any other block."""
-        found = insets.find(repeated(samples))
+        found = insets.find(samples)
         if not found:
             return None
         page = insets.without(samples, found)

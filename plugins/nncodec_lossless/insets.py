@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncodec.plugin.lossless import Samples
+from nncodec_lossless.repetition import repeated
 
 MOST_INSETS = 16
 _INSET = struct.Struct("<4HI")
@@ -21,6 +22,11 @@ _MOST_EDGE = (1 << 16) - 1
 _SQUARE = 16
 # A smaller photograph, in pixels, is not worth a payload.
 _LEAST_PIXELS = 64 * 64
+# Share of a block that must be drawn.
+_LEAST_PAGE = 1 / 8
+# Lines of text are mostly ground, lines of photographs have many colours.
+_GROUND_SHARE = 0.3
+_KEY_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Inset(NamedTuple):
@@ -42,33 +48,35 @@ class Inset(NamedTuple):
         return slice(None), slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
-def find(repeated: NDArray[np.bool_]) -> list[Inset]:
-    """Return the rectangles of a block that look like photographs, the largest first, if the rest is no photograph.
-
-    Args:
-        repeated: whether each pixel equals the one to the left or the one above, (N, H, W).
-    """
-    _, height, width = repeated.shape
-    if max(height, width) > _MOST_EDGE:
+def find(samples: Samples) -> list[Inset]:
+    """Return the rectangles of a block that look like photographs, if most pixels of the rest repeat."""
+    if max(samples.shape[1:3]) > _MOST_EDGE:
         return []
-    differs = np.asarray(~repeated.all(axis=0))
-    found = sorted(
-        (
-            inset
-            for box in _divided(_smoothed(_busy_squares(differs)), 0, 0)
-            if (inset := _fitted(box, differs)).pixels >= _LEAST_PIXELS
-        ),
-        key=lambda inset: -inset.pixels,
-    )[:MOST_INSETS]
-    outside = _outside(found, differs.shape)
-    area = int(np.count_nonzero(outside))
-    is_drawn = 8 * area >= outside.size and 2 * np.count_nonzero(outside & differs) <= area
+    differs = np.asarray(~repeated(samples).all(axis=0))
+    if np.count_nonzero(differs) > (1 - _LEAST_PAGE / 2) * differs.size:
+        return []
+    boxes = sorted(_divided(_smoothed(_busy_squares(differs)), 0, 0), key=lambda box: -box.pixels)[:MOST_INSETS]
+    keys = _keys(samples)
+    found: list[Inset] = []
+    outside = np.ones(differs.shape, bool)
+    for box in boxes:
+        if not outside[box.top * _SQUARE, box.left * _SQUARE]:
+            continue  # a part of a photograph that is found
+        inset = _fitted(box, keys)
+        if inset.pixels >= _LEAST_PIXELS:
+            found.append(inset)
+            outside[inset.place[1:]] = False
+        if np.count_nonzero(outside) < _LEAST_PAGE * outside.size:
+            return []
+    is_drawn = 2 * np.count_nonzero(outside & differs) <= np.count_nonzero(outside)
     return found if is_drawn and sum(inset.pixels for inset in found) <= outside.size else []
 
 
 def without(samples: Samples, insets: list[Inset]) -> Samples:
     """Return a block in which each inset has the colour of the first pixel outside of all."""
-    outside = _outside(insets, samples.shape[1:3])
+    outside = np.ones(samples.shape[1:3], bool)
+    for inset in insets:
+        outside[inset.place[1:]] = False
     row, column = np.unravel_index(np.argmax(outside), outside.shape)
     page = samples.copy()
     for inset in insets:
@@ -122,14 +130,6 @@ def decode(
     return samples
 
 
-def _outside(insets: list[Inset], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return which pixels of a block, (H, W), lie in no inset."""
-    outside = np.ones(shape, bool)
-    for inset in insets:
-        outside[inset.place[1:]] = False
-    return outside
-
-
 def _busy_squares(differs: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return whether half of the pixels of each square differ from the left and from above."""
     rows, columns = (np.arange(0, size, _SQUARE) for size in differs.shape)
@@ -167,18 +167,39 @@ def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
-def _fitted(box: Inset, differs: NDArray[np.bool_]) -> Inset:
-    """Return the pixels of a box of squares and of those around it, without the outer rows and columns that repeat."""
-    spans = []
-    for start, size, limit in zip(box[:2], box[2:], differs.shape, strict=True):
-        spans.append((max(0, (start - 1) * _SQUARE), min(limit, (start + size + 1) * _SQUARE)))
+def _fitted(box: Inset, keys: NDArray[np.uint64]) -> Inset:
+    """Return the pixels of a box of squares, without outer lines that are drawn, and with those around that are not."""
+    spans = [
+        [start * _SQUARE, min(limit, (start + size) * _SQUARE)]
+        for start, size, limit in zip(box[:2], box[2:], keys.shape, strict=True)
+    ]
     for axis in (0, 1, 0, 1):
-        (top, bottom), (left, right) = spans
-        part = differs[top:bottom, left:right]
-        busy = np.flatnonzero(2 * np.count_nonzero(part, axis=1 - axis) > part.shape[1 - axis])
-        if not busy.size:
-            return Inset(top, left, 0, 0)
-        first = spans[axis][0]
-        spans[axis] = (first + int(busy[0]), first + int(busy[-1]) + 1)
+        across = slice(*spans[1 - axis])
+        lines = keys[:, across] if axis == 0 else keys[across].T
+        first, last = spans[axis]
+        while first > 0 and not _is_drawn(lines[first - 1]):
+            first -= 1
+        while last < len(lines) and not _is_drawn(lines[last]):
+            last += 1
+        while first < last and _is_drawn(lines[first]):
+            first += 1
+        while first < last and _is_drawn(lines[last - 1]):
+            last -= 1
+        if first == last:
+            return Inset(0, 0, 0, 0)
+        spans[axis] = [first, last]
     (top, bottom), (left, right) = spans
     return Inset(top, left, bottom - top, right - left)
+
+
+def _is_drawn(line: NDArray[np.uint64]) -> bool:
+    """Return whether a colour fills much of a line, as the ground does between letters."""
+    return bool(np.unique(line, return_counts=True)[1].max() > _GROUND_SHARE * len(line))
+
+
+def _keys(samples: Samples) -> NDArray[np.uint64]:
+    """Return a number for the colour of each pixel in the first frame, (H, W); hardly any two colours share one."""
+    keys = np.zeros(samples.shape[1:3], np.uint64)
+    for plane in range(samples.shape[3]):
+        keys = keys * _KEY_FACTOR + samples[0, :, :, plane]
+    return keys
