@@ -8,6 +8,7 @@ themselves.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -156,5 +157,6 @@ if __name__ == "__main__":
     import scipy.ndimage  # noqa: F401
     import torch._dynamo  # noqa: F401  (every optimizer imports it)
 
+    gc.freeze()  # what is loaded stays, and no program searches it for garbage
     if (asked := _serve()) is not None:
         _become(asked)
