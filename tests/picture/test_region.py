@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,17 @@ def photo(width: int, height: int, mode: str = "RGB") -> Image.Image:
     return colour
 
 
+@functools.cache
+def coded(width: int, height: int, mode: str, quality: int, **options: bytes | int) -> bytes:
+    return nncodec.encode(photo(width, height, mode), MODEL, quality, **options)  # type: ignore[arg-type]
+
+
+@functools.cache
+def whole_of(data: bytes) -> Image.Image:
+    """Return the whole picture of a file; no test changes it."""
+    return nncodec.decode(data)
+
+
 def assert_is_crop(found: Image.Image, whole: Image.Image, box: Box) -> None:
     expected = whole.crop(box)
     assert (found.mode, found.size) == (expected.mode, expected.size)
@@ -62,15 +74,15 @@ def blocks() -> bytes:
     "box", [(0, 0, 180, 120), (0, 0, 1, 1), (179, 119, 180, 120), (33, 47, 140, 48), (90, 7, 97, 111)]
 )
 def test_a_box_is_the_crop_of_the_whole(mode: str, box: Box) -> None:
-    data = nncodec.encode(photo(180, 120, mode), MODEL, 90, exif=b"Exif\0\0of a camera")
-    assert_is_crop(nncodec.decode(data, box=box), nncodec.decode(data), box)
+    data = coded(180, 120, mode, 90, exif=b"Exif\0\0of a camera")
+    assert_is_crop(nncodec.decode(data, box=box), whole_of(data), box)
 
 
 @pytest.mark.parametrize(
     "box", [(0, 0, 440, 330), (3, 5, 60, 70), (100, 100, 300, 300), (127, 127, 129, 129), (430, 320, 440, 330)]
 )
 def test_a_box_over_several_blocks(blocks: bytes, box: Box) -> None:
-    assert_is_crop(nncodec.decode(blocks, box=box), nncodec.decode(blocks), box)
+    assert_is_crop(nncodec.decode(blocks, box=box), whole_of(blocks), box)
 
 
 @pytest.mark.parametrize("path", PILLOW_FILES, ids=lambda path: path.stem)
@@ -97,13 +109,13 @@ def test_a_box_of_chosen_frames() -> None:
     "box", [(0, 0, 201, 133), (0, 0, 9, 5), (200, 132, 201, 133), (57, 31, 60, 129), (64, 32, 128, 64)]
 )
 def test_a_box_of_a_picture_that_is_stored_reduced(mode: str, downscale: int, box: Box) -> None:
-    data = nncodec.encode(photo(201, 133, mode), MODEL, 95, downscale=downscale)
-    assert_is_crop(nncodec.decode(data, box=box), nncodec.decode(data), box)
+    data = coded(201, 133, mode, 95, downscale=downscale)
+    assert_is_crop(nncodec.decode(data, box=box), whole_of(data), box)
 
 
 @pytest.mark.parametrize("display", [(67, 90), (201, 31), (1, 1), (300, 133)])
 def test_a_box_of_a_picture_that_is_shown_in_another_shape(display: tuple[int, int]) -> None:
-    container = Container(nncodec.encode(photo(201, 133), MODEL, 95))
+    container = Container(coded(201, 133, "RGB", 95))
     data = write(replace(container.header, display_size=display), {}, [container.block(0)])
     box = (display[0] // 2, display[1] // 3, display[0], display[1] // 3 + 1)
     assert_is_crop(nncodec.decode(data, box=box), nncodec.decode(data), box)
@@ -201,7 +213,7 @@ def test_a_large_picture_is_restored_in_small_tiles_without_seams(
     ],
 )
 def test_a_box_without_pixels_of_the_picture_is_refused_at_once(box: object, reason: str) -> None:
-    data = nncodec.encode(photo(40, 30), MODEL)
+    data = coded(40, 30, "RGB", 50)
     with pytest.raises(nncodec.InvalidOption, match=reason) as caught:
         nncodec.decode_frames(data, box=box)  # type: ignore[arg-type]
     assert caught.value.option == "box"
