@@ -150,6 +150,8 @@ def measure(plan: Plan, options: argparse.Namespace, folder: Path, say: Callable
         cases = [timing.Case(size, files[size], codecs, options.threads) for size in (small, kodak_size, large)]
         cases += [timing.Case(size, files[size], codecs[: len(models)], (most,)) for size in scale if size != large]
         rows = timing.measure(cases, workers, plan.rounds, plan.sample_s, say)
+        picture = pictures.write_png(folder)
+        coded = workers[most].call(starting.write_files, picture, codecs)
 
     mosaics = {size: files[size][0] for size in scale}
     constant = [_mp(megapixels) for megapixels in plan.mosaics_mp if megapixels >= plan.constant_from_mp]
@@ -168,7 +170,7 @@ def measure(plan: Plan, options: argparse.Namespace, folder: Path, say: Callable
         "scaling": timing.scaling(rows, scale, names),
         "memory": peaks,
         "memory_constancy": memory.constancy(peaks, constant, names),
-        "cold_start": starting.measure(pictures.write_png(folder), codecs, most, plan.rounds, say),
+        "cold_start": starting.measure(picture, coded, codecs, most, plan.rounds, say),
     }
 
 

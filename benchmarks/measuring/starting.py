@@ -24,19 +24,23 @@ _OPENS = 500
 
 
 def measure(
-    picture: Path, codecs: Sequence[PillowCodec], threads: int, rounds: int, say: Callable[[str], None]
+    picture: Path,
+    files: Mapping[str, Path],
+    codecs: Sequence[PillowCodec],
+    threads: int,
+    rounds: int,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Return the waiting times of new processes, and of opening files (headers only) in a warm one.
 
     Args:
-        picture: a PNG to encode; files go beside it.
+        picture: a PNG to encode.
+        files: what `write_files` made of it.
         codecs: models and peers.
         threads: cores that each process may use.
         rounds: processes for each figure.
         say: called with a line of progress.
     """
-    with Worker(threads) as worker:
-        files = {codec.name: worker.call(_written, picture, codec) for codec in codecs}
     commands = _commands(picture, codecs, files)
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     with Worker(threads) as worker:  # a small new one; its child processes keep to the same cores
@@ -59,6 +63,11 @@ def measure(
         },
         "warm_open_s": warm_open_s,
     }
+
+
+def write_files(picture: Path, codecs: Sequence[PillowCodec]) -> dict[str, Path]:
+    """Write a picture in the format of each codec, beside it; return the files by the codecs' names."""
+    return {codec.name: _written(picture, codec) for codec in codecs}
 
 
 def _written(picture: Path, codec: PillowCodec) -> Path:

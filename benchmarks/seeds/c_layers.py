@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"there is no model of {min(unknown)!r} layers; choose from {', '.join(map(str, TRAINING))}")
     layers = [int(text) for text in options.only.split(",")]
     training, choice, test = _photographs(options.quick)
-    wanted = 6 if options.quick else TEST_CROPS // 10 if options.choose else TEST_CROPS
+    wanted = 2 if options.quick else TEST_CROPS // 10 if options.choose else TEST_CROPS
     crops = test_crops(choice if options.choose else test, wanted)
     features = options.features or (RECOGNISER if RECOGNISER.is_file() and not options.quick else None)
     loss, note = hybrid(features)

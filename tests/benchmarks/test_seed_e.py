@@ -113,7 +113,7 @@ def test_tables_are_made_of_a_record(record: dict[str, Any], tmp_path: Path, mon
 
 @pytest.mark.slow
 def test_parts_of_the_same_weights_are_kept_and_others_dropped(
-    reduced: tuple[Path, str], tmp_path: Path, run_seed: RunSeed
+    reduced: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "e_srgan.json"
     record = {"models": {"x4": "a", "restore": "b"}, **{part: {"minutes": 1} for part in e_srgan.PARTS}}
@@ -126,9 +126,12 @@ def test_parts_of_the_same_weights_are_kept_and_others_dropped(
     assert "sets" not in e_srgan.kept_record(path, {"x4": "c"})
     # A file of the reduced run can be measured by itself, and goes nowhere but to the run folder.
     weights = reduced[0] / "run" / "random_restore.safetensors"
-    done = run_seed("e_srgan", tmp_path, "--only", "sets", "--x4", str(weights))
-    assert done.returncode == 2
-    assert "takes an enhancer of factor 4" in done.stderr.splitlines()[-1]
+    monkeypatch.setenv(discovery.MODELS_VARIABLE, str(tmp_path / "none"))
+    with pytest.raises(SystemExit) as ended:
+        e_srgan.main(["--run", str(tmp_path / "run"), "--only", "sets", "--x4", str(weights)])
+    registry.refresh()
+    assert ended.value.code == 2
+    assert "takes an enhancer of factor 4" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_unknown_parts_and_enhancers_are_refused_in_one_line(
