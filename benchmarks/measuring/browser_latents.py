@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import functools
-import http.server
 import importlib
 import json
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,7 +43,7 @@ def decoded(folder: Path) -> dict[str, list[Any]]:
         (site / "files").symlink_to(folder.resolve())
         module = Path(__file__).with_suffix(".js")
         (site / module.name).write_bytes(module.read_bytes())
-        with _served(site) as address, _page(Path(name) / "profile") as page:
+        with _chromium.served(site) as address, _page(Path(name) / "profile") as page:
             page.open(address)
             for path in sorted(folder.glob("*.nnc")):
                 script = (
@@ -57,24 +54,6 @@ def decoded(folder: Path) -> dict[str, list[Any]]:
                 found = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(*expected.shape[:2], 4)
                 results[path.name] = [checksums, int(np.abs(found[..., :3] - expected).max())]
     return results
-
-
-class _Handler(http.server.SimpleHTTPRequestHandler):
-    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {".js": "text/javascript"}
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@contextmanager
-def _served(folder: Path) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @contextmanager

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
-import http.server
 import io
 import json
 import random
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import skimage.data
+from chromium import served
 from click.testing import CliRunner
 from forged import header
 from golden_files import GOLDEN
@@ -42,13 +40,6 @@ CODED = sorted(name for name, entry in VECTORS["valid"].items() if not entry["sa
 ELEMENT_PAGE = '<!doctype html><link rel="icon" href="icon.svg"><script type="module" src="nnc/element.js"></script>'
 
 
-class _Handler(http.server.SimpleHTTPRequestHandler):
-    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {".js": "text/javascript"}
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a viewer; golden files lie in `golden/`, what the tests call in `probe.js`."""
@@ -68,13 +59,8 @@ def make_viewer(folder: Path, *options: str) -> None:
 @pytest.fixture(scope="module")
 def site(site_folder: Path) -> Iterator[str]:
     """The address of the viewer."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=str(site_folder)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(site_folder) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
