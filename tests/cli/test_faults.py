@@ -41,9 +41,13 @@ import json, os, shutil, signal, sys, time
 from nncodec.cli import main
 
 def written():
-    return os.stat(watched).st_mtime_ns if os.path.exists(watched) else 0
+    try:
+        return os.stat(watched).st_mtime_ns
+    except FileNotFoundError:  # before the first, and for a moment between a checkpoint and the next
+        return before
 
 watched, rounds = sys.argv[1], json.loads(sys.argv[2])
+before = 0
 for number, (delay_s, commands) in enumerate(rounds):
     before, end = written(), time.monotonic() + 20
     process = os.fork()
@@ -54,15 +58,15 @@ for number, (delay_s, commands) in enumerate(rounds):
             except Exception as error:  # a kill may have left nothing to remove
                 print(repr(error), file=sys.stderr, flush=True)
                 time.sleep(0.01)
-    while written() == before and time.monotonic() < end:
+    while not (seen := written() != before) and time.monotonic() < end:
         time.sleep(0.001)
     time.sleep(delay_s)
-    seen = written() != before
     os.kill(process, signal.SIGKILL)
     assert seen, "the commands wrote nothing"
     assert os.waitpid(process, 0)[1] == signal.SIGKILL
-    if os.path.exists(watched):
-        shutil.copy(watched, f"copy-{number}")
+    left = [path for path in (watched, f"{watched}.previous") if os.path.exists(path)]
+    if left:
+        shutil.copy(left[0], f"copy-{number}")
 """
 KILLS = 4
 
