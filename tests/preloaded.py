@@ -4,10 +4,14 @@ One process imports torch, what it loads when a network is trained, and what plo
 forks for every program, which so begins as in a new interpreter, with its own folder, environment, arguments and
 standard streams. Systems without fork start an interpreter for each. Tests about starting or memory start processes
 themselves.
+
+A program ends like any other, threads and exit functions included, but nothing is torn down after those: with torch,
+that takes longer than many programs.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -15,7 +19,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -151,12 +155,48 @@ def _become(request: Mapping[str, object]) -> None:
     exec(compile(source, arguments[0], "exec", dont_inherit=True), main.__dict__)
 
 
+class _QuickEnd:
+    """The last exit function: ends the process with its status, without tearing anything down.
+
+    It leaves the end to Python where that is no plain status, as after Ctrl-C.
+    """
+
+    def __init__(self) -> None:
+        self._status: int | None = None
+        atexit.register(self._exit)  # these run in reverse order
+
+    def run(self, program: Callable[[], None]) -> None:
+        """Run a program and note its status."""
+        try:
+            program()
+            self._status = 0
+        except SystemExit as exit:
+            self._status = exit.code if isinstance(exit.code, int) else int(exit.code is not None)
+            raise
+        except Exception:
+            self._status = 1
+            raise
+
+    def _exit(self) -> None:
+        if self._status is not None:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self._status)
+
+
+def _main() -> None:
+    """Serve, and become a program in each fork."""
+    if (asked := _serve()) is not None:
+        _become(asked)
+
+
 if __name__ == "__main__":
+    end = _QuickEnd()
+
     import matplotlib.figure  # noqa: F401
     import scipy.interpolate
     import scipy.ndimage  # noqa: F401
     import torch._dynamo  # noqa: F401  (every optimizer imports it)
 
     gc.freeze()  # what is loaded stays, and no program searches it for garbage
-    if (asked := _serve()) is not None:
-        _become(asked)
+    end.run(_main)
