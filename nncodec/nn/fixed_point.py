@@ -18,7 +18,7 @@ References:
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -131,19 +131,28 @@ class ExactConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the sums, in float64 where a setting of the caller's would compute float32 in less."""
-        if _is_float32_whole(input.device.type):
+        if _is_float32_whole(input.device.type, "conv"):
             return super().forward(input)
         bias = None if self.bias is None else self.bias.double()
         sums: Tensor = self._conv_forward(input.double(), self.weight.double(), bias)
         return sums.float()
 
 
-def _is_float32_whole(device: str) -> bool:
-    """Return whether float32 convolutions multiply all bits: not under autocast, nor as bfloat16 or TF32."""
+def exact_addmm(sums: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Return sums + first @ second as `torch.addmm`, in float64 where float32 would be computed in less."""
+    if _is_float32_whole(first.device.type, "matmul"):
+        return torch.addmm(sums, first, second)
+    with torch.autocast(first.device.type, enabled=False):
+        return torch.addmm(sums.double(), first.double(), second.double()).float()
+
+
+def _is_float32_whole(device: str, operation: Literal["conv", "matmul"]) -> bool:
+    """Return whether an operation in float32 multiplies all bits: not under autocast, nor as bfloat16 or TF32."""
     if torch.is_autocast_enabled(device):
         return False
-    backend = torch.backends.cudnn if device == "cuda" else torch.backends.mkldnn
-    setting = getattr(getattr(backend, "conv", None), "fp32_precision", "ieee")  # absent before torch 2.9
+    of_cuda = {"conv": torch.backends.cudnn, "matmul": torch.backends.cuda}
+    backend = of_cuda[operation] if device == "cuda" else torch.backends.mkldnn
+    setting = getattr(getattr(backend, operation, None), "fp32_precision", "ieee")  # absent before torch 2.9
     return setting == "ieee" or (setting == "none" and device == "cpu")
 
 
@@ -164,6 +173,7 @@ __all__ = [
     "FixedPointConv2d",
     "activation",
     "bounded",
+    "exact_addmm",
     "rounded",
     "steps_of",
 ]

@@ -93,6 +93,10 @@ class GroupContext(nn.Module):
         self.inner = layer(hidden, hidden, 1)
         self.outer = layer(hidden, 2 * own, 1)
 
+    def around_layers(self, phase: int) -> list[nn.Conv2d]:
+        """Return the layers of a phase, one for each of its `NEIGHBOURS`."""
+        return [cast(nn.Conv2d, layer) for layer in cast(nn.ModuleList, self.around[phase])]
+
     def start(self, inputs: Tensor) -> Tensor:
         """Return the sums that every phase starts from.
 
@@ -119,8 +123,7 @@ class GroupContext(nn.Module):
         """
         phase = len(known)
         sums = start
-        around = cast(nn.ModuleList, self.around[phase])
-        for (source, _, padding), layer in zip(NEIGHBOURS[phase], around, strict=True):
+        for (source, _, padding), layer in zip(NEIGHBOURS[phase], self.around_layers(phase), strict=True):
             sums = layer(F.pad(known[source], padding)).add_(sums)
         if not known:
             sums = start.clone()  # the activation works in place, and callers reuse `start`

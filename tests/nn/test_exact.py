@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nncodec.nn.exact import exact_network
-from nncodec.nn.fixed_point import ExactConv2d
+from nncodec.nn.fixed_point import ExactConv2d, exact_addmm
 
 
 def _decoder() -> nn.Sequential:
@@ -75,3 +75,34 @@ def test_a_fixed_point_layer_is_exact_under_autocast_and_reduced_float32() -> No
             assert torch.equal(layer(inputs), expected)
         finally:
             conv.fp32_precision = before
+
+
+@pytest.mark.parametrize("how", ["autocast", "bf16", "tf32", "medium"])
+def test_an_exact_product_is_computed_in_float64_where_float32_might_be_reduced(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    sums, first, second = (
+        torch.from_numpy(random.integers(-511, 512, shape)).float() / 512 for shape in ((3,), (5, 40), (40, 3))
+    )
+    expected = torch.addmm(sums.double(), first.double(), second.double()).float()
+    addmm, kinds = torch.addmm, []
+    monkeypatch.setattr(torch, "addmm", lambda *terms: (kinds.extend(term.dtype for term in terms), addmm(*terms))[1])
+    assert torch.equal(exact_addmm(sums, first, second), expected)
+    assert set(kinds) == {torch.float32}
+    kinds.clear()
+    matmul, before = getattr(torch.backends.mkldnn, "matmul", None), torch.get_float32_matmul_precision()
+    if how != "autocast" and not hasattr(matmul, "fp32_precision"):
+        pytest.skip("this version of torch has no such setting")
+    try:
+        if how == "medium":
+            torch.set_float32_matmul_precision("medium")
+        elif how != "autocast":
+            matmul.fp32_precision = how
+        with torch.autocast("cpu", torch.bfloat16, enabled=how == "autocast"):
+            found = exact_addmm(sums, first, second)
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, expected)
+    assert set(kinds) == {torch.float64}

@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, activation, rounded, steps_of
+from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, activation, exact_addmm, rounded, steps_of
 from nncodec.plugin.model_file import Tensors
 from nncodec_lossless.natural.grids import MEAN_STEPS, View
 from nncodec_lossless.natural.layers import HIDDEN, LINEAR_SHARE, OUTER_SHARE, OUTPUTS, layers
@@ -58,10 +58,10 @@ class StageNetwork(nn.Module):
     def forward(self, view: View) -> Density:
         """Return the density of each place."""
         first, middle, outer = self._fixed or self._layers()
-        sums = torch.addmm(first[1], first[0], view.features)
+        sums = exact_addmm(first[1], first[0], view.features)
         hidden = activation(sums[:HIDDEN])
-        hidden = activation(torch.addmm(middle[1], middle[0], hidden))
-        outputs = torch.addmm(sums[HIDDEN:] + outer[1], outer[0], hidden)
+        hidden = activation(exact_addmm(middle[1], middle[0], hidden))
+        outputs = exact_addmm(sums[HIDDEN:] + outer[1], outer[0], hidden)
         mean = rounded(outputs[0] * view.unit / MEAN_STEPS) + view.sums * (MEAN_STEPS // 4)
         # A unit of 4 is one level.
         scale = rounded(outputs[1]) + (4 * view.level - 32 + _SCALE_OFFSET)
