@@ -66,24 +66,50 @@ class DepthwiseBlock(nn.Module):
             self._casts.parameters(layer, kind)
             for layer in (self.mix_in, self.mix_depthwise, self.mix_out, self.feed_in, self.feed_out)
         )
-        replicate = self.mix_depthwise.padding_mode == "replicate"
-        above: Tensor | None = None  # the row above the strip as it was before its update: input of the 3 x 3 layer
+        padded = _PaddedStrip(self.mix_depthwise.padding_mode == "replicate")
+        groups = self.mix_depthwise.groups
         for top in range(0, height, rows):
-            bottom = min(top + rows, height)
-            seen = features[:, :, top : bottom + 1].to(kind)  # with the row below the strip
-            mixed = F.leaky_relu_(F.conv2d(seen, *mix_in), LEAK)
-            first, last = mixed[:, :, :1], mixed[:, :, -1:]
-            outside = (first, last) if replicate else (torch.zeros_like(first),) * 2
-            seen = torch.cat(
-                [outside[0] if above is None else above, mixed, *([outside[1]] if bottom == height else [])], 2
-            )
-            above = mixed[:, :, bottom - top - 1 : bottom - top].clone()
-            if replicate:
-                seen = torch.cat([seen[..., :1], seen, seen[..., -1:]], 3)
-            padding, groups = (0, 0 if replicate else 1), self.mix_depthwise.groups
-            strip = features[:, :, top:bottom]
-            strip += F.conv2d(F.conv2d(seen, *around, padding=padding, groups=groups), *mix_out)
+            strip = features[:, :, top : top + rows]
+            # The row below sees this one as it was before its update, and the row above was seen before its own.
+            seen = F.leaky_relu_(F.conv2d(features[:, :, top : top + rows + 1].to(kind), *mix_in), LEAK)
+            strip += F.conv2d(F.conv2d(padded.around(seen, strip.shape[2]), *around, groups=groups), *mix_out)
             strip += F.conv2d(F.leaky_relu_(F.conv2d(strip.to(kind), *feed_in), LEAK), *feed_out)
+
+
+class _PaddedStrip:
+    """Surrounds the strips of an image, from top to bottom, with the rows and columns that a 3 x 3 layer sees.
+
+    Args:
+        replicate: what lies outside the image is copies of the edge, not zeros.
+    """
+
+    def __init__(self, replicate: bool) -> None:
+        self._replicate = replicate
+        self._above: Tensor | None = None
+
+    def around(self, seen: Tensor, rows: int) -> Tensor:
+        """Return the next strip with its surroundings, (N, C, rows + 2, W + 2), channels last in memory.
+
+        Args:
+            seen: the strip and the row below it, which the last strip lacks, (N, C, rows or rows + 1, W).
+            rows: in the strip.
+        """
+        count, channels, _, width = seen.shape
+        padded = seen.new_empty(count, rows + 2, width + 2, channels).permute(0, 3, 1, 2)
+        inside = padded[..., 1:-1]
+        inside[:, :, 1 : 1 + seen.shape[2]] = seen
+        if self._above is not None:
+            inside[:, :, :1] = self._above
+        elif self._replicate:
+            inside[:, :, :1] = seen[:, :, :1]
+        else:
+            inside[:, :, :1] = 0
+        if seen.shape[2] == rows:
+            inside[:, :, -1:] = seen[:, :, -1:] if self._replicate else 0
+        for edge, nearest in ((0, 1), (-1, -2)):
+            padded[..., edge] = padded[..., nearest] if self._replicate else 0
+        self._above = seen[:, :, rows - 1 : rows].clone()
+        return padded
 
 
 class _Casts:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nncodec.engine.transform_config import BLOCK, STRIDE, TransformConfig
 from nncodec.nn.blocks import DepthwiseBlocks, by_strips
 from nncodec.nn.dct import analysis_weights, detail_weights, merge_weights, synthesis_weights
+from nncodec.nn.pixel_blocks import convolved_blocks, pixels_of_blocks
 
 _UNSHUFFLED = 3 * BLOCK**2
 _DETAIL_BLOCK = 3 * STRIDE**2
@@ -35,8 +36,6 @@ class PhotoTransforms(nn.Module):
         super().__init__()
         self.config = config
         coarse = self.config.coarse_channels
-        self.unshuffle = nn.PixelUnshuffle(BLOCK)
-        self.shuffle = nn.PixelShuffle(BLOCK)
         self.analysis_in = nn.Conv2d(_UNSHUFFLED, _UNSHUFFLED, 1)
         self.analysis_fine = DepthwiseBlocks(_UNSHUFFLED, config.fine_blocks, config.padding)
         self.analysis_down = nn.Conv2d(_UNSHUFFLED, coarse, 2, stride=2)
@@ -54,14 +53,16 @@ class PhotoTransforms(nn.Module):
         self.log_rescale = nn.Parameter(torch.zeros(config.anchors, channels))
         self._start_from_fixed_transforms()
 
-    def analysis(self, pixels: Tensor) -> Tensor:
-        """Map pixels to latents before gain and rounding."""
+    def analysis(self, pixels: Tensor, *, detail: bool = True) -> Tensor:
+        """Map pixels to latents before gain and rounding; without `detail`, the detail channels are 0."""
         features = self.features(pixels)
         with torch.autocast(pixels.device.type, enabled=False):
             down = self.analysis_down(features)  # (N, C, H/16, W/16)
-            detail = self._detail(pixels, features) if self.config.detail_channels else None
+            linear = self._detail(pixels, features) if detail and self.config.detail_channels else None
         latents: Tensor = self.analysis_coarse(down).float()
-        return latents if detail is None else torch.cat([latents, detail], 1)
+        if linear is None:
+            return F.pad(latents, (0, 0, 0, 0, 0, self.config.detail_channels))
+        return torch.cat([latents, linear], 1)
 
     def features(self, pixels: Tensor) -> Tensor:
         """Map pixels to the features that latents are taken from, (N, 192, H/8, W/8)."""
@@ -87,22 +88,19 @@ class PhotoTransforms(nn.Module):
 
     def _unshuffled(self, pixels: Tensor) -> Tensor:
         def layer(strip: Tensor) -> Tensor:
-            features: Tensor = self.analysis_in(self.unshuffle(strip - 0.5))
-            return features
+            return convolved_blocks(self.analysis_in, strip - 0.5, BLOCK)
 
         return layer(pixels) if torch.is_grad_enabled() else by_strips(layer, pixels, BLOCK * _STRIP_ROWS)
 
     def _shuffled(self, features: Tensor) -> Tensor:
         def layer(strip: Tensor) -> Tensor:
-            pixels: Tensor = self.shuffle(self.synthesis_out(strip)) + 0.5
-            return pixels
+            return pixels_of_blocks(self.synthesis_out, strip, BLOCK) + 0.5
 
         return layer(features) if torch.is_grad_enabled() else by_strips(layer, features, _STRIP_ROWS)
 
     def _detail(self, pixels: Tensor, features: Tensor) -> Tensor:
         def layer(strip: Tensor) -> Tensor:
-            linear: Tensor = self.detail_in(F.pixel_unshuffle(strip - 0.5, STRIDE))
-            return linear
+            return convolved_blocks(self.detail_in, strip - 0.5, STRIDE)
 
         linear = layer(pixels) if torch.is_grad_enabled() else by_strips(layer, pixels, BLOCK * _STRIP_ROWS)
         detail: Tensor = linear + self.detail_features(features)
@@ -110,7 +108,7 @@ class PhotoTransforms(nn.Module):
 
     def _with_detail(self, pixels: Tensor, detail: Tensor) -> Tensor:
         def layer(strip: Tensor) -> Tensor:
-            return F.pixel_shuffle(self.detail_out(strip), STRIDE)
+            return pixels_of_blocks(self.detail_out, strip, STRIDE)
 
         if torch.is_grad_enabled():
             return pixels + layer(detail)

@@ -83,13 +83,16 @@ class HyperpriorCodec(CodecModel):
 
     def analysis(self, pixels: Pixels, quality: int, effort: int) -> dict[str, NDArray[np.float32]]:
         """Return the latents before rounding, in whole steps; see `CodecModel.analysis`."""
-        return self.scaled(self.unscaled(pixels), quality)
+        return self.scaled(self.unscaled(pixels, detail=self._prior.config.detail_quality <= quality), quality)
 
     @torch.inference_mode()
-    def unscaled(self, pixels: Pixels) -> Tensor:
-        """Return the latents before the gain, (N, C, H/16, W/16); they do not depend on quality."""
+    def unscaled(self, pixels: Pixels, *, detail: bool = True) -> Tensor:
+        """Return the latents before the gain, (N, C, H/16, W/16); they do not depend on quality.
+
+        Without `detail`, the detail channels are 0; low qualities do not use them.
+        """
         with pixel_precision():
-            return self._transforms.analysis(to_tensor(pixels))
+            return self._transforms.analysis(to_tensor(pixels), detail=detail)
 
     @torch.inference_mode()
     def scaled(self, latents: Tensor, quality: int) -> dict[str, NDArray[np.float32]]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nncodec.engine.fixed_point import ACTIVATION_STEPS
+from nncodec.nn.precision import pixel_precision
 from nncodec.nn.tensors import to_tensor
 from nncodec.plugin.entropy import StageContext
 from nncodec.plugin.latents import IntArray, Latents, Pixels
@@ -58,7 +59,8 @@ class Quantizer:
         prior = self._network.prior
         with torch.no_grad():
             scaled = torch.from_numpy(latents).contiguous(memory_format=torch.channels_last)
-            hyper = prior.hyper_analysis(scaled, prior.planes(scaled.new_tensor([float(quality)])))
+            with pixel_precision():
+                hyper = prior.hyper_analysis(scaled, prior.planes(scaled.new_tensor([float(quality)]))).float()
         if iterations := _ITERATIONS[effort]:
             scaled, hyper = refine(self._network, scaled, hyper, to_tensor(pixels), quality, iterations)
         return self._round(scaled.numpy(), hyper.round().clamp(-HYPER_LIMIT, HYPER_LIMIT), quality)

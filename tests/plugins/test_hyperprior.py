@@ -261,3 +261,15 @@ def test_a_single_latent_pair_goes_through(codec: HyperpriorCodec) -> None:
     assert latents["z"].shape == (1, 3, 1, 1)
     assert codec.synthesis(latents, 100).shape == pixels.shape
     assert to_tensor(pixels).shape == (1, 3, 32, 32)
+
+
+def test_low_qualities_are_encoded_without_the_detail_that_they_do_not_use(
+    codec: HyperpriorCodec, picture: np.ndarray
+) -> None:
+    with_detail = codec.unscaled(picture)
+    assert with_detail[:, -8:].any()
+    assert not codec.unscaled(picture, detail=False)[:, -8:].any()
+    for quality, is_used in ((29, False), (30, True)):
+        latents = codec.analysis(picture, quality, 0)["y"]
+        np.testing.assert_array_equal(latents, codec.scaled(with_detail, quality)["y"])
+        assert latents[:, -8:].any() == is_used
