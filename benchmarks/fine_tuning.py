@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +29,7 @@ from benchmarks.measuring import plots
 from benchmarks.measuring.machine import machine
 from benchmarks.measuring.models import use_models
 from benchmarks.measuring.records import IMAGES, RESULTS, ROOT, command_line, read_record, write_record
+from nncodec.cli import main as run_command
 from nncodec.compare import Comparison, MeanPoint, bd_delta, compare
 from nncodec.plugin import registry
 from nncodec.plugin.latents import Pixels
@@ -114,7 +113,7 @@ def tune(pictures: PictureSet, options: argparse.Namespace) -> dict[str, Any]:
         arguments.append("--resume")
     output.unlink(missing_ok=True)  # `nncodec train` refuses the name of an installed model
     began = time.monotonic()
-    subprocess.run([sys.executable, "-m", "nncodec", *arguments], check=True)
+    run_command(arguments, standalone_mode=False)
     took_s = time.monotonic() - began
     fresh.replace(output)
     training = read_model_info(output).card["training"]

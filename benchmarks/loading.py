@@ -40,20 +40,18 @@ from nncodec import metrics
 from nncodec.torch import NncDataset, RandomCrop, ShardDataset, StackDataset
 from nncodec.torch.tars import read_samples
 
-WORKERS = 2
 SHARDS = 4  # an even number for each worker
 CODECS: dict[str, dict[str, Any]] = {"nncodec": {}, "JPEG": {"quality": 80}, "WebP": {"quality": 75, "method": 4}}
 QUALITY = 50
 SMALL, SMALL_MODEL, SMALL_BATCH = "28 x 28", "dense/fashion", 64
 FRAMES_PER_BLOCK: tuple[int | None, ...] = (16, 64, None)
 _EXTENSIONS = {"nncodec": "nnc", "JPEG": "jpg", "WebP": "webp"}
-_WARM_BATCHES = 2 * WORKERS
-_LEAST_BATCHES = 2 * WORKERS
+_BATCHES_A_WORKER = 2  # to warm up, and at least to measure
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured: pictures of each set, their sizes, and the crop."""
+    """How much is measured: pictures of each set, their sizes, the crop, and the workers of a loader."""
 
     photographs: int = 6
     photograph: tuple[int, int] = (768, 512)
@@ -62,9 +60,10 @@ class Sizes:
     small: int = 2048
     stacked: int = 10_000
     crop: int = 224
+    workers: int = 2
 
 
-QUICK = Sizes(2, (96, 64), 1, 0.02, 16, 40, 32)
+QUICK = Sizes(2, (96, 64), 1, 0.02, 16, 40, 32, workers=1)
 
 
 @dataclass(frozen=True)
@@ -147,14 +146,14 @@ def measure(sizes: Sizes, rounds: int, seconds: float) -> Record:
         samples: list[list[float]] = [[] for _ in cases]
         for _ in range(rounds):
             for case, own in zip(cases, samples, strict=True):
-                own.append(pictures_per_second(case, seconds))
+                own.append(pictures_per_second(case, seconds, sizes.workers))
                 print(f"{own[-1]:9.1f} pictures/s  {case.row}", flush=True)
         rows = [
             case.row | {"pictures_per_second": float(f"{statistics.median(own):.4g}")}
             for case, own in zip(cases, samples, strict=True)
         ]
         return {
-            "workers": WORKERS,
+            "workers": sizes.workers,
             "rounds": rounds,
             "pictures": pictures.SOURCES[source],
             "crop": sizes.crop,
@@ -164,16 +163,17 @@ def measure(sizes: Sizes, rounds: int, seconds: float) -> Record:
         }
 
 
-def pictures_per_second(case: Case, seconds: float) -> float:
+def pictures_per_second(case: Case, seconds: float, workers: int) -> float:
     """Return how many pictures a second come from warm workers, over at least so many seconds and a few batches."""
     dataset = case.dataset()
     endless = None if isinstance(dataset, IterableDataset) else RandomSampler(dataset, True, 10**6)  # type: ignore[arg-type]
-    loader = DataLoader(dataset, case.batch_size, sampler=endless, num_workers=WORKERS)
+    loader = DataLoader(dataset, case.batch_size, sampler=endless, num_workers=workers)
     batches = iter(loader)
-    for _ in range(_WARM_BATCHES):
+    least = _BATCHES_A_WORKER * workers
+    for _ in range(least):
         next(batches)
     start, count = time.perf_counter(), 0
-    while count < _LEAST_BATCHES or time.perf_counter() - start < seconds:
+    while count < least or time.perf_counter() - start < seconds:
         next(batches)
         count += 1
     return count * case.batch_size / (time.perf_counter() - start)

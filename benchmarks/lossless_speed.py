@@ -50,7 +50,7 @@ def measure(quick: bool, rounds: int) -> Record:
     size, mosaic_mp = (QUICK_SIZE, QUICK_MOSAIC_MP) if quick else (SIZE, MOSAIC_MP)
     source = "kodak" if find_data("kodak") and not quick else "skimage"
     photographs = pictures.photographs(source)
-    counts = tuple(sorted({1, cores()}))
+    counts = (1,) if quick else tuple(sorted({1, cores()}))
     names = f"{size[0]} x {size[1]}", f"{mosaic_mp:g} MP"
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         small = [pictures.fitted(photograph, *size) for photograph in photographs[:PICTURES]]

@@ -53,7 +53,7 @@ def cores() -> int:
 class IdleWatch:
     """Notices when other programs use the processors.
 
-    It samples for a second at its start and end. In between it subtracts the processor time of this process and its
+    It samples for some seconds at its start and end. In between it subtracts the processor time of this process and its
     children from the system's, so it also sees jobs that come and go; and it notices when this process loses cores.
     Children must have ended before `finish`. Without /proc/stat nothing is known and `idle` is None.
     """
@@ -95,6 +95,11 @@ class IdleWatch:
             "cores": {"at_start": self._cores, "at_end": cores()},
             "limits": {"share": _BUSY_LIMIT, "load_average_per_core": _LOAD_LIMIT},
         }
+
+
+def idle_watch(quick: bool) -> IdleWatch:
+    """Return a watch that samples for a second at its start and end, or only for a moment in a reduced run."""
+    return IdleWatch(0.05 if quick else 1.0)
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,13 @@ class CodedSet:
 
 def by_model(pictures: Pixels, model: str, quality: int | None = None) -> CodedSet:
     """Code every picture (n, H, W, 1) to a file of its own by a model."""
-    files = nncodec.encode_batch(grey_images(pictures), model, quality)
+    files = nncodec.encode_batch(grey_images(pictures), model, quality, lossless=False)
     return _coded(files, nncodec.decode_batch(files), pictures)
 
 
 def stacked(pictures: Pixels, model: str) -> CodedSet:
     """Code all pictures (n, H, W, 1) as the frames of one file."""
-    data = nncodec.encode(grey_images(pictures), model)
+    data = nncodec.encode(grey_images(pictures), model, lossless=False)
     return _coded([data], nncodec.decode_frames(data), pictures)
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks.measuring.machine import IdleWatch, machine, versions
+from benchmarks.measuring.machine import idle_watch, machine, versions
 from benchmarks.measuring.records import Record, command_line
 
 
@@ -28,7 +28,7 @@ def timed(module: str, options: argparse.Namespace, measure: Callable[[], Record
     Raises:
         SystemExit: the machine is busy, and neither option allows that; one line says so.
     """
-    watch = IdleWatch()
+    watch = idle_watch(options.quick)
     if problem := watch.problem_at_start():
         if not (options.busy or options.quick):
             sys.exit(f"{problem}: times would mislead. Wait, or measure anyway with --busy")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.measuring import enhancing
 from benchmarks.measuring.data import data_folder, kodak, middle, open_rgb, scikit_image, split_photographs
-from benchmarks.measuring.machine import IdleWatch, cores
+from benchmarks.measuring.machine import cores, idle_watch
 from benchmarks.measuring.pictures import mosaic, photographs, write
 from benchmarks.measuring.records import Record
 from benchmarks.seeds.enlarging import measure_enlarged, methods, read, reduced
@@ -86,7 +86,7 @@ def _example(request: Request) -> Record:
 
 
 def _time(request: Request) -> Record:
-    watch = IdleWatch()
+    watch = idle_watch(request.quick)
     megapixels = 0.05 if request.quick else _LARGE_MEGAPIXELS
     sources = photographs("skimage")
     large = mosaic(sources, megapixels)
