@@ -29,6 +29,7 @@ from nncodec.errors import (
 from nncodec.limits import Limits
 from nncodec.picture.options import EncodeOptions
 from nncodec.picture.registering import register
+from nncodec.plugin.device import device
 from nncodec.plugin.precision import precision
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "decode",
     "decode_batch",
     "decode_frames",
+    "device",
     "encode",
     "encode_batch",
     "enhance",

@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, TypeVar, Unpack, cast, overload
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, Unpack, cast, overload
 
 from PIL import Image
 
@@ -18,7 +18,7 @@ from nncodec.coding.choice import Choice, exactness_of
 from nncodec.coding.encoder import Encoder, unused_quality
 from nncodec.coding.enhancing import Enhancement
 from nncodec.coding.exact_encoder import ExactEncoder
-from nncodec.coding.grid import PIXELS_AT_ONCE
+from nncodec.coding.grid import batches_of
 from nncodec.coding.recommendation import enhancement_for
 from nncodec.coding.targets import Target, encode_to, target_of
 from nncodec.errors import InvalidOption
@@ -29,8 +29,9 @@ from nncodec.picture.conversion import mode_with_alpha
 from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.region import Box, checked_box
 from nncodec.picture.sources import file_bytes_of, images_from, is_nnc_source, samples_from
+from nncodec.plugin.computing import Computing
+from nncodec.plugin.device import Device
 from nncodec.plugin.precision import Precision
-from nncodec.plugin.precision import precision as precision_of
 
 if TYPE_CHECKING:
     from nncodec.picture.samples import SamplePicture
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 50
-
-_K = TypeVar("_K", bound=Hashable)
 
 
 def encode(
@@ -166,7 +165,7 @@ def _encode_batch(
     keys = [
         (n if len(frames) > 1 else None, frames[0].size, mode_with_alpha(frames[0])) for n, frames in enumerate(sources)
     ]
-    for numbers in _batches(keys, [first.width * first.height for first in firsts]):
+    for numbers in batches_of(keys, [first.width * first.height for first in firsts]):
         several = sources[numbers[0]]
         if len(several) > 1:
             kept = plan.metadata(several)
@@ -243,6 +242,7 @@ def decode(
     strength: float | None = ...,
     limits: Limits = ...,
     precision: Precision | None = ...,
+    device: Device | None = ...,
     on_progress: OnProgress | None = ...,
     as_array: Literal[False] = ...,
 ) -> Image.Image: ...
@@ -258,6 +258,7 @@ def decode(
     strength: float | None = ...,
     limits: Limits = ...,
     precision: Precision | None = ...,
+    device: Device | None = ...,
     on_progress: OnProgress | None = ...,
     as_array: Literal[True],
 ) -> SampleArray: ...
@@ -272,6 +273,7 @@ def decode(
     strength: float | None = None,
     limits: Limits = DEFAULT_LIMITS,
     precision: Precision | None = None,
+    device: Device | None = None,
     on_progress: OnProgress | None = None,
     as_array: bool = False,
 ) -> Image.Image | SampleArray:
@@ -292,6 +294,8 @@ def decode(
         precision: "auto" lets networks compute pixels in bfloat16 where the processor multiplies it: faster, and about
             0.001 dB worse. With "float32" pixels are the same on every machine within one level. The default is that of
             `nncodec.precision`, which is "auto".
+        device: where networks compute pixels, "cpu", "cuda", "cuda:1" and so on, or a `torch.device`. The default is
+            that of `nncodec.device`, which is "cpu". Latents, and exact pictures, are decoded on the processor.
         on_progress: called with the blocks done and their total, as for `encode`.
         as_array: return a NumPy array instead of a Pillow image, without metadata: uint8, uint16 if a sample has more
             than 8 bits, or bool for mode 1; (H, W) for one plane, else (H, W, planes).
@@ -305,10 +309,10 @@ def decode(
         UnknownModel: the file's model or the enhancer is not installed.
         ValueError, OSError: the stream is closed, or the path cannot be read.
         InvalidOption: the frame does not exist; the box is not four whole numbers, is empty, or exceeds the image; the
-            file cannot use the enhancer, or its strength is out of range.
+            file cannot use the enhancer, or its strength is out of range; PyTorch does not have the device.
         ModelError, BadModelFile, WeightsMismatch, PluginError: the model or the enhancer cannot be used.
     """
-    with precision_of(precision):
+    with Computing.chosen(precision, device).applied():
         opened = _open(data, range(frame, frame + 1), box, enhancer, strength, limits)
         if as_array:
             container, _, checked, enhancement = opened
@@ -325,12 +329,13 @@ def decode_frames(
     strength: float | None = None,
     limits: Limits = DEFAULT_LIMITS,
     precision: Precision | None = None,
+    device: Device | None = None,
     on_progress: OnProgress | None = None,
 ) -> Iterator[Image.Image]:
     """Decode the frames of a file one after another, in bounded memory.
 
     Args:
-        data, box, enhancer, strength, limits, precision, on_progress: see `decode`; they apply to all frames.
+        data, box, enhancer, strength, limits, precision, device, on_progress: see `decode`; they apply to all frames.
         frames: numbers of the frames to yield, in this order; all by default. Only their blocks are read.
 
     Yields:
@@ -340,7 +345,7 @@ def decode_frames(
         NncError: see `decode`. Errors of the header or the enhancer are raised at once, errors of a block when it is
             reached.
     """
-    with precision_of(precision):
+    with Computing.chosen(precision, device).applied():
         return decoder.decode_frames(*_open(data, frames, box, enhancer, strength, limits), on_progress)
 
 
@@ -370,6 +375,7 @@ def decode_batch(
     strength: float | None = None,
     limits: Limits = DEFAULT_LIMITS,
     precision: Precision | None = None,
+    device: Device | None = None,
 ) -> list[Image.Image]:
     """Decode the first frame of many files; small files with equal headers share passes of the model.
 
@@ -382,34 +388,10 @@ def decode_batch(
     for container in containers:
         container.check_end()
     images: dict[int, Image.Image] = {}
-    keys = [(container.header, None if _is_small(container) else n) for n, container in enumerate(containers)]
-    with precision_of(precision):
+    with Computing.chosen(precision, device).applied():
         enhancements = [enhancement_for(container, enhancer, strength) for container in containers]
-        for numbers in _batches(keys, [header.width * header.height for header, _ in keys]):
+        for numbers in decoder.batches(containers):
             chosen = [containers[n] for n in numbers]
-            if _is_small(chosen[0]):
-                decoded = decoder.decode_together(chosen, [enhancements[n] for n in numbers])
-            else:
-                decoded = decoder.decode_frames(chosen[0], range(1), None, enhancements[numbers[0]])
+            decoded = decoder.decode_together(chosen, [enhancements[n] for n in numbers])
             images.update(zip(numbers, decoded, strict=True))
     return [images[number] for number in range(len(files))]
-
-
-def _is_small(container: Container) -> bool:
-    return container.block_count == 1 and container.header.frames == 1 and not container.header.samples
-
-
-def _batches(keys: Sequence[_K], pixels: Sequence[int]) -> Iterator[list[int]]:
-    """Yield the numbers of items that have equal keys, in batches of up to `PIXELS_AT_ONCE` pixels.
-
-    Args:
-        keys: of the items.
-        pixels: of each item.
-    """
-    groups: dict[_K, list[int]] = {}
-    for number, key in enumerate(keys):
-        groups.setdefault(key, []).append(number)
-    for numbers in groups.values():
-        at_once = max(1, PIXELS_AT_ONCE // max(1, pixels[numbers[0]]))
-        for start in range(0, len(numbers), at_once):
-            yield numbers[start : start + at_once]

@@ -238,7 +238,7 @@ def test_what_the_registry_asks_of_a_plugin_imports_nothing_else_of_it(folder: P
         "import nncodec.cli; nncodec.cli.main(['compare', '--help'], standalone_mode=False)",
         "import nncodec.cli; nncodec.cli.main(['enhance', '--help'], standalone_mode=False)",
         "import nncodec; assert nncodec.enhance",
-        "import nncodec; nncodec.decode(GOLDEN)",
+        "import nncodec; nncodec.decode(GOLDEN, device='cpu')",
         "import nncodec; nncodec.decode_batch([GOLDEN, GOLDEN])",
         "import nncodec; nncodec.decode(GOLDEN.replace('hyper-q35', 'exact-palette'))",
         "import nncodec_pillow; from PIL import Image; Image.open(GOLDEN).load()",

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from nncodec import FormatError, Limits, NncError, precision
+from nncodec import FormatError, Limits, NncError
 from nncodec.coding.decoder import computed_pixels, decode_frames
 from nncodec.coding.recommendation import enhancement_for
 from nncodec.format.container import Container
 from nncodec.format.header import ChunkType
-from nncodec_pillow.options import enhancer_and_strength, opener_precision, pixels_together
+from nncodec_pillow.options import enhancer_and_strength, opener_computing, pixels_together
 
 
 class FrameReader:
@@ -51,12 +51,12 @@ class FrameReader:
         together = header.frame_pixels * header.frames_per_block
         if any(entry.type == ChunkType.ALPHA for entry in self._container.chunk_table):
             together = max(together, header.display_size[0] * header.display_size[1] * header.frames)
-        with precision(opener_precision()):
+        with opener_computing().applied():
             enhancement = enhancement_for(self._container, *enhancer_and_strength())
         if enhancement is not None:
             together = max(together, enhancement.factor**2 * header.width * header.height)
         limits.check("pixels", together)
         limits.check("computed_pixels", computed_pixels(self._container) * header.frames_per_block)
         self._container.check_end()
-        with precision(opener_precision()):
+        with opener_computing().applied():
             return decode_frames(self._container, wanted, None, enhancement)

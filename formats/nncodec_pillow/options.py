@@ -16,7 +16,9 @@ from nncodec import InvalidOption, Limits
 from nncodec.coding.enhancing import checked_strength
 from nncodec.coding.targets import TARGETS
 from nncodec.limits import DEFAULT_LIMITS
-from nncodec.plugin.precision import Precision, chosen_precision
+from nncodec.plugin.computing import Computing
+from nncodec.plugin.device import Device
+from nncodec.plugin.precision import Precision
 
 
 class OpenerOptions(TypedDict, total=False):
@@ -29,6 +31,7 @@ class OpenerOptions(TypedDict, total=False):
     strength: of that enhancer.
     precision: what networks compute pixels with when images are loaded or saved, "auto" or "float32", see
         `nncodec.decode`.
+    device: where networks compute pixels then, see `nncodec.device`.
     model, effort, coder, preview: defaults of `save`, see `nncodec.EncodeOptions`.
     quality, target_size, target_bpp, target_psnr: likewise, see `nncodec.encode`; setting one overrides the others, and
         a call of `save` that names one overrides it.
@@ -38,6 +41,7 @@ class OpenerOptions(TypedDict, total=False):
     enhancer: str | None
     strength: float | None
     precision: Precision | None
+    device: Device | None
     model: str | None
     quality: int | None
     target_size: int | None
@@ -70,7 +74,7 @@ def set_options(options: OpenerOptions) -> None:
         raise InvalidOption(option="enhancer", reason=f"expected a name, got {type(enhancer).__name__}")
     if strength is not None:
         checked_strength(strength)
-    chosen_precision(options.get("precision"))
+    Computing.chosen(options.get("precision"), options.get("device"))
     rates = [name for name in RATES if cast("dict[str, Any]", options).get(name) is not None]
     if len(rates) > 1:
         raise InvalidOption(option=rates[1], reason=f"it and {rates[0]!r} are both given; choose one")
@@ -95,9 +99,9 @@ def enhancer_and_strength() -> tuple[str | None, float | None]:
     return enhancer, _chosen.get("strength") if enhancer else None
 
 
-def opener_precision() -> Precision | None:
-    """Return the precision for loading images, as `nncodec.decode` takes it."""
-    return _chosen.get("precision")
+def opener_computing() -> Computing:
+    """Return how and where pixels are computed when images are loaded."""
+    return Computing.chosen(_chosen.get("precision"), _chosen.get("device"))
 
 
 def header_limits() -> Limits:

@@ -27,6 +27,7 @@ from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.options import EncodeOptions
 from nncodec.picture.writing import check_quality, format_of
 from nncodec.plugin import registry
+from nncodec.plugin.device import Device
 from nncodec.plugin.precision import Precision
 
 __all__ = [
@@ -99,6 +100,7 @@ def decoding(
     enhancer: Place | None = None,
     strength: float | None = None,
     precision: Precision = "auto",
+    device: Device | None = None,
     strip: bool = False,
     animate: bool = False,
     max_pixels: int = DEFAULT_LIMITS.pixels,
@@ -111,7 +113,7 @@ def decoding(
         source, dest, strip, max_pixels, keep_extension, run: see `encoding`.
         format: extension of a format that Pillow writes.
         quality: of that format, 0 to 100, if it is lossy; by default one that loses nothing visible.
-        enhancer, strength, precision: see `nncodec.decode`; the enhancer may also be a model file.
+        enhancer, strength, precision, device: see `nncodec.decode`; the enhancer may also be a model file.
         animate: write all frames to one animated PNG, instead of one PNG each.
 
     Raises:
@@ -134,6 +136,7 @@ def decoding(
         strip=strip,
         max_pixels=max_pixels,
         precision=precision,
+        device=device,
     )
     return Batch(Decoding(settings, format.lower().removeprefix("."), keep_extension), source, dest, run)
 

@@ -20,6 +20,8 @@ from nncodec.picture.reading import PictureFile, read_picture_file, stripped
 from nncodec.picture.region import Box
 from nncodec.picture.sizes import check_size
 from nncodec.picture.writing import holds_all_frames, save_frames
+from nncodec.plugin.computing import Computing
+from nncodec.plugin.device import Device
 from nncodec.plugin.precision import Precision
 
 KEEP: Literal["keep"] = "keep"
@@ -59,7 +61,8 @@ class EncodeSettings:
     @property
     def keeps_files(self) -> bool:
         """Whether .nnc files are to stay as they are."""
-        changed = self.model is not None or self.strip or self.frame is not None or self.options.keys() - {"precision"}
+        others = self.options.keys() - {"precision", "device"}
+        changed = self.model is not None or self.strip or self.frame is not None or others
         return self.quality == KEEP and not changed
 
     @property
@@ -79,7 +82,7 @@ class DecodeSettings:
         animate: see `writing.holds_all_frames`.
         frame: number of the frame to decode; None decodes all.
         box: part of every frame to decode; None decodes all of it.
-        enhancer, strength, precision: see `nncodec.decode`.
+        enhancer, strength, precision, device: see `nncodec.decode`.
         strip: omit EXIF and XMP.
         max_pixels: of all frames of a file.
         in_one_file: refuse files whose frames do not fit into one result.
@@ -95,6 +98,7 @@ class DecodeSettings:
     strip: bool = False
     max_pixels: int = DEFAULT_LIMITS.pixels
     precision: Precision = "auto"
+    device: Device | None = None
     in_one_file: bool = False
 
 
@@ -219,8 +223,9 @@ def _check_nnc(stream: BinaryIO) -> None:
 def _decoded(stream: BinaryIO, settings: EncodeSettings) -> PictureFile:
     """Return the frames of an .nnc file, to be encoded again."""
     chosen = None if settings.frame is None else range(settings.frame, settings.frame + 1)
-    limits, precision = Limits(pixels=settings.max_pixels), settings.options.get("precision")
-    frames = list(api.decode_frames(stream, frames=chosen, limits=limits, precision=precision))
+    options, limits = settings.options, Limits(pixels=settings.max_pixels)
+    with Computing.chosen(options.get("precision"), options.get("device")).applied():
+        frames = list(api.decode_frames(stream, frames=chosen, limits=limits))
     return PictureFile(stripped(frames) if settings.strip else frames, EncodeOptions(), ())
 
 
@@ -257,6 +262,7 @@ def decode_file(stream: BinaryIO, settings: DecodeSettings, on_progress: OnProgr
         strength=settings.strength,
         limits=limits,
         precision=settings.precision,
+        device=settings.device,
         on_progress=on_progress,
     )
     parts, notes = save_frames(

@@ -45,6 +45,9 @@ _SAY_NOTHING = (
     *((name, False) for name in ("preview", "exact", "verify", "record_settings")),
 )
 
+# Results that another device computed need not be made again.
+_NOT_IN_RESULTS = ("device",)
+
 
 class Operation(Protocol):
     """What a batch does with each file. It can be pickled."""
@@ -219,8 +222,12 @@ def _digest(operation: Operation) -> str:
     values = {field.name: getattr(operation, field.name) for field in fields(operation)}  # type: ignore[arg-type]
     if settings := values.pop("settings", None):
         values |= asdict(settings) | {"model": None}  # the digest of the model says which it is
-        chosen = values.get("options", {})
-        values["options"] = {key: value for key, value in chosen.items() if (key, value) not in _SAY_NOTHING}
+        values["options"] = {
+            key: value
+            for key, value in values.get("options", {}).items()
+            if (key, value) not in _SAY_NOTHING and key not in _NOT_IN_RESULTS
+        }
+        values = {key: value for key, value in values.items() if key not in _NOT_IN_RESULTS}
     text = json.dumps([operation.name, values, models], sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

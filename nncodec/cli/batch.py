@@ -24,6 +24,7 @@ from nncodec.cli.options import (
     animate_option,
     bytes_given,
     complete_models,
+    device_option,
     file_options,
     picture_quality_option,
     precision_option,
@@ -148,6 +149,7 @@ def batch_encode(context: click.Context, /, source: str, dest: str, **options: A
     help="Model file that files were encoded with; goes to all workers.",
 )
 @precision_option
+@device_option
 @file_options
 @_run_options
 def batch_decode(source: str, dest: str, **options: Any) -> None:

@@ -25,6 +25,7 @@ from nncodec.cli.options import (
     box_option,
     coding_options,
     complete_enhancers,
+    device_option,
     enhancer_given,
     manner_options,
     picture_quality_option,
@@ -60,6 +61,7 @@ def decode_job(job: Job, settings: DecodeSettings, *, alone: bool) -> JobResult:
 )
 @strength_option
 @precision_option
+@device_option
 @manner_options
 def decode_command(
     inputs: Sequence[str],

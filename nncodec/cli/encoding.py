@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from nncodec.batch.coding import KEEP, EncodeSettings
-from nncodec.cli.options import Rate, exact_options, precision_option, rate_options, recommending_options
+from nncodec.cli.options import Rate, device_option, exact_options, precision_option, rate_options, recommending_options
 from nncodec.format.entropy import available_coders
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def encoding_options(command: _F) -> _F:
             "--verify", is_flag=True, help="Decode what was encoded and compare, and store checksums for decoders."
         ),
         precision_option,
+        device_option,
     ]
     for option in reversed(options):
         command = option(command)
@@ -91,5 +92,5 @@ def encode_settings(context: click.Context, options: dict[str, Any]) -> EncodeSe
         strip=options["strip"],
         frame=options.get("frame"),
         max_pixels=options["max_pixels"],
-        options=cast("EncodeOptions", chosen | {"precision": options["precision"]}),
+        options=cast("EncodeOptions", chosen | {name: options[name] for name in ("precision", "device")}),
     )

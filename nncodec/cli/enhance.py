@@ -27,6 +27,7 @@ from nncodec.cli.options import (
     animate_option,
     coding_options,
     complete_enhancers,
+    device_option,
     manner_options,
     picture_quality_option,
     precision_option,
@@ -42,6 +43,7 @@ from nncodec.picture.naming import is_nnc
 from nncodec.picture.reading import is_picture, read_picture_file, upright
 from nncodec.picture.writing import holds_all_frames, save_frames
 from nncodec.plugin import registry
+from nncodec.plugin.computing import Computing
 from nncodec.plugin.hooks import ENHANCER
 from nncodec.plugin.precision import Precision
 
@@ -71,6 +73,7 @@ class EnhanceSettings:
     strip: bool
     max_pixels: int
     precision: Precision
+    device: str
     alone: bool
 
 
@@ -105,8 +108,8 @@ def _read(stream: BinaryIO, settings: EnhanceSettings) -> tuple[list[Image.Image
     if is_coded:
         chosen = None if settings.frame is None else range(settings.frame, settings.frame + 1)
         limits = Limits(pixels=settings.max_pixels)
-        frames = nncodec.decode_frames(stream, frames=chosen, limits=limits, precision=settings.precision)
-        return list(frames), ()
+        with Computing(settings.precision, settings.device).applied():
+            return list(nncodec.decode_frames(stream, frames=chosen, limits=limits)), ()
     pictures = read_picture_file(stream, frame=settings.frame, max_pixels=settings.max_pixels, strip=settings.strip)
     return pictures.frames, pictures.notes
 
@@ -121,6 +124,7 @@ def _enhanced(image: Image.Image, settings: EnhanceSettings, on_progress: Progre
         strength=settings.strength,
         limits=Limits(pixels=settings.max_pixels),
         precision=settings.precision,
+        device=settings.device,
         on_progress=on_progress,
     )
     return _side_by_side(image, larger, settings.max_pixels) if settings.side_by_side else larger
@@ -161,6 +165,7 @@ def _side_by_side(image: Image.Image, larger: Image.Image, max_pixels: int) -> I
 @picture_quality_option
 @animate_option
 @precision_option
+@device_option
 @manner_options
 def enhance_command(
     inputs: Sequence[str],

@@ -18,6 +18,7 @@ from nncodec.errors import InvalidOption, NncError
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.region import Box, checked_box
 from nncodec.plugin import registry
+from nncodec.plugin.device import chosen_device
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -153,6 +154,23 @@ precision_option = click.option(
     default="auto",
     show_default=True,
     help="float32 gives the same pixels on every machine, within one level; auto may use bfloat16, which is faster.",
+)
+
+
+def _device(_: click.Context, __: click.Parameter, name: str) -> str:
+    try:
+        return chosen_device(name)
+    except InvalidOption as error:
+        raise click.BadParameter(error.reason) from None
+
+
+device_option = click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    metavar="NAME",
+    callback=_device,
+    help="Where networks compute pixels: cpu, cuda, cuda:1, ...",
 )
 strength_option = click.option(
     "--strength",

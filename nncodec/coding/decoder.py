@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from nncodec.coding import exact_decoder
 from nncodec.coding.enhancing import Enhancement
-from nncodec.coding.grid import PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid
+from nncodec.coding.grid import PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid, batches_of
 from nncodec.coding.inspection import frame_info, image_info, model_name
 from nncodec.coding.patches import Patch, patches
 from nncodec.coding.view import Progress, View, finish, picture_of
@@ -25,15 +26,16 @@ from nncodec.format.metadata import animation_of
 from nncodec.format.samples import SampleArray
 from nncodec.picture.area import Area, Span, aligned
 from nncodec.picture.options import OnProgress
-from nncodec.picture.pixels import ArrayCanvas, Canvas, array_of, copy_samples, from_model
+from nncodec.picture.pixels import ArrayCanvas, Canvas, PixelCanvas, array_of, copy_samples, from_model, joined
 from nncodec.picture.region import Box, Region
 from nncodec.plugin import registry
 from nncodec.plugin.codec import AnySize, DecoderModel, EngineDecoder, FixedSize
+from nncodec.plugin.computing import Computing
+from nncodec.plugin.device import pixels_may_stay
 from nncodec.plugin.engine import Loader
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Latents, Pixels
 from nncodec.plugin.model_file import ModelInfo
-from nncodec.plugin.precision import Precision, current_precision, precision
 
 # A multiple that models usually pad the edges of pictures to.
 _PADDING = 32
@@ -61,8 +63,8 @@ def decode_frames(
     """
     if container.header.samples:
         return exact_decoder.decode_images(container, wanted, box, enhancement, on_progress)
-    # Frames are decoded later, when another precision may be current.
-    return _decode_approximated(container, wanted, box, enhancement, on_progress, current_precision(), together)
+    # Frames are decoded later, when another precision and device may be current.
+    return _decode_approximated(container, wanted, box, enhancement, on_progress, Computing.chosen(), together)
 
 
 def _decode_approximated(
@@ -71,12 +73,11 @@ def _decode_approximated(
     box: Box | None,
     enhancement: Enhancement | None,
     on_progress: OnProgress | None,
-    computing: Precision,
+    computing: Computing,
     together: bool,
 ) -> Iterator[Image.Image]:
-    # Enhancers need torch anyway.
-    loader = chosen_loader(_pixels_of(container.header)) if enhancement is None else None
-    codec = _FileCodec.of(container, computing, loader)
+    with computing.applied():
+        codec = _FileCodec.of(container, _loader_for([container], [enhancement]))
     header = container.header
     view = View(header, box, enhancement)
     alpha = exact_decoder.alpha_of(container)
@@ -123,7 +124,7 @@ def decode_array(
 def _approximated_array(
     container: Container, frame: int, region: Region, on_progress: OnProgress | None
 ) -> SampleArray:
-    codec = _FileCodec.of(container, current_precision(), chosen_loader(_pixels_of(container.header)))
+    codec = _FileCodec.of(container, _loader_for([container]))
     mode = container.header.mode
     progress = Progress(on_progress, codec.blocks_near(region.coded))
     alpha = exact_decoder.alpha_of_frame(container, frame, region)
@@ -145,27 +146,66 @@ def _approximated_array(
 def decode_together(
     containers: Sequence[Container], enhancements: Sequence[Enhancement | None]
 ) -> Iterator[Image.Image]:
-    """Decode files of one frame and one block that share a header, in one synthesis; yields one image for each file.
+    """Decode the first frames of files that `batches` puts together, in one synthesis; yields an image for each file.
 
     Args:
         containers: the files, at least one.
         enhancements: the enhancer for each, or None.
     """
-    pixels = sum(_pixels_of(container.header) for container in containers)
-    loader = None if any(enhancements) else chosen_loader(pixels)
-    codec = _FileCodec.of(containers[0], current_precision(), loader)
+    if not _is_small(containers[0]):
+        yield from decode_frames(containers[0], range(1), None, enhancements[0])
+        return
     header = containers[0].header
-    cell = codec.grid.cell(0, 0, 0)
-    own_codecs = [replace(codec, checksums=_checksums_of(container)) for container in containers]
-    latents = [_decode_cell(container, own, cell) for container, own in zip(containers, own_codecs, strict=True)]
-    stacked = {name: np.concatenate([of_file[name] for of_file in latents]) for name in latents[0]}
     canvas = Canvas(header.mode.name, picture_of(header), len(containers))
-    _restore(codec, Patch(cell.area, stacked, codec.model.traits.latents), cell.area, canvas)
+    _fill_together(canvas, containers, _loader_for(containers, enhancements))
     for image, container, enhancement in zip(canvas.images, containers, enhancements, strict=True):
         alpha = exact_decoder.alpha_of(container)
         view = View(header, None, enhancement)
         own_info = image_info(container) | frame_info(animation_of(container), 0)
         yield finish(image, view, None if alpha is None else alpha[0], own_info)
+
+
+def put_frames(canvas: PixelCanvas, container: Container, wanted: Sequence[int]) -> None:
+    """Decode the area of a canvas in some frames of a file, as they are coded: without alpha, not resampled.
+
+    Args:
+        canvas: for as many pictures as frames; it gets what synthesis returns, see `pixels_may_stay`.
+        container: the file; its picture is not exact.
+        wanted: numbers of frames, which share passes of the model.
+    """
+    _fill(canvas, container, _FileCodec.of(container, _loader_for([container])), wanted, Progress(None, 0))
+
+
+def put_files(canvas: PixelCanvas, containers: Sequence[Container]) -> None:
+    """Decode the first frames of files that `batches` puts together onto a canvas; see `put_frames`."""
+    if _is_small(containers[0]):
+        _fill_together(canvas, containers, _loader_for(containers))
+    else:
+        put_frames(canvas, containers[0], range(1))
+
+
+def batches(containers: Sequence[Container]) -> Iterator[list[int]]:
+    """Yield the numbers of files: small ones with equal headers together, for `decode_together`, the others alone."""
+    keys = [(container.header, None if _is_small(container) else n) for n, container in enumerate(containers)]
+    return batches_of(keys, [header.width * header.height for header, _ in keys])
+
+
+def _is_small(container: Container) -> bool:
+    return container.block_count == 1 and container.header.frames == 1 and not container.header.samples
+
+
+def _fill_together(canvas: PixelCanvas, containers: Sequence[Container], loader: Loader | None) -> None:
+    codec = _FileCodec.of(containers[0], loader)
+    cell = codec.grid.cell(0, 0, 0)
+    own_codecs = [replace(codec, checksums=_checksums_of(container)) for container in containers]
+    latents = [_decode_cell(container, own, cell) for container, own in zip(containers, own_codecs, strict=True)]
+    stacked = {name: np.concatenate([of_file[name] for of_file in latents]) for name in latents[0]}
+    _restore(codec, Patch(cell.area, stacked, codec.model.traits.latents), cell.area, canvas)
+
+
+def _loader_for(containers: Sequence[Container], enhancements: Sequence[Enhancement | None] = ()) -> Loader | None:
+    """Return what carries out the networks of files; torch if one is enhanced, since enhancers need it anyway."""
+    return None if any(enhancements) else chosen_loader(sum(_pixels_of(container.header) for container in containers))
 
 
 def block_latents(container: Container, model: DecoderModel, index: int) -> Latents:
@@ -185,22 +225,23 @@ class _FileCodec:
         guard: runs the model's code.
         grid: the blocks.
         checksums: of the latents of each block, if the file has them.
-        precision: what the synthesis may compute with.
+        computing: how and where the synthesis may compute.
     """
 
     model: DecoderModel
     guard: PluginGuard
     grid: Grid
     checksums: list[bytes] | None
-    precision: Precision = "auto"
+    computing: Computing = field(default_factory=Computing)
 
     @classmethod
-    def of(cls, container: Container, computing: Precision, loader: Loader | None) -> _FileCodec:
+    def of(cls, container: Container, loader: Loader | None) -> _FileCodec:
         model = _open(container, loader)
         if isinstance(model, EngineDecoder):
             count_without_torch(_pixels_of(container.header))
         guard = registry.catalog().guard_of(_model_info_of(container))
-        return cls(model, guard, Grid.of(container.header, model.traits), _checksums_of(container), computing)
+        grid = Grid.of(container.header, model.traits)
+        return cls(model, guard, grid, _checksums_of(container), Computing.chosen())
 
     def blocks_near(self, area: Area) -> int:
         """Return how many blocks of a group are needed for an area."""
@@ -214,7 +255,7 @@ def _by_group(wanted: Sequence[int], header: Header) -> list[list[int]]:
 
 
 def _fill(
-    canvas: Canvas | ArrayCanvas, container: Container, codec: _FileCodec, chosen: Sequence[int], progress: Progress
+    canvas: PixelCanvas, container: Container, codec: _FileCodec, chosen: Sequence[int], progress: Progress
 ) -> None:
     """Decode the area of a canvas in the chosen frames onto it."""
     grid, specs = codec.grid, codec.model.traits.latents
@@ -236,7 +277,7 @@ def _fill(
     progress.end_group()
 
 
-def _restore(codec: _FileCodec, patch: Patch, area: Area, canvas: Canvas | ArrayCanvas) -> None:
+def _restore(codec: _FileCodec, patch: Patch, area: Area, canvas: PixelCanvas) -> None:
     """Synthesize an area tile by tile onto a canvas, from a patch that holds the windows around its tiles."""
     for tile in codec.grid.tiles(area):
         window = codec.grid.window(tile)
@@ -276,14 +317,19 @@ def _synthesize(codec: _FileCodec, latents: Latents, window: Area) -> Pixels:
     parts = []
     for start in range(0, frames, at_once):
         some = {name: array[start : start + at_once] for name, array in latents.items()}
-        with precision(codec.precision):
+        with codec.computing.applied():
             pixels = guard.run(codec.model.synthesis, some, header.quality or 0)
         expected = (min(at_once, frames - start), window.rows.size, window.columns.size)
-        kind, shape = guard.run(lambda array: (array.dtype, array.shape), pixels)
-        if kind != np.uint8 or shape[:3] != expected or shape[3:] not in planes:
+        kind, shape = guard.run(_kind_and_shape, pixels)
+        if kind != "uint8" or shape[:3] != expected or shape[3:] not in planes:
             raise guard.error(f"its synthesis returned {kind} {shape}")
         parts.append(from_model(pixels, header.mode))
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return joined(parts)
+
+
+def _kind_and_shape(pixels: Any) -> tuple[str, tuple[int, ...]]:
+    kind = str(pixels.dtype)  # of a torch tensor, "torch.uint8"
+    return kind.removeprefix("torch.") if pixels_may_stay() else kind, tuple(pixels.shape)
 
 
 def computed_pixels(container: Container) -> int:

@@ -31,12 +31,12 @@ from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.pixels import Frames, from_images, to_model
 from nncodec.plugin import registry
 from nncodec.plugin.codec import CodecModel, FixedSize
+from nncodec.plugin.computing import Computing
 from nncodec.plugin.entropy import EntropyModel
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import CODEC
 from nncodec.plugin.latents import Latents, Pixels, problem_with, problem_with_analysis
 from nncodec.plugin.model_file import LONG_ID_BYTES, ModelInfo
-from nncodec.plugin.precision import chosen_precision, precision
 
 _FRAMES_PER_GROUP = 1 << 13
 # If no quality gives a file as small as the samples, it may exceed them by this much.
@@ -76,7 +76,7 @@ class Encoder:
         self.options = options
         # Shared by encoders of other qualities, so that a search packs alpha once.
         self._packed_alpha: list[tuple[Pixels, bytes]] = []
-        self.precision = chosen_precision(options.get("precision"))
+        self.computing = Computing.chosen(options.get("precision"), options.get("device"))
         self.downscale = require_range("downscale", options.get("downscale", 1), 1, 8)
         self.exact = options.get("exact", False)
         self.model_info: ModelInfo = registry.catalog().find(model, CODEC)
@@ -240,7 +240,7 @@ class Encoder:
         traits = self.model.traits
         arrays = self._analysed(coded, grid, cell)
         pixels = to_model(coded.window(cell.frames, cell.area), traits.modes)
-        with precision(self.precision):
+        with self.computing.applied():
             latents = self._guard.run(self.model.quantize, arrays, pixels, self.quality or 0, self.effort)
         problem = self._guard.run(problem_with, latents, traits.latents, pixels.shape[:3])
         if problem:
@@ -258,7 +258,7 @@ class Encoder:
             for start in range(cell.frames.start, cell.frames.stop, at_once):
                 frames = Span(start, min(start + at_once, cell.frames.stop))
                 pixels = to_model(coded.window(frames, window), self.model.traits.modes)
-                with precision(self.precision):
+                with self.computing.applied():
                     arrays = self._guard.run(self.model.analysis, pixels, self.quality or 0, self.effort)
                 problem = self._guard.run(problem_with_analysis, arrays, specs, pixels.shape[:3])
                 if problem:

@@ -25,13 +25,14 @@ from nncodec.picture.metadata import info_of_copy
 from nncodec.picture.pixels import Canvas, Frames, from_model, to_model
 from nncodec.picture.sources import images_from
 from nncodec.plugin import registry
+from nncodec.plugin.computing import Computing
+from nncodec.plugin.device import Device
 from nncodec.plugin.enhancer import EnhancerModel
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import ENHANCER
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelInfo
-from nncodec.plugin.precision import Precision, current_precision
-from nncodec.plugin.precision import precision as precision_of
+from nncodec.plugin.precision import Precision
 
 if TYPE_CHECKING:
     from nncodec.picture.sources import ImageSource
@@ -67,6 +68,7 @@ def enhance(
     strength: float | None = None,
     limits: Limits = DEFAULT_LIMITS,
     precision: Precision | None = None,
+    device: Device | None = None,
     on_progress: Progress | None = None,
 ) -> Image.Image:
     """Restore or enlarge an image.
@@ -82,7 +84,7 @@ def enhance(
         strength: 0 (faithful: the least error, the default) to 1 (the most detail, some of it invented). Enhancers
             without strengths ignore it.
         limits: bounds the pixels of the result.
-        precision: as for `nncodec.decode`.
+        precision, device: as for `nncodec.decode`.
         on_progress: see `Progress`.
 
     Returns:
@@ -108,7 +110,7 @@ def enhance(
     if scale is not None and (isinstance(scale, bool) or not isinstance(scale, int | np.integer) or scale < 1):
         raise InvalidOption(option="scale", reason=f"{scale!r} is not a whole number from 1")
     name = default_enhancer(scale or DEFAULT_SCALE) if enhancer is None else enhancer
-    with precision_of(precision):
+    with Computing.chosen(precision, device).applied():
         enhancement = Enhancement.of(name, strength)
     factor = enhancement.factor
     if scale not in (None, factor):
@@ -139,7 +141,7 @@ class Enhancement:
         guard: runs the enhancer's code.
         strength: 0..1; 0 for an enhancer without strengths.
         window_edge: see `WINDOW_EDGE`.
-        precision: what the enhancer may compute with; by default what may be used where it is opened.
+        computing: how and where the enhancer may compute; by default as is current where it is opened.
     """
 
     model_info: ModelInfo
@@ -147,7 +149,7 @@ class Enhancement:
     guard: PluginGuard
     strength: float
     window_edge: int
-    precision: Precision = field(default_factory=current_precision)
+    computing: Computing = field(default_factory=Computing.chosen)
 
     @classmethod
     def of(cls, enhancer: str | ModelInfo, strength: float | None = None, option: str = "strength") -> Enhancement:
@@ -229,7 +231,7 @@ class Enhancement:
         """Run the enhancer on a window (1, h, w, 1 or 3) and check what it returns."""
         pixels = to_model(colour, ("RGB",))
         expected = (1, self.factor * pixels.shape[1], self.factor * pixels.shape[2], 3)
-        with precision_of(self.precision):
+        with self.computing.applied():
             result = self.guard.run(self.model.enhance, pixels, self.strength)
         kind, shape = self.guard.run(lambda array: (array.dtype, array.shape), result)
         if kind != np.uint8 or shape != expected:

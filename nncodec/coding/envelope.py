@@ -16,8 +16,8 @@ from nncodec.format.header import ChunkType, Header
 from nncodec.format.preview import make_preview
 from nncodec.picture.options import EncodeOptions
 from nncodec.plugin import registry
+from nncodec.plugin.computing import Computing
 from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelInfo
-from nncodec.plugin.precision import chosen_precision
 
 # A file with a smaller payload carries the short model id and no model name.
 _SMALL_PAYLOAD_BYTES = 4096
@@ -31,7 +31,7 @@ def check_options(options: EncodeOptions) -> None:
         known = ", ".join(EncodeOptions.__annotations__)
         raise InvalidOption(option=min(unknown), reason=f"there is no such option; the options are {known}")
     require_range("effort", options.get("effort", 0), 0, 9)
-    chosen_precision(options.get("precision"))
+    Computing.chosen(options.get("precision"), options.get("device"))
     preview = options.get("preview", False)
     if not isinstance(preview, bool):
         require_range("preview", preview, 16, 256)

@@ -8,12 +8,15 @@ so a model sees in each tile exactly what it would see in the whole picture, and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from nncodec.format.header import Header
 from nncodec.picture.area import Area, Span, aligned, pieces
 from nncodec.plugin.codec import AnySize, CodecTraits
+
+_K = TypeVar("_K", bound=Hashable)
 
 PIXELS_AT_ONCE = 1 << 22
 """Frames share a block, and images of a batch share a pass of the model, up to about this many pixels."""
@@ -165,3 +168,19 @@ class Grid:
     def _extent(self, place: int, padded: int) -> Span:
         edge = self._edge(padded)
         return Span(place * edge, min((place + 1) * edge, padded))
+
+
+def batches_of(keys: Sequence[_K], pixels: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the numbers of items that have equal keys, in batches of up to `PIXELS_AT_ONCE` pixels.
+
+    Args:
+        keys: of the items.
+        pixels: of each item.
+    """
+    groups: dict[_K, list[int]] = {}
+    for number, key in enumerate(keys):
+        groups.setdefault(key, []).append(number)
+    for numbers in groups.values():
+        at_once = max(1, PIXELS_AT_ONCE // max(1, pixels[numbers[0]]))
+        for start in range(0, len(numbers), at_once):
+            yield numbers[start : start + at_once]

@@ -22,7 +22,6 @@ from nncodec.format.container import Container
 from nncodec.picture.area import Area, Span
 from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.pixels import Frames
-from nncodec.plugin.precision import precision
 
 _BEST_QUALITY = 100
 _MOST_ENCODINGS = (_BEST_QUALITY + 1).bit_length()
@@ -153,7 +152,7 @@ def encode_to(
         trial.on_progress = progress.report
         data = trial.write(frames, metadata)
         progress.encodings += 1
-        with precision(plan.precision):
+        with plan.computing.applied():
             reached = target.measure(data, frames)
         kept = reached <= target.bound if target.at_most else reached >= target.bound
         nearest = min(nearest, reached) if target.at_most else max(nearest, reached)

@@ -13,6 +13,7 @@ import sys
 from nncodec.engine.arrays import ArrayLoader
 from nncodec.engine.runtime import RuntimeLoader
 from nncodec.errors import InvalidOption
+from nncodec.plugin.device import current_device
 from nncodec.plugin.engine import Loader
 
 ENGINE_VARIABLE = "NNCODEC_ENGINE"
@@ -37,10 +38,17 @@ def chosen_loader(pixels: int) -> Loader | None:
         pixels: of all frames of a file.
 
     Raises:
-        InvalidOption: $NNCODEC_ENGINE names no engine.
+        InvalidOption: $NNCODEC_ENGINE names no engine, or one that does not compute on the current device.
         NncError: it is "onnx", and ONNX Runtime is not installed.
     """
     chosen = os.environ.get(ENGINE_VARIABLE, "")
+    device = current_device()
+    if device != "cpu":
+        if chosen not in ("", "torch"):
+            raise InvalidOption(
+                option="device", reason=f"{device!r} needs PyTorch; unset ${ENGINE_VARIABLE} ({chosen:.20})"
+            )
+        return None
     if not chosen:
         few = _Count.pixels + pixels <= PIXELS_WITHOUT_TORCH
         chosen = "numpy" if few and "torch" not in sys.modules else "torch"

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from nncodec.engine.autoencoder import LATENT, autoencoder_traits
+from nncodec.nn.devices import OnDevices, pixel_device
 from nncodec.nn.quantize import BoundedQuantizer
-from nncodec.nn.tensors import to_pixels, to_tensor
+from nncodec.nn.tensors import to_array, to_pixels, to_tensor
 from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
 from nncodec.plugin.latents import IntArray, Latents, Pixels
 
@@ -44,18 +45,20 @@ class AutoencoderCodec(CodecModel):
     """
 
     def __init__(self, network: Autoencoder, mode: str, size: FixedSize | AnySize, stride: int) -> None:
-        self.network = network
+        self._network = OnDevices(network)
         quantizer = network.quantizer
         self.traits = autoencoder_traits(mode, size, stride, len(quantizer.log_scale), quantizer.levels)
 
     @torch.inference_mode()
     def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:
         """Encode and quantize; see `CodecModel.analysis`."""
-        symbols = self.network.quantizer.symbols(self.network.encoder(to_tensor(pixels)))
-        return {LATENT: np.ascontiguousarray(symbols.round().to(torch.int32).numpy())}
+        network = self._network.current()
+        symbols = network.quantizer.symbols(network.encoder(to_tensor(pixels, pixel_device())))
+        return {LATENT: np.ascontiguousarray(to_array(symbols.round().to(torch.int32)))}
 
     @torch.inference_mode()
     def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
         """Decode; see `CodecModel.synthesis`."""
-        symbols = torch.from_numpy(np.ascontiguousarray(latents[LATENT])).float()
-        return to_pixels(self.network.decoder(self.network.quantizer.codes(symbols)))
+        network = self._network.current()
+        symbols = torch.from_numpy(np.ascontiguousarray(latents[LATENT])).to(pixel_device()).float()
+        return to_pixels(network.decoder(network.quantizer.codes(symbols)))

@@ -59,7 +59,7 @@ class DepthwiseBlock(nn.Module):
         Intermediate results then fit in a cache, and an image needs no memory beside its features.
         """
         height, width = features.shape[2:]
-        rows = max(1, _STRIP_POSITIONS // width)
+        rows = max(1, _STRIP_POSITIONS // width) if features.device.type == "cpu" else height  # GPUs need no strips
         is_reduced = torch.is_autocast_enabled(features.device.type)
         kind = torch.get_autocast_dtype(features.device.type) if is_reduced else features.dtype
         mix_in, around, mix_out, feed_in, feed_out = (
@@ -163,7 +163,7 @@ class DepthwiseBlocks(nn.Sequential):
 
 
 def by_strips(layer: Callable[[Tensor], Tensor], values: Tensor, rows: int) -> Tensor:
-    """Apply a layer a few rows at a time, so that its intermediate results need little memory.
+    """Apply a layer a few rows at a time on the processor, so that its intermediate results need little memory.
 
     Args:
         layer: maps (N, C, h, W) to (N, c, f h, w) for a fixed f; a strip's result depends only on the strip.
@@ -174,6 +174,8 @@ def by_strips(layer: Callable[[Tensor], Tensor], values: Tensor, rows: int) -> T
         The layer's result for all rows, (N, c, f H, w), channels last in memory.
     """
     height = values.shape[2]
+    if values.device.type != "cpu":
+        return layer(values)
     first = layer(values[:, :, :rows])
     if rows >= height:
         return first

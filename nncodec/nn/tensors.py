@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nncodec.plugin.device import pixels_may_stay
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.lossless import Samples
 from nncodec.plugin.model_file import Tensors
@@ -36,15 +37,26 @@ def channels_last(values: NDArray[Any]) -> Tensor:
     return result.view(count, *values.shape[2:], channels).permute(0, 3, 1, 2)
 
 
+def to_array(tensor: Tensor) -> NDArray[Any]:
+    """Return a tensor on any device as an array; one on the processor shares its memory."""
+    array: NDArray[Any] = tensor.cpu().numpy()
+    return array
+
+
 def to_pixels(batch: Tensor) -> Pixels:
-    """Return a batch (N, C, H, W) in 0..1 as uint8 (N, H, W, C), rounded and clipped."""
+    """Return a batch (N, C, H, W) in 0..1 as uint8 (N, H, W, C), rounded and clipped.
+
+    It is an array, or a tensor on the batch's device if `pixels_may_stay`.
+    """
     count, channels, height, width = batch.shape
-    pixels = np.empty((count, height, width, channels), np.uint8)
-    for top in range(0, height, _ROWS_AT_ONCE):  # an image's floats take four times its size: one copy is enough
-        rows = slice(top, top + _ROWS_AT_ONCE)
+    pixels = torch.empty(count, height, width, channels, dtype=torch.uint8, device=batch.device)
+    # An image's floats take four times its size: one copy is enough. GPUs prefer few operations.
+    at_once = _ROWS_AT_ONCE if batch.device.type == "cpu" else max(1, height)
+    for top in range(0, height, at_once):
+        rows = slice(top, top + at_once)
         scaled = batch[:, :, rows].mul(255).round_().clamp_(0, 255).to(torch.uint8)
-        pixels[:, rows] = scaled.permute(0, 2, 3, 1).numpy()
-    return pixels
+        pixels[:, rows] = scaled.permute(0, 2, 3, 1)
+    return cast(Pixels, pixels) if pixels_may_stay() else to_array(pixels)
 
 
 def load_weights(module: _M, tensors: Tensors, prefix: str = "") -> _M:
@@ -96,7 +108,7 @@ def refuse_unknown(tensors: Tensors, prefix: str, others: Collection[str]) -> No
 
 def weights_of(module: nn.Module, prefix: str = "") -> Tensors:
     """Return a module's state for a model file: float16 arrays, and integers unchanged."""
-    return {prefix + name: _in_file(value).cpu().numpy() for name, value in module.state_dict().items()}
+    return {prefix + name: to_array(_in_file(value)) for name, value in module.state_dict().items()}
 
 
 def with_file_precision(module: _M) -> _M:

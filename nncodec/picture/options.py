@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from PIL import Image
+
+if TYPE_CHECKING:
+    from nncodec.plugin.device import Device
 
 OnProgress = Callable[[int, int], None]
 """Called with the blocks done and their total; an exception that it raises ends the work and reaches the caller."""
@@ -44,6 +47,8 @@ class EncodeOptions(TypedDict, total=False):
             latents, 4 bytes a block, by which decoders tell damage from a machine that computes otherwise.
         precision: "auto" lets transforms compute in bfloat16 where the processor multiplies it; "float32" gives files
             that differ less from one machine to another. Default: that of `nncodec.precision`, which is "auto".
+        device: where transforms compute, "cpu", "cuda", "cuda:1" and so on; see `nncodec.device`, whose "cpu" is the
+            default. Latents are rounded and coded on the processor.
     """
 
     effort: int
@@ -65,3 +70,4 @@ class EncodeOptions(TypedDict, total=False):
     enhancer_strength: float | None
     verify: bool
     precision: Literal["auto", "float32"] | None
+    device: Device | None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,6 +164,19 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
     return Frames(tuple(images), alpha)
 
 
+class PixelCanvas(Protocol):
+    """What decoded tiles are put onto.
+
+    Attributes:
+        area: of the coded picture.
+    """
+
+    area: Area
+
+    def put(self, tile: Area, pixels: SampleArray) -> None:
+        """Store the part of a tile (pictures, h, w, C) that lies in the area."""
+
+
 class Canvas:
     """Images of an area, assembled from tiles.
 
@@ -239,11 +253,28 @@ def to_model(colour: Pixels, modes: Sequence[str]) -> Pixels:
 
 
 def from_model(planes: Pixels, mode: ColourMode) -> Pixels:
-    """Return the planes of a file's mode; the mean of three planes if a colour model coded a grey image."""
+    """Return the planes of a file's mode; the mean of three planes if a colour model coded a grey image.
+
+    Args:
+        planes: (N, H, W, 1 or 3), an array or a torch tensor; the result is the same.
+        mode: of the file.
+    """
     if mode is ColourMode.RGB or planes.shape[3] == 1:
         return planes
+    if not isinstance(planes, np.ndarray):
+        return ((planes.int().sum(3, keepdim=True) + 1) // 3).to(planes.dtype)
     total = planes.sum(axis=3, keepdims=True, dtype=np.uint16)
     return np.asarray((total + 1) // 3, np.uint8)
+
+
+def joined(parts: Sequence[Pixels]) -> Pixels:
+    """Return batches (n, H, W, C) as one; all are arrays, or torch tensors on one device."""
+    if len(parts) == 1:
+        return parts[0]
+    if not isinstance(parts[0], np.ndarray):
+        whole: Pixels = sys.modules["torch"].cat(parts)
+        return whole
+    return np.concatenate(parts)
 
 
 def array_of(image: Image.Image) -> SampleArray:

@@ -4,7 +4,7 @@
     codecs         CodecModel with its CodecTraits (AnySize or FixedSize); EngineDecoder: decoding without torch
     entropy        EntropyModel: Stage, StageContext, Tables; PlainEntropy for models without learned probabilities
     enhancers      EnhancerModel with its EnhancerTraits
-    precision      current_precision: what networks may compute pixels with
+    precision      current_precision, current_device: what networks may compute pixels with, and where
     lossless       LosslessModel with its LosslessTraits, on arrays of Samples
     latents        LatentSpec and the arrays Latents, IntArray, Pixels
     model files    write_model, read_model, read_model_info; ModelFile, ModelInfo
@@ -14,6 +14,7 @@ Modules of nncodec itself import the submodules, never this one.
 """
 
 from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, DecoderModel, EngineDecoder, FixedSize
+from nncodec.plugin.device import current_device
 from nncodec.plugin.engine import BrowserPart, Loader, Network, Run
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
 from nncodec.plugin.entropy import NOT_CODED, BlockContexts, EntropyModel, PlainEntropy, Stage, StageContext, Tables
@@ -59,6 +60,7 @@ __all__ = [
     "StageContext",
     "Tables",
     "Tensors",
+    "current_device",
     "current_precision",
     "hookimpl",
     "open_enhancer",

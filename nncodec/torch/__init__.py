@@ -3,11 +3,13 @@
     dataset = NncDataset("pictures", box=RandomCrop(224), seed=1)
     loader = DataLoader(dataset, batch_size=64, num_workers=2, shuffle=True)
 
-`decoding` makes tensors of files; `places` finds files and reads parts of them, also in object stores; `tars` reads tar
-files; `pictures`, `shards` and `stack` are the datasets.
+`decode_batch` makes tensors of files that are in memory, also on a GPU.
+
+`decoding` and `canvas` make tensors of files; `places` finds files and reads parts of them, also in object stores;
+`tars` reads tar files; `pictures`, `shards` and `stack` are the datasets.
 """
 
-from nncodec.torch.decoding import BoxMaker, CenterCrop, RandomCrop, SampleOptions
+from nncodec.torch.decoding import BoxMaker, CenterCrop, RandomCrop, SampleOptions, decode_batch
 from nncodec.torch.pictures import NncDataset, Target
 from nncodec.torch.shards import ShardDataset
 from nncodec.torch.stack import StackDataset
@@ -21,4 +23,5 @@ __all__ = [
     "ShardDataset",
     "StackDataset",
     "Target",
+    "decode_batch",
 ]

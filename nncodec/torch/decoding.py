@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -25,8 +25,10 @@ from nncodec.format.container import Container
 from nncodec.format.header import ColourMode
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.picture.region import Box, checked_box
+from nncodec.plugin.computing import Computing
+from nncodec.plugin.device import Device, chosen_device
 from nncodec.plugin.precision import Precision
-from nncodec.plugin.precision import precision as precision_of
+from nncodec.torch import canvas
 
 Random = np.random.Generator
 BoxMaker = Callable[[int, int, Random], Box]
@@ -45,8 +47,9 @@ class SampleOptions(TypedDict, total=False):
             channels as it is stored with, and palettes become RGB.
         dtype: `torch.uint8` (the default): levels from 0 to 255; or a type of floats: from 0 to 1, as pictures of more
             than 8 bits need it.
-        device: to which tensors go before the transform, by default none; another than the processor needs
-            `num_workers=0`. Files are decoded on the processor.
+        device: of the tensors, before the transform; by default the processor. Networks of files compute on a GPU that
+            is named here, and the pixels of opaque pictures at full size stay there, unless they are exact. Another
+            device than the processor needs `num_workers=0`.
         transform: called with each tensor (C, H, W); what it returns is the sample. What it draws at random comes from
             torch's generator, which `DataLoader` seeds in each worker.
         seed: of crops and of the order of shards, 0 by default.
@@ -56,7 +59,7 @@ class SampleOptions(TypedDict, total=False):
     box: Box | BoxMaker | None
     mode: str | None
     dtype: torch.dtype
-    device: torch.device | str | None
+    device: Device | None
     transform: Callable[[Tensor], Any] | None
     seed: int
     precision: Precision | None
@@ -123,7 +126,7 @@ class SampleDecoder:
         box: Box | BoxMaker | None = None,
         mode: str | None = None,
         dtype: torch.dtype = torch.uint8,
-        device: torch.device | str | None = None,
+        device: Device | None = None,
         transform: Callable[[Tensor], Any] | None = None,
         seed: int = 0,
         precision: Precision | None = None,
@@ -135,7 +138,9 @@ class SampleDecoder:
             raise InvalidOption(option="dtype", reason=f"{dtype} is neither torch.uint8 nor a type of floats")
         self._box: Box | BoxMaker | None = box if box is None or callable(box) else checked_box(box)
         self._mode, self._dtype, self._transform = mode, dtype, transform
-        self._device = None if device is None else torch.device(device)
+        self._device = _torch_device(device)
+        # Other devices get the tensors, but compute no pixels.
+        self._computing_on = chosen_device(device) if self._device.type == "cuda" else None
         self._precision, self._seed = precision, seed
         self.limits = limits
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
@@ -182,20 +187,24 @@ class SampleDecoder:
             frames: numbers of frames, which the file has.
             key: see `decode`; errors and random numbers depend on the frame, too.
         """
-        _prepare_worker()
+        self._prepare_worker()
         groups = [frames] if not callable(self._box) else [[frame] for frame in frames]
         for group in groups:
-            with _named(key), precision_of(self._precision):
+            with _named(key), self._computing():
                 box = self._box_of(container, f"{key}#{group[0]}" if group[0] else key)
                 self._check_mode(container)
-                if container.header.mode is ColourMode.PLANES:
-                    arrays: Iterator[NDArray[Any]] = (decode_array(container, frame, box) for frame in group)
+                if canvas.is_plain(container, self._mode):
+                    decoded = canvas.decode_frames(container, group, box, self._device)
+                    tensors: Iterator[Tensor] = map(self._typed, decoded)
+                elif container.header.mode is ColourMode.PLANES:
+                    arrays = (decode_array(container, frame, box) for frame in group)
+                    tensors = (self._tensor(array, container) for array in arrays)
                 else:
                     images = decoder.decode_frames(container, group, box, together=True)
-                    arrays = (self._array(image, container) for image in images)
+                    tensors = (self._tensor(self._array(image, container), container) for image in images)
             for _ in group:
                 with _named(key):
-                    tensor = self._tensor(next(arrays), container)
+                    tensor = next(tensors)
                 yield self._finished([tensor])[0]
 
     def decode_together(self, files: Sequence[bytes], keys: Sequence[str]) -> list[Any]:
@@ -203,7 +212,7 @@ class SampleDecoder:
 
         Arguments, errors: see `decode`.
         """
-        _prepare_worker()
+        self._prepare_worker()
         containers = []
         for data, key in zip(files, keys, strict=True):
             with _named(key):
@@ -222,17 +231,24 @@ class SampleDecoder:
     def _tensors_of(self, files: Sequence[bytes], containers: Sequence[Container]) -> list[Tensor] | None:
         """Return the whole pictures of files, or None if one cannot be decoded; to decode it alone says why."""
         try:
-            images = api.decode_batch(files, limits=self.limits, precision=self._precision)
-            return [self._tensor(self._array(*pair), pair[1]) for pair in zip(images, containers, strict=True)]
+            with self._computing():
+                plain = [n for n, container in enumerate(containers) if canvas.is_plain(container, self._mode)]
+                decoded = canvas.decode_together([containers[n] for n in plain], self._device)
+                others = sorted({*range(len(containers))} - {*plain})
+                images = api.decode_batch([files[n] for n in others], limits=self.limits)
+            tensors = {n: self._typed(tensor) for n, tensor in zip(plain, decoded, strict=True)}
+            for n, image in zip(others, images, strict=True):
+                tensors[n] = self._tensor(self._array(image, containers[n]), containers[n])
         except NncError:
             return None
+        return [tensors[n] for n in range(len(containers))]
+
+    def _computing(self) -> AbstractContextManager[None]:
+        return Computing.chosen(self._precision, self._computing_on).applied()
 
     def _finished(self, tensors: list[Tensor]) -> list[Any]:
-        if self._device is not None:
-            if self._device.type != "cpu" and get_worker_info() is not None:
-                raise InvalidOption(option="device", reason=f"{self._device} needs num_workers=0")
-            same = len({tensor.shape for tensor in tensors}) == 1
-            tensors = [*torch.stack(tensors).to(self._device)] if same else [one.to(self._device) for one in tensors]
+        # What was assembled on the processor goes to the device now.
+        tensors = [one if one.device.type == self._device.type else one.to(self._device) for one in tensors]
         return tensors if self._transform is None else [self._transform(tensor) for tensor in tensors]
 
     def _box_of(self, container: Container, key: str) -> Box | None:
@@ -267,7 +283,53 @@ class SampleDecoder:
                 reason = "the picture has more than 8 bits; take torch.float32"
                 raise InvalidOption(option="dtype", reason=reason)
             return torch.from_numpy(planes)
-        return torch.from_numpy(planes.astype(np.float32) / np.float32(levels)).to(self._dtype)
+        return self._typed(torch.from_numpy(planes.astype(np.float32)), levels)
+
+    def _typed(self, levels: Tensor, most: int = 255) -> Tensor:
+        """Return levels from 0 to `most` as samples of the wanted type, where they are."""
+        return levels if self._dtype == torch.uint8 else levels.float().div_(most).to(self._dtype)
+
+    def _prepare_worker(self) -> None:
+        """Compute with one thread in a worker of a `DataLoader`: there are as many of them as the user wants threads.
+
+        Raises:
+            InvalidOption: tensors are to go to a device that workers cannot use.
+        """
+        info = get_worker_info()
+        if info is None:
+            return
+        if self._device.type != "cpu":
+            raise InvalidOption(option="device", reason=f"{self._device} needs num_workers=0")
+        if _Prepared.worker != info.id:
+            use_threads(1)
+            _Prepared.worker = info.id
+
+
+def decode_batch(files: Sequence[bytes], **options: Unpack[SampleOptions]) -> list[Any]:
+    """Decode the first frame of many files to tensors; small files with equal headers share passes of the model.
+
+    Args:
+        files: the bytes of .nnc files.
+        **options: see `SampleOptions`. With `device="cuda"` pixels are computed on the GPU and stay there.
+
+    Returns:
+        A tensor (C, H, W) for each file, in order, or what the transform returns.
+
+    Raises:
+        NncError: a file is not valid, or its model cannot be used; the message begins with the file's place.
+        InvalidOption: an option is out of range, or there is no such device.
+
+    Example:
+        >>> pictures = torch.stack(nncodec.torch.decode_batch(files, device="cuda", dtype=torch.float32))
+    """
+    return SampleDecoder(**options).decode_together(files, [f"file {number}" for number in range(len(files))])
+
+
+def _torch_device(name: Device | None) -> torch.device:
+    try:
+        return torch.device("cpu" if name is None else name)
+    except RuntimeError:
+        raise InvalidOption(option="device", reason=f"torch knows no device {name!r}; give 'cpu' or 'cuda'") from None
 
 
 def _few_pixels(containers: Sequence[Container]) -> Iterator[slice]:
@@ -295,11 +357,3 @@ class _Prepared:
     """Whether this worker computes with one thread; a worker that is forked later does not inherit a yes."""
 
     worker: int | None = None
-
-
-def _prepare_worker() -> None:
-    """Compute with one thread in a worker of a `DataLoader`: there are as many of them as the user wants threads."""
-    info = get_worker_info()
-    if info is not None and _Prepared.worker != info.id:
-        use_threads(1)
-        _Prepared.worker = info.id

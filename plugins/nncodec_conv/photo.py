@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nncodec.nn.devices import OnDevices, pixel_device
 from nncodec.nn.precision import pixel_precision
-from nncodec.nn.tensors import load_weights, refuse_unknown, to_pixels, to_tensor, weights_of
+from nncodec.nn.tensors import load_weights, refuse_unknown, to_array, to_pixels, to_tensor, weights_of
 from nncodec.plugin.codec import CodecModel
 from nncodec.plugin.entropy import EntropyModel
 from nncodec.plugin.latents import IntArray, Latents, Pixels
@@ -30,7 +31,7 @@ class PhotoCodec(CodecModel):
     """
 
     def __init__(self, network: PhotoNetwork, stored: PhotoFile) -> None:
-        self._network = network
+        self._network = OnDevices(network)
         self._order = torch.from_numpy(stored.order.astype(np.int64))
         self._inverse_order = torch.argsort(self._order)
         self._centre = torch.from_numpy(stored.centre.astype(np.float32))[:, None, None]
@@ -56,20 +57,21 @@ class PhotoCodec(CodecModel):
     def analysis(self, pixels: Pixels, quality: int, effort: int) -> Latents:
         """See `CodecModel.analysis`."""
         with pixel_precision():
-            latents = self._network.analysis(to_tensor(pixels)) - self._centre
-        scaled = (latents * self._network.gain(_quality_tensor(quality)))[:, self._order]
+            latents = self._network.current().analysis(to_tensor(pixels, pixel_device())).cpu() - self._centre
+        scaled = (latents * self._network.module.gain(_quality_tensor(quality)))[:, self._order]
         magnitude = torch.floor(scaled.abs() + (0.5 - self._dead_zone)).clamp_(max=LATENT_LIMIT)
-        return {LATENT: np.ascontiguousarray(torch.copysign(magnitude, scaled).to(torch.int32).numpy())}
+        return {LATENT: np.ascontiguousarray(to_array(torch.copysign(magnitude, scaled).to(torch.int32)))}
 
     @torch.inference_mode()
     def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
         """See `CodecModel.synthesis`."""
         symbols = torch.from_numpy(np.ascontiguousarray(latents[LATENT])).float()[:, self._inverse_order]
-        inverse = self._network.inverse_gain(_quality_tensor(quality))
-        centre = self._centre * self._network.gain(_quality_tensor(quality)) * inverse
+        network = self._network.module
+        inverse = network.inverse_gain(_quality_tensor(quality))
+        centre = self._centre * network.gain(_quality_tensor(quality)) * inverse
         restored = (symbols * inverse + centre).contiguous(memory_format=torch.channels_last)
         with pixel_precision():
-            return to_pixels(self._network.synthesis(restored))
+            return to_pixels(self._network.current().synthesis(restored.to(pixel_device())))
 
 
 def photo_tensors(

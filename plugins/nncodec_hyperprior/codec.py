@@ -11,9 +11,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nncodec.engine.fixed_point import ACTIVATION_STEPS
+from nncodec.nn.devices import OnDevices, pixel_device
 from nncodec.nn.fixed_point import ExactConv2d, steps_of
 from nncodec.nn.precision import pixel_precision
-from nncodec.nn.tensors import channels_last, load_weights, refuse_unknown, to_pixels, to_tensor, weights_of
+from nncodec.nn.tensors import (
+    channels_last,
+    load_weights,
+    refuse_unknown,
+    to_array,
+    to_pixels,
+    to_tensor,
+    weights_of,
+)
 from nncodec.plugin.codec import CodecModel
 from nncodec.plugin.entropy import EntropyModel
 from nncodec.plugin.latents import IntArray, Latents, Pixels
@@ -36,15 +45,15 @@ class HyperpriorCodec(CodecModel):
     Args:
         network: for inference, with exact convolutions.
         tables: of the symbols.
-        quantizer: rounds latents.
+        bit_price: see `Quantizer`.
     """
 
-    def __init__(self, network: HyperpriorNetwork, tables: PriorTables, quantizer: Quantizer) -> None:
-        self._transforms = network.transforms
+    def __init__(self, network: HyperpriorNetwork, tables: PriorTables, bit_price: float = BIT_PRICE) -> None:
+        self._network = OnDevices(network)
         self._contexts = TorchContexts(network.prior)
         self._prior = network.prior
         self._tables = tables
-        self._quantizer = quantizer
+        self._quantizer = quantizer = Quantizer(self._network, tables, bit_price)
         self.traits = traits_of(network.config, tables, quantizer.efforts, quantizer.seconds_per_megapixel)
 
     @classmethod
@@ -65,8 +74,7 @@ class HyperpriorCodec(CodecModel):
             tensors[f"{_NETWORK}{name}.bias"] = layer.bias.numpy()
         refuse_unknown(tensors, _NETWORK, TABLES)
         load_weights(network, tensors, _NETWORK)
-        tables = read_tables(tensors)
-        return cls(network, tables, Quantizer(network, tables, bit_price))
+        return cls(network, read_tables(tensors), bit_price)
 
     def entropy(self, quality: int) -> EntropyModel:
         """See `CodecModel.entropy`."""
@@ -92,12 +100,13 @@ class HyperpriorCodec(CodecModel):
         Without `detail`, the detail channels are 0; low qualities do not use them.
         """
         with pixel_precision():
-            return self._transforms.analysis(to_tensor(pixels), detail=detail)
+            network, device = self._network.current(), pixel_device()
+            return network.transforms.analysis(to_tensor(pixels, device), detail=detail).cpu()
 
     @torch.inference_mode()
     def scaled(self, latents: Tensor, quality: int) -> dict[str, NDArray[np.float32]]:
         """Return what `analysis` returns, from latents before the gain."""
-        return {LATENT: (latents * self._transforms.gain(_quality_tensor(quality))).numpy()}
+        return {LATENT: to_array(latents * self._network.module.transforms.gain(_quality_tensor(quality)))}
 
     def quantize(self, latents: Mapping[str, NDArray[Any]], pixels: Pixels, quality: int, effort: int) -> Latents:
         """See `CodecModel.quantize`."""
@@ -107,9 +116,9 @@ class HyperpriorCodec(CodecModel):
     def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
         """See `CodecModel.synthesis`."""
         restored = channels_last(latents[LATENT])
-        restored *= self._transforms.inverse_gain(_quality_tensor(quality)) / ACTIVATION_STEPS
+        restored *= self._network.module.transforms.inverse_gain(_quality_tensor(quality)) / ACTIVATION_STEPS
         with pixel_precision():
-            return to_pixels(self._transforms.synthesis(restored))
+            return to_pixels(self._network.current().transforms.synthesis(restored.to(pixel_device())))
 
 
 def model_tensors(network: HyperpriorNetwork, tables: PriorTables) -> Tensors:

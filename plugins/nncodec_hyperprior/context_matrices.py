@@ -87,7 +87,7 @@ def _neighbours(known: Sequence[Tensor]) -> Tensor:
 def _stacked(layers: Sequence[nn.Conv2d]) -> _Matrix:
     """Return convolutions whose results are added as one matrix; its inputs are in the order of `_neighbours`."""
     if not layers:
-        return _Matrix(torch.zeros(0, 0), torch.zeros(1))
+        return _Matrix(*(torch.zeros(shape, dtype=torch.float32, device="cpu") for shape in ((0, 0), (1,))))
     weights, biases = [], []
     for layer in layers:
         assert layer.bias is not None

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nncodec.engine.fixed_point import ACTIVATION_STEPS
-from nncodec.nn.precision import pixel_precision
-from nncodec.nn.tensors import to_tensor
+from nncodec.nn.devices import OnDevices, pixel_device
+from nncodec.nn.precision import pixel_precision, whole_float32
+from nncodec.nn.tensors import to_array, to_tensor
 from nncodec.plugin.entropy import StageContext
 from nncodec.plugin.latents import IntArray, Latents, Pixels
 from nncodec_hyperprior.block import TorchContexts
@@ -36,7 +37,7 @@ class Quantizer:
     descent refines the latents first.
 
     Args:
-        network: transforms and prior.
+        network: transforms and prior; contexts stay on the processor.
         tables: of the symbols.
         bit_price: cost of a bit in squared quantization steps.
 
@@ -47,23 +48,27 @@ class Quantizer:
     efforts = tuple(_ITERATIONS)
     seconds_per_megapixel = _SECONDS_PER_MEGAPIXEL
 
-    def __init__(self, network: HyperpriorNetwork, tables: PriorTables, bit_price: float) -> None:
+    def __init__(self, network: OnDevices[HyperpriorNetwork], tables: PriorTables, bit_price: float) -> None:
         self._network = network
         self._tables = tables
-        self._contexts = TorchContexts(network.prior)
+        self._contexts = TorchContexts(network.module.prior)
         self._thresholds = _thresholds(tables, bit_price)
         self.memory = ContextMemory()
 
     def quantize(self, latents: NDArray[np.float32], pixels: Pixels, quality: int, effort: int) -> Latents:
         """Return symbols and means of a block; see `CodecModel.quantize`."""
-        prior = self._network.prior
+        prior = self._network.module.prior
         with torch.no_grad():
             scaled = torch.from_numpy(latents).contiguous(memory_format=torch.channels_last)
             with pixel_precision():
                 hyper = prior.hyper_analysis(scaled, prior.planes(scaled.new_tensor([float(quality)]))).float()
         if iterations := _ITERATIONS[effort]:
-            scaled, hyper = refine(self._network, scaled, hyper, to_tensor(pixels), quality, iterations)
-        return self._round(scaled.numpy(), hyper.round().clamp(-HYPER_LIMIT, HYPER_LIMIT), quality)
+            device = pixel_device()
+            picture, network = to_tensor(pixels, device), self._network.current()
+            with whole_float32():  # else exact layers compute in float64 there
+                refined = refine(network, scaled.to(device), hyper.to(device), picture, quality, iterations)
+            scaled, hyper = (tensor.cpu() for tensor in refined)
+        return self._round(to_array(scaled), hyper.round().clamp(-HYPER_LIMIT, HYPER_LIMIT), quality)
 
     @torch.inference_mode()
     def _round(self, latents: NDArray[np.float32], hyper: Tensor, quality: int) -> Latents:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from nncodec.nn.devices import OnDevices, pixel_device
 from nncodec.nn.precision import pixel_precision
 from nncodec.nn.tensors import load_weights, to_pixels, to_tensor
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
@@ -48,8 +49,8 @@ class SrganEnhancer(EnhancerModel):
     def __init__(self, content: Generator, detail: Generator | None) -> None:
         shape = content.config
         self.traits = EnhancerTraits(shape.factor, shape.multiple, shape.halo, strengths=detail is not None)
-        self._content = content
-        self._detail = detail
+        self._content = OnDevices(content)
+        self._detail = None if detail is None else OnDevices(detail)
         self._mixed = functools.lru_cache(maxsize=2)(self._mix)
 
     @classmethod
@@ -75,17 +76,18 @@ class SrganEnhancer(EnhancerModel):
         """See `EnhancerModel.enhance`."""
         generator = self._mixed(round(_STRENGTHS * strength) if self._detail else 0)
         with pixel_precision():
-            return to_pixels(generator(to_tensor(pixels)))
+            return to_pixels(generator.current()(to_tensor(pixels, pixel_device())))
 
-    def _mix(self, hundredths: int) -> Generator:
+    def _mix(self, hundredths: int) -> OnDevices[Generator]:
         if self._detail is None or hundredths == 0:
             return self._content
         if hundredths == _STRENGTHS:
             return self._detail
         share = hundredths / _STRENGTHS
+        content = self._content.module
         with torch.device("meta"):
-            mixed = Generator(self._content.config)
-        detail = self._detail.state_dict()
-        between = {name: value.lerp(detail[name], share) for name, value in self._content.state_dict().items()}
+            mixed = Generator(content.config)
+        detail = self._detail.module.state_dict()
+        between = {name: value.lerp(detail[name], share) for name, value in content.state_dict().items()}
         mixed.load_state_dict(between, assign=True)
-        return mixed.requires_grad_(False).eval()
+        return OnDevices(mixed.requires_grad_(False).eval())

@@ -101,7 +101,8 @@ def test_options_reach_the_batch(run, pictures, monkeypatch):
     run_options, settings = seen["_options"], seen["_operation"].settings
     assert run_options == batch.BatchOptions("local", "tcp://host:1", 3, "2/5", force=True, retry_killed=True)
     assert settings.strip
-    assert settings.options == {"lossless": False, "effort": 3, "preview": True, "precision": "auto"}
+    chosen = {"lossless": False, "effort": 3, "preview": True}
+    assert settings.options == {**chosen, "precision": "auto", "device": "cpu"}
 
 
 @pytest.mark.parametrize(

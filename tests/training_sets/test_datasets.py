@@ -169,12 +169,14 @@ def test_pictures_of_a_batch_share_passes_of_the_model(tmp_path: Path, monkeypat
     saved(tmp_path, *images, model="dense/fashion", lossless=False)
     dataset, counts = NncDataset(tmp_path), []
 
-    def counted(files: Any, **options: Any) -> list[Image.Image]:
-        counts.append(len(files))
-        return nncodec.decode_batch(files, **options)
+    put_files = decoder.put_files
+
+    def counted(canvas: Any, containers: Any) -> None:
+        counts.append(len(containers))
+        put_files(canvas, containers)
 
     alone = torch.stack([dataset[number] for number in (3, 0, 1)])
-    monkeypatch.setattr(decoding.api, "decode_batch", counted)
+    monkeypatch.setattr(decoder, "put_files", counted)
     (together,) = DataLoader(dataset, sampler=[3, 0, 1], batch_size=3)
     assert torch.equal(together, alone)
     assert counts == [3]
