@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -162,37 +161,9 @@ class DepthwiseBlocks(nn.Sequential):
         return features
 
 
-def by_strips(layer: Callable[[Tensor], Tensor], values: Tensor, rows: int) -> Tensor:
-    """Apply a layer a few rows at a time on the processor, so that its intermediate results need little memory.
-
-    Args:
-        layer: maps (N, C, h, W) to (N, c, f h, w) for a fixed f; a strip's result depends only on the strip.
-        values: (N, C, H, W), with H a multiple of what the layer needs.
-        rows: in a strip, a multiple of the same.
-
-    Returns:
-        The layer's result for all rows, (N, c, f H, w), channels last in memory.
-    """
-    height = values.shape[2]
-    if values.device.type != "cpu":
-        return layer(values)
-    first = layer(values[:, :, :rows])
-    if rows >= height:
-        return first
-    count, channels, strip, width = first.shape
-    shape = (count, channels, height * strip // rows, width)
-    result = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=torch.channels_last)
-    result[:, :, :strip] = first
-    for top in range(rows, height, rows):
-        part = layer(values[:, :, top : top + rows])
-        start = top * strip // rows
-        result[:, :, start : start + part.shape[2]] = part
-    return result
-
-
 def _bias(layer: nn.Conv2d) -> Tensor:
     assert layer.bias is not None
     return layer.bias
 
 
-__all__ = ["LEAK", "DepthwiseBlock", "DepthwiseBlocks", "Padding", "by_strips"]
+__all__ = ["LEAK", "DepthwiseBlock", "DepthwiseBlocks", "Padding"]

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nncodec.engine.transform_config import BLOCK, STRIDE, TransformConfig
-from nncodec.nn.blocks import DepthwiseBlocks, by_strips
+from nncodec.nn.blocks import DepthwiseBlocks
 from nncodec.nn.dct import analysis_weights, detail_weights, merge_weights, synthesis_weights
 from nncodec.nn.pixel_blocks import convolved_blocks, pixels_of_blocks
 
 _UNSHUFFLED = 3 * BLOCK**2
 _DETAIL_BLOCK = 3 * STRIDE**2
-# Rows at 1/8 resolution that are converted between pixels and features at once.
-_STRIP_ROWS = 16
+# What networks take pixels relative to.
+_MEAN = 0.5
 
 
 class PhotoTransforms(nn.Module):
@@ -58,18 +57,19 @@ class PhotoTransforms(nn.Module):
         features = self.features(pixels)
         with torch.autocast(pixels.device.type, enabled=False):
             down = self.analysis_down(features)  # (N, C, H/16, W/16)
-            linear = self._detail(pixels, features) if detail and self.config.detail_channels else None
+            if detail and self.config.detail_channels:
+                details = convolved_blocks(self.detail_in, pixels, STRIDE, -_MEAN) + self.detail_features(features)
+            else:
+                details = down.new_zeros(len(down), self.config.detail_channels, *down.shape[2:])
         latents: Tensor = self.analysis_coarse(down).float()
-        if linear is None:
-            return F.pad(latents, (0, 0, 0, 0, 0, self.config.detail_channels))
-        return torch.cat([latents, linear], 1)
+        return torch.cat([latents, details], 1)
 
     def features(self, pixels: Tensor) -> Tensor:
         """Map pixels to the features that latents are taken from, (N, 192, H/8, W/8)."""
         # The first and last layers run in float32: the residual stream then carries full precision past the
         # bfloat16 branches, and a latent of several hundred steps still rounds to the right one.
         with torch.autocast(pixels.device.type, enabled=False):
-            features = self._unshuffled(pixels)
+            features = convolved_blocks(self.analysis_in, pixels, BLOCK, -_MEAN)
         fine: Tensor = self.analysis_fine(features)
         return fine.float()
 
@@ -83,36 +83,8 @@ class PhotoTransforms(nn.Module):
         features = self.synthesis_fine(features)
         detail = latents[:, coarse:]
         with torch.autocast(latents.device.type, enabled=False):
-            pixels = self._shuffled(features.float())  # (N, 3, H, W)
-            return self._with_detail(pixels, detail) if detail.any() else pixels
-
-    def _unshuffled(self, pixels: Tensor) -> Tensor:
-        def layer(strip: Tensor) -> Tensor:
-            return convolved_blocks(self.analysis_in, strip - 0.5, BLOCK)
-
-        return layer(pixels) if torch.is_grad_enabled() else by_strips(layer, pixels, BLOCK * _STRIP_ROWS)
-
-    def _shuffled(self, features: Tensor) -> Tensor:
-        def layer(strip: Tensor) -> Tensor:
-            return pixels_of_blocks(self.synthesis_out, strip, BLOCK) + 0.5
-
-        return layer(features) if torch.is_grad_enabled() else by_strips(layer, features, _STRIP_ROWS)
-
-    def _detail(self, pixels: Tensor, features: Tensor) -> Tensor:
-        def layer(strip: Tensor) -> Tensor:
-            return convolved_blocks(self.detail_in, strip - 0.5, STRIDE)
-
-        linear = layer(pixels) if torch.is_grad_enabled() else by_strips(layer, pixels, BLOCK * _STRIP_ROWS)
-        detail: Tensor = linear + self.detail_features(features)
-        return detail
-
-    def _with_detail(self, pixels: Tensor, detail: Tensor) -> Tensor:
-        def layer(strip: Tensor) -> Tensor:
-            return pixels_of_blocks(self.detail_out, strip, STRIDE)
-
-        if torch.is_grad_enabled():
-            return pixels + layer(detail)
-        return pixels.add_(by_strips(layer, detail, _STRIP_ROWS))
+            pixels = pixels_of_blocks(self.synthesis_out, features.float(), BLOCK, _MEAN)  # (N, 3, H, W)
+            return pixels + pixels_of_blocks(self.detail_out, detail, STRIDE) if detail.any() else pixels
 
     def gain(self, quality: Tensor) -> Tensor:
         """Return the factor on latents before rounding for qualities (N,) in 0..100, shape (N, C, 1, 1)."""

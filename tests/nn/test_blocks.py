@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nncodec.nn.blocks import DepthwiseBlock, DepthwiseBlocks, Padding, by_strips
+from nncodec.nn.blocks import DepthwiseBlock, DepthwiseBlocks, Padding
 from nncodec.nn.dct import analysis_weights, detail_weights, merge_weights, synthesis_weights
 
 
@@ -49,13 +49,6 @@ def test_replicated_edges_keep_what_is_flat_flat() -> None:
     result = blocks(flat)
     assert torch.allclose(result, result[..., :1, :1].expand_as(result), atol=1e-6)
     assert not torch.allclose(result, flat)
-
-
-@pytest.mark.parametrize("height", [2, 4, 6, 14, 16])
-def test_strips_put_together_equal_the_whole(height: int) -> None:
-    values = torch.arange(3.0 * height * 5).reshape(1, 3, height, 5)
-    for layer in (torch.nn.Upsample(scale_factor=2), torch.nn.MaxPool2d(2)):
-        assert torch.equal(by_strips(layer, values, 4), layer(values))
 
 
 def test_no_blocks_change_nothing() -> None:
