@@ -44,7 +44,7 @@ def convolved_blocks(layer: nn.Conv2d, pixels: Tensor, edge: int, offset: float 
         features = F.linear(strip(slice(None)), weight, bias)
     else:
         features = pixels.new_empty(len(rows) * rows.shape[2], len(weight))
-        for part, places in _strips(*rows.shape[0:3:2], pixels.device):
+        for part, places in _strips(len(rows), rows.shape[2], pixels.device):
             torch.addmm(bias, strip(part), weight.t(), out=features[places])
     return features.view(count, height // edge, width // edge, -1).permute(0, 3, 1, 2)
 
