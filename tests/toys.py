@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from nncodec.plugin import discovery, registry
 from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
-from nncodec.plugin.entropy import EntropyModel, Stage, StageContext, Tables
+from nncodec.plugin.entropy import EntropyModel, Shapes, Stage, StageContext, Tables
 from nncodec.plugin.hooks import ArchitectureSpec, ModelSpec, hookimpl
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.lossless import LosslessModel, LosslessTraits, Samples
@@ -129,7 +129,7 @@ class Checkerboard(EntropyModel):
 
     tables = Tables(np.full((2, 16), 64, np.uint32), -7, 10)
 
-    def stages(self) -> Sequence[Stage]:
+    def stages(self, shapes: Shapes) -> Sequence[Stage]:
         whole, even, odd = slice(None), slice(0, None, 2), slice(1, None, 2)
         return [Stage("y", (whole, whole, rows, columns)) for rows in (even, odd) for columns in (even, odd)]
 

@@ -30,7 +30,7 @@ class FactorisedEntropy(EntropyModel):
     def __init__(self, tables):
         self.tables = tables
 
-    def stages(self):
+    def stages(self, shapes):
         return [Stage("y", (slice(None),) * 4)]  # all at once: no symbol depends on another
 
     def context(self, stage, known):

@@ -23,6 +23,7 @@ from nncodec.plugin import (
     LatentSpec,
     ModelFile,
     Pixels,
+    Shapes,
     Stage,
     StageContext,
     Tables,
@@ -53,7 +54,7 @@ class MeanScaleEntropy(EntropyModel):
     def tables(self) -> Tables:
         return self._tables
 
-    def stages(self) -> Sequence[Stage]:
+    def stages(self, shapes: Shapes) -> Sequence[Stage]:
         return [Stage("z", _ALL), Stage("y", _ALL)]
 
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:

@@ -32,7 +32,7 @@ from nncodec.picture.pixels import Frames, from_images, to_model
 from nncodec.plugin import registry
 from nncodec.plugin.codec import CodecModel, FixedSize
 from nncodec.plugin.computing import Computing
-from nncodec.plugin.entropy import EntropyModel
+from nncodec.plugin.entropy import EntropyModel, QuantizedLatents
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import CODEC
 from nncodec.plugin.latents import Latents, Pixels, problem_with, problem_with_analysis
@@ -144,12 +144,17 @@ class Encoder:
         cells = [self._latents(coded, grid, cell) for cell in grid.cells()]
         for number, own_metadata in enumerate(metadata):
             frame = slice(number, number + 1)
-            blocks = [{name: array[frame] for name, array in latents.items()} for latents in cells]
+            blocks = [self._of_frames(latents, frame) for latents in cells]
             own = self._payloads(header, blocks)
             if self._is_wasteful(own, coded.frame(number)):
                 yield self.write(frames.frame(number), own_metadata)
             else:
                 yield self._file(own, frames.frame(number), own_metadata)
+
+    def _of_frames(self, latents: Latents, frames: slice) -> Latents:
+        if isinstance(latents, QuantizedLatents):
+            return self._guard.run(latents.of_frames, frames, self._entropy())
+        return {name: array[frames] for name, array in latents.items()}
 
     def _coded(self, frames: Frames, coded: Frames) -> _CodedBlocks:
         header = self._header(frames, coded)

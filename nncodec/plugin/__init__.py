@@ -2,7 +2,8 @@
 
     hooks          hookimpl, ArchitectureSpec, ModelSpec
     codecs         CodecModel with its CodecTraits (AnySize or FixedSize); EngineDecoder: decoding without torch
-    entropy        EntropyModel: Stage, StageContext, Tables; PlainEntropy for models without learned probabilities
+    entropy        EntropyModel: Stage, StageContext, Tables; PlainEntropy for models without learned probabilities;
+                   BlockEntropy and QuantizedLatents for models that keep what is costly
     enhancers      EnhancerModel with its EnhancerTraits
     precision      current_precision, current_device: what networks may compute pixels with, and where
     lossless       LosslessModel with its LosslessTraits, on arrays of Samples
@@ -17,7 +18,18 @@ from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, DecoderModel,
 from nncodec.plugin.device import current_device
 from nncodec.plugin.engine import BrowserPart, Loader, Network, Run
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
-from nncodec.plugin.entropy import NOT_CODED, BlockContexts, EntropyModel, PlainEntropy, Stage, StageContext, Tables
+from nncodec.plugin.entropy import (
+    NOT_CODED,
+    BlockContexts,
+    BlockEntropy,
+    EntropyModel,
+    PlainEntropy,
+    QuantizedLatents,
+    Shapes,
+    Stage,
+    StageContext,
+    Tables,
+)
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec, ModelSpec, hookimpl
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.lossless import LosslessModel, LosslessTraits, Samples
@@ -33,6 +45,7 @@ __all__ = [
     "AnySize",
     "ArchitectureSpec",
     "BlockContexts",
+    "BlockEntropy",
     "BrowserPart",
     "CodecModel",
     "CodecTraits",
@@ -54,8 +67,10 @@ __all__ = [
     "Network",
     "Pixels",
     "PlainEntropy",
+    "QuantizedLatents",
     "Run",
     "Samples",
+    "Shapes",
     "Stage",
     "StageContext",
     "Tables",

@@ -154,6 +154,6 @@ class CodecModel(DecoderModel):
 
         Returns:
             Arrays as `traits.latents` declares them, int32 (N, C, h, w), which the stages of `entropy(quality)` can
-            code.
+            code; as `QuantizedLatents` if rounding computed the contexts of all stages.
         """
         return dict(latents)

@@ -87,8 +87,12 @@ class EntropyModel(ABC):
         """The probability tables, or None for a model without learned probabilities."""
 
     @abstractmethod
-    def stages(self) -> Sequence[Stage]:
-        """Return the stages in coding order; together they cover each symbol exactly once."""
+    def stages(self, shapes: Shapes) -> Sequence[Stage]:
+        """Return the stages of a block in coding order; together they cover each symbol exactly once.
+
+        Args:
+            shapes: of the block's arrays, (N, C, h, w).
+        """
 
     @abstractmethod
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
@@ -99,17 +103,78 @@ class EntropyModel(ABC):
             known: the block's latents; those not coded yet are 0, in encoder and decoder alike.
         """
 
-    def begin_block(self) -> BlockContexts:
-        """Return what gives the contexts of one block; by default that is `context`.
+    def begin_block(self, shapes: Shapes) -> BlockEntropy:
+        """Return what codes one block; by default `stages` and `context`.
 
-        Core calls the result with the stages in their order, and between the calls only adds to `known` what it coded.
-        So a model may keep what stages share, and need not compute it again or compare. It returns what `context` does.
+        Override it to keep what the stages of a block share, instead of computing it again or comparing.
+
+        Args:
+            shapes: of the block's arrays, (N, C, h, w).
         """
-        return self.context
+        return BlockEntropy(self.stages(shapes), self.context)
 
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Shapes of the arrays of a block by name, (N, C, h, w)."""
 
 BlockContexts = Callable[[int, Mapping[str, IntArray]], StageContext]
 """`EntropyModel.context`, for the stages of one block in their order."""
+
+
+class BlockEntropy(NamedTuple):
+    """What codes one block.
+
+    Args:
+        stages: see `EntropyModel.stages`.
+        context: returns what `EntropyModel.context` does. It is called with the stages in their order, and between the
+            calls core only adds to `known` what it coded.
+    """
+
+    stages: Sequence[Stage]
+    context: BlockContexts
+
+
+class QuantizedLatents(dict[str, IntArray]):
+    """Latents of a block with the contexts of its stages, for a model that computes them when it rounds.
+
+    `CodecModel.quantize` may return them, so that core need not compute the contexts again to code the block.
+
+    Args:
+        latents: the arrays.
+        contexts: of all stages in their order, as a decoder will compute them.
+    """
+
+    def __init__(self, latents: Mapping[str, IntArray], contexts: Sequence[StageContext]) -> None:
+        super().__init__(latents)
+        self.contexts = contexts
+
+    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+        """Return the context of a stage, which is known; see `BlockContexts`."""
+        return self.contexts[stage]
+
+    def of_frames(self, frames: slice, entropy: EntropyModel) -> dict[str, IntArray]:
+        """Return those of some frames; with their contexts, if the stages code every frame alike.
+
+        Args:
+            frames: which.
+            entropy: of the model.
+        """
+        part = {name: array[frames] for name, array in self.items()}
+        stages = entropy.begin_block(shapes_of(self)).stages
+        is_alike = all(stage.where[0] == slice(None) for stage in stages)
+        if not is_alike or list(entropy.begin_block(shapes_of(part)).stages) != list(stages):
+            return part
+        return QuantizedLatents(part, [StageContext(*(_of_frames(p, frames) for p in one)) for one in self.contexts])
+
+
+def _of_frames(array: NDArray[np.integer[Any]] | int, frames: slice) -> NDArray[np.integer[Any]]:
+    array = np.asarray(array)  # it broadcasts to (N, C, h, w)
+    return array[frames] if array.ndim == 4 and len(array) > 1 else array
+
+
+def shapes_of(latents: Mapping[str, IntArray]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the arrays of a block."""
+    return {name: array.shape for name, array in latents.items()}
 
 
 class CheckedContext(NamedTuple):
@@ -169,7 +234,7 @@ class PlainEntropy(EntropyModel):
     def tables(self) -> None:
         return None
 
-    def stages(self) -> Sequence[Stage]:
+    def stages(self, shapes: Shapes) -> Sequence[Stage]:
         return [Stage(spec.name, (slice(None),) * 4) for spec in self._specs]
 
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:

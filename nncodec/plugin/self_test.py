@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nncodec.errors import BadModelFile, ModelError, first_line
 from nncodec.plugin.codec import CodecModel, DecoderModel, FixedSize
-from nncodec.plugin.entropy import NOT_CODED, EntropyModel, StageContext, checked_context
+from nncodec.plugin.entropy import NOT_CODED, EntropyModel, StageContext, checked_context, shapes_of
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec
 from nncodec.plugin.model_file import ModelInfo
@@ -112,10 +112,10 @@ def _contexts_digest(model: DecoderModel, quality: int) -> str | None:
 def contexts_of(entropy: EntropyModel, latents: Latents) -> list[tuple[IntArray, IntArray]]:
     """Return tables and offsets of all stages of a block as core asks for them, each in the stage's shape."""
     known = {name: np.zeros_like(array) for name, array in latents.items()}
-    contexts, context_of = [], entropy.begin_block()
-    for number, stage in enumerate(entropy.stages()):
+    contexts, block = [], entropy.begin_block(shapes_of(latents))
+    for number, stage in enumerate(block.stages):
         values = latents[stage.latent][stage.where]
-        contexts.append(_whole_context(context_of(number, known), number, values.shape, entropy))
+        contexts.append(_whole_context(block.context(number, known), number, values.shape, entropy))
         known[stage.latent][stage.where] = values
     return contexts
 
@@ -129,10 +129,10 @@ def block_latents(entropy: EntropyModel, specs: Sequence[LatentSpec], shape: tup
     """
     by_name = {spec.name: spec for spec in specs}
     known: Latents = {spec.name: np.zeros(spec.shape(*shape), np.int32) for spec in specs}
-    context_of = entropy.begin_block()
-    for number, stage in enumerate(entropy.stages()):
+    block = entropy.begin_block(shapes_of(known))
+    for number, stage in enumerate(block.stages):
         spec, target = by_name[stage.latent], known[stage.latent][stage.where]
-        tables, offsets = _whole_context(context_of(number, known), number, target.shape, entropy)
+        tables, offsets = _whole_context(block.context(number, known), number, target.shape, entropy)
         values = offsets + spec.step * _symbols(number, target.shape).astype(np.int64)
         fits = (tables != NOT_CODED) & (values >= spec.minimum) & (values <= spec.maximum)
         known[stage.latent][stage.where] = np.where(fits, values, offsets)

@@ -28,7 +28,7 @@ from nncodec.errors import UnsupportedImage
 from nncodec.format.entropy import coder_by_id, decode_block, encode_block
 from nncodec.picture.area import read_window
 from nncodec.plugin.codec import AnySize, FixedSize
-from nncodec.plugin.entropy import NOT_CODED
+from nncodec.plugin.entropy import NOT_CODED, QuantizedLatents, shapes_of
 from nncodec.plugin.latents import VALUE_LIMIT, problem_with, problem_with_analysis
 from nncodec.plugin.traits import problem_with_traits
 from nncodec.testing.enhancer import EnhancerContract
@@ -263,7 +263,7 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
         for latents in self._latents_of_many_sizes():
             for entropy in self._entropies():
                 times = {name: np.zeros(array.shape, np.int32) for name, array in latents.items()}
-                for stage in entropy.stages():
+                for stage in entropy.begin_block(shapes_of(latents)).stages:
                     assert stage.latent in times, f"a stage codes {stage.latent!r}, which is not declared"
                     times[stage.latent][stage.where] += 1
                 for name, count in times.items():
@@ -273,7 +273,7 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
         for latents in self._latents_of_many_sizes():
             for entropy in self._entropies():
                 tables = None if entropy.tables is None else len(entropy.tables.frequencies)
-                for number, stage in enumerate(entropy.stages()):
+                for number, stage in enumerate(entropy.begin_block(shapes_of(latents)).stages):
                     symbols = latents[stage.latent][stage.where]
                     chosen, offsets = entropy.context(number, latents)
                     assert np.issubdtype(np.asarray(chosen).dtype, np.integer), "table indices are not integers"
@@ -286,14 +286,34 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
                         assert np.min(chosen) >= (0 if tables is None else NOT_CODED), "a table index is negative"
                         assert tables is None or np.max(chosen) < tables, "a table does not exist"
 
+    def test_contexts_that_quantization_gives_are_those_of_a_decoder(self) -> None:
+        pixels = self._pixels(3)
+        for quality in self._qualities():
+            for effort in (level for level in self.model.traits.efforts if level <= self.most_effort):
+                arrays = self.model.analysis(pixels, quality, effort)
+                latents = self.model.quantize(arrays, pixels, quality, effort)
+                if not isinstance(latents, QuantizedLatents):
+                    skip("the model leaves contexts to core")
+                entropy = self.model.entropy(quality)
+                frame = latents.of_frames(slice(1, 2), entropy)
+                for given in (latents, frame) if isinstance(frame, QuantizedLatents) else (latents,):
+                    stages = entropy.begin_block(shapes_of(given)).stages
+                    shapes = [given[stage.latent][stage.where].shape for stage in stages]
+                    assert len(given.contexts) == len(shapes), "quantization does not give one context for each stage"
+                    kept = [
+                        (np.broadcast_to(tables, shape), np.broadcast_to(offsets, shape))
+                        for (tables, offsets), shape in zip(given.contexts, shapes, strict=True)
+                    ]
+                    assert_same_contexts(kept, contexts_of(entropy, given), "when it quantizes")
+
     def test_contexts_depend_on_coded_symbols_only(self) -> None:
         random = np.random.default_rng(3)
         for latents in self._latents_of_many_sizes():
             entropy = self.model.entropy(self._quality)
             shown = {name: np.zeros_like(array) for name, array in latents.items()}
             noise = {spec.name: self._noise(spec.name, latents, random) for spec in self.model.traits.latents}
-            contexts = entropy.begin_block()
-            for number, stage in enumerate(entropy.stages()):
+            block = entropy.begin_block(shapes_of(latents))
+            for number, stage in enumerate(block.stages):
                 before = {name: array.copy() for name, array in shown.items()}
                 expected = entropy.context(number, shown)
                 assert all(np.array_equal(shown[n], before[n]) for n in shown), f"stage {number} writes into `known`"
@@ -302,7 +322,7 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
                     assert np.array_equal(from_known, from_noise), (
                         f"stage {number} looks at symbols that are not yet coded"
                     )
-                for alone, in_order in zip(expected, contexts(number, shown), strict=True):
+                for alone, in_order in zip(expected, block.context(number, shown), strict=True):
                     assert np.array_equal(alone, in_order), f"begin_block changes the context of stage {number}"
                 for array in (shown, noise):
                     array[stage.latent][stage.where] = latents[stage.latent][stage.where]

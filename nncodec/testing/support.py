@@ -22,7 +22,7 @@ from nncodec.format.header import CoderId, ColourMode, Header
 from nncodec.picture.area import read_window
 from nncodec.plugin import discovery, registry
 from nncodec.plugin.codec import AnySize, CodecModel, FixedSize
-from nncodec.plugin.entropy import NOT_CODED, EntropyModel
+from nncodec.plugin.entropy import NOT_CODED, EntropyModel, shapes_of
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec, Pixels
 from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelInfo, Tensors, read_model_info, write_model
 from nncodec.plugin.precision import precision
@@ -298,10 +298,10 @@ def drawn_latents(
     """
     by_name = {spec.name: spec for spec in specs}
     known = {spec.name: np.zeros(spec.shape(*shape), np.int32) for spec in specs}
-    context_of = entropy.begin_block()
-    for number, stage in enumerate(entropy.stages()):
+    block = entropy.begin_block(shapes_of(known))
+    for number, stage in enumerate(block.stages):
         spec, target = by_name[stage.latent], known[stage.latent][stage.where]
-        context = context_of(number, known)
+        context = block.context(number, known)
         offsets = np.broadcast_to(np.asarray(context.offsets, np.int64), target.shape)
         low, high = -((offsets - spec.minimum) // spec.step), (spec.maximum - offsets) // spec.step
         assert (low <= high).all(), f"no value of {spec.name!r} is a whole number of steps from its offset"

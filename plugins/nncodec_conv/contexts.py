@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nncodec.plugin.entropy import EntropyModel, Stage, StageContext, Tables
+from nncodec.plugin.entropy import EntropyModel, Shapes, Stage, StageContext, Tables
 from nncodec.plugin.latents import IntArray
 
 LEVELS = 10
@@ -84,7 +84,7 @@ class ContextEntropy(EntropyModel):
     def tables(self) -> Tables:
         return self._tables
 
-    def stages(self) -> Sequence[Stage]:
+    def stages(self, shapes: Shapes) -> Sequence[Stage]:
         smooth = slice(0, self._bounds[1])
         coarse_to_fine = [Stage(self._latent, (_ALL, smooth, rows, columns)) for rows, columns, _ in self._smooth]
         groups = [Stage(self._latent, (_ALL, slice(a, b), _ALL, _ALL)) for a, b in pairwise(self._bounds[1:])]

@@ -77,7 +77,7 @@ def _fit_thresholds(probe: ContextEntropy, pictures: Sequence[IntArray], groups:
 
 
 def _smooth_spreads(latents: IntArray, probe: ContextEntropy) -> NDArray[np.int32]:
-    smooth = latents[:, : probe.stages()[0].where[1].stop]
+    smooth = latents[:, : probe.stages({"y": latents.shape})[0].where[1].stop]
     return np.concatenate([neighbours(smooth, *stage)[1].ravel() for stage in smooth_stages() if stage[2]])
 
 
@@ -87,7 +87,7 @@ def _visit(
     """Return, for each stage, its channels, the level of each symbol and the symbols after prediction."""
     visits = []
     bounds = np.cumsum([0, *groups])
-    for number, stage in enumerate(probe.stages()):
+    for number, stage in enumerate(probe.stages({"y": latents.shape})):
         symbols = latents[stage.where]
         if number < len(smooth_stages()):
             prediction, level = probe.smooth_context(number, latents)

@@ -78,7 +78,7 @@ class HyperpriorCodec(CodecModel):
 
     def entropy(self, quality: int) -> EntropyModel:
         """See `CodecModel.entropy`."""
-        return HyperpriorEntropy(self._contexts, self._tables, quality, self._quantizer.memory)
+        return HyperpriorEntropy(self._contexts, self._tables, quality)
 
     def fitted(
         self,

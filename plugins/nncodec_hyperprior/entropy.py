@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,17 @@ from numpy.typing import NDArray
 from nncodec.engine.fixed_point import ACTIVATION_STEPS
 from nncodec.engine.transform_config import STRIDE
 from nncodec.plugin.codec import AnySize, CodecTraits
-from nncodec.plugin.entropy import NOT_CODED, BlockContexts, EntropyModel, Stage, StageContext, Tables
-from nncodec.plugin.latents import IntArray, Latents, LatentSpec
+from nncodec.plugin.entropy import (
+    NOT_CODED,
+    BlockContexts,
+    BlockEntropy,
+    EntropyModel,
+    Shapes,
+    Stage,
+    StageContext,
+    Tables,
+)
+from nncodec.plugin.latents import IntArray, LatentSpec
 from nncodec.plugin.model_file import Tensors
 from nncodec_hyperprior.config import (
     HYPER,
@@ -130,29 +139,6 @@ class ContextNetworks(Protocol):
         """
 
 
-class _CodedBlock(NamedTuple):
-    quality: int
-    latents: Latents
-    contexts: list[StageContext]
-
-
-class ContextMemory:
-    """The contexts of the block quantized last, which coding it needs again."""
-
-    def __init__(self) -> None:
-        self._kept: _CodedBlock | None = None
-
-    def keep(self, quality: int, latents: Latents, contexts: list[StageContext]) -> None:
-        """Remember a block and its contexts in the order of stages."""
-        # A copy, since the caller may change the latents afterwards.
-        self._kept = _CodedBlock(quality, {name: array.copy() for name, array in latents.items()}, contexts)
-
-    def take(self, quality: int) -> _CodedBlock | None:
-        """Return the block and forget it: coding needs it only once. None if it has another quality."""
-        kept, self._kept = self._kept, None
-        return kept if kept is not None and kept.quality == quality else None
-
-
 class HyperpriorEntropy(EntropyModel):
     """Stages and contexts of one quality.
 
@@ -162,16 +148,11 @@ class HyperpriorEntropy(EntropyModel):
         networks: give means and scales, exactly.
         tables: of the symbols.
         quality: 0..100.
-        memory: contexts that the quantizer already computed; none by default.
     """
 
-    def __init__(
-        self, networks: ContextNetworks, tables: PriorTables, quality: int, memory: ContextMemory | None = None
-    ) -> None:
+    def __init__(self, networks: ContextNetworks, tables: PriorTables, quality: int) -> None:
         self._networks = networks
         config = networks.config
-        self._quality = quality
-        self._memory = memory
         self._tables = tables
         self._planes = planes_of(quality, config.anchors)
         anchor = (quality + QUALITY_STEP // 2) // QUALITY_STEP
@@ -190,15 +171,14 @@ class HyperpriorEntropy(EntropyModel):
     def tables(self) -> Tables:
         return self._tables.tables
 
-    def stages(self) -> Sequence[Stage]:
+    def stages(self, shapes: Shapes) -> Sequence[Stage]:
         return self._stages
 
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
-        return _Contexts(self, None).context(stage, known)
+        return _Contexts(self).context(stage, known)
 
-    def begin_block(self) -> BlockContexts:
-        coded = None if self._memory is None else self._memory.take(self._quality)
-        return _Contexts(self, coded).context
+    def begin_block(self, shapes: Shapes) -> BlockEntropy:
+        return BlockEntropy(self._stages, _Contexts(self).context)
 
     def fixed_context(self, stage: int) -> StageContext | None:
         """Return the context of a stage that depends on no latents, else None."""
@@ -212,37 +192,19 @@ class HyperpriorEntropy(EntropyModel):
 
 
 class _Contexts:
-    """The contexts of one block.
+    """The contexts of one block, whose networks are opened when the hyper-latents are known."""
 
-    Args:
-        entropy: its entropy model.
-        coded: contexts computed before, used as long as the block turns out to be the same; None for none.
-    """
-
-    def __init__(self, entropy: HyperpriorEntropy, coded: _CodedBlock | None) -> None:
-        self._entropy, self._stages = entropy, entropy.stages()
-        self._coded, self._compared = coded, 0
+    def __init__(self, entropy: HyperpriorEntropy) -> None:
+        self._entropy = entropy
         self._block: BlockContexts | None = None
 
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
         """See `EntropyModel.begin_block`."""
         if fixed := self._entropy.fixed_context(stage):
             return fixed
-        if self._coded is not None and self._is_the_same(self._coded.latents, stage, known):
-            return self._coded.contexts[stage]
         if self._block is None:
             self._block = self._entropy.open_block(known)
         return self._block(stage, known)
-
-    def _is_the_same(self, coded: Latents, stage: int, known: Mapping[str, IntArray]) -> bool:
-        """Compare what was added since the last call; forget the contexts if anything differs."""
-        if all(coded[name].shape == known[name].shape for name in coded):
-            added = self._stages[self._compared : stage]
-            self._compared = stage
-            if all(np.array_equal(known[name][where], coded[name][where]) for name, where in added):
-                return True
-        self._coded = None
-        return False
 
 
 def planes_of(quality: int, anchors: int) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nncodec.engine.fixed_point import ACTIVATION_STEPS
 from nncodec.nn.frequencies import integer_frequencies
-from nncodec.plugin.entropy import Tables
+from nncodec.plugin.entropy import Tables, shapes_of
 from nncodec.plugin.latents import Latents
 from nncodec_hyperprior.block import TorchContexts
 from nncodec_hyperprior.config import HYPER, LATENT, SCALE_LOW, SCALE_STEP, SCALES
@@ -83,11 +83,11 @@ def fit_tables(
 
 def _count(entropy: HyperpriorEntropy, latents: Latents, histograms: NDArray[np.float64]) -> None:
     width = histograms.shape[1]
-    context_of = entropy.begin_block()
-    for number, stage in enumerate(entropy.stages()):
+    block = entropy.begin_block(shapes_of(latents))
+    for number, stage in enumerate(block.stages):
         if stage.latent != LATENT:
             continue
-        context = context_of(number, latents)
+        context = block.context(number, latents)
         if (np.asarray(context.tables) < 0).all():
             continue
         symbols = (latents[LATENT][stage.where] - context.offsets) // ACTIVATION_STEPS

@@ -11,11 +11,11 @@ from nncodec.engine.fixed_point import ACTIVATION_STEPS
 from nncodec.nn.devices import OnDevices, pixel_device
 from nncodec.nn.precision import pixel_precision, whole_float32
 from nncodec.nn.tensors import to_array, to_tensor
-from nncodec.plugin.entropy import StageContext
+from nncodec.plugin.entropy import QuantizedLatents, StageContext, shapes_of
 from nncodec.plugin.latents import IntArray, Latents, Pixels
 from nncodec_hyperprior.block import TorchContexts
 from nncodec_hyperprior.config import HYPER, HYPER_LIMIT, LATENT
-from nncodec_hyperprior.entropy import ContextMemory, HyperpriorEntropy, PriorTables
+from nncodec_hyperprior.entropy import HyperpriorEntropy, PriorTables
 from nncodec_hyperprior.network import HyperpriorNetwork
 from nncodec_hyperprior.refinement import refine
 
@@ -40,9 +40,6 @@ class Quantizer:
         network: transforms and prior; contexts stay on the processor.
         tables: of the symbols.
         bit_price: cost of a bit in squared quantization steps.
-
-    Attributes:
-        memory: contexts of the block quantized last.
     """
 
     efforts = tuple(_ITERATIONS)
@@ -53,10 +50,9 @@ class Quantizer:
         self._tables = tables
         self._contexts = TorchContexts(network.module.prior)
         self._thresholds = _thresholds(tables, bit_price)
-        self.memory = ContextMemory()
 
-    def quantize(self, latents: NDArray[np.float32], pixels: Pixels, quality: int, effort: int) -> Latents:
-        """Return symbols and means of a block; see `CodecModel.quantize`."""
+    def quantize(self, latents: NDArray[np.float32], pixels: Pixels, quality: int, effort: int) -> QuantizedLatents:
+        """Return the latents of a block with their contexts; see `CodecModel.quantize`."""
         prior = self._network.module.prior
         with torch.no_grad():
             scaled = torch.from_numpy(latents).contiguous(memory_format=torch.channels_last)
@@ -71,24 +67,23 @@ class Quantizer:
         return self._round(to_array(scaled), hyper.round().clamp(-HYPER_LIMIT, HYPER_LIMIT), quality)
 
     @torch.inference_mode()
-    def _round(self, latents: NDArray[np.float32], hyper: Tensor, quality: int) -> Latents:
+    def _round(self, latents: NDArray[np.float32], hyper: Tensor, quality: int) -> QuantizedLatents:
         known: Latents = {
             HYPER: np.ascontiguousarray(hyper.to(torch.int32).numpy()),
             LATENT: np.zeros(latents.shape, np.int32),
         }
         entropy = HyperpriorEntropy(self._contexts, self._tables, quality)
-        context_of = entropy.begin_block()
+        block = entropy.begin_block(shapes_of(known))
         contexts: list[StageContext] = []
-        for number, stage in enumerate(entropy.stages()):
-            context = context_of(number, known)
+        for number, stage in enumerate(block.stages):
+            context = block.context(number, known)
             contexts.append(context)
             if stage.latent == HYPER:
                 continue
             offsets = np.asarray(context.offsets)
             symbols = self._symbols(latents[stage.where] * np.float32(ACTIVATION_STEPS) - offsets, context.tables)
             known[LATENT][stage.where] = symbols * ACTIVATION_STEPS + offsets
-        self.memory.keep(quality, known, contexts)
-        return known
+        return QuantizedLatents(known, contexts)
 
     def _symbols(self, distance: NDArray[np.float32], tables: NDArray[np.integer]) -> IntArray:
         """Round distances from the mean, in sixteenths, to whole steps."""

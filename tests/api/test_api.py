@@ -246,7 +246,7 @@ def test_an_entropy_model_that_fails_is_the_plugins_fault(opened: pytest.MonkeyP
     picture = ramp(16, 16, "RGB")
     data = nncodec.encode(picture, coder="zstd")
     model = registry.open_model("photo")
-    broken = SimpleNamespace(tables=model.entropy(50).tables, begin_block=lambda: None, stages=failing)
+    broken = SimpleNamespace(tables=model.entropy(50).tables, begin_block=failing)
     opened.setattr(model, "entropy", lambda _: broken)
     for call in (lambda: nncodec.encode(picture, coder="zstd"), lambda: nncodec.decode(data)):
         with pytest.raises(nncodec.PluginError, match=f"{NAMED}ZeroDivisionError: one;"):

@@ -29,7 +29,7 @@ from nncodec.format.entropy import coder_by_id, decode_block
 from nncodec.plugin import registry
 from nncodec.plugin.codec import CodecModel, EngineDecoder
 from nncodec.plugin.engine import Loader
-from nncodec.plugin.entropy import EntropyModel, Stage, StageContext, Tables
+from nncodec.plugin.entropy import BlockEntropy, EntropyModel, Shapes, Stage, StageContext, Tables
 from nncodec.plugin.hooks import ArchitectureSpec
 from nncodec.plugin.latents import IntArray
 from nncodec.plugin.model_file import ModelFile, read_model
@@ -151,15 +151,19 @@ class _Recorded(EntropyModel):
     """An entropy model that remembers the contexts it gave."""
 
     def __init__(self, model: EntropyModel) -> None:
-        self._model, self._contexts = model, model.begin_block()
+        self._model = model
         self.digest = hashlib.sha256()
 
     @property
     def tables(self) -> Tables | None:
         return self._model.tables
 
-    def stages(self) -> Sequence[Stage]:
-        return self._model.stages()
+    def stages(self, shapes: Shapes) -> Sequence[Stage]:
+        return self._model.stages(shapes)
+
+    def begin_block(self, shapes: Shapes) -> BlockEntropy:
+        self._contexts = self._model.begin_block(shapes).context
+        return super().begin_block(shapes)
 
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
         context = self._contexts(stage, known)

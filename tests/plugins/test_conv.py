@@ -232,7 +232,7 @@ def contexts() -> ContextTables:
 def ideal_bits(entropy: ContextEntropy, latents: np.ndarray, *, static: bool) -> float:
     """Return the ideal code length under the contexts, or under a single level."""
     bits = 0.0
-    for number, stage in enumerate(entropy.stages()):
+    for number, stage in enumerate(entropy.stages({"y": latents.shape})):
         context = entropy.context(number, {"y": latents})
         symbols = latents[stage.where] - (0 if static else context.offsets)
         if static:

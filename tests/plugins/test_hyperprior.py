@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from nncodec.format.entropy import coder_by_id, decode_block, encode_block, idea
 from nncodec.format.header import CoderId
 from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, steps_of
 from nncodec.nn.tensors import to_tensor
+from nncodec.plugin.entropy import BlockContexts, QuantizedLatents, shapes_of
 from nncodec.plugin.latents import Latents
+from nncodec_hyperprior.block import TorchContexts
 from nncodec_hyperprior.codec import HyperpriorCodec
 from nncodec_hyperprior.coding import code_latents, hard_rounding
 from nncodec_hyperprior.prior_network import join_phases, split_phases
@@ -80,7 +83,7 @@ def test_contexts_depend_on_what_is_coded_before_alone(codec: HyperpriorCodec) -
     blocks.append({**blocks[0], "y": blocks[0]["y"] + (np.arange(12) >= 4)[None, :, None, None] * np.int32(16)})
     entropy = codec.entropy(60)
     blocks.append({**blocks[0], "y": np.zeros_like(blocks[0]["y"])})
-    for coded in entropy.stages()[1:7]:
+    for coded in entropy.stages(shapes_of(blocks[0]))[1:7]:
         blocks[-1]["y"][coded.where] = blocks[0]["y"][coded.where]
     asked = [(0, 1), (0, 7), (4, 7), (3, 7), (0, 7), (0, 2), (0, 8), (1, 5), (2, 8), (1, 8), (0, 3), (4, 6)]
     for block, stage in asked:
@@ -121,27 +124,33 @@ def test_latents_come_back_from_bytes(codec: HyperpriorCodec, picture: np.ndarra
             assert 8 * len(payload) < ideal_bits(latents, entropy, specs) * 1.01 + 256
 
 
-def test_contexts_are_remembered_only_for_the_same_block(codec: HyperpriorCodec, picture: np.ndarray) -> None:
-    latents = codec.quantize(codec.analysis(picture, 60, 0), picture, 60, 0)
-    fresh = HyperpriorCodec.from_file(tiny_file(tiny_network())).entropy(60)
-    entropy = codec.entropy(60)
-    for change in (False, True):
-        known = latents
-        if change:
-            known["y"][:, 5, 0, 0] += 160  # in place, as a caller may
-        contexts = entropy.begin_block()
-        for stage in range(9):
-            context, expected = contexts(stage, known), fresh.context(stage, known)
-            np.testing.assert_array_equal(context.tables, expected.tables)
-            np.testing.assert_array_equal(context.offsets, expected.offsets)
-        latents = codec.quantize(codec.analysis(picture, 60, 0), picture, 60, 0)
+def test_contexts_of_rounding_are_not_computed_again(
+    codec: HyperpriorCodec, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, open_block = [], TorchContexts.open_block
+
+    def counted(self: TorchContexts, *args: Any) -> BlockContexts:
+        opened.append(args)
+        return open_block(self, *args)
+
+    monkeypatch.setattr(TorchContexts, "open_block", counted)
+    pictures = np.concatenate([picture, picture[:, ::-1]])
+    latents = codec.quantize(codec.analysis(pictures, 60, 0), pictures, 60, 0)
+    assert len(opened) == 1
+    entropy, specs, coder = codec.entropy(60), codec.traits.latents, coder_by_id(CoderId.RANS)
+    assert isinstance(latents, QuantizedLatents)
+    several = [latents, *(latents.of_frames(slice(n, n + 1), entropy) for n in range(2))]
+    payloads = [encode_block(coder, some, entropy, specs) for some in several]
+    assert len(opened) == 1
+    assert payloads == [encode_block(coder, dict(some), entropy, specs) for some in several]
+    assert len(opened) == 4
 
 
 def test_latents_that_are_certain_are_zero_steps(codec: HyperpriorCodec, picture: np.ndarray) -> None:
     latents = codec.quantize(codec.analysis(picture, 20, 0), picture, 20, 0)
     entropy = codec.entropy(20)
     skipped = 0
-    for number, stage in enumerate(entropy.stages()):
+    for number, stage in enumerate(entropy.stages(shapes_of(latents))):
         context = entropy.context(number, latents)
         steps = latents[stage.latent][stage.where] - context.offsets
         assert not steps[np.broadcast_to(context.tables, steps.shape) < 0].any()

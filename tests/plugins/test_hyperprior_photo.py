@@ -140,7 +140,7 @@ def test_golden_files_decode_to_the_same_latents_by_integers_alone(path: Path) -
             if number == 0:
                 z[...] = symbols + offsets
             else:
-                target = y[model.entropy(0).stages()[number].where[1:]]
+                target = y[model.entropy(0).stages({})[number].where[1:]]
                 target[...] = 16 * symbols + offsets
         assert reader.at_end
         np.testing.assert_array_equal(z, expected["z"][0])

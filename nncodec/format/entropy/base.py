@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from nncodec.errors import Corrupt, first_line
 from nncodec.format.header import CoderId
-from nncodec.plugin.entropy import BlockContexts, CheckedContext, EntropyModel, Stage, Tables, checked_context
+from nncodec.plugin.entropy import (
+    BlockContexts,
+    CheckedContext,
+    EntropyModel,
+    QuantizedLatents,
+    Stage,
+    Tables,
+    checked_context,
+    shapes_of,
+)
 from nncodec.plugin.guard import UNKNOWN_PLUGIN, PluginGuard
 from nncodec.plugin.latents import VALUE_LIMIT, IntArray, Latents, LatentSpec
 
@@ -75,7 +84,7 @@ def encode_block(
 
     Args:
         coder: the coder.
-        latents: the block's arrays.
+        latents: the block's arrays; contexts of `QuantizedLatents` are not computed again.
         entropy: stages and tables.
         specs: specs of the arrays.
         guard: runs the entropy model's code.
@@ -104,8 +113,10 @@ def block_symbols(
     coded = []
     visited = 0
     steps = {spec.name: spec.step for spec in specs}
-    contexts = guard.run(entropy.begin_block)
-    for number, stage in enumerate(guard.run(entropy.stages)):
+    stages, contexts = guard.run(entropy.begin_block, shapes_of(latents))
+    if isinstance(latents, QuantizedLatents):
+        contexts = latents.context
+    for number, stage in enumerate(stages):
         values = guard.run(_part, latents, stage)
         context = _context(entropy.tables, contexts, number, known, values, guard)
         distances = values - context.offsets
@@ -144,8 +155,8 @@ def decode_block(
     known = {name: np.zeros(shape, np.int32) for name, shape in shapes.items()}
     reader = coder.reader(payload, _alphabet(known, entropy, specs))
     by_name = {spec.name: spec for spec in specs}
-    contexts = guard.run(entropy.begin_block)
-    for number, stage in enumerate(guard.run(entropy.stages)):
+    stages, contexts = guard.run(entropy.begin_block, shapes_of(known))
+    for number, stage in enumerate(stages):
         target = guard.run(_part, known, stage)
         if not target.size:
             continue

@@ -17,7 +17,17 @@ from nncodec.format.entropy.rans import RansCoder
 from nncodec.format.entropy.stored import StoredCoder
 from nncodec.format.entropy.zstd import ZstdCoder, compress
 from nncodec.format.header import CoderId
-from nncodec.plugin.entropy import EntropyModel, PlainEntropy, Stage, StageContext, Tables
+from nncodec.plugin.entropy import (
+    BlockEntropy,
+    EntropyModel,
+    PlainEntropy,
+    QuantizedLatents,
+    Shapes,
+    Stage,
+    StageContext,
+    Tables,
+    shapes_of,
+)
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec
 from nncodec.testing.support import drawn_latents
@@ -42,7 +52,7 @@ class ContextEntropy(EntropyModel):
     def tables(self) -> Tables:
         return self._tables
 
-    def stages(self) -> Sequence[Stage]:
+    def stages(self, shapes: Shapes) -> Sequence[Stage]:
         even = (slice(None), slice(None), slice(None), slice(0, None, 2))
         odd = (slice(None), slice(None), slice(None), slice(1, None, 2))
         return [Stage("side", WHOLE), Stage("main", even), Stage("main", odd)]
@@ -56,7 +66,7 @@ class ContextEntropy(EntropyModel):
         side = np.abs(known["side"]).sum(axis=1, keepdims=True)  # (N, 1, h / 2, w / 2)
         side = side.repeat(2, axis=2).repeat(2, axis=3)[:, :, : main.shape[2], : main.shape[3]]  # (N, 1, h, w)
         reach = side + np.abs(np.roll(main, 1, axis=3))  # (N, C, h, w)
-        half = self.stages()[stage].where
+        half = self.stages({})[stage].where
         offsets = np.clip(np.roll(main, 1, axis=3), -self._shift, self._shift)
         return StageContext((reach % count)[half], offsets[half] if stage == 2 else self._shift)
 
@@ -92,10 +102,6 @@ def assert_same(found: Latents, expected: Latents) -> None:
         np.testing.assert_array_equal(found[name], array)
 
 
-def shapes_of(latents: Latents) -> dict[str, tuple[int, ...]]:
-    return {name: array.shape for name, array in latents.items()}
-
-
 def specs_for(minimum: int, maximum: int) -> tuple[LatentSpec, ...]:
     return LatentSpec("main", 3, 1, minimum, maximum), LatentSpec("side", 2, 2, minimum, maximum)
 
@@ -128,7 +134,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 )
 def test_stages_and_contexts_that_do_not_fit_are_the_plugins_fault(stage: Stage, context: StageContext) -> None:
     class Broken(ContextEntropy):
-        def stages(self) -> Sequence[Stage]:
+        def stages(self, shapes: Shapes) -> Sequence[Stage]:
             return [stage]
 
         def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
@@ -149,7 +155,7 @@ def test_stages_and_contexts_that_do_not_fit_are_the_plugins_fault(stage: Stage,
 class Whole(ContextEntropy):
     """One stage under the first table."""
 
-    def stages(self) -> Sequence[Stage]:
+    def stages(self, shapes: Shapes) -> Sequence[Stage]:
         return [Stage("main", WHOLE)]
 
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
@@ -210,6 +216,90 @@ def test_contexts_see_the_same_past_and_zeros_for_the_future_on_both_sides(coder
     assert not writer.seen[2]["main"][..., 1::2].any()
 
 
+# --- what codes one block -------------------------------------------------------------------------------------------
+
+
+class RowByRow(ContextEntropy):
+    """One stage for each row of a block, each symbol predicted by the one above; sums are kept from row to row."""
+
+    blocks = 0
+
+    def stages(self, shapes: Shapes) -> Sequence[Stage]:
+        rows = shapes["main"][2]
+        return [Stage("main", (slice(None), slice(None), slice(row, row + 1), slice(None))) for row in range(rows)]
+
+    def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
+        rows = known["main"][:, :, :stage]
+        return self._of(rows.sum(axis=2, keepdims=True, dtype=np.int32))
+
+    def begin_block(self, shapes: Shapes) -> BlockEntropy:
+        self.blocks += 1
+        count, channels, _, width = shapes["main"]
+        total = np.zeros((count, channels, 1, width), np.int32)
+
+        def context(stage: int, known: Mapping[str, IntArray]) -> StageContext:
+            if stage:
+                np.add(total, known["main"][:, :, stage - 1 : stage], out=total)
+            return self._of(total)
+
+        return BlockEntropy(self.stages(shapes), context)
+
+    def _of(self, total: IntArray) -> StageContext:
+        return StageContext(np.abs(total) % len(self._tables.frequencies))
+
+
+@with_tables
+@pytest.mark.parametrize("size", [(1, 1, 1), (2, 5, 3), (1, 9, 4)])
+def test_stages_may_depend_on_the_size_of_the_block(coder: Coder, size: tuple[int, int, int]) -> None:
+    specs = (LatentSpec("main", 3, 1, -30, 30),)
+    latents = random_latents(np.random.default_rng(1), specs, *size)
+    writer, reader = (RowByRow(random_tables(np.random.default_rng(0), 4, 12), 0) for _ in range(2))
+    assert len(writer.stages(shapes_of(latents))) == size[1]
+    payload = encode_block(coder, latents, writer, specs)
+    assert_same(decode_block(coder, payload, reader, specs, shapes_of(latents)), latents)
+    assert (writer.blocks, reader.blocks) == (1, 1)
+    entropy = RowByRow(writer.tables, 0)
+    known = {"main": latents["main"].copy()}
+    kept = [entropy.context(stage, known) for stage in range(size[1])]
+    assert encode_block(coder, QuantizedLatents(latents, kept), entropy, specs) == payload
+
+
+def test_frames_of_latents_keep_their_contexts_if_stages_code_them_alike() -> None:
+    tables = random_tables(np.random.default_rng(0), 5, 12)
+    specs = specs_for(-9, 9)
+    latents = random_latents(np.random.default_rng(2), specs, 3, 4, 6)
+    entropy = ContextEntropy(tables, 1)
+    block = entropy.begin_block(shapes_of(latents))
+    contexts = [block.context(stage, latents) for stage in range(len(block.stages))]
+    alone = QuantizedLatents(latents, contexts).of_frames(slice(1, 2), entropy)
+    assert isinstance(alone, QuantizedLatents)
+    assert_same(dict(alone), {name: array[1:2] for name, array in latents.items()})
+    for stage, found in enumerate(alone.contexts):
+        expected = entropy.context(stage, dict(alone))
+        np.testing.assert_array_equal(found.tables, expected.tables)
+        np.testing.assert_array_equal(*np.broadcast_arrays(found.offsets, expected.offsets))
+
+    class FrameByFrame(ContextEntropy):
+        def stages(self, shapes: Shapes) -> Sequence[Stage]:
+            return [
+                Stage(name, (slice(n, n + 1), *WHOLE[1:])) for name, (count, *_) in shapes.items() for n in range(count)
+            ]
+
+    apart = QuantizedLatents(latents, contexts).of_frames(slice(1, 2), FrameByFrame(tables, 1))
+    assert not isinstance(apart, QuantizedLatents)
+    assert_same(apart, dict(alone))
+
+
+@with_tables
+def test_contexts_that_are_kept_and_do_not_fit_are_the_plugins_fault(coder: Coder) -> None:
+    specs = (LatentSpec("main", 3, 1, -30, 30),)
+    latents = random_latents(np.random.default_rng(1), specs, 1, 2, 3)
+    entropy = RowByRow(random_tables(np.random.default_rng(0), 4, 12), 0)
+    for kept in ([StageContext(np.array(0))], [StageContext(np.array(9))] * 2):
+        with pytest.raises(PluginError):
+            encode_block(coder, QuantizedLatents(latents, kept), entropy, specs)
+
+
 # --- symbols that are not coded, and steps --------------------------------------------------------------------------
 
 
@@ -259,7 +349,7 @@ class Constant(EntropyModel):
     def __init__(self, table: int, offset: int) -> None:
         self._context = StageContext(np.array(table), offset)
 
-    def stages(self) -> Sequence[Stage]:
+    def stages(self, shapes: Shapes) -> Sequence[Stage]:
         return [Stage("y", WHOLE)]
 
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:

@@ -16,7 +16,7 @@ from nncodec.format.entropy import decode_block, encode_block
 from nncodec.format.entropy.base import Alphabet, StageSymbols
 from nncodec.format.entropy.layout import SortedReader, sorted_bytes_bound, sorted_segments, table_classes
 from nncodec.format.entropy.zstd import ZstdCoder, compress
-from nncodec.plugin.entropy import EntropyModel, PlainEntropy, Stage, StageContext, Tables
+from nncodec.plugin.entropy import EntropyModel, PlainEntropy, Shapes, Stage, StageContext, Tables
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec
 
 PROPERTY = settings(deadline=None, max_examples=100)
@@ -170,7 +170,7 @@ class FixedContexts(EntropyModel):
 
     tables = PEAKED_AND_FLAT
 
-    def stages(self) -> Sequence[Stage]:
+    def stages(self, shapes: Shapes) -> Sequence[Stage]:
         return [Stage("y", (slice(None),) * 4)]
 
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
