@@ -8,6 +8,7 @@ import tarfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -162,6 +163,17 @@ def test_tensors_have_the_type_the_channels_and_the_transform_that_are_asked_for
 def test_options_out_of_range_are_refused_at_once(root: Path, options: Any) -> None:
     with pytest.raises(InvalidOption):
         NncDataset(root / "in", **options)
+
+
+def test_workers_do_not_use_other_devices(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = NncDataset(root / "in", device="meta")
+    assert dataset[0].device.type == dataset.__getitems__([0, 1])[1].device.type == "meta"
+    monkeypatch.setattr(decoding, "get_worker_info", lambda: SimpleNamespace(id=0))
+    for read in (lambda: dataset[0], lambda: dataset.__getitems__([0, 1])):
+        with pytest.raises(InvalidOption, match="meta needs num_workers=0"):
+            read()
+    with pytest.raises(InvalidOption, match="torch knows no device 'abacus'"):
+        NncDataset(root / "in", device="abacus")
 
 
 def test_pictures_of_a_batch_share_passes_of_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
