@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nncodec.plugin.device import device
 from nncodec.plugin.self_test import block_latents, contexts_of
 
 __all__ = ["assert_same_contexts", "backends", "block_latents", "contexts_of", "plain_backends"]
@@ -32,6 +33,8 @@ def backends() -> Iterator[tuple[str, AbstractContextManager[Any]]]:
     yield "where float32 is multiplied as bfloat16", _reduced_float32("bf16")
     yield "where float32 is multiplied as TF32", _reduced_float32("tf32")
     yield "with float64 as the default", _float64()
+    if torch.cuda.is_available():
+        yield "with a GPU", device("cuda")  # torch multiplies float32 as TF32 there
 
 
 def plain_backends() -> Iterator[tuple[str, AbstractContextManager[Any]]]:

@@ -16,6 +16,7 @@ from torch import nn
 import nncodec
 from nncodec.nn import precision as nn_precision
 from nncodec.nn.devices import OnDevices, pixel_device
+from nncodec.nn.fixed_point import ExactConv2d
 from nncodec.nn.precision import pixel_precision, whole_float32
 from nncodec.torch import decode_batch
 from nncodec_hyperprior import quantization
@@ -77,6 +78,21 @@ def test_float32_on_a_gpu_is_not_rounded_to_tf32(gpu: FakeGpu, monkeypatch: pyte
     with nncodec.device("cuda"), pixel_precision():
         assert torch.is_autocast_enabled("cuda")
         assert [setting.fp32_precision for setting in settings] == before
+
+
+def test_exact_layers_compute_in_float64_where_a_gpu_would_round_to_tf32(gpu: FakeGpu) -> None:
+    layer = ExactConv2d(2, 3, 1)
+    layer.set_steps(np.full((3, 2, 1, 1), 4001, np.int16), np.zeros(3, np.int32))
+    values = torch.arange(-9.0, 9).view(1, 2, 3, 3)
+    expected = layer(values)
+    on_gpu = OnDevices(layer)
+    with torch.inference_mode(), nncodec.device("cuda"):
+        assert torch.equal(on_gpu.current()(values.to(GPU)).cpu(), expected)
+        assert gpu.computed == {torch.float64}
+        gpu.computed.clear()
+        with whole_float32():
+            assert torch.equal(on_gpu.current()(values.to(GPU)).cpu(), expected)
+    assert gpu.computed == {torch.float32}
 
 
 def test_a_network_is_copied_once_for_each_device(gpu: FakeGpu) -> None:
