@@ -289,22 +289,20 @@ class CodecModelContract(ModelUnderTest, ModelFileContract):
     def test_contexts_that_quantization_gives_are_those_of_a_decoder(self) -> None:
         pixels = self._pixels(3)
         for quality in self._qualities():
-            for effort in (level for level in self.model.traits.efforts if level <= self.most_effort):
-                arrays = self.model.analysis(pixels, quality, effort)
-                latents = self.model.quantize(arrays, pixels, quality, effort)
-                if not isinstance(latents, QuantizedLatents):
-                    skip("the model leaves contexts to core")
-                entropy = self.model.entropy(quality)
-                frame = latents.of_frames(slice(1, 2), entropy)
-                for given in (latents, frame) if isinstance(frame, QuantizedLatents) else (latents,):
-                    stages = entropy.begin_block(shapes_of(given)).stages
-                    shapes = [given[stage.latent][stage.where].shape for stage in stages]
-                    assert len(given.contexts) == len(shapes), "quantization does not give one context for each stage"
-                    kept = [
-                        (np.broadcast_to(tables, shape), np.broadcast_to(offsets, shape))
-                        for (tables, offsets), shape in zip(given.contexts, shapes, strict=True)
-                    ]
-                    assert_same_contexts(kept, contexts_of(entropy, given), "when it quantizes")
+            latents = self.model.quantize(self._analysis(pixels, quality), pixels, quality, self._effort)
+            if not isinstance(latents, QuantizedLatents):
+                skip("the model leaves contexts to core")
+            entropy = self.model.entropy(quality)
+            frame = latents.of_frames(slice(1, 2), entropy)
+            for given in (latents, frame) if isinstance(frame, QuantizedLatents) else (latents,):
+                stages = entropy.begin_block(shapes_of(given)).stages
+                shapes = [given[stage.latent][stage.where].shape for stage in stages]
+                assert len(given.contexts) == len(shapes), "quantization does not give one context for each stage"
+                kept = [
+                    (np.broadcast_to(tables, shape), np.broadcast_to(offsets, shape))
+                    for (tables, offsets), shape in zip(given.contexts, shapes, strict=True)
+                ]
+                assert_same_contexts(kept, contexts_of(entropy, given), "when it quantizes")
 
     def test_contexts_depend_on_coded_symbols_only(self) -> None:
         random = np.random.default_rng(3)
