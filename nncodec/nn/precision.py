@@ -70,7 +70,7 @@ def whole_float32() -> Iterator[None]:
     The settings are the process's. So they hold for other threads, too, until the last thread has left its block.
     """
     cudnn: Any = torch.backends.cudnn
-    settings = (cudnn.conv, torch.backends.cuda.matmul)
+    settings = (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul)  # torch wants those of cuDNN to agree
     with _Whole.lock:
         if not _Whole.blocks:
             _Whole.before = tuple(setting.fp32_precision for setting in settings)
