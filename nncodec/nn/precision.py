@@ -67,10 +67,11 @@ class _Whole:
 def whole_float32() -> Iterator[None]:
     """Multiply all bits of float32 on GPUs within the block, where torch would round factors to TF32 by default.
 
-    The settings are the process's. So they hold for other threads, too, until the last thread has left its block.
+    The settings are the process's. So they hold for other threads, too, until the last thread has left its block; and
+    meanwhile torch refuses to tell its older flags `allow_tf32`, which cannot say it.
     """
     cudnn: Any = torch.backends.cudnn
-    settings = (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul)  # torch wants those of cuDNN to agree
+    settings = (cudnn.conv, torch.backends.cuda.matmul)
     with _Whole.lock:
         if not _Whole.blocks:
             _Whole.before = tuple(setting.fp32_precision for setting in settings)

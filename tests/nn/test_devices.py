@@ -74,7 +74,6 @@ def test_float32_on_a_gpu_is_not_rounded_to_tf32(gpu: FakeGpu, monkeypatch: pyte
         with whole_float32():
             pass
         assert [setting.fp32_precision for setting in settings] == ["ieee"] * 2
-        assert not torch.backends.cudnn.allow_tf32
     assert [setting.fp32_precision for setting in settings] == before
     with nncodec.device("cuda"), pixel_precision():
         assert torch.is_autocast_enabled("cuda")
