@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import chromium as browsers
 import numpy as np
 import pytest
 import toys
-from preloaded import Preloaded
+from preloaded import LIGHT, Preloaded
 
 from nncodec.plugin import discovery, registry
 from nncodec.plugin.hooks import ModelSpec
@@ -29,7 +29,18 @@ sys.dont_write_bytecode = False
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run files with slow tests first, so that no worker is left with one at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path not in slow, item.path))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Import files from the last to the first in every second worker: what one compiles, the next one finds."""
+    report = yield
+    if isinstance(collector, pytest.Directory) and os.environ.get("PYTEST_XDIST_WORKER", "gw0")[-1] in "13":
+        report.result.reverse()
+    return report
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +54,13 @@ def no_models_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch:
 def preloaded() -> Iterator[Preloaded]:
     """Return what runs programs without importing torch for each."""
     with Preloaded() as programs:
+        yield programs
+
+
+@pytest.fixture(scope="session")
+def light_programs() -> Iterator[Preloaded]:
+    """Return what runs programs that have what nncodec loads without torch."""
+    with Preloaded(LIGHT) as programs:
         yield programs
 
 

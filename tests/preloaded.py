@@ -1,9 +1,8 @@
 """Programs in processes of their own that have torch already: importing it takes longer than most of what they do.
 
-One process imports torch, what it loads when a network is trained, and what plots need, and nothing of nncodec. It
-forks for every program, which so begins as in a new interpreter, with its own folder, environment, arguments and
-standard streams. Systems without fork start an interpreter for each. Tests about starting or memory start processes
-themselves.
+One process imports packages, and nothing of nncodec. It forks for every program, which so begins as in a new
+interpreter, with its own folder, environment, arguments and standard streams. Systems without fork start an interpreter
+for each. Tests about starting or memory start processes themselves.
 
 A program ends like any other, threads and exit functions included, but nothing is torn down after those: with torch,
 that takes longer than many programs.
@@ -13,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -25,11 +25,21 @@ from types import ModuleType
 
 Completed = subprocess.CompletedProcess[str]
 
+# Torch, what it loads when a network is trained (every optimizer imports _dynamo), and what plots need.
+HEAVY = ("matplotlib.figure", "scipy.interpolate", "scipy.ndimage", "torch._dynamo")
+# What nncodec loads without torch.
+LIGHT = ("click", "numpy", "PIL.Image")
+
 
 class Preloaded:
-    """Runs programs; a context manager whose process ends with it."""
+    """Runs programs; a context manager whose process ends with it.
 
-    def __init__(self) -> None:
+    Args:
+        modules: what they have imported already.
+    """
+
+    def __init__(self, modules: Sequence[str] = HEAVY) -> None:
+        self._modules = modules
         self._server: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Preloaded:
@@ -85,7 +95,7 @@ class Preloaded:
             return [process.wait() for process in [_started(request) for request in requests]]
         if self._server is None or self._server.poll() is not None:
             self._server = subprocess.Popen(
-                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                [sys.executable, __file__, *self._modules], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
         assert self._server.stdin is not None
         assert self._server.stdout is not None
@@ -192,11 +202,7 @@ def _main() -> None:
 
 if __name__ == "__main__":
     end = _QuickEnd()
-
-    import matplotlib.figure  # noqa: F401
-    import scipy.interpolate
-    import scipy.ndimage  # noqa: F401
-    import torch._dynamo  # noqa: F401  (every optimizer imports it)
-
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
     gc.freeze()  # what is loaded stays, and no program searches it for garbage
     end.run(_main)

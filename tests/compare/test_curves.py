@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
-from scipy.interpolate import PchipInterpolator
 
 from nncodec.compare import CurvePoint, bd_delta, bd_psnr, bd_rate, read_anchors
 from nncodec.errors import InvalidOption, NncError
@@ -47,6 +45,9 @@ def test_the_order_of_the_points_does_not_matter() -> None:
 
 def independent_bd_rate(reference: Sequence[CurvePoint], test: Sequence[CurvePoint]) -> float:
     """Return the BD-rate by SciPy's interpolation and numerical integration; the curves must be monotone."""
+    from scipy.integrate import quad  # takes a second to import, and every worker imports this file
+    from scipy.interpolate import PchipInterpolator
+
     log_rate = []
     for points in (reference, test):
         values = np.array([point.psnr_db for point in points], float)

@@ -12,7 +12,6 @@ import pytest
 import skimage.data
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.signal import convolve2d
 
 from nncodec.errors import NncError, UnsupportedImage
 from nncodec.metrics import MS_SSIM_EDGE, SSIM_EDGE, ms_ssim, psnr, ssim, ssimulacra2
@@ -56,6 +55,8 @@ def test_psnr_is_over_all_samples_of_all_planes() -> None:
 
 def maps(before: NDArray[np.generic], after: NDArray[np.generic]) -> tuple[float, float]:
     """Return mean SSIM and mean contrast-structure term of two planes, from the formulas of Wang et al. 2004."""
+    from scipy.signal import convolve2d  # takes a second to import, and every worker imports this file
+
     axis = np.arange(-5, 6)
     window = np.exp(-(axis[:, None] ** 2 + axis**2) / (2 * 1.5**2))
     window /= window.sum()
