@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextvars
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -29,33 +30,44 @@ def allowed_threads() -> int:
     return min(processors, int(given)) if given.isdigit() and int(given) else processors
 
 
-def in_threads(work: Callable[[_Item], _Result], items: Iterable[_Item], count: int) -> Iterator[_Result]:
+def in_threads(
+    work: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    count: int,
+    start: Callable[[int, int], concurrent.futures.ThreadPoolExecutor] | None = None,
+) -> Iterator[_Result]:
     """Yield the results of `work` in the order of the items.
 
     At most a few items more than there are threads are taken ahead of the results that were yielded, which bounds the
     memory.
 
     Args:
-        work: exceptions that it raises are raised here.
+        work: exceptions that it raises are raised here; it sees the caller's context variables.
         items: taken by the calling thread, so they may come from what only one thread may use.
         count: of the items; a single one, or a single allowed thread, needs no further threads.
+        start: starts that many threads, each with that share of the computing threads; by default `started`.
     """
     allowed = allowed_threads()
     threads = min(allowed, count)
     if threads <= 1:
         yield from map(work, items)
         return
-    pool = concurrent.futures.ThreadPoolExecutor(threads, initializer=_take_share, initargs=(allowed // threads,))
+    pool = (start or started)(threads, allowed // threads)
     pending: collections.deque[concurrent.futures.Future[_Result]] = collections.deque()
     try:
         for item in items:
-            pending.append(pool.submit(work, item))
+            pending.append(pool.submit(contextvars.copy_context().run, work, item))
             if len(pending) > threads:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def started(threads: int, share: int) -> concurrent.futures.ThreadPoolExecutor:
+    """Return threads that may each use a share of the computing threads."""
+    return concurrent.futures.ThreadPoolExecutor(threads, initializer=_take_share, initargs=(share,))
 
 
 def _take_share(count: int) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -14,6 +14,7 @@ from nncodec.coding import exact_decoder
 from nncodec.coding.enhancing import Enhancement
 from nncodec.coding.grid import PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid, batches_of
 from nncodec.coding.inspection import frame_info, image_info, model_name
+from nncodec.coding.parallel import in_parallel
 from nncodec.coding.patches import Patch, patches
 from nncodec.coding.view import Progress, View, finish, picture_of
 from nncodec.engine.choice import chosen_loader, count_without_torch
@@ -200,7 +201,8 @@ def _fill_together(canvas: PixelCanvas, containers: Sequence[Container], loader:
     own_codecs = [replace(codec, checksums=_checksums_of(container)) for container in containers]
     latents = [_decode_cell(container, own, cell) for container, own in zip(containers, own_codecs, strict=True)]
     stacked = {name: np.concatenate([of_file[name] for of_file in latents]) for name in latents[0]}
-    _restore(codec, Patch(cell.area, stacked, codec.model.traits.latents), cell.area, canvas)
+    patch = Patch(cell.area, stacked, codec.model.traits.latents)
+    _restore(codec, _tiles(codec, patch, cell.area, is_kept=False), canvas, at_once=1)
 
 
 def _loader_for(containers: Sequence[Container], enhancements: Sequence[Enhancement | None] = ()) -> Loader | None:
@@ -260,29 +262,73 @@ def _fill(
     """Decode the area of a canvas in the chosen frames onto it."""
     grid, specs = codec.grid, codec.model.traits.latents
     groups = _by_group(chosen, grid.header)
+    at_once = codec.blocks_near(canvas.area) if codec.computing.device == "cpu" else 1
 
-    def decode(cell: Cell) -> Latents:
+    def decode(cell: Cell) -> tuple[Cell, Latents]:
         parts = []
         for numbers in groups:
             own = grid.cell(numbers[0] // grid.header.frames_per_block, cell.row, cell.column)
             latents = _decode_cell(container, codec, own)
-            progress.begin_block()
             places = [number - own.frames.start for number in numbers]
             parts.append({name: array[places] for name, array in latents.items()})
-        return parts[0] if len(parts) == 1 else {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return cell, parts[0] if len(parts) == 1 else joined
 
-    group = chosen[0] // grid.header.frames_per_block
-    for part, patch in patches(grid, group, len(chosen), grid.aligned(canvas.area), specs, decode):
-        _restore(codec, patch, part, canvas)
+    def decoded(cells: Iterable[Cell]) -> Iterator[tuple[Cell, Latents]]:
+        for block in in_parallel(decode, cells, at_once):
+            for _ in groups:
+                progress.begin_block()
+            yield block
+            del block
+
+    def tiles() -> Iterator[_Tile]:
+        group = chosen[0] // grid.header.frames_per_block
+        for part, patch in patches(grid, group, len(chosen), grid.aligned(canvas.area), specs, decoded):
+            yield from _tiles(codec, patch, part, is_kept=at_once > 1)
+
+    _restore(codec, tiles(), canvas, at_once)
     progress.end_group()
 
 
-def _restore(codec: _FileCodec, patch: Patch, area: Area, canvas: PixelCanvas) -> None:
-    """Synthesize an area tile by tile onto a canvas, from a patch that holds the windows around its tiles."""
+class _Tile(NamedTuple):
+    """A tile to synthesize.
+
+    Args:
+        area: of it.
+        window: the area with a halo.
+        latents: of the window.
+    """
+
+    area: Area
+    window: Area
+    latents: Latents
+
+
+def _tiles(codec: _FileCodec, patch: Patch, area: Area, *, is_kept: bool) -> Iterator[_Tile]:
+    """Yield the tiles of an area, from a patch that holds the windows around them.
+
+    Args:
+        codec: of the file.
+        patch: valid until the next one, so tiles that are kept longer get copies.
+        area: within the patch.
+        is_kept: whether they are.
+    """
     for tile in codec.grid.tiles(area):
         window = codec.grid.window(tile)
+        latents = patch.cut(window)
+        yield _Tile(tile, window, {name: array.copy() for name, array in latents.items()} if is_kept else latents)
+
+
+def _restore(codec: _FileCodec, tiles: Iterable[_Tile], canvas: PixelCanvas, at_once: int) -> None:
+    """Synthesize tiles onto a canvas, up to `at_once` of them at the same time."""
+
+    def restored(tile: _Tile) -> tuple[Area, Pixels]:
+        return tile.area, _synthesize(codec, tile.latents, tile.window)[:, *tile.area.slices(1, tile.window)]
+
+    for done in in_parallel(restored, tiles, at_once):
+        canvas.put(*done)
         # No name holds a tile's pixels when the next is made, so its memory is free in one piece and used again.
-        canvas.put(tile, _synthesize(codec, patch.cut(window), window)[:, *tile.slices(1, window)])
+        del done
 
 
 def _decode_cell(container: Container, codec: _FileCodec, cell: Cell) -> Latents:

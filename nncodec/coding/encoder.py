@@ -6,9 +6,9 @@ import bisect
 import copy
 import functools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from nncodec._support.notes import warn_of
 from nncodec.coding.envelope import check_options, identified, level_of, require_range, write_file
 from nncodec.coding.exact_encoder import alpha_chunk
 from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid
+from nncodec.coding.parallel import in_parallel
 from nncodec.coding.recommendation import Recommendation, enhancement_to_recommend
 from nncodec.errors import FormatError, InvalidOption, UnsupportedImage
 from nncodec.format.container import write
@@ -37,6 +38,8 @@ from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import CODEC
 from nncodec.plugin.latents import Latents, Pixels, problem_with, problem_with_analysis
 from nncodec.plugin.model_file import LONG_ID_BYTES, ModelInfo
+
+_Block = TypeVar("_Block")
 
 _FRAMES_PER_GROUP = 1 << 13
 # If no quality gives a file as small as the samples, it may exceed them by this much.
@@ -144,8 +147,7 @@ class Encoder:
         cells = [self._latents(coded, grid, cell) for cell in grid.cells()]
         for number, own_metadata in enumerate(metadata):
             frame = slice(number, number + 1)
-            blocks = [self._of_frames(latents, frame) for latents in cells]
-            own = self._payloads(header, blocks)
+            own = self._payloads(header, cells, functools.partial(self._of_frames, frames=frame))
             if self._is_wasteful(own, coded.frame(number)):
                 yield self.write(frames.frame(number), own_metadata)
             else:
@@ -159,14 +161,12 @@ class Encoder:
     def _coded(self, frames: Frames, coded: Frames) -> _CodedBlocks:
         header = self._header(frames, coded)
         grid = Grid.of(header, self.model.traits)
-        return self._payloads(header, self._blocks(coded, grid))
-
-    def _blocks(self, coded: Frames, grid: Grid) -> Iterator[Latents]:
-        total = math.prod(grid.header.grid)
-        for done, cell in enumerate(grid.cells()):
-            self._report(done, total)
-            yield self._latents(coded, grid, cell)
-        self._report(total, total)
+        total = math.prod(header.grid)
+        # Refinement needs so much memory that one block at a time must do, and a GPU has one queue.
+        one_by_one = self.effort or self.computing.device != "cpu"
+        return self._payloads(
+            header, grid.cells(), lambda cell: self._latents(coded, grid, cell), 1 if one_by_one else total, total
+        )
 
     def _report(self, done: int, total: int) -> None:
         if self.on_progress:
@@ -281,8 +281,23 @@ class Encoder:
     def _entropy(self) -> EntropyModel:
         return self._guard.run(self.model.entropy, self.quality or 0)
 
-    def _payloads(self, header: Header, blocks: Iterable[Latents]) -> _CodedBlocks:
-        """Encode the blocks; the stored coder is used if no coder was asked for and it is smaller."""
+    def _payloads(
+        self,
+        header: Header,
+        blocks: Iterable[_Block],
+        latents_of: Callable[[_Block], Latents],
+        at_once: int = 1,
+        total: int = 0,
+    ) -> _CodedBlocks:
+        """Encode the blocks; the stored coder is used if no coder was asked for and it is smaller.
+
+        Args:
+            header: of the file.
+            blocks: in file order.
+            latents_of: returns the latents of one; with `at_once` above 1 it is called by several threads.
+            at_once: the most blocks that may be encoded at the same time.
+            total: number of blocks to report as they are done; 0 for no report.
+        """
         verify, checksums = self.options.get("verify", False), b""
         entropy, specs = self._entropy(), self.model.traits.latents
         candidates = [header.coder]
@@ -290,16 +305,27 @@ class Encoder:
         may_store = "coder" not in self.options and entropy.tables is None
         if may_store and header.coder is CoderId.ZSTD and symbols <= _STORED_SYMBOLS:
             candidates.insert(0, CoderId.STORED)
-        payloads: dict[CoderId, list[bytes]] = {coder: [] for coder in candidates}
-        for latents in blocks:
+
+        def encoded(block: _Block) -> tuple[list[bytes], bytes]:
+            latents, payloads = latents_of(block), []
             for coder in candidates:
-                payloads[coder].append(encode_block(coder_by_id(coder), latents, entropy, specs, self._guard))
+                payloads.append(encode_block(coder_by_id(coder), latents, entropy, specs, self._guard))
                 if verify:
-                    self._verify(coder, payloads[coder][-1], latents)
-            if verify:
-                checksums += latents_checksum(latents[spec.name] for spec in specs)
-        best = min(candidates, key=lambda coder: sum(map(len, payloads[coder])))
-        return _CodedBlocks(replace(header, coder=best), payloads[best], checksums)
+                    self._verify(coder, payloads[-1], latents)
+            return payloads, latents_checksum(latents[spec.name] for spec in specs) if verify else b""
+
+        payloads: list[list[bytes]] = [[] for _ in candidates]
+        if total:
+            self._report(0, total)
+        for done, (own, checksum) in enumerate(in_parallel(encoded, blocks, at_once), 1):
+            for with_coder, payload in zip(payloads, own, strict=True):
+                with_coder.append(payload)
+            checksums += checksum
+            if total:
+                self._report(done, total)
+        sizes = [sum(map(len, with_coder)) for with_coder in payloads]
+        best = sizes.index(min(sizes))
+        return _CodedBlocks(replace(header, coder=candidates[best]), payloads[best], checksums)
 
     def _verify(self, coder: CoderId, payload: bytes, latents: Latents) -> None:
         """Decode a block as another program does, with nothing kept from encoding it; raises PluginError."""

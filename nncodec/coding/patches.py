@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,12 @@ class Patch:
 
 
 def patches(
-    grid: Grid, group: int, frames: int, area: Area, specs: tuple[LatentSpec, ...], decode: Callable[[Cell], Latents]
+    grid: Grid,
+    group: int,
+    frames: int,
+    area: Area,
+    specs: tuple[LatentSpec, ...],
+    decode: Callable[[Iterable[Cell]], Iterable[tuple[Cell, Latents]]],
 ) -> Iterator[tuple[Area, Patch]]:
     """Decode the blocks that an area and its halo touch, each once, in file order or down the columns.
 
@@ -54,7 +59,7 @@ def patches(
         frames: number of frames that `decode` returns.
         area: the area to decode, with edges at multiples of the grid's `multiple`.
         specs: of the latents.
-        decode: returns a block's latents.
+        decode: returns blocks with their latents, in the order in which it gets them.
 
     Yields:
         A part of the area, and a patch that holds the windows within it; the patch is valid until the next one. The
@@ -66,18 +71,20 @@ def patches(
     by_columns = whole.columns.size > max(_WIDEST_STRIP, whole.rows.size)
     scrolls = {spec.name: _Scroll(spec, frames, whole, first, 2 * grid.halo, by_columns) for spec in specs}
     order = ((row, column) for column in columns for row in rows) if by_columns else itertools.product(rows, columns)
-    for row, column in order:
-        cell = grid.cell(group, row, column)
-        _put(scrolls, decode(cell), cell.area)  # passed on, so that nothing here keeps the decoded block
+    for cell in _stored(decode(grid.cell(group, row, column) for row, column in order), scrolls):
         part = grid.completed(cell).within(area)
         if part.pixels:
             known = Area(*(Span(span.start - 2 * grid.halo, span.stop) for span in cell.area)).within(whole)
             yield part, Patch(known, {name: scroll.view(known) for name, scroll in scrolls.items()}, specs)
 
 
-def _put(scrolls: dict[str, _Scroll], block: Latents, area: Area) -> None:
-    for name, array in block.items():
-        scrolls[name].put(array, area)
+def _stored(blocks: Iterable[tuple[Cell, Latents]], scrolls: dict[str, _Scroll]) -> Iterator[Cell]:
+    """Store the latents of one block after another; yields their cells, and keeps no latents meanwhile."""
+    for cell, latents in blocks:
+        for name, array in latents.items():
+            scrolls[name].put(array, cell.area)
+        del latents, array
+        yield cell
 
 
 class _Scroll:

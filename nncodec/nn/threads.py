@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from nncodec._support.threads import allowed_threads
+from nncodec._support.threads import allowed_threads, started
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -38,7 +38,7 @@ class Team:
     def __init__(self, most: int) -> None:
         torch_threads = torch.get_num_threads()
         self.size = max(1, min(most, torch_threads, allowed_threads()))
-        self._pool = None if most <= 1 or torch_threads <= 1 else _threads_of_torch(self.size, torch_threads)
+        self._pool = None if most <= 1 or torch_threads <= 1 else threads_of_torch(self.size)
         self._stopped = False
 
     def __enter__(self) -> Team:
@@ -83,21 +83,23 @@ def _exactly(work: Callable[[], _Result]) -> _Result:
         return work()
 
 
-def _threads_of_torch(count: int, before: int) -> ThreadPoolExecutor:
-    """Start threads in which torch computes with one thread; everywhere else it keeps its number `before`."""
-    started = threading.Barrier(count + 1)
+def threads_of_torch(count: int, share: int = 1) -> ThreadPoolExecutor:
+    """Start threads in which torch computes with a share of its threads; everywhere else it keeps their number."""
+    before = torch.get_num_threads()
+    own = max(1, min(share, before // count))
+    begun = threading.Barrier(count + 1)
 
     def start() -> None:
         torch.get_num_threads()  # a thread's first call takes over the number of the process
-        torch.set_num_threads(1)  # of this thread, and of the process
-        started.wait()
+        torch.set_num_threads(own)  # of this thread, and of the process
+        begun.wait()
 
-    pool = ThreadPoolExecutor(count)
+    pool = started(count, share)
     try:
         for _ in range(count):
             pool.submit(start)
-        started.wait()
+        begun.wait()
     finally:
-        started.abort()  # frees those that wait for a thread that could not be started
+        begun.abort()  # frees those that wait for a thread that could not be started
         torch.set_num_threads(before)
     return pool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,13 @@ class Case(NamedTuple):
     grid: Grid
     area: Area
     specs: tuple[LatentSpec, ...]
+
+
+def one_by_one(
+    decode: Callable[[Cell], Latents],
+) -> Callable[[Iterable[Cell]], Iterator[tuple[Cell, Latents]]]:
+    """Return a function that decodes the blocks of cells one after another."""
+    return lambda cells: ((cell, decode(cell)) for cell in cells)
 
 
 @st.composite
@@ -62,7 +70,7 @@ def test_every_window_within_a_part_holds_the_pictures_latents(case: Case, tile_
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(tiling, "TILE_EDGE", 1 << tile_log2)
         patched.setattr("nncodec.coding.patches._WIDEST_STRIP", widest)
-        for part, patch in patches(grid, 0, FRAMES, area, specs, decode):
+        for part, patch in patches(grid, 0, FRAMES, area, specs, one_by_one(decode)):
             count[part.slices()] += 1
             for tile in grid.tiles(part):
                 window = grid.window(tile)
@@ -86,7 +94,7 @@ def test_what_is_kept_of_a_large_picture_is_what_is_kept_of_a_small_one() -> Non
         bases = {
             id(array.base): array.base.nbytes
             for _, patch in patches(
-                grid, 0, 1, grid.padded, (spec,), lambda cell: {"y": np.zeros((1, 1, 16, 16), np.int32)}
+                grid, 0, 1, grid.padded, (spec,), one_by_one(lambda _: {"y": np.zeros((1, 1, 16, 16), np.int32)})
             )
             for array in patch.latents.values()
             if array.base is not None
@@ -102,12 +110,9 @@ def test_a_picture_of_any_width_keeps_a_short_strip_of_latents() -> None:
     header = Header(ColourMode.L, CoderId.ZSTD, None, b"1234", width, height, (width, height), block_edge_log2=6)
     grid, spec = Grid(header, 1, 64), LatentSpec("y", 1, 1, 0, 9)
     tracemalloc.start()
-    parts = patches(grid, 0, 1, grid.padded, (spec,), lambda cell: {"y": np.zeros((1, 1, *_size(cell)), np.int32)})
+    decode = one_by_one(lambda cell: {"y": np.zeros((1, 1, cell.rows.size, cell.columns.size), np.int32)})
+    parts = patches(grid, 0, 1, grid.padded, (spec,), decode)
     assert sum(part.pixels for part, _ in parts) == width * height
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < 2_000_000  # a strip of two halos over its width would take 34 MB
-
-
-def _size(cell: Cell) -> tuple[int, int]:
-    return cell.rows.size, cell.columns.size
