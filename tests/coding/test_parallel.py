@@ -1,0 +1,103 @@
+"""Blocks and tiles of a picture in several threads: the same file and pixels, errors and progress as with one."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from toys import SmoothMeans
+
+import nncodec
+from nncodec.coding.parallel import in_parallel
+from nncodec.errors import Corrupt, PluginError
+from nncodec.plugin import current_precision, registry
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Return a function that sets how many threads may compute, torch's included."""
+    before = torch.get_num_threads()
+
+    def allow(count: int) -> None:
+        monkeypatch.setattr("nncodec._support.threads.allowed_threads", lambda: count)
+        torch.set_num_threads(count)
+
+    yield allow
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> SmoothMeans:
+    """Return a model that is opened in place of any other."""
+    opened = SmoothMeans()
+    monkeypatch.setattr(registry, "open_model", lambda _: opened)
+    monkeypatch.setattr(registry, "open_decoder", lambda *_: opened)
+    return opened
+
+
+def picture() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 5000), np.uint8))
+
+
+def test_threads_change_neither_file_nor_pixels_nor_progress(
+    threads: Callable[[int], None], model: SmoothMeans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synthesis, meet, number = model.synthesis, threading.Barrier(2, timeout=20), itertools.count()
+    seen: list[tuple[int, int]] = []
+
+    def synthesize(*arguments: object) -> object:
+        if next(number) < 2:
+            meet.wait()  # the first two tiles are there at the same time
+        seen.append((threading.get_ident(), torch.get_num_threads()))
+        return synthesis(*arguments)
+
+    results = []
+    for count in (2, 1):
+        threads(count)
+        reports: list[tuple[int, int, int]] = []
+
+        def report(done: int, total: int, reports: list[tuple[int, int, int]] = reports) -> None:
+            reports.append((done, total, threading.get_ident()))
+
+        data = nncodec.encode(picture(), "conv/photo", lossless=False, on_progress=report)
+        if count == 2:
+            monkeypatch.setattr(model, "synthesis", synthesize)
+        decoded = nncodec.decode(data, on_progress=report)
+        monkeypatch.setattr(model, "synthesis", synthesis)
+        results.append((data, decoded.tobytes(), reports))
+        assert torch.get_num_threads() == count
+    assert results[0] == results[1]
+    assert {ident for _, _, ident in results[0][2]} == {threading.get_ident()}
+    assert len({ident for ident, _ in seen}) == 2
+    assert {number for _, number in seen} == {1}
+
+
+def test_one_block_is_done_by_the_calling_thread(threads: Callable[[int], None]) -> None:
+    threads(4)
+    assert list(in_parallel(lambda _: threading.get_ident(), [0], 1)) == [threading.get_ident()]
+
+
+def test_other_threads_see_the_settings_of_the_caller(threads: Callable[[int], None]) -> None:
+    threads(2)
+    with nncodec.precision("float32"):
+        assert list(in_parallel(lambda _: current_precision(), range(3), 3)) == ["float32"] * 3
+
+
+def test_the_first_faulty_block_is_named(
+    threads: Callable[[int], None], model: SmoothMeans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads(2)
+    before = threading.active_count()
+    data = bytearray(nncodec.encode(picture(), "conv/photo", lossless=False))
+    data[-30] ^= 1
+    with pytest.raises(Corrupt, match="block 4"):
+        nncodec.decode(bytes(data))
+    monkeypatch.setattr(model, "quantize", lambda *_: 1 / 0)
+    with pytest.raises(PluginError, match="division by zero"):
+        nncodec.encode(picture(), "conv/photo", lossless=False)
+    assert threading.active_count() == before
