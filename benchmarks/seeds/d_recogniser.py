@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_results(options.results / f"{stem}.json", "d_recogniser", shown, minutes, results)
     plot_curves(results["history"], options.curves / f"{stem}.png")
     plot_decoded(results["decoded"], options.curves / f"{stem}_decoded.png")
-    show_predictions(test, predicted, options.run / "predictions.png")
+    show_predictions(test, predicted, options.run / "predictions.png", columns=3 if options.quick else 12)
     print(f"test accuracy {results['test']['accuracy']:.4%}, loss {loss:.4f}; plain {plain_result['accuracy']:.4%}")
 
 
@@ -158,10 +158,10 @@ def plot_decoded(points: Sequence[dict[str, Any]], path: Path) -> None:
     plots.save(figure, path)
 
 
-def show_predictions(test: Labelled, predicted: NDArray[np.int64], path: Path) -> None:
+def show_predictions(test: Labelled, predicted: NDArray[np.int64], path: Path, columns: int) -> None:
     """Write digits with their predictions: two rows of right ones, then two rows of wrong ones."""
-    right, wrong = (np.flatnonzero((predicted == test.labels) == equal)[:24] for equal in (True, False))
-    figure, panels = plots.panels(4, 12, 10 / 12, 1)
+    right, wrong = (np.flatnonzero((predicted == test.labels) == equal)[: 2 * columns] for equal in (True, False))
+    figure, panels = plots.panels(4, columns, 10 / 12, 1)
     for axes in panels.flat:
         axes.axis("off")
     places = [*panels[:2].flat][: len(right)] + [*panels[2:].flat][: len(wrong)]

@@ -146,7 +146,7 @@ def test_shells_complete_the_names_of_models(run, start, typed, option):
 
 
 def test_a_single_large_file_shows_its_blocks_on_a_terminal(photo, watched):
-    photo.resize((2100, 1030)).save("large.png")
+    photo.resize((5200, 48)).save("large.png")
     done, shown = watched("encode", "large.png", *TINY)
     assert done.returncode == 0
     assert b"loading the model" in shown

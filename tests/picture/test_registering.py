@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import mimetypes
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from preloaded import Preloaded
 
 import nncodec
 from nncodec.picture import registering
 
 
-def test_register_lets_pillow_open_and_save(tmp_path: Path) -> None:
+def test_register_lets_pillow_open_and_save(tmp_path: Path, preloaded: Preloaded) -> None:
     script = """
 import sys
 import nncodec
@@ -27,7 +26,8 @@ image.save("x.nnc")
 with Image.open("x.nnc") as again:
     assert (again.format, again.info["quality"]) == ("NNC", 12)
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    (tmp_path / "script.py").write_text(script)
+    done = preloaded.run(["script.py"], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
 
