@@ -132,7 +132,7 @@ def psnr_y(original: Image.Image, enlarged: Image.Image) -> float:
 def ssim_y(original: Image.Image, enlarged: Image.Image) -> float:
     """Return SSIM on luma: Gaussian windows of 11 x 11 with sigma 1.5, range 255."""
     return float(
-        structural_similarity(  # type: ignore[no-untyped-call]
+        structural_similarity(
             luma(original),
             luma(enlarged),
             data_range=255,
