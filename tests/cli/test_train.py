@@ -187,7 +187,10 @@ SIGNALLED = """
 import os, runpy, sys, threading, time
 
 def written():
-    return os.stat(watched).st_mtime_ns if os.path.exists(watched) else 0
+    try:
+        return os.stat(watched).st_mtime_ns
+    except FileNotFoundError:  # before the first, and for a moment between a checkpoint and the next
+        return before
 
 def watch():
     while written() == before:
@@ -195,6 +198,7 @@ def watch():
     os.kill(os.getpid(), int(number))
 
 watched, number, *sys.argv[1:] = sys.argv[1:]
+before = 0
 before = written()
 threading.Thread(target=watch, daemon=True).start()
 runpy.run_module("nncodec", run_name="__main__", alter_sys=True)
