@@ -12,16 +12,16 @@ from typing import TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+_Start = Callable[[int, int], concurrent.futures.ThreadPoolExecutor]
 
-
-# `count` of a thread of `in_threads`: its share of the computing threads.
+# `count` of a thread of `Threads`: its share of the computing threads.
 _SHARE = threading.local()
 
 
 def allowed_threads() -> int:
     """Return how many computing threads the calling thread may use: OMP_NUM_THREADS, at most the process's processors.
 
-    The threads of `in_threads` share them.
+    Those of `Threads` share them.
     """
     if share := getattr(_SHARE, "count", None):
         return int(share)
@@ -30,39 +30,57 @@ def allowed_threads() -> int:
     return min(processors, int(given)) if given.isdigit() and int(given) else processors
 
 
-def in_threads(
-    work: Callable[[_Item], _Result],
-    items: Iterable[_Item],
-    count: int,
-    start: Callable[[int, int], concurrent.futures.ThreadPoolExecutor] | None = None,
-) -> Iterator[_Result]:
-    """Yield the results of `work` in the order of the items.
-
-    At most a few items more than there are threads are taken ahead of the results that were yielded, which bounds the
-    memory.
+class Threads:
+    """Threads that work on items; a context manager.
 
     Args:
-        work: exceptions that it raises are raised here; it sees the caller's context variables.
-        items: taken by the calling thread, so they may come from what only one thread may use.
-        count: of the items; a single one, or a single allowed thread, needs no further threads.
+        count: of pieces of work; a single one, or a single allowed thread, is left to the calling thread.
         start: starts that many threads, each with that share of the computing threads; by default `started`.
     """
-    allowed = allowed_threads()
-    threads = min(allowed, count)
-    if threads <= 1:
-        yield from map(work, items)
-        return
-    pool = (start or started)(threads, allowed // threads)
-    pending: collections.deque[concurrent.futures.Future[_Result]] = collections.deque()
-    try:
+
+    def __init__(self, count: int, start: _Start | None = None) -> None:
+        allowed = allowed_threads()
+        self._count = min(allowed, count)
+        self._pool = (start or started)(self._count, allowed // self._count) if self._count > 1 else None
+
+    @property
+    def is_one(self) -> bool:
+        """Whether the calling thread does all work, one item after another."""
+        return self._pool is None
+
+    def __enter__(self) -> Threads:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+    def map(self, work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+        """Yield the results of `work` in the order of the items.
+
+        At most a few items more than there are threads are taken ahead of the results that were yielded, which bounds
+        the memory.
+
+        Args:
+            work: exceptions that it raises are raised here; it sees the caller's context variables.
+            items: taken by the calling thread, so they may come from what only one thread may use.
+        """
+        if self._pool is None:
+            yield from map(work, items)
+            return
+        pending: collections.deque[concurrent.futures.Future[_Result]] = collections.deque()
         for item in items:
-            pending.append(pool.submit(contextvars.copy_context().run, work, item))
-            if len(pending) > threads:
+            pending.append(self._pool.submit(contextvars.copy_context().run, work, item))
+            if len(pending) > self._count:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+
+def in_threads(work: Callable[[_Item], _Result], items: Iterable[_Item], count: int) -> Iterator[_Result]:
+    """Yield the results of `work` in the order of the items; see `Threads`."""
+    with Threads(count) as threads:
+        yield from threads.map(work, items)
 
 
 def started(threads: int, share: int) -> concurrent.futures.ThreadPoolExecutor:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from nncodec._support.threads import Threads
 from nncodec.coding import exact_decoder
 from nncodec.coding.enhancing import Enhancement
 from nncodec.coding.grid import PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid, batches_of
 from nncodec.coding.inspection import frame_info, image_info, model_name
-from nncodec.coding.parallel import in_parallel
+from nncodec.coding.parallel import threads_for
 from nncodec.coding.patches import Patch, patches
 from nncodec.coding.view import Progress, View, finish, picture_of
 from nncodec.engine.choice import chosen_loader, count_without_torch
@@ -202,7 +203,8 @@ def _fill_together(canvas: PixelCanvas, containers: Sequence[Container], loader:
     latents = [_decode_cell(container, own, cell) for container, own in zip(containers, own_codecs, strict=True)]
     stacked = {name: np.concatenate([of_file[name] for of_file in latents]) for name in latents[0]}
     patch = Patch(cell.area, stacked, codec.model.traits.latents)
-    _restore(codec, _tiles(codec, patch, cell.area, is_kept=False), canvas, at_once=1)
+    with threads_for(1) as threads:
+        _restore(codec, _tiles(codec, patch, cell.area, is_kept=False), canvas, threads)
 
 
 def _loader_for(containers: Sequence[Container], enhancements: Sequence[Enhancement | None] = ()) -> Loader | None:
@@ -275,7 +277,7 @@ def _fill(
         return cell, parts[0] if len(parts) == 1 else joined
 
     def decoded(cells: Iterable[Cell]) -> Iterator[tuple[Cell, Latents]]:
-        for block in in_parallel(decode, cells, at_once):
+        for block in threads.map(decode, cells):
             for _ in groups:
                 progress.begin_block()
             yield block
@@ -284,9 +286,10 @@ def _fill(
     def tiles() -> Iterator[_Tile]:
         group = chosen[0] // grid.header.frames_per_block
         for part, patch in patches(grid, group, len(chosen), grid.aligned(canvas.area), specs, decoded):
-            yield from _tiles(codec, patch, part, is_kept=at_once > 1)
+            yield from _tiles(codec, patch, part, is_kept=not threads.is_one)
 
-    _restore(codec, tiles(), canvas, at_once)
+    with threads_for(at_once) as threads:
+        _restore(codec, tiles(), canvas, threads)
     progress.end_group()
 
 
@@ -319,13 +322,13 @@ def _tiles(codec: _FileCodec, patch: Patch, area: Area, *, is_kept: bool) -> Ite
         yield _Tile(tile, window, {name: array.copy() for name, array in latents.items()} if is_kept else latents)
 
 
-def _restore(codec: _FileCodec, tiles: Iterable[_Tile], canvas: PixelCanvas, at_once: int) -> None:
-    """Synthesize tiles onto a canvas, up to `at_once` of them at the same time."""
+def _restore(codec: _FileCodec, tiles: Iterable[_Tile], canvas: PixelCanvas, threads: Threads) -> None:
+    """Synthesize tiles onto a canvas."""
 
     def restored(tile: _Tile) -> tuple[Area, Pixels]:
         return tile.area, _synthesize(codec, tile.latents, tile.window)[:, *tile.area.slices(1, tile.window)]
 
-    for done in in_parallel(restored, tiles, at_once):
+    for done in threads.map(restored, tiles):
         canvas.put(*done)
         # No name holds a tile's pixels when the next is made, so its memory is free in one piece and used again.
         del done

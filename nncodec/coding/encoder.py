@@ -18,7 +18,7 @@ from nncodec._support.notes import warn_of
 from nncodec.coding.envelope import check_options, identified, level_of, require_range, write_file
 from nncodec.coding.exact_encoder import alpha_chunk
 from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid
-from nncodec.coding.parallel import in_parallel
+from nncodec.coding.parallel import threads_for
 from nncodec.coding.recommendation import Recommendation, enhancement_to_recommend
 from nncodec.errors import FormatError, InvalidOption, UnsupportedImage
 from nncodec.format.container import write
@@ -317,12 +317,13 @@ class Encoder:
         payloads: list[list[bytes]] = [[] for _ in candidates]
         if total:
             self._report(0, total)
-        for done, (own, checksum) in enumerate(in_parallel(encoded, blocks, at_once), 1):
-            for with_coder, payload in zip(payloads, own, strict=True):
-                with_coder.append(payload)
-            checksums += checksum
-            if total:
-                self._report(done, total)
+        with threads_for(at_once) as threads:
+            for done, (own, checksum) in enumerate(threads.map(encoded, blocks), 1):
+                for with_coder, payload in zip(payloads, own, strict=True):
+                    with_coder.append(payload)
+                checksums += checksum
+                if total:
+                    self._report(done, total)
         sizes = [sum(map(len, with_coder)) for with_coder in payloads]
         best = sizes.index(min(sizes))
         return _CodedBlocks(replace(header, coder=candidates[best]), payloads[best], checksums)

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
 
-from nncodec._support.threads import in_threads
+from nncodec._support.threads import Threads
 
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
+# Each takes up to 0.2 GB for the block it computes. With more processors, torch gets several of them in each thread.
+_MOST = 4
 
 
-def in_parallel(work: Callable[[_Item], _Result], items: Iterable[_Item], count: int) -> Iterator[_Result]:
-    """Yield the results of `work` in the order of the items; see `in_threads`.
+def threads_for(count: int) -> Threads:
+    """Return threads for the blocks and tiles of a picture; models may be called from several threads at once.
 
     Torch would divide each of its operations among its threads and do all else in one. Whole blocks keep all threads
-    busy, so each thread takes blocks and computes alone. Models may be called from several threads at once.
+    busy, so each thread takes blocks and computes alone.
 
     Args:
-        work, items: see `in_threads`.
-        count: of the items; 1 if they are to be done one after another, by the calling thread.
+        count: of the blocks; 1 if they are to be done one after another, by the calling thread.
     """
     if count <= 1 or "torch" not in sys.modules:
-        return in_threads(work, items, count)
+        return Threads(count)
     import torch
 
     from nncodec.nn.threads import threads_of_torch
 
-    return in_threads(work, items, min(count, torch.get_num_threads()), threads_of_torch)
+    return Threads(min(count, torch.get_num_threads(), _MOST), threads_of_torch)

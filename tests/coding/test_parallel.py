@@ -13,7 +13,7 @@ from PIL import Image
 from toys import SmoothMeans
 
 import nncodec
-from nncodec.coding.parallel import in_parallel
+from nncodec.coding.parallel import threads_for
 from nncodec.errors import Corrupt, PluginError
 from nncodec.plugin import current_precision, registry
 
@@ -79,13 +79,15 @@ def test_threads_change_neither_file_nor_pixels_nor_progress(
 
 def test_one_block_is_done_by_the_calling_thread(threads: Callable[[int], None]) -> None:
     threads(4)
-    assert list(in_parallel(lambda _: threading.get_ident(), [0], 1)) == [threading.get_ident()]
+    with threads_for(1) as one:
+        assert one.is_one
+        assert list(one.map(lambda _: threading.get_ident(), [0])) == [threading.get_ident()]
 
 
 def test_other_threads_see_the_settings_of_the_caller(threads: Callable[[int], None]) -> None:
     threads(2)
-    with nncodec.precision("float32"):
-        assert list(in_parallel(lambda _: current_precision(), range(3), 3)) == ["float32"] * 3
+    with nncodec.precision("float32"), threads_for(3) as two:
+        assert list(two.map(lambda _: current_precision(), range(3))) == ["float32"] * 3
 
 
 def test_the_first_faulty_block_is_named(
