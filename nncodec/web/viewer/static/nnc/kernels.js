@@ -117,7 +117,7 @@ function product(fused) {
 // depthwise(a, aRow, w, bias, out, width, stride, rows, columns): one row of results; `aRow` and `stride` (of a position) in bytes.
 function depthwise() {
   const [a, aRow, w, bias, out, width, stride, rows, columns] = Array(9).keys();
-  const [channel, left, row, column, pa, pw, start] = [9, 10, 11, 12, 13, 14, 15], sum = 16;
+  const [channel, row, column, pa, pw, start] = [9, 10, 11, 12, 13, 14], sum = 15;
   const body = repeat(
     get(width),
     [...constant(0), ...set(channel)],
@@ -140,7 +140,7 @@ function depthwise() {
     ),
     [...increase(a, get(stride)), ...increase(out, get(stride)), ...increase(width, constant(-1))],
   );
-  return { name: "depthwise", parameters: Array(9).fill(I32), integers: 7, vectors: 1, body: [...get(left), ...set(left), ...body] };
+  return { name: "depthwise", parameters: Array(9).fill(I32), integers: 6, vectors: 1, body };
 }
 
 // A function of (values, end, number) that changes every value between two addresses.
