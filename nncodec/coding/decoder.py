@@ -273,8 +273,9 @@ def _fill(
             latents = _decode_cell(container, codec, own)
             places = [number - own.frames.start for number in numbers]
             parts.append({name: array[places] for name, array in latents.items()})
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return cell, parts[0] if len(parts) == 1 else joined
+        if len(parts) == 1:
+            return cell, parts[0]
+        return cell, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def decoded(cells: Iterable[Cell]) -> Iterator[tuple[Cell, Latents]]:
         for block in threads.map(decode, cells):

@@ -14,13 +14,14 @@ def threads_for(count: int) -> Threads:
     """Return threads for the blocks and tiles of a picture; models may be called from several threads at once.
 
     Torch would divide each of its operations among its threads and do all else in one. Whole blocks keep all threads
-    busy, so each thread takes blocks and computes alone.
+    busy, so each thread takes blocks and computes alone. Where torch is not loaded, the calling thread does all blocks:
+    other engines divide their operations, too, and cannot be told to compute with fewer threads.
 
     Args:
         count: of the blocks; 1 if they are to be done one after another, by the calling thread.
     """
     if count <= 1 or "torch" not in sys.modules:
-        return Threads(count)
+        return Threads(1)
     import torch
 
     from nncodec.nn.threads import threads_of_torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -82,6 +83,17 @@ def test_one_block_is_done_by_the_calling_thread(threads: Callable[[int], None])
     with threads_for(1) as one:
         assert one.is_one
         assert list(one.map(lambda _: threading.get_ident(), [0])) == [threading.get_ident()]
+
+
+def test_without_torch_the_calling_thread_does_all_blocks(
+    threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads(4)
+    with threads_for(3) as several:
+        assert not several.is_one
+    monkeypatch.delitem(sys.modules, "torch")
+    with threads_for(3) as one:
+        assert one.is_one
 
 
 def test_other_threads_see_the_settings_of_the_caller(threads: Callable[[int], None]) -> None:
