@@ -1,66 +1,70 @@
-"""Draw looks.webp: crops of photographs, from AVIF and from .nnc files of equal bytes, at three rates.
+"""Draw looks.webp: squares of photographs, from AVIF and from .nnc files of equal bytes, at three rates.
 
-The photographs are those that scikit-image ships. AVIF is Pillow's at speed 6, 4:2:0, with its default tuning. Every
-.nnc file has at most the bytes of the AVIF file beside it. Pixels are doubled, not interpolated.
+The pictures come with scikit-image and are free to show: nine photographs, two micrographs and a texture. AVIF has the
+options that `nncodec compare` gives it, and the quality that comes nearest to the rate of the whole picture. The .nnc
+file beside it has at most its bytes. Each square is the one where the squared errors of the two codecs are furthest
+apart at the lowest rate. Pixels are doubled, not interpolated.
 
     python docs/images/make_looks.py
 """
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import skimage.data
 from PIL import Image, ImageDraw, ImageFont
 
 import nncodec
+from nncodec.compare import code_at_bytes
+from nncodec.compare.crops import most_different_square
 
 OUTPUT = Path(__file__).with_name("looks.webp")
-# Name in skimage.data, and the upper left corner of the crop.
-CROPS = (("astronaut", (180, 40)), ("chelsea", (100, 60)), ("coffee", (170, 110)), ("rocket", (280, 200)))
-RATES_BPP = (0.2, 0.35, 0.6)
-EDGE, SCALE, GAP, LABEL_HEIGHT = 112, 2, 6, 24
+# Names in skimage.data.
+PICTURES = (
+    *("astronaut", "chelsea", "coffee", "rocket", "camera", "coins"),
+    *("clock", "hubble_deep_field", "retina", "immunohistochemistry", "cell", "brick"),
+)
+RATES_BPP = (0.15, 0.3, 0.6)
+EDGE, SCALE, GAP, LABEL_HEIGHT, LABEL_SIZE = 112, 2, 6, 22, 14
 INK, PAPER = "#222222", "#ffffff"
 
 
 def main() -> None:
-    edge = SCALE * EDGE
-    columns = ["original", *(f"{kind}, {rate} bpp" for rate in RATES_BPP for kind in ("AVIF", ".nnc"))]
-    size = (len(columns) * (edge + GAP) - GAP, LABEL_HEIGHT + len(CROPS) * (edge + GAP) - GAP)
-    sheet = Image.new("RGB", size, PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    for column, label in enumerate(columns):
-        draw.text((column * (edge + GAP) + edge / 2, LABEL_HEIGHT / 2), label, fill=INK, font=font, anchor="mm")
-    for row, (name, (left, top)) in enumerate(CROPS):
-        photo = Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
-        for column, image in enumerate([photo, *(image for rate in RATES_BPP for image in coded(photo, rate))]):
-            crop = image.crop((left, top, left + EDGE, top + EDGE)).resize((edge, edge), Image.Resampling.NEAREST)
-            sheet.paste(crop, (column * (edge + GAP), LABEL_HEIGHT + row * (edge + GAP)))
+    columns, row_height = 1 + 2 * len(RATES_BPP), LABEL_HEIGHT + SCALE * EDGE + GAP
+    sheet = Image.new("RGB", (columns * (SCALE * EDGE + GAP) - GAP, LABEL_HEIGHT + len(PICTURES) * row_height), PAPER)
+    for column, label in enumerate(("original", *(f"{rate} bits per pixel" for rate in RATES_BPP for _ in range(2)))):
+        write(sheet, label, column, 0)
+    for row, name in enumerate(PICTURES):
+        photo = picture(name)
+        pairs = [coded(photo, rate_bpp) for rate_bpp in RATES_BPP]
+        crop = most_different_square(photo, [image for _, _, image in pairs[0]], EDGE)
+        panels = [(f"{name}, {photo.width} x {photo.height}", photo)]
+        panels += [(f"{kind}, {size_bytes:,} bytes", image) for pair in pairs for kind, size_bytes, image in pair]
+        top = LABEL_HEIGHT + row * row_height
+        for column, (label, image) in enumerate(panels):
+            write(sheet, label, column, top)
+            square = image.crop(crop.box).resize((SCALE * EDGE, SCALE * EDGE), Image.Resampling.NEAREST)
+            sheet.paste(square, (column * (SCALE * EDGE + GAP), top + LABEL_HEIGHT))
+        print(f"{name}, square at {crop.box[:2]}: {'; '.join(label for label, _ in panels[1:])}", flush=True)
     sheet.save(OUTPUT, quality=90, method=6)
     print(f"{OUTPUT.name}: {OUTPUT.stat().st_size:,} bytes")
 
 
-def coded(photo: Image.Image, rate_bpp: float) -> tuple[Image.Image, Image.Image]:
-    """Return a photograph from the largest AVIF file within a rate, and from a .nnc file that is no larger."""
-    limit = rate_bpp * photo.width * photo.height / 8
-    low, high = 0, 100
-    best = avif(photo, 0)
-    while low <= high:
-        quality = (low + high) // 2
-        data = avif(photo, quality)
-        if len(data) <= limit:
-            best, low = data, quality + 1
-        else:
-            high = quality - 1
-    own = nncodec.decode(nncodec.encode(photo, target_size=len(best)))
-    return Image.open(io.BytesIO(best)).convert("RGB"), own
+def picture(name: str) -> Image.Image:
+    return Image.fromarray(getattr(skimage.data, name)())
 
 
-def avif(photo: Image.Image, quality: int) -> bytes:
-    stream = io.BytesIO()
-    photo.save(stream, "AVIF", quality=quality, speed=6, subsampling="4:2:0")
-    return stream.getvalue()
+def coded(photo: Image.Image, rate_bpp: float) -> list[tuple[str, int, Image.Image]]:
+    """Return kind, bytes and picture of the AVIF file that comes nearest to a rate, and of a .nnc file no larger."""
+    avif = code_at_bytes("avif", photo, round(rate_bpp * photo.width * photo.height / 8))
+    data = nncodec.encode(photo, target_size=len(avif.data))
+    return [("AVIF", len(avif.data), avif.image), (".nnc", len(data), nncodec.decode(data))]
+
+
+def write(sheet: Image.Image, label: str, column: int, top: int) -> None:
+    middle = column * (SCALE * EDGE + GAP) + SCALE * EDGE / 2, top + LABEL_HEIGHT / 2
+    ImageDraw.Draw(sheet).text(middle, label, fill=INK, font=ImageFont.load_default(LABEL_SIZE), anchor="mm")
 
 
 if __name__ == "__main__":
