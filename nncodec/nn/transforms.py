@@ -50,7 +50,9 @@ class PhotoTransforms(nn.Module):
         channels = config.latent_channels
         self.log_gain = nn.Parameter(torch.tensor([[value] * channels for value in self._starting_log_gains()]))
         self.log_rescale = nn.Parameter(torch.zeros(config.anchors, channels))
-        self._start_from_fixed_transforms()
+        # On the meta device weights are loaded next, and torch would import sympy to multiply nothing: 0.3 s.
+        if not self.log_gain.is_meta:
+            self._start_from_fixed_transforms()
 
     def analysis(self, pixels: Tensor, *, detail: bool = True) -> Tensor:
         """Map pixels to latents before gain and rounding; without `detail`, the detail channels are 0."""
