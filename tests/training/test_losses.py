@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+from logging.handlers import QueueHandler
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
@@ -175,13 +177,16 @@ def test_perceptual_refuses_pictures_too_small_for_the_poolings(vgg16: VGG16) ->
         PerceptualLoss(vgg16)(torch.zeros(1, 1, 7, 9), torch.zeros(1, 1, 7, 9))
 
 
-def test_features_of_other_data_warn_once(own_weights: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        loss = loss_from("perceptual")
-        assert loss_from("0.0*mse + 1*perceptual") is loss
+def test_features_of_other_data_warn_once(own_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    monkeypatch.setattr(logging.getLogger("nncodec"), "handlers", [QueueHandler(logged)])
+    loss = loss_from("perceptual")
+    assert loss_from("0.0*mse + 1*perceptual") is loss
     assert isinstance(loss, PerceptualLoss)
     assert loss.note == "VGG16 features trained on MNIST: not a perceptual measure of photographs"
-    assert [record.getMessage() for record in caplog.records] == [f"{loss.note} ({own_weights})"]
+    record = logged.get_nowait()
+    assert (record.levelno, record.getMessage()) == (logging.WARNING, f"{loss.note} ({own_weights})")
+    assert logged.empty()
 
 
 def test_features_come_from_the_file_named_then_from_the_variable(
