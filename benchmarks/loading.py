@@ -118,7 +118,7 @@ def main() -> None:
 def measure(sizes: Sizes, rounds: int, seconds: float) -> Record:
     """Return all measurements."""
     torch.set_num_threads(1)  # of this process, while it encodes; workers have one each in any case
-    source = "kodak" if find_data("kodak") else "skimage"
+    source = "kodak" if find_data("kodak") and sizes is not QUICK else "skimage"
     photographs = pictures.photographs(source)
     wide = [photograph for photograph in photographs if photograph.shape[1] >= photograph.shape[0]]
     sets = [
