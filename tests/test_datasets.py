@@ -116,7 +116,7 @@ def curve(encode: Callable[[Image.Image, int], bytes], qualities: Sequence[int],
 
 
 def test_the_photo_model_for_psnr_beats_jpeg_and_webp_on_kodak(kodak_crops: list[Path]) -> None:
-    """The crops give -52.6% and -23.3%: a tolerance of two points for other machines and encoders."""
+    """Three crops give -54.3% and -27.0%, all six -52.6% and -23.3%; two points are for other machines and encoders."""
     pytest.importorskip("bjontegaard", reason="install the extra 'compare'")
 
     def peer(format: str, **settings: object) -> Callable[[Image.Image, int], bytes]:
@@ -128,15 +128,16 @@ def test_the_photo_model_for_psnr_beats_jpeg_and_webp_on_kodak(kodak_crops: list
         return encode
 
     nncodec_pillow.register_nnc_opener()
+    crops = kodak_crops[1::2]
     ours = curve(
         lambda picture, quality: nncodec.encode(picture, "hyperprior/photo-psnr", quality),
         range(0, 101, 25),
-        kodak_crops,
+        crops,
     )
     qualities = (10, 30, 50, 70, 90)
-    jpeg = curve(peer("JPEG", optimize=True, progressive=True, subsampling="4:2:0"), qualities, kodak_crops)
-    webp = curve(peer("WEBP", method=6), qualities, kodak_crops)
-    for reference, most in ((jpeg, -50), (webp, -21)):
+    jpeg = curve(peer("JPEG", optimize=True, progressive=True, subsampling="4:2:0"), qualities, crops)
+    webp = curve(peer("WEBP", method=6), qualities, crops)
+    for reference, most in ((jpeg, -52), (webp, -25)):
         difference = bd_rate(reference, ours)
         assert difference is not None
         assert difference <= most
