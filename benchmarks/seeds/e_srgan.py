@@ -1,12 +1,13 @@
 """System E: the SRGAN enhancers on Set5 and Set14, on the document's example, and behind the codec on Kodak.
 
     python -m benchmarks.seeds.e_srgan                     # all parts, with the bundled weights
-    python -m benchmarks.seeds.e_srgan --only sets,codec   # some of sets, example, time, codec
+    python -m benchmarks.seeds.e_srgan --only sets,time    # some of sets, example, time, restored, reduced
     python -m benchmarks.seeds.e_srgan --only sets --x4 runs/x4/model.safetensors
     python -m benchmarks.seeds.e_srgan --choose --only sets --x4 FILE   # for choosing weights
     python -m benchmarks.seeds.e_srgan --quick             # seconds: photographs of scikit-image, random weights
 
-A part measured again replaces the stored one, and the record keeps its other parts as long as the weights are the same.
+A part measured again replaces the stored one. The record keeps its other parts as long as the weights behind them
+are the same.
 With a file of weights in place of a name, results and plots go to the run folder. Test sets are for final figures;
 `--choose` uses photographs that `nncodec train` holds back. Times are valid only on an idle machine; the record says
 whether it was.
@@ -88,11 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def kept_record(path: Path, digests: Mapping[str, str]) -> Record:
-    """Return a stored record without the parts that other weights made, or a new one."""
+    """Return a stored record without the parts whose figures other weights made, or a new one."""
     kept: Record = read_record(path) if path.is_file() else {"models": {}}
     changed = {role for role, digest in digests.items() if kept["models"].get(role) != digest}
     record: Record = {"models": kept["models"] | digests, "published": PUBLISHED, "marks": []}
-    return record | {name: kept[name] for name, part in PARTS.items() if name in kept and not changed & set(part.roles)}
+    stale = {name for name, part in PARTS.items() if part.by_weights and changed & set(part.roles)}
+    return record | {name: kept[name] for name in PARTS if name in kept and name not in stale}
 
 
 def _measured(parts: Sequence[str], request: Request, path: Path, digests: Mapping[str, str]) -> Record:

@@ -1,4 +1,4 @@
-"""The parts of system E's record: test sets, the document's example, time and memory, and the codec."""
+"""The parts of system E's record: test sets, the document's example, time and memory, and two behind a codec."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ from benchmarks.seeds.enlarging_marks import RESTORE_QUALITY
 from benchmarks.seeds.enlarging_plots import example_pictures, zoomed_sheet
 from benchmarks.seeds.restoring import (
     LOWEST_QUALITIES,
-    MODEL,
+    PLAIN,
     QUALITIES,
+    REDUCED_MODEL,
     REDUCED_QUALITIES,
+    RESTORED_MODEL,
+    Way,
     at_rate,
     measure_stored,
     reduced_ways,
-    whole_ways,
+    restored_ways,
 )
 
 _CHOICE_EDGE = 384
@@ -112,38 +115,52 @@ def _time(request: Request) -> Record:
     return {"threads": cores(), "rows": rows, "machine": watch.finish()}
 
 
-def _codec(request: Request) -> Record:
-    if request.quick:
-        pictures: Pictures = {"astronaut": _photograph("astronaut", 176)}
-    elif request.choose:
-        pictures = _held_back(2 * _CHOICE_EDGE)
-    else:
-        pictures = {Path(name).stem: open_rgb(path) for name, path in kodak().items()}
-    whole, reduced_ones = whole_ways(request.restore), reduced_ways(request.x4)
+def _restored(request: Request) -> Record:
+    """Return the figures of the codec on whole pictures, with and without the enhancer of factor 1."""
+    pictures, ways = _coded_pictures(request), restored_ways(request.restore)
+    _look("whole", request, pictures, ways, RESTORE_QUALITY)
+    whole = measure_stored(pictures, ways, _some(QUALITIES, request), _say)
+    return {"pictures": len(pictures), "model": RESTORED_MODEL, "whole": whole}
 
-    def some(qualities: Sequence[int]) -> Sequence[int]:
-        return qualities[1:3] if request.quick else qualities
 
-    def say(row: Record) -> None:
-        print(json.dumps(row), flush=True)
-
-    for name, image in list(pictures.items())[:_LOOKED_AT]:
-        for kind, ways, quality in (("whole", whole, RESTORE_QUALITY), ("reduced", reduced_ones, REDUCED_QUALITIES[1])):
-            sheet = zoomed_sheet([*(way.decode(way.encode(image, quality)) for way in ways), image])
-            sheet.save(request.pictures / f"zoomed_{kind}_{name}.png")
-    measured = {
-        "whole": measure_stored(pictures, whole, some(QUALITIES), say),
-        "lowest": measure_stored(pictures, whole[:1], some(LOWEST_QUALITIES), say),
-        "reduced": measure_stored(pictures, reduced_ones, some(REDUCED_QUALITIES), say),
-    }
-    plain = [row for part in ("whole", "lowest") for row in measured[part]]
-    rates = {row["quality"]: row["rate_bpp"] for row in measured["reduced"]}
+def _reduced(request: Request) -> Record:
+    """Return those of pictures stored reduced, with and without the enhancer of factor 4, beside whole ones."""
+    pictures, ways = _coded_pictures(request), reduced_ways(request.x4)
+    _look("reduced", request, pictures, ways, REDUCED_QUALITIES[1])
+    wanted = LOWEST_QUALITIES[1::6] if request.quick else LOWEST_QUALITIES
+    whole = measure_stored(pictures, [PLAIN], wanted, _say)
+    small = measure_stored(pictures, ways, _some(REDUCED_QUALITIES, request), _say)
+    rates = {row["quality"]: row["rate_bpp"] for row in small}
     return {
         "pictures": len(pictures),
-        "model": MODEL,
-        **measured,
-        "whole_at_reduced_rates": {str(quality): at_rate(plain, "photo", rate) for quality, rate in rates.items()},
+        "model": REDUCED_MODEL,
+        "whole": whole,
+        "reduced": small,
+        "whole_at_reduced_rates": {str(quality): at_rate(whole, PLAIN.name, rate) for quality, rate in rates.items()},
     }
+
+
+def _coded_pictures(request: Request) -> Pictures:
+    if request.quick:
+        return {"astronaut": _photograph("astronaut", 176)}
+    if request.choose:
+        return _held_back(2 * _CHOICE_EDGE)
+    return {Path(name).stem: open_rgb(path) for name, path in kodak().items()}
+
+
+def _look(kind: str, request: Request, pictures: Pictures, ways: Sequence[Way], quality: int) -> None:
+    """Write some pictures, decoded in each way and as they are, to look at."""
+    for name, image in list(pictures.items())[:_LOOKED_AT]:
+        sheet = zoomed_sheet([*(way.decode(way.encode(image, quality)) for way in ways), image])
+        sheet.save(request.pictures / f"zoomed_{kind}_{name}.png")
+
+
+def _some(qualities: Sequence[int], request: Request) -> Sequence[int]:
+    return qualities[1:3] if request.quick else qualities
+
+
+def _say(row: Record) -> None:
+    print(json.dumps(row), flush=True)
 
 
 def _photograph(name: str, edge: int) -> Image.Image:
@@ -169,15 +186,18 @@ class Part:
     Args:
         measure: returns its figures.
         roles: the enhancers it needs.
+        by_weights: whether other weights give other figures; times depend only on the networks' shapes.
     """
 
     measure: Callable[[Request], Record]
     roles: tuple[str, ...]
+    by_weights: bool = True
 
 
 PARTS = {
     "sets": Part(_sets, ("x4",)),
     "example": Part(_example, ("x4",)),
-    "time": Part(_time, ("x4", "restore")),
-    "codec": Part(_codec, ("x4", "restore")),
+    "time": Part(_time, ("x4", "restore"), by_weights=False),
+    "restored": Part(_restored, ("restore",)),
+    "reduced": Part(_reduced, ("x4",)),
 }

@@ -24,13 +24,13 @@ def marks(record: Mapping[str, Any]) -> list[Mark]:
     """Return the marks of the measured parts: what, the value found, the value wanted, and whether the mark is met.
 
     Args:
-        record: with or without the parts `sets` and `codec`.
+        record: with or without the parts `sets` and `restored`.
     """
     reached = []
     for name, measured in record.get("sets", {}).items():
         if isinstance(measured, dict):
             reached += _of_set(name, measured["mean"], measured["original"])
-    whole = record.get("codec", {}).get("whole", [])
+    whole = record.get("restored", {}).get("whole", [])
     if any(row["quality"] == RESTORE_QUALITY for row in whole):
         plain, content = (row_of(whole, way, RESTORE_QUALITY) for way in ("photo", "restore content"))
         where = f"restored pictures of quality {RESTORE_QUALITY}"

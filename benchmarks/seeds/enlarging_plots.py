@@ -71,10 +71,10 @@ def plot_results(record: Mapping[str, Any], folder: Path, stem: str) -> None:
     sets = {name: part for name, part in record.get("sets", {}).items() if isinstance(part, dict)}
     if sets:
         _plot_sets(sets, folder / f"{stem}_sets.png")
-    if "codec" in record:
-        whole, lowest, low = (record["codec"][part] for part in ("whole", "lowest", "reduced"))
-        _plot_codec(whole, folder / f"{stem}_restored.png")
-        _plot_codec([*(row for row in lowest if row["way"] == "photo"), *low], folder / f"{stem}_reduced.png")
+    if "restored" in record:
+        _plot_codec(record["restored"]["whole"], folder / f"{stem}_restored.png")
+    if "reduced" in record:
+        _plot_codec([*record["reduced"]["whole"], *record["reduced"]["reduced"]], folder / f"{stem}_reduced.png")
 
 
 def _plot_sets(sets: Mapping[str, Any], path: Path) -> None:

@@ -19,13 +19,15 @@ from benchmarks.seeds.enlarging import FACTOR, STRENGTHS, luma, mean_of
 from nncodec import metrics
 from nncodec._support.workers import each
 
-MODEL = "photo-psnr"
-"""The codec that `srgan/restore` was trained on; it was `photo` when the stored record was made."""
-QUALITIES = (5, 10, 20, 30, 40)
+RESTORED_MODEL = "photo"
+"""The codec of whole pictures; `srgan/restore` is trained on its output."""
+REDUCED_MODEL = "photo-psnr"
+"""The codec of pictures stored reduced; it was `photo` when the stored record was made."""
+QUALITIES = (0, 5, 10, 20, 30)
 """Of whole pictures, with and without the enhancer of factor 1."""
 REDUCED_QUALITIES = (20, 40, 60, 80)
 """Of pictures stored at a quarter of each edge, with and without the enhancer of factor 4."""
-LOWEST_QUALITIES = (0, 2, 4, 6, 8)
+LOWEST_QUALITIES = (0, 2, 4, 5, 6, 8, 10, 20)
 """Of whole pictures without an enhancer, beside those stored reduced."""
 SHOWN_STRENGTHS = ("content", "gan")
 
@@ -39,19 +41,21 @@ class Way:
 
     Args:
         name: in results.
+        model: the codec.
         options: of `nncodec.encode`, beside the quality.
         enhancer: name, or None for a plain decode.
         strength: the enhancer's.
     """
 
     name: str
+    model: str
     options: Mapping[str, Any]
     enhancer: str | None = None
     strength: float = 0.0
 
     def encode(self, image: Image.Image, quality: int) -> bytes:
         """Return the file of a picture."""
-        return nncodec.encode(image, MODEL, quality=quality, **self.options)
+        return nncodec.encode(image, self.model, quality=quality, **self.options)
 
     def decode(self, data: bytes) -> Image.Image:
         """Return the picture of a file."""
@@ -60,19 +64,23 @@ class Way:
         return nncodec.decode(data, enhancer=self.enhancer, strength=self.strength)
 
 
-def whole_ways(restore: str) -> list[Way]:
-    """Return a plain decode, and the enhancer at each of `SHOWN_STRENGTHS`."""
-    return [Way("photo", {}), *_enhanced("restore", {}, restore)]
+PLAIN = Way("photo", REDUCED_MODEL, {})
+"""Whole pictures without an enhancer, beside those stored reduced."""
+
+
+def restored_ways(restore: str) -> list[Way]:
+    """Return a plain decode of whole pictures, and the enhancer at each of `SHOWN_STRENGTHS`."""
+    return [Way("photo", RESTORED_MODEL, {}), *_enhanced("restore", RESTORED_MODEL, {}, restore)]
 
 
 def reduced_ways(x4: str) -> list[Way]:
     """Return the same ways for pictures stored reduced; a plain decode enlarges them by Lanczos."""
     options = {"downscale": FACTOR}
-    return [Way("reduced, lanczos", options), *_enhanced("reduced, x4", options, x4)]
+    return [Way("reduced, lanczos", REDUCED_MODEL, options), *_enhanced("reduced, x4", REDUCED_MODEL, options, x4)]
 
 
-def _enhanced(name: str, options: Mapping[str, Any], enhancer: str) -> list[Way]:
-    return [Way(f"{name} {kind}", options, enhancer, STRENGTHS[kind]) for kind in SHOWN_STRENGTHS]
+def _enhanced(name: str, model: str, options: Mapping[str, Any], enhancer: str) -> list[Way]:
+    return [Way(f"{name} {kind}", model, options, enhancer, STRENGTHS[kind]) for kind in SHOWN_STRENGTHS]
 
 
 def measure_stored(

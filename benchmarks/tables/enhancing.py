@@ -53,7 +53,7 @@ def _enlarging_looks(record: Record) -> Table:
 def _restored(record: Record) -> Table:
     """The codec on whole pictures, with and without the enhancer of factor 1."""
     rows = []
-    for row in record["codec"]["whole"]:
+    for row in record["restored"]["whole"]:
         first = f"{row['quality']}, {row['rate_bpp']:.3f} bpp" if row["way"] == "photo" else ""
         rows.append([first, _RESTORED[row["way"]], *_cells([row], _CODED)])
     return Table(["quality", "decoded", *(title for title, _ in _CODED.values())], rows)
@@ -61,11 +61,11 @@ def _restored(record: Record) -> Table:
 
 def _reduced(record: Record) -> Table:
     """Pictures stored at a quarter of each edge, enlarged in three ways, below whole ones at the same rate."""
-    codec, rows = record["codec"], []
-    for row in codec["reduced"]:
+    part, rows = record["reduced"], []
+    for row in part["reduced"]:
         first = ""
         if row["way"] == _PLAINLY_REDUCED:
-            whole = codec["whole_at_reduced_rates"][str(row["quality"])]
+            whole = part["whole_at_reduced_rates"][str(row["quality"])]
             rows.append([f"{row['rate_bpp']:.3f} bpp", "whole, plain", *_cells([whole or {}], _CODED)])
             first = f"quality {row['quality']}"
         rows.append([first, _REDUCED[row["way"]], *_cells([row], _CODED)])

@@ -68,7 +68,7 @@ def test_marks_are_met_or_not() -> None:
     assert bad[0]["found"] == pytest.approx(1.49)
     row = {"quality": 10, "psnr_db": 27.0, "ms_ssim": 0.9}
     whole = [{**row, "way": "photo"}, {**row, "way": "restore content", "psnr_db": 27.2, "ms_ssim": 0.8999}]
-    assert [mark["met"] for mark in marks({"codec": {"whole": whole}})] == [True, False]
+    assert [mark["met"] for mark in marks({"restored": {"whole": whole}})] == [True, False]
 
 
 def test_figures_at_a_rate_lie_between_those_of_neighbours() -> None:
