@@ -100,7 +100,7 @@ class _Block:
         correction, index = network.phase(self._start[1][:, *places], earlier)
         means = correction.add_(self._means[:, *places, part])
         tables = F.threshold(index.round_().clamp_(0, SCALES - 1), self._certain - 1, NOT_CODED, inplace=True)
-        return StageContext(_integers(tables, torch.int16), _integers(means, torch.int32))
+        return StageContext(_integers(tables, torch.int8), _integers(means, torch.int32))
 
     def _add(self, stage: int, latents: IntArray) -> None:
         where = self._stages[stage].where

@@ -64,7 +64,7 @@ class Quantizer:
             with whole_float32():  # else exact layers compute in float64 there
                 refined = refine(network, scaled.to(device), hyper.to(device), picture, quality, iterations)
             scaled, hyper = (tensor.cpu() for tensor in refined)
-        return self._round(to_array(scaled), hyper.round().clamp(-HYPER_LIMIT, HYPER_LIMIT), quality)
+        return self._round(to_array(scaled.contiguous()), hyper.round().clamp(-HYPER_LIMIT, HYPER_LIMIT), quality)
 
     @torch.inference_mode()
     def _round(self, latents: NDArray[np.float32], hyper: Tensor, quality: int) -> QuantizedLatents:
@@ -78,19 +78,25 @@ class Quantizer:
         for number, stage in enumerate(block.stages):
             context = block.context(number, known)
             contexts.append(context)
-            if stage.latent == HYPER:
+            if entropy.fixed_context(number):  # hyper-latents, and latents that stay 0
                 continue
-            offsets = np.asarray(context.offsets)
-            symbols = self._symbols(latents[stage.where] * np.float32(ACTIVATION_STEPS) - offsets, context.tables)
-            known[LATENT][stage.where] = symbols * ACTIVATION_STEPS + offsets
+            symbols = self._symbols(latents[stage.where], context)
+            symbols *= ACTIVATION_STEPS
+            symbols += context.offsets
+            known[LATENT][stage.where] = symbols
         return QuantizedLatents(known, contexts)
 
-    def _symbols(self, distance: NDArray[np.float32], tables: NDArray[np.integer]) -> IntArray:
-        """Round distances from the mean, in sixteenths, to whole steps."""
-        steps = np.abs(distance) * np.float32(1 / ACTIVATION_STEPS)
+    def _symbols(self, latents: NDArray[np.float32], context: StageContext) -> IntArray:
+        """Return the distances of latents from their means, rounded to whole steps."""
+        distances = latents * np.float32(ACTIVATION_STEPS)
+        distances -= np.asarray(context.offsets, np.float32)  # exact: they are below 2^24
+        magnitudes = np.abs(distances)
+        magnitudes *= np.float32(1 / ACTIVATION_STEPS)
         # Table -1 picks the last threshold, which rounds everything to 0.
-        magnitude = np.maximum(np.floor(steps + self._thresholds[tables]), 0)
-        symbols: IntArray = np.copysign(magnitude, distance).astype(np.int32)
+        magnitudes += self._thresholds.take(context.tables, mode="wrap")
+        np.maximum(magnitudes, 0, out=magnitudes)
+        np.floor(magnitudes, out=magnitudes)
+        symbols: IntArray = np.copysign(magnitudes, distances, out=magnitudes).astype(np.int32)
         return symbols
 
 

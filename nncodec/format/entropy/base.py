@@ -179,9 +179,10 @@ def _only_coded(stage: StageSymbols, number: int, guard: PluginGuard) -> StageSy
 
 def _take(reader: SymbolReader, tables: NDArray[np.integer[Any]]) -> IntArray:
     """Return a stage's symbols; those that are not coded are 0."""
-    coded = np.flatnonzero(tables >= 0)
-    if coded.size == tables.size:
+    is_coded = tables >= 0
+    if is_coded.all():
         return reader.take(tables)
+    coded = np.flatnonzero(is_coded)
     symbols = np.zeros(tables.size, np.int32)
     if coded.size:
         symbols[coded] = reader.take(tables[coded])
