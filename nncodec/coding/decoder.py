@@ -327,7 +327,7 @@ def _restore(codec: _FileCodec, tiles: Iterable[_Tile], canvas: PixelCanvas, thr
     """Synthesize tiles onto a canvas."""
 
     def restored(tile: _Tile) -> tuple[Area, Pixels]:
-        return tile.area, _synthesize(codec, tile.latents, tile.window)[:, *tile.area.slices(1, tile.window)]
+        return tile.area, _synthesize(codec, tile)
 
     for done in threads.map(restored, tiles):
         canvas.put(*done)
@@ -358,18 +358,19 @@ def _checksums_of(container: Container) -> list[bytes] | None:
     return split_checksums(container.chunk(ChunkType.LATENT_CHECKSUMS), container.block_count)
 
 
-def _synthesize(codec: _FileCodec, latents: Latents, window: Area) -> Pixels:
-    """Run the synthesis on a few frames at a time and check what it returns."""
-    header, guard = codec.grid.header, codec.guard
-    frames = len(next(iter(latents.values())))
-    at_once = max(1, TILE_EDGE**2 // window.pixels)
+def _synthesize(codec: _FileCodec, tile: _Tile) -> Pixels:
+    """Run the synthesis on a few frames of a tile at a time and check what it returns."""
+    header, guard, area = codec.grid.header, codec.guard, tile.area
+    margins = area.margins_in(tile.window)
+    frames = len(next(iter(tile.latents.values())))
+    at_once = max(1, TILE_EDGE**2 // tile.window.pixels)
     planes = ((3,),) if header.mode is ColourMode.RGB else ((1,), (3,))
     parts = []
     for start in range(0, frames, at_once):
-        some = {name: array[start : start + at_once] for name, array in latents.items()}
+        some = {name: array[start : start + at_once] for name, array in tile.latents.items()}
         with codec.computing.applied():
-            pixels = guard.run(codec.model.synthesis, some, header.quality or 0)
-        expected = (min(at_once, frames - start), window.rows.size, window.columns.size)
+            pixels = guard.run(codec.model.synthesis_within, some, header.quality or 0, margins)
+        expected = (min(at_once, frames - start), area.rows.size, area.columns.size)
         kind, shape = guard.run(_kind_and_shape, pixels)
         if kind != "uint8" or shape[:3] != expected or shape[3:] not in planes:
             raise guard.error(f"its synthesis returned {kind} {shape}")

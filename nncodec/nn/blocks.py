@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nncodec.engine.transform_config import LEAK, Padding
+from nncodec.nn.margins import Surrounded
 
 # Positions in a strip, measured at 192 channels: with half as many the layers' overhead exceeds the gain, and without
 # strips most time goes into allocating memory.
@@ -152,13 +153,25 @@ class DepthwiseBlocks(nn.Sequential):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features to features of the same shape; without gradients, the input is overwritten."""
-        for block in self:
+        return self.within(Surrounded(features)).features
+
+    def within(self, tile: Surrounded, after: int = 0) -> Surrounded:
+        """Map the features of a tile with margins as `forward` does, and leave out what is not seen any more.
+
+        Each block sees one position further than its result is needed.
+
+        Args:
+            tile: margins that are smaller than what is seen end where the image ends.
+            after: positions of the margins that later layers see.
+        """
+        for number, block in enumerate(self):
             assert isinstance(block, DepthwiseBlock)
+            tile = tile.trimmed(after + len(self) - number)
             if torch.is_grad_enabled():
-                features = block(features)
+                tile = tile._replace(features=block(tile.features))
             else:
-                block.update(features)
-        return features
+                block.update(tile.features)
+        return tile.trimmed(after)
 
 
 def _bias(layer: nn.Conv2d) -> Tensor:

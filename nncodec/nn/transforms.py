@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from nncodec.engine.transform_config import BLOCK, STRIDE, TransformConfig
 from nncodec.nn.blocks import DepthwiseBlocks
 from nncodec.nn.dct import analysis_weights, detail_weights, merge_weights, synthesis_weights
+from nncodec.nn.margins import NO_MARGINS, Surrounded, in_positions
 from nncodec.nn.pixel_blocks import convolved_blocks, pixels_of_blocks
+from nncodec.plugin.codec import Margins
 
 _UNSHUFFLED = 3 * BLOCK**2
 _DETAIL_BLOCK = 3 * STRIDE**2
@@ -75,15 +77,19 @@ class PhotoTransforms(nn.Module):
         fine: Tensor = self.analysis_fine(features)
         return fine.float()
 
-    def synthesis(self, latents: Tensor) -> Tensor:
-        """Map latents, after the inverse gain, to pixels; values may slightly exceed 0..1."""
+    def synthesis(self, latents: Tensor, margins: Margins = NO_MARGINS) -> Tensor:
+        """Map latents, after the inverse gain, to pixels without the margins; values may slightly exceed 0..1."""
         coarse = self.config.coarse_channels
+        around = Surrounded(latents, in_positions(margins, STRIDE))
         # The blocks may overwrite their input.
-        features = self.synthesis_coarse(latents[:, :coarse].clone(memory_format=torch.channels_last))
+        own = latents[:, :coarse].clone(memory_format=torch.channels_last)
+        seen_by_fine = -(-self.config.fine_blocks * BLOCK // STRIDE)
+        features, left = self.synthesis_coarse.within(Surrounded(own, around.margins), seen_by_fine)
         with torch.autocast(latents.device.type, enabled=False):
             features = self.synthesis_up(features.float())  # (N, 192, H/8, W/8)
-        features = self.synthesis_fine(features)
-        detail = latents[:, coarse:]
+        left = Margins(*(STRIDE // BLOCK * margin for margin in left))
+        features = self.synthesis_fine.within(Surrounded(features, left)).features
+        detail = around.trimmed(0).features[:, coarse:]
         with torch.autocast(latents.device.type, enabled=False):
             pixels = pixels_of_blocks(self.synthesis_out, features.float(), BLOCK, _MEAN)  # (N, 3, H, W)
             return pixels + pixels_of_blocks(self.detail_out, detail, STRIDE) if detail.any() else pixels

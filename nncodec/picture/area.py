@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nncodec.plugin.codec import Margins
 from nncodec.plugin.latents import Pixels
 
 
@@ -64,6 +65,11 @@ class Area(NamedTuple):
     def grown(self, reach: int) -> Area:
         """Return this area extended by `reach` pixels on each side."""
         return Area(*(Span(span.start - reach, span.stop + reach) for span in self))
+
+    def margins_in(self, window: Area) -> Margins:
+        """Return how far an area around this one extends beyond it."""
+        ends = ((own.start - whole.start, whole.stop - own.stop) for own, whole in zip(self, window, strict=True))
+        return Margins(*(margin for pair in ends for margin in pair))
 
     def slices(self, stride: int = 1, origin: Area | None = None) -> tuple[slice, slice]:
         """Return the slices of an array with one entry for each `stride` pixels that starts where `origin` does."""

@@ -14,7 +14,7 @@
 Modules of nncodec itself import the submodules, never this one.
 """
 
-from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, DecoderModel, EngineDecoder, FixedSize
+from nncodec.plugin.codec import AnySize, CodecModel, CodecTraits, DecoderModel, EngineDecoder, FixedSize, Margins
 from nncodec.plugin.device import current_device
 from nncodec.plugin.engine import BrowserPart, Loader, Network, Run
 from nncodec.plugin.enhancer import EnhancerModel, EnhancerTraits
@@ -61,6 +61,7 @@ __all__ = [
     "Loader",
     "LosslessModel",
     "LosslessTraits",
+    "Margins",
     "ModelFile",
     "ModelInfo",
     "ModelSpec",

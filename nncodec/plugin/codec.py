@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -73,6 +73,20 @@ class CodecTraits:
         return isinstance(self.size, AnySize) and not self.size.whole
 
 
+class Margins(NamedTuple):
+    """How far images extend beyond the tile that is wanted, in pixels: one halo, less where the picture ends."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """The rows and columns of the tile."""
+        return slice(self.top, -self.bottom or None), slice(self.left, -self.right or None)
+
+
 class DecoderModel(ABC):
     """What decodes latents to pixels, with its weights loaded."""
 
@@ -81,6 +95,14 @@ class DecoderModel(ABC):
     @abstractmethod
     def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
         """Map quantized latents back to images, uint8 (N, H, W, C)."""
+
+    def synthesis_within(self, latents: Mapping[str, IntArray], quality: int, margins: Margins) -> Pixels:
+        """Map the latents of a tile and its halo to the tile alone; by default by `synthesis` of both.
+
+        Override it if the transform can leave out what later layers do not need of the halo.
+        """
+        rows, columns = margins.inside
+        return self.synthesis(latents, quality)[:, rows, columns]
 
     def entropy(self, quality: int) -> EntropyModel:
         """Return the entropy model for a quality; by default one without learned probabilities."""

@@ -184,13 +184,9 @@ class ModelUnderTest(FileUnderTest):
 
     def _tile(self, cell: Cell, grid: Grid, whole: Latents, restored: Pixels, quality: int) -> tuple[Pixels, Pixels]:
         """Return a tile as decoded from its window's latents, and as cropped from the whole."""
-        rows, columns = grid.window(cell)
-        window = {
-            spec.name: whole[spec.name][:, :, rows.slice(spec.stride), columns.slice(spec.stride)]
-            for spec in self.model.traits.latents
-        }
-        pixels = self.model.synthesis(window, quality)
-        inner = pixels[:, cell.rows.slice(1, rows.start), cell.columns.slice(1, columns.start)]
+        window = grid.window(cell)
+        latents = {spec.name: whole[spec.name][:, :, *window.slices(spec.stride)] for spec in self.model.traits.latents}
+        inner = self.model.synthesis_within(latents, quality, cell.area.margins_in(window))
         return inner, restored[:, cell.rows.slice(), cell.columns.slice()]
 
     def _any_latents(self, frames: int) -> Iterator[Latents]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from nncodec.engine.fixed_point import ACTIVATION_STEPS
 from nncodec.nn.devices import OnDevices, pixel_device
 from nncodec.nn.fixed_point import ExactConv2d, steps_of
+from nncodec.nn.margins import NO_MARGINS
 from nncodec.nn.precision import pixel_precision
 from nncodec.nn.tensors import (
     channels_last,
@@ -23,7 +24,7 @@ from nncodec.nn.tensors import (
     to_tensor,
     weights_of,
 )
-from nncodec.plugin.codec import CodecModel
+from nncodec.plugin.codec import CodecModel, Margins
 from nncodec.plugin.entropy import EntropyModel
 from nncodec.plugin.latents import IntArray, Latents, Pixels
 from nncodec.plugin.model_file import ModelFile, Tensors
@@ -112,13 +113,17 @@ class HyperpriorCodec(CodecModel):
         """See `CodecModel.quantize`."""
         return self._quantizer.quantize(latents[LATENT], pixels, quality, effort)
 
-    @torch.inference_mode()
     def synthesis(self, latents: Mapping[str, IntArray], quality: int) -> Pixels:
         """See `CodecModel.synthesis`."""
+        return self.synthesis_within(latents, quality, NO_MARGINS)
+
+    @torch.inference_mode()
+    def synthesis_within(self, latents: Mapping[str, IntArray], quality: int, margins: Margins) -> Pixels:
+        """See `CodecModel.synthesis_within`."""
         restored = channels_last(latents[LATENT])
         restored *= self._network.module.transforms.inverse_gain(_quality_tensor(quality)) / ACTIVATION_STEPS
         with pixel_precision():
-            return to_pixels(self._network.current().transforms.synthesis(restored.to(pixel_device())))
+            return to_pixels(self._network.current().transforms.synthesis(restored.to(pixel_device()), margins))
 
 
 def model_tensors(network: HyperpriorNetwork, tables: PriorTables) -> Tensors:
