@@ -89,9 +89,9 @@ BUNDLED = {
     ),
     "srgan/restore": Bundled(
         "plugins/nncodec_srgan/weights/restore.safetensors",
-        "what photo makes of photographs at qualities up to 30, restored",
-        "photos in four orientations, and what hyperprior/photo makes of them at qualities 5 to 15; in a fifth, at 15 "
-        "to 45",
+        "what photo makes of photographs at qualities up to 20, restored",
+        "photos in five orientations, and what hyperprior/photo-psnr makes of them at qualities 5 to 45; then in two, "
+        "and what hyperprior/photo makes of them at qualities 0 to 35",
         SOURCES,
     ),
 }
@@ -102,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=sorted(BUNDLED), help="name of the model")
     parser.add_argument("trained", type=Path, help="the model file of the last part of the training")
-    parser.add_argument("--earlier", type=Path, nargs="*", default=[], help="those of earlier parts, first to last")
+    parser.add_argument("--earlier", type=Path, nargs="*", default=[], help="those of earlier parts, in order")
     parser.add_argument("--measure", action="store_true", help="measure rates and PSNR on held-back photographs")
     parser.add_argument("--output", type=Path, help="default: the plugin's own weights file of that name")
     options = parser.parse_args()
@@ -131,7 +131,7 @@ def export(
         "training_data": f"{bundled.data}:{model.card['training_data'].partition(':')[2]}",
         "sources": dict(bundled.sources),
         "hardware": "2 CPU cores",
-        "parts": [_part(part) for part in (*map(read_model, earlier), model)],
+        "parts": [part for trained in (*map(read_model, earlier), model) for part in _parts(trained)],
         **measured,
     }
     output = output or ROOT / bundled.weights
@@ -161,9 +161,11 @@ def _write(model: ModelFile, path: Path, name: str, card: Mapping[str, Any]) -> 
     )
 
 
-def _part(trained: ModelFile) -> dict[str, Any]:
-    """Return what a model's card says of its training."""
-    return {key: trained.card[key] for key in ("training", "measured", "base") if key in trained.card}
+def _parts(trained: ModelFile) -> list[dict[str, Any]]:
+    """Return what a model's card says of its training: each part of a bundled model's, or one."""
+    if "parts" in trained.card:
+        return list(trained.card["parts"])
+    return [{key: trained.card[key] for key in ("training", "measured", "base") if key in trained.card}]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Make the pairs that `srgan/restore` is trained on: photographs, and the same after `photo-psnr` at low qualities.
+"""Make the pairs that `srgan/restore` is trained on: photographs, and the same after a codec at low qualities.
 
-    python -m benchmarks.train.restore_pairs photos pairs
-    nncodec train srgan --low pairs/low --high pairs/high -c benchmarks/train/restore_first.toml ...
+    python -m benchmarks.train.restore_pairs photos looks --orientations 0 --quality-low 0 --quality-high 15
+    nncodec train srgan --low looks/low --high looks/high -c benchmarks/train/restore_looks.toml ...
 
 `nncodec train srgan` makes such pairs too, but neither turns pictures before coding them nor keeps pairs for several
 trainings. Coding errors depend on position and direction within a square, so a coded picture must not be turned
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path, help="folder of pictures")
     parser.add_argument("output", type=Path, help="folder for the folders low and high")
-    parser.add_argument("--codec", default="photo-psnr", help="the model that codes them")
+    parser.add_argument("--codec", default="photo", help="the model that codes them")
     parser.add_argument("--quality-low", type=int, default=5)
     parser.add_argument("--quality-high", type=int, default=15)
     parser.add_argument("--orientations", type=int, nargs="+", default=ORIENTATIONS, choices=range(8))

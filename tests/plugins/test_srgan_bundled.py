@@ -60,6 +60,7 @@ def test_restore_makes_low_qualities_better_for_a_few_bytes(photograph: Image.Im
     assert coded.tobytes() == nncodec.decode(plain).tobytes()
     assert metrics.psnr(photograph, restored) > metrics.psnr(photograph, coded) + 0.05
     assert metrics.ms_ssim(photograph, restored) >= metrics.ms_ssim(photograph, coded)
+    assert metrics.ssimulacra2(photograph, restored) > metrics.ssimulacra2(photograph, coded)
     strong = nncodec.decode(plain, enhancer="srgan/restore", strength=1)
     assert strong.tobytes() != restored.tobytes()
     assert metrics.psnr(photograph, strong) > metrics.psnr(photograph, restored) - 2.5
