@@ -346,9 +346,9 @@ def test_frames_of_several_blocks_share_passes_of_the_model(tmp_path: Path, monk
     (tmp_path / "stack.nnc").write_bytes(data)
     passes, synthesize = [], decoder._synthesize
 
-    def counted(codec: Any, latents: Any, window: Any) -> Any:
-        passes.append(len(next(iter(latents.values()))))
-        return synthesize(codec, latents, window)
+    def counted(codec: Any, tile: Any) -> Any:
+        passes.append(len(next(iter(tile.latents.values()))))
+        return synthesize(codec, tile)
 
     monkeypatch.setattr(decoder, "_synthesize", counted)
     whole = [np.asarray(frame, int) for frame in nncodec.decode_frames(data)]
@@ -387,10 +387,11 @@ def threads_of(key: str, beside: Mapping[str, bytes]) -> int:
 
 
 def two_epochs(root: Path, start: str) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield what two workers that persist give in two epochs, and what this process gives."""
+    """Yield what workers that persist give in two epochs, and what this process gives."""
     dataset = NncDataset(root / "in", threads_of, box=RandomCrop(8))
+    workers = 2 if start == "fork" else 1  # one that is spawned imports torch for a second
     loader = DataLoader(
-        dataset, batch_size=2, num_workers=2, persistent_workers=True, multiprocessing_context=start, timeout=60
+        dataset, batch_size=2, num_workers=workers, persistent_workers=True, multiprocessing_context=start, timeout=60
     )
     for epoch in (0, 1):
         dataset.set_epoch(epoch)
