@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +24,7 @@ from nncodec.format.header import ChunkType, Header
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.pixels import from_images
 from nncodec.plugin import registry
-from nncodec.plugin.codec import AnySize
+from nncodec.plugin.codec import AnySize, DecoderModel
 
 pytestmark = pytest.mark.usefixtures("codecs_only")  # smooth little pictures would become exact files
 
@@ -267,8 +268,14 @@ def test_a_synthesis_that_returns_something_else_is_the_plugins_fault(
     opened: pytest.MonkeyPatch, pixels: object
 ) -> None:
     data = nncodec.encode(ramp(16, 16, "RGB"))
-    opened.setattr(registry.open_model("photo"), "synthesis", lambda *_: pixels)
-    with pytest.raises(nncodec.PluginError, match=f"{NAMED}its synthesis returned|{NAMED}AttributeError"):
+    model = registry.open_model("photo")
+    wrong = f"{NAMED}its synthesis returned|{NAMED}AttributeError|{NAMED}TypeError"
+    opened.setattr(model, "synthesis_within", lambda *_: pixels)
+    with pytest.raises(nncodec.PluginError, match=wrong):
+        nncodec.decode(data)
+    opened.setattr(model, "synthesis", lambda *_: pixels)
+    opened.setattr(model, "synthesis_within", partial(DecoderModel.synthesis_within, model))
+    with pytest.raises(nncodec.PluginError, match=wrong):
         nncodec.decode(data)
 
 
