@@ -45,7 +45,7 @@ class HyperpriorSettings:
     lambda_high: float = field(default=0.8, metadata={"help": "weight of the error (0..255) at quality 100"})
     loss: str = field(
         default=LOOKS,
-        metadata={"help": "distortion: mse, ssimulacra2, ms-ssim or a weighted sum"},
+        metadata={"help": "distortion: mse, mse-edges, ssimulacra2, ms-ssim or a weighted sum"},
     )
     table_megapixels: float = field(default=2.0, metadata={"help": "pixels that probability tables are fitted on"})
 

@@ -10,7 +10,7 @@ import torch
 from trainings import ASTRONAUT, MIXED, make_recipe
 
 from nncodec.nn.tensors import to_tensor
-from nncodec.training.losses import multiscale_similarity, ssimulacra2_distance
+from nncodec.training.losses import edge_aware_error, multiscale_similarity, ssimulacra2_distance
 from nncodec_hyperprior.codec import network_config
 from nncodec_hyperprior.config import NetworkConfig, model_config
 from nncodec_hyperprior.objective import LOOKS, Distortion
@@ -31,8 +31,15 @@ def test_squared_error_alone_counts_lambda_times_the_squared_levels() -> None:
 
 
 def test_a_mix_is_the_weighted_sum_of_its_parts() -> None:
-    parts = [value(name, 0.02) for name in ("mse", "ssimulacra2", "ms-ssim")]
+    parts = [value(name, 0.02) for name in ("mse-edges", "ssimulacra2", "ms-ssim")]
     assert value(LOOKS, 0.02) == pytest.approx(0.45 * parts[0] + 0.31 * parts[1] + 0.24 * parts[2], rel=1e-5)
+
+
+@pytest.mark.parametrize(("quality", "share"), [(0, 1), (25, 1), (47.5, 0.5), (70, 0.03), (100, 0.03)])
+def test_the_edges_of_blocks_count_at_low_qualities(quality: float, share: float) -> None:
+    weight = 0.0005 * 1600 ** (quality / 100)
+    expected = weight * 255**2 * edge_aware_error(NOISY, ORIGINAL, share).item()
+    assert value("mse-edges", weight) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(("quality", "point", "whole"), [(0, 0.0034, 3.6), (50, 0.0339, 79.0), (100, 0.433, 1150.0)])
@@ -59,7 +66,7 @@ def test_a_grey_original_counts_as_three_equal_planes() -> None:
 @pytest.mark.parametrize(
     ("loss", "problem"),
     [
-        ("bce", "names bce; this architecture has mse, ssimulacra2, ms-ssim"),
+        ("bce", "names bce; this architecture has mse, mse-edges, ssimulacra2, ms-ssim"),
         ("0.5*mse", r"add up to 0\.5"),
         ("", "cannot"),
     ],

@@ -28,6 +28,7 @@ from nncodec.training.losses import (
     loss_by_name,
     loss_from,
     mse,
+    mse_edges,
     multiscale_dissimilarity,
     parts_of,
 )
@@ -53,6 +54,24 @@ def own_weights(vgg16: VGG16, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     write_recogniser(path, vgg16, "MNIST")
     monkeypatch.setenv("NNCODEC_VGG16", str(path))
     return path
+
+
+@pytest.mark.parametrize(
+    ("axis", "first", "weight"),
+    [(2, 16, 1), (3, 16, 1), (3, 32, 1), (2, 8, 1 / 3), (3, 24, 1 / 3), (3, 17, 0), (2, 4, 0)],
+)
+def test_an_error_that_begins_at_the_edge_of_a_block_counts_more(axis: int, first: int, weight: float) -> None:
+    original = torch.zeros(1, 3, 48, 40)
+    restored = original.clone()
+    restored.narrow(axis, first, original.shape[axis] - first)[:] = 0.1
+    edges = {1: len(range(16, original.shape[axis], 16)), 1 / 3: len(range(8, original.shape[axis], 16))}
+    expected = mse(restored, original) + 1.5 * weight * 0.1**2 / edges.get(weight, 1) / 2
+    torch.testing.assert_close(mse_edges(restored, original), expected)
+
+
+def test_pictures_without_an_edge_have_the_squared_error_alone() -> None:
+    restored, original = torch.rand(2, 3, 8, 5), torch.rand(2, 3, 8, 5)
+    torch.testing.assert_close(mse_edges(restored, original), mse(restored, original))
 
 
 def test_ssim_agrees_with_scikit_image() -> None:
@@ -217,7 +236,10 @@ def test_a_weighted_sum_is_the_sum_of_its_weighted_parts(own_weights: Path) -> N
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("lpips", "no loss 'lpips'; there are mse, bce, l1, log-error, ssim, ms-ssim, ssimulacra2, perceptual"),
+        (
+            "lpips",
+            "no loss 'lpips'; there are mse, mse-edges, bce, l1, log-error, ssim, ms-ssim, ssimulacra2, perceptual",
+        ),
         ("0.5*ssim + 0.4*mse", r"add up to 0\.9, not 1"),
         ("0.5*ssim + 0.500002*mse", r"add up to 1\.000002, not 1"),
         ("mse + ssim", "add up to 2"),
@@ -237,5 +259,5 @@ def test_invalid_losses_are_refused_in_one_line(text: str, problem: str) -> None
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="mse, bce, l1, log-error, ssim"):
+    with pytest.raises(ValueError, match="mse, mse-edges, bce, l1, log-error, ssim"):
         loss_by_name("lpips")

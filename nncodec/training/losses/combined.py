@@ -11,6 +11,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from nncodec.training.losses.block_edges import mse_edges
 from nncodec.training.losses.perceptual import perceptual_loss
 from nncodec.training.losses.pointwise import Loss, bce, l1, log_error, mse
 from nncodec.training.losses.ssimulacra2 import ssimulacra2_loss
@@ -18,6 +19,7 @@ from nncodec.training.losses.structural import dissimilarity, multiscale_dissimi
 
 LOSSES: Final[dict[str, Loss]] = {
     "mse": mse,
+    "mse-edges": mse_edges,
     "bce": bce,
     "l1": l1,
     "log-error": log_error,
