@@ -13,7 +13,7 @@ from torch import Tensor
 _BLOCK = 16
 # A step weighs 1 at the edges of blocks, and less in the middle between them, where blocks of 8 pixels meet.
 _LINES = ((_BLOCK, 1.0), (_BLOCK // 2, 1 / 3))
-_WEIGHT = 1.5
+_WEIGHT = 0.6
 
 
 def step_error(restored: Tensor, original: Tensor) -> Tensor:
