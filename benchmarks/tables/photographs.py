@@ -99,6 +99,15 @@ def efforts(record: Record) -> Table:
     return Table(["against effort 0", *levels], rows)
 
 
+def block_edges(record: Record) -> Table:
+    """Steps across the edges of blocks by codec and rate."""
+    rates = record["rates"]
+    codecs = next(iter(rates.values()))
+    names = {"hyperprior/photo": "`photo`", **PEERS}
+    rows = [[names[codec], *(f"{of_rate[codec]['grid']:.2f}" for of_rate in rates.values())] for codec in codecs]
+    return Table(["steps across the edges of blocks", *(f"{rate} bits per pixel" for rate in rates)], rows)
+
+
 def latent_layout(record: Record) -> Table:
     """Size of every layout as a multiple of the ideal."""
     by_quality = record["by_quality"]
@@ -120,5 +129,6 @@ TABLES: Tables = {
     "generation_loss": ("kodak", generation_loss),
     "photo_parts": ("photo_model", photo_parts),
     "efforts": ("efforts", efforts),
+    "block_edges": ("block_edges", block_edges),
     "latent_layout": ("latent_layout", latent_layout),
 }
