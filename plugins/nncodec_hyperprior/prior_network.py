@@ -49,7 +49,7 @@ class HyperAnalysis(nn.Module):
         """Map latents to hyper-latents; `planes` hold the quality, see `Prior.planes`."""
         planes = planes.expand(len(latents), -1, *latents.shape[2:]).contiguous(memory_format=torch.channels_last)
         # Magnitudes span three orders between qualities; the logarithm keeps them comparable.
-        hyper: Tensor = self.layers(torch.cat([latents / 4, latents.abs().log1p_(), planes], 1))
+        hyper: Tensor = self.layers(torch.cat([latents / 4, torch.log1p(latents.abs()), planes], 1))
         return hyper
 
 

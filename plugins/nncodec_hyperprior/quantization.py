@@ -78,7 +78,7 @@ class Quantizer:
         for number, stage in enumerate(block.stages):
             context = block.context(number, known)
             contexts.append(context)
-            if entropy.fixed_context(number):  # hyper-latents, and latents that stay 0
+            if entropy.fixed_context(number) is not None:  # hyper-latents, and latents that stay 0
                 continue
             symbols = self._symbols(latents[stage.where], context)
             symbols *= ACTIVATION_STEPS

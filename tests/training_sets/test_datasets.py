@@ -387,11 +387,10 @@ def threads_of(key: str, beside: Mapping[str, bytes]) -> int:
 
 
 def two_epochs(root: Path, start: str) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield what workers that persist give in two epochs, and what this process gives."""
+    """Yield what two workers that persist give in two epochs, and what this process gives."""
     dataset = NncDataset(root / "in", threads_of, box=RandomCrop(8))
-    workers = 2 if start == "fork" else 1  # one that is spawned imports torch for a second
     loader = DataLoader(
-        dataset, batch_size=2, num_workers=workers, persistent_workers=True, multiprocessing_context=start, timeout=60
+        dataset, batch_size=2, num_workers=2, persistent_workers=True, multiprocessing_context=start, timeout=60
     )
     for epoch in (0, 1):
         dataset.set_epoch(epoch)
