@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nncodec.engine.arrays import to_pixels
+from nncodec.engine.deblocking import Deblocking
 from nncodec.engine.operations import AROUND, ConvLayer, FloatArray, Operations, V
 from nncodec.engine.transform_config import BLOCK, LEAK, STRIDE, TransformConfig
 from nncodec.engine.weights import WeightReader
@@ -60,6 +61,7 @@ class PhotoSynthesis:
     detail_out: ConvLayer | None
     log_inverse_gain: FloatArray
     log_gain: FloatArray
+    deblocking_tables: tuple[FloatArray, FloatArray] | None
 
     @classmethod
     def read(cls, config: TransformConfig, weights: WeightReader) -> PhotoSynthesis:
@@ -84,6 +86,7 @@ class PhotoSynthesis:
             weights.layer("detail_out", 3 * STRIDE**2, detail) if detail else None,
             weights.floats("log_rescale", table) - log_gain,
             log_gain,
+            _deblocking_tables(config, weights),
         )
 
     def network(self, operations: Operations[V], latents: V) -> tuple[V]:
@@ -114,6 +117,13 @@ class PhotoSynthesis:
         """Return the factor on latents before rounding, (C,)."""
         return self._used(np.exp(_at(self.log_gain, quality)), quality)
 
+    def deblocking(self, quality: int) -> Deblocking | None:
+        """Return the filter that is applied to the pixels at a quality, if there is one."""
+        if self.deblocking_tables is None:
+            return None
+        strength, tolerance = (float(_at(table, quality)[0]) for table in self.deblocking_tables)
+        return Deblocking(strength, tolerance)
+
     def _used(self, factor: FloatArray, quality: int) -> FloatArray:
         if quality < self.config.detail_quality:
             factor[self.config.coarse_channels :] = 0
@@ -131,7 +141,7 @@ class PhotoDecoder:
     def __init__(self, synthesis: PhotoSynthesis, loader: Loader) -> None:
         config = synthesis.config
         inputs = {"latents": config.coarse_channels}
-        self.gain, self.inverse_gain = synthesis.gain, synthesis.inverse_gain
+        self.gain, self.inverse_gain, self.deblocking = synthesis.gain, synthesis.inverse_gain, synthesis.deblocking
         self.coarse_channels = config.coarse_channels
         self._run = loader.load("synthesis", synthesis.network, inputs, ("pixels",))
         self._run_detailed: Run | None = None
@@ -139,7 +149,7 @@ class PhotoDecoder:
             inputs = inputs | {"detail": config.detail_channels}
             self._run_detailed = loader.load("synthesis_detail", synthesis.detailed_network, inputs, ("pixels",))
 
-    def pixels(self, latents: FloatArray) -> Pixels:
+    def pixels(self, latents: FloatArray, quality: int) -> Pixels:
         """Map latents (N, H/16, W/16, C), after the inverse gain, to pixels."""
         coarse = np.ascontiguousarray(latents[..., : self.coarse_channels])
         detail = latents[..., self.coarse_channels :]
@@ -147,8 +157,18 @@ class PhotoDecoder:
             (centred,) = self._run_detailed(coarse, np.ascontiguousarray(detail))
         else:
             (centred,) = self._run(coarse)
+        if filtered := self.deblocking(quality):
+            filtered.apply(centred)
         centred += np.float32(0.5)
         return to_pixels(centred)
+
+
+def _deblocking_tables(config: TransformConfig, weights: WeightReader) -> tuple[FloatArray, FloatArray] | None:
+    if not config.deblocking:
+        return None
+    shape = (config.anchors,)
+    strength, tolerance = (weights.floats(f"deblocking.{name}", shape)[:, None] for name in ("strength", "tolerance"))
+    return strength, tolerance
 
 
 def _at(table: FloatArray, quality: int) -> FloatArray:

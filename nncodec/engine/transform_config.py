@@ -26,6 +26,7 @@ class TransformConfig:
         detail_channels: the last of the latent channels: a linear transform of what the others leave out, for high
             qualities only.
         detail_quality: the lowest quality with detail channels; below, they are 0.
+        deblocking: whether a filter hides where blocks meet; see `nncodec.nn.deblocking`.
         padding: what blocks see outside the image; see `nncodec.nn.blocks.DepthwiseBlock`.
     """
 
@@ -37,6 +38,7 @@ class TransformConfig:
     anchors: int = 8
     detail_channels: int = 0
     detail_quality: int = 0
+    deblocking: bool = False
     padding: Padding = "zeros"
 
     @property
@@ -48,6 +50,7 @@ class TransformConfig:
     def halo(self) -> int:
         """Pixels beyond a tile that its result depends on, rounded up to whole latents.
 
-        Every block adds one position, at 1/8 or 1/16 resolution; strided layers add none.
+        Every block adds one position, at 1/8 or 1/16 resolution, and the filter of pixels less than one at 1/8; strided
+        layers add none.
         """
-        return STRIDE * (self.coarse_blocks + -(-self.fine_blocks // 2))
+        return STRIDE * (self.coarse_blocks + -(-(self.fine_blocks + self.deblocking) // 2))

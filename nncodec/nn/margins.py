@@ -28,6 +28,10 @@ class Surrounded(NamedTuple):
         left_out = Margins(*(margin - own for margin, own in zip(self.margins, kept, strict=True)))
         return Surrounded(self.features[:, :, *left_out.inside], kept)
 
+    def enlarged(self, features: Tensor, factor: int) -> Surrounded:
+        """Return features of the same area at so many times the resolution."""
+        return Surrounded(features, Margins(*(factor * margin for margin in self.margins)))
+
 
 def in_positions(margins: Margins, stride: int) -> Margins:
     """Return margins in pixels as numbers of positions."""

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from nncodec.engine.transform_config import BLOCK, STRIDE, TransformConfig
 from nncodec.nn.blocks import DepthwiseBlocks
 from nncodec.nn.dct import analysis_weights, detail_weights, merge_weights, synthesis_weights
+from nncodec.nn.deblocking import Deblocking
+from nncodec.nn.interpolation import interpolate
 from nncodec.nn.margins import NO_MARGINS, Surrounded, in_positions
 from nncodec.nn.pixel_blocks import convolved_blocks, pixels_of_blocks
 from nncodec.plugin.codec import Margins
@@ -28,6 +30,7 @@ class PhotoTransforms(nn.Module):
 
     256 channels stand for 768 samples, which is enough up to about 40 dB. Detail channels carry what is missing above,
     by linear transforms of blocks of 16 x 16 pixels, so the network need not keep what its other channels cannot code.
+    At last a deblocking filter hides where blocks meet, if there is one.
 
     References:
         Cui et al., "Asymmetric gained deep image compression", CVPR 2021, for the gains.
@@ -49,6 +52,7 @@ class PhotoTransforms(nn.Module):
             self.detail_in = nn.Conv2d(_DETAIL_BLOCK, config.detail_channels, 1)
             self.detail_features = nn.Conv2d(_UNSHUFFLED, config.detail_channels, 2, stride=2)
             self.detail_out = nn.Conv2d(config.detail_channels, _DETAIL_BLOCK, 1)
+        self.deblocking = Deblocking(config.anchors) if config.deblocking else None
         channels = config.latent_channels
         self.log_gain = nn.Parameter(torch.tensor([[value] * channels for value in self._starting_log_gains()]))
         self.log_rescale = nn.Parameter(torch.zeros(config.anchors, channels))
@@ -77,22 +81,38 @@ class PhotoTransforms(nn.Module):
         fine: Tensor = self.analysis_fine(features)
         return fine.float()
 
-    def synthesis(self, latents: Tensor, margins: Margins = NO_MARGINS) -> Tensor:
-        """Map latents, after the inverse gain, to pixels without the margins; values may slightly exceed 0..1."""
+    def synthesis(self, latents: Tensor, quality: Tensor, margins: Margins = NO_MARGINS) -> Tensor:
+        """Map latents to pixels without the margins; values may slightly exceed 0..1.
+
+        Args:
+            latents: after the inverse gain.
+            quality: (N,), or one for all.
+            margins: how far the latents extend beyond the wanted tile.
+        """
+        tile = Surrounded(latents, in_positions(margins, STRIDE))
+        if self.deblocking is None:
+            return self._pixels(tile).features
+        # The filter sees some pixels beyond the tile.
+        filtered: Surrounded = self.deblocking(self._pixels(tile, margin=1), quality)
+        return filtered.trimmed(0).features
+
+    def _pixels(self, tile: Surrounded, margin: int = 0) -> Surrounded:
+        """Map latents to pixels with a margin of so many blocks of 8."""
         coarse = self.config.coarse_channels
-        around = Surrounded(latents, in_positions(margins, STRIDE))
         # The blocks may overwrite their input.
-        own = latents[:, :coarse].clone(memory_format=torch.channels_last)
-        seen_by_fine = -(-self.config.fine_blocks * BLOCK // STRIDE)
-        features, left = self.synthesis_coarse.within(Surrounded(own, around.margins), seen_by_fine)
-        with torch.autocast(latents.device.type, enabled=False):
-            features = self.synthesis_up(features.float())  # (N, 192, H/8, W/8)
-        left = Margins(*(STRIDE // BLOCK * margin for margin in left))
-        features = self.synthesis_fine.within(Surrounded(features, left)).features
-        detail = around.trimmed(0).features[:, coarse:]
-        with torch.autocast(latents.device.type, enabled=False):
-            pixels = pixels_of_blocks(self.synthesis_out, features.float(), BLOCK, _MEAN)  # (N, 3, H, W)
-            return pixels + pixels_of_blocks(self.detail_out, detail, STRIDE) if detail.any() else pixels
+        own = Surrounded(tile.features[:, :coarse].clone(memory_format=torch.channels_last), tile.margins)
+        own = self.synthesis_coarse.within(own, _in_latents(self.config.fine_blocks + margin))
+        device = tile.features.device.type
+        with torch.autocast(device, enabled=False):
+            fine = own.enlarged(self.synthesis_up(own.features.float()), STRIDE // BLOCK)  # (N, 192, H/8, W/8)
+        fine = self.synthesis_fine.within(fine, margin)
+        details = tile.trimmed(_in_latents(margin))
+        with torch.autocast(device, enabled=False):
+            pixels = pixels_of_blocks(self.synthesis_out, fine.features.float(), BLOCK, _MEAN)  # (N, 3, H, W)
+            if (detail := details.features[:, coarse:]).any():
+                added = details.enlarged(pixels_of_blocks(self.detail_out, detail, STRIDE), STRIDE)
+                pixels = pixels + added.trimmed(margin * BLOCK).features
+        return fine.enlarged(pixels, BLOCK)
 
     def gain(self, quality: Tensor) -> Tensor:
         """Return the factor on latents before rounding for qualities (N,) in 0..100, shape (N, C, 1, 1)."""
@@ -139,17 +159,14 @@ class PhotoTransforms(nn.Module):
                     _zero(layer.bias)
 
 
+def _in_latents(blocks: int) -> int:
+    """Return how many latents cover so many blocks of 8 pixels."""
+    return -(-blocks * BLOCK // STRIDE)
+
+
 def _zero(bias: Tensor | None) -> None:
     assert bias is not None
     bias.zero_()
 
 
-def interpolate(table: Tensor, quality: Tensor) -> Tensor:
-    """Interpolate rows of a (anchors, C) table linearly at qualities (N,) in 0..100; returns (N, C)."""
-    position = quality / 100 * (len(table) - 1)
-    below = position.floor().clamp(max=len(table) - 2).long()
-    fraction = (position - below)[:, None]
-    return table[below] * (1 - fraction) + table[below + 1] * fraction
-
-
-__all__ = ["STRIDE", "PhotoTransforms", "TransformConfig", "interpolate"]
+__all__ = ["STRIDE", "PhotoTransforms", "TransformConfig"]

@@ -42,7 +42,7 @@ export function open({ traits: { latents: [{ name }] }, facts, arrays, networks 
 
   function synthesis({ [name]: array }, quality) {
     const [scale, centre] = [arrays.scale, arrays.centre].map((values) => rowOf(values, quality, 101));
-    return photoPixels(networks, facts.coarse_channels, array, scale, centre, arrays.order);
+    return photoPixels(networks, facts.coarse_channels, array, { scale, centre, order: arrays.order });
   }
   return { entropy, synthesis };
 }

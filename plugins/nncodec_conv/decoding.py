@@ -53,7 +53,7 @@ class PhotoCodecDecoder(EngineDecoder):
         """See `DecoderModel.synthesis`."""
         scale, centre = self._scale_and_centre(quality)
         restored = latents[LATENT][:, self._inverse_order].transpose(0, 2, 3, 1).astype(np.float32, order="C")
-        return self._synthesis.pixels(restored * scale + centre)
+        return self._synthesis.pixels(restored * scale + centre, quality)
 
     def _scale_and_centre(self, quality: int) -> tuple[FloatArray, FloatArray]:
         """Return by what latents are multiplied, and what is added then, (C,) each."""

@@ -67,11 +67,12 @@ class PhotoCodec(CodecModel):
         """See `CodecModel.synthesis`."""
         symbols = torch.from_numpy(np.ascontiguousarray(latents[LATENT])).float()[:, self._inverse_order]
         network = self._network.module
-        inverse = network.inverse_gain(_quality_tensor(quality))
-        centre = self._centre * network.gain(_quality_tensor(quality)) * inverse
+        level, device = _quality_tensor(quality), pixel_device()
+        inverse = network.inverse_gain(level)
+        centre = self._centre * network.gain(level) * inverse
         restored = (symbols * inverse + centre).contiguous(memory_format=torch.channels_last)
         with pixel_precision():
-            return to_pixels(self._network.current().synthesis(restored.to(pixel_device())))
+            return to_pixels(self._network.current().synthesis(restored.to(device), level.to(device)))
 
 
 def photo_tensors(

@@ -42,7 +42,7 @@ class PhotoTask(ModelTask):
         rounded = round_straight_through(scaled)
         coded = rounded if progress > 1 - self.hard_share else add_uniform_noise(scaled, generator)
         rate_bpp = self.network.prior.rate_bits(coded / gain, 1 / gain) / (height * width)
-        decoded = self.network.synthesis(rounded * self.network.inverse_gain(quality))
+        decoded = self.network.synthesis(rounded * self.network.inverse_gain(quality), quality)
         mse = ((decoded - pixels) * 255).square().mean(dim=(1, 2, 3))
         per_picture = rate_bpp + self.network.distortion_weight(quality) * mse
         # Without these weights high rates, which have larger losses, would dominate every step.
@@ -56,7 +56,7 @@ class PhotoTask(ModelTask):
         """See `ModelTask.reconstruct`; the quality is 50."""
         quality = torch.full((len(pixels),), _SHOWN_QUALITY, device=pixels.device)
         rounded = torch.round(self.network.analysis(pixels) * self.network.gain(quality))
-        return self.network.synthesis(rounded * self.network.inverse_gain(quality)).clamp(0, 1)
+        return self.network.synthesis(rounded * self.network.inverse_gain(quality), quality).clamp(0, 1)
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Return transforms, prior and gains with their learning rates."""

@@ -121,9 +121,11 @@ class HyperpriorCodec(CodecModel):
     def synthesis_within(self, latents: Mapping[str, IntArray], quality: int, margins: Margins) -> Pixels:
         """See `CodecModel.synthesis_within`."""
         restored = channels_last(latents[LATENT])
-        restored *= self._network.module.transforms.inverse_gain(_quality_tensor(quality)) / ACTIVATION_STEPS
+        level, device = _quality_tensor(quality), pixel_device()
+        restored *= self._network.module.transforms.inverse_gain(level) / ACTIVATION_STEPS
         with pixel_precision():
-            return to_pixels(self._network.current().transforms.synthesis(restored.to(pixel_device()), margins))
+            transforms = self._network.current().transforms
+            return to_pixels(transforms.synthesis(restored.to(device), level.to(device), margins))
 
 
 def model_tensors(network: HyperpriorNetwork, tables: PriorTables) -> Tensors:

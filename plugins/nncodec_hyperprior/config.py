@@ -105,6 +105,7 @@ def model_config(config: NetworkConfig) -> dict[str, Any]:
         # The first models lack these keys.
         **({} if config.loss == _FIRST_LOSS else {"objective": config.loss}),
         **({} if transforms.padding == "zeros" else {"padding": transforms.padding}),
+        **({"deblocking": True} if transforms.deblocking else {}),
         **({"detail_quality": prior.detail_quality} if transforms.detail_channels else {}),
         **({"context_hidden": list(prior.context_hidden)} if prior.context_hidden else {}),
     }
@@ -129,6 +130,9 @@ def read_config(stored: Mapping[str, Any]) -> NetworkConfig:
     padding = config.pop("padding", "zeros")
     if padding not in ("zeros", "replicate"):
         raise ValueError(f"padding is {padding!r:.80}, not 'zeros' or 'replicate'")
+    deblocking = config.pop("deblocking", False)
+    if type(deblocking) is not bool:
+        raise ValueError(f"deblocking is {deblocking!r:.80}, not true or false")
     has_detail = "detail_quality" in config
     config.setdefault("detail_quality", 0)
     for key, (low, high) in _BOUNDS.items():
@@ -142,6 +146,7 @@ def read_config(stored: Mapping[str, Any]) -> NetworkConfig:
         anchors=config["anchors"],
         detail_channels=groups[-1] if has_detail else 0,
         detail_quality=config["detail_quality"],
+        deblocking=deblocking,
         padding=padding,
     )
     return NetworkConfig(transforms, PriorConfig(groups=groups, context_hidden=context_hidden, **config), loss)

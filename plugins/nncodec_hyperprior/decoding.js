@@ -40,8 +40,10 @@ export function open({ traits, facts, arrays, networks }) {
     };
   }
 
-  const synthesis = ({ [latents.name]: array }, quality) =>
-    photoPixels(networks, facts.coarse_channels, array, rowOf(arrays.scale, quality, 101), null, null);
+  const synthesis = ({ [latents.name]: array }, quality) => {
+    const [scale, filter] = [arrays.scale, arrays.deblocking].map((values) => rowOf(values, quality, 101));
+    return photoPixels(networks, facts.coarse_channels, array, { scale, filter });
+  };
   return { entropy, synthesis };
 }
 

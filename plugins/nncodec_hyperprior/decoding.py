@@ -57,13 +57,14 @@ class HyperpriorDecoder(EngineDecoder):
         """See `DecoderModel.synthesis`."""
         restored = latents[LATENT].transpose(0, 2, 3, 1).astype(np.float32, order="C")
         restored *= self._synthesis.inverse_gain(quality) / np.float32(ACTIVATION_STEPS)
-        return self._synthesis.pixels(restored)
+        return self._synthesis.pixels(restored, quality)
 
     def browser_part(self) -> BrowserPart:
         """See `EngineDecoder.browser_part`."""
         config, tables = self._contexts.config, self._tables
         qualities = range(101)
         gains = [self._synthesis.inverse_gain(quality) / np.float32(ACTIVATION_STEPS) for quality in qualities]
+        filters = [self._synthesis.deblocking(quality) or (0.0, 0.0) for quality in qualities]
         facts = {
             "groups": config.groups,
             "detail_quality": config.detail_quality,
@@ -79,5 +80,6 @@ class HyperpriorDecoder(EngineDecoder):
             "hyper_offset": tables.hyper_offset,
             "planes": ACTIVATION_STEPS * np.stack([planes_of(quality, config.anchors) for quality in qualities]),
             "scale": np.stack(gains),
+            "deblocking": np.array(filters, np.float32),
         }
         return BrowserPart((Path(__file__).with_name("decoding.js"),), facts, arrays)

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from nncodec.engine.fixed_point import ACTIVATION_STEPS
 from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, activation, bounded, rounded
+from nncodec.nn.interpolation import interpolate
 from nncodec.nn.quantize import lower_bound
-from nncodec.nn.transforms import interpolate
 from nncodec_hyperprior.config import HYPER_STEPS, NEIGHBOURS, PHASES, SCALE_LOW, SCALE_STEP, SCALES, PriorConfig
 
 Layer = type[FixedPointConv2d] | type[ExactConv2d]

@@ -110,6 +110,7 @@ def _config(settings: HyperpriorSettings) -> NetworkConfig:
         lambda_high=settings.lambda_high,
         detail_channels=settings.detail_channels,
         detail_quality=settings.detail_quality if settings.detail_channels else 0,
+        deblocking=True,
         padding="replicate",
     )
     groups: tuple[int, ...] = (eighth, 3 * eighth, 4 * eighth)

@@ -117,7 +117,7 @@ def _refine_tile(
             Annealing(temperature, generator),
         )
         with pixel_precision():  # precise enough for the direction of a step
-            restored = transforms.synthesis(values * inverse_gain)
+            restored = transforms.synthesis(values * inverse_gain, qualities)
         loss = (bits + hyper_bits).sum() / count + distortion(restored.float(), pixels, weight).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -85,7 +85,7 @@ class HyperpriorTask(ModelTask):
         with torch.autocast(pixels.device.type, enabled=False):
             hyper = prior.hyper_analysis(latents, prior.planes(quality))
             decodable, latent_bits, hyper_bits = code_latents(prior, latents, hyper, quality, rounding)
-        decoded = transforms.synthesis(decodable * transforms.inverse_gain(quality))
+        decoded = transforms.synthesis(decodable * transforms.inverse_gain(quality), quality)
         return decoded[:, :, :height, :width], latent_bits, hyper_bits
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:

@@ -19,15 +19,18 @@ def test_no_start_is_computed_where_weights_are_loaded_next(monkeypatch: pytest.
         assert transforms.PhotoTransforms(config).detail_out.weight.shape == computed.shape
 
 
+@pytest.mark.parametrize("deblocking", [False, True])
 @pytest.mark.parametrize("fine_blocks", [2, 3])
 @pytest.mark.parametrize("margins", [Margins(64, 64, 64, 64), Margins(16, 0, 80, 0)])
 def test_a_tile_is_synthesized_without_its_margins(
-    fine_blocks: int, margins: Margins, monkeypatch: pytest.MonkeyPatch
+    fine_blocks: int, margins: Margins, deblocking: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    config = transforms.TransformConfig(8, fine_blocks, coarse_blocks=2, detail_channels=2, padding="replicate")
+    config = transforms.TransformConfig(
+        8, fine_blocks, coarse_blocks=2, detail_channels=2, deblocking=deblocking, padding="replicate"
+    )
     network = transforms.PhotoTransforms(config)
-    latents = 9 * torch.randn(1, 8, 11, 12)
+    latents, quality = 9 * torch.randn(1, 8, 11, 12), torch.tensor([20.0])
     sizes = []
     update = DepthwiseBlock.update
 
@@ -38,11 +41,11 @@ def test_a_tile_is_synthesized_without_its_margins(
     monkeypatch.setattr(DepthwiseBlock, "update", recorded)
     with torch.inference_mode():
         rows, columns = margins.inside
-        whole = network.synthesis(latents)[:, :, rows, columns]
+        whole = network.synthesis(latents, quality)[:, :, rows, columns]
         sizes.clear()
-        torch.testing.assert_close(network.synthesis(latents, margins), whole, atol=1e-5, rtol=0)
-    # Beyond the tile, the last block needs one position of an eighth, the one before it two, and so on.
+        torch.testing.assert_close(network.synthesis(latents, quality, margins), whole, atol=1e-5, rtol=0)
+    # Beyond the tile, the filter sees one position of an eighth, the last block one more, and so on.
     tile = (2 * 11 - (margins.top + margins.bottom) // 8, 2 * 12 - (margins.left + margins.right) // 8)
     for number, size in enumerate(reversed(sizes[2:])):
-        seen = [min(margin // 8, number + 1) for margin in margins]
+        seen = [min(margin // 8, number + 1 + deblocking) for margin in margins]
         assert size == (tile[0] + seen[0] + seen[1], tile[1] + seen[2] + seen[3])

@@ -1,8 +1,10 @@
 // The synthesis of photo transforms, see nncodec/engine/photo.py.
 
-// Pixels {data (Uint8Array), count, height, width, planes} from latents {shape, data}: `scale` and `centre` (or null) are of each
-// channel, and `order` (or null) says which latent channel is the network's.
-export function photoPixels(networks, coarseChannels, { shape: [count, channels, height, width], data }, scale, centre, order) {
+const STRIDE = 16;
+
+// Pixels {data (Uint8Array), count, height, width, planes} from latents {shape, data}. `scale` is of each channel; there may be
+// a `centre` of each, an `order` that says which latent channel is the network's, and a `filter`, see `deblock`.
+export function photoPixels(networks, coarseChannels, { shape: [count, channels, height, width], data }, { scale, centre, order, filter }) {
   const places = height * width, detailChannels = channels - coarseChannels;
   const part = (first, size) => {
     const values = new Float32Array(count * places * size);
@@ -17,7 +19,32 @@ export function photoPixels(networks, coarseChannels, { shape: [count, channels,
   const detail = detailChannels ? part(coarseChannels, detailChannels) : null, coarse = part(0, coarseChannels);
   const detailed = detail?.data.some(Boolean);
   const [pixels] = detailed ? networks.synthesis_detail.run(coarse, detail) : networks.synthesis.run(coarse);
+  if (filter) deblock(pixels, filter);
   return toPixels(pixels, 0.5);
+}
+
+// Shrinks steps across lines where blocks of 16 pixels meet, see nncodec/engine/deblocking.py; in place.
+export function deblock({ data, stride, channels, count, height, width }, [strength, tolerance]) {
+  const squared = tolerance * tolerance;
+  const filter = (at, step) => {
+    for (let c = 0; c < channels; c++) {
+      const [p2, p1, p0, q0, q1, q2] = [-3, -2, -1, 0, 1, 2].map((offset) => data[at + c + offset * step]);
+      const before = p0 - p1, after = q1 - q0;
+      const activity = (Math.abs(before) + Math.abs(after) + Math.abs(p1 - p2) + Math.abs(q2 - q1)) / 4;
+      const unexplained = q0 - p0 - (before + after) / 2;
+      const moved = (unexplained * (strength * squared)) / (squared + activity * activity + 1e-12);
+      data[at + c - step] += moved;
+      data[at + c] -= moved;
+    }
+  };
+  if (!strength) return;
+  const rows = count * height, row = width * stride;
+  for (let y = 0; y < rows; y++) {
+    if (y % height && y % STRIDE === 0) for (let x = 0; x < width; x++) filter(y * row + x * stride, row);
+  }
+  for (let y = 0; y < rows; y++) {
+    for (let x = STRIDE; x < width; x += STRIDE) filter(y * row + x * stride, stride);
+  }
 }
 
 // Row `number` of an array of so many rows.
