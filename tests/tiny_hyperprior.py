@@ -26,6 +26,7 @@ CONFIG = NetworkConfig(
         lambda_high=0.2,
         detail_channels=8,
         detail_quality=30,
+        deblocking=True,
         padding="replicate",
     ),
     PriorConfig(

@@ -1,10 +1,10 @@
-"""Give `hyperprior/photo` detail channels: the model that its training for high qualities starts from.
+"""Give `hyperprior/photo` detail channels and a deblocking filter: what its training for high qualities starts from.
 
     python -m benchmarks.train.detailed_photo "$NNCODEC_DATA/photos" second.safetensors start.safetensors
 
 The new channels start as the principal components of what the model gets wrong at quality 100, measured on reduced
-photographs; edges are replicated instead of padded with zeros. Everything else keeps its weights. The contexts of the
-new channels start from small random weights, so the model needs training before it is smaller.
+photographs; the edges of pictures are replicated instead of padded with zeros. Everything else keeps its weights. The
+contexts of the new channels start from small random weights, so the model needs training before it is smaller.
 """
 
 from __future__ import annotations
@@ -129,6 +129,7 @@ def detailed(config: NetworkConfig) -> NetworkConfig:
             latent_channels=transforms.latent_channels + CHANNELS,
             detail_channels=CHANNELS,
             detail_quality=FIRST_QUALITY,
+            deblocking=True,
             padding="replicate",
         ),
         prior=replace(

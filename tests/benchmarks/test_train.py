@@ -88,7 +88,9 @@ def test_detail_channels_add_to_what_the_photo_model_codes() -> None:
         best, low = torch.tensor([100.0]), torch.tensor([50.0])
         transforms = network.transforms
         latents = after * transforms.gain(best) * transforms.inverse_gain(best)
-        decoded, without = (transforms.synthesis(latents * transforms.used(quality), quality) for quality in (best, low))
+        decoded, without = (
+            transforms.synthesis(latents * transforms.used(quality), quality) for quality in (best, low)
+        )
     errors = [(pixels - picture).square().mean() for pixels in (decoded, without)]
     assert errors[0] < 0.5 * errors[1]
 

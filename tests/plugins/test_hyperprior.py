@@ -16,8 +16,10 @@ from nncodec.format.entropy import coder_by_id, decode_block, encode_block, idea
 from nncodec.format.header import CoderId
 from nncodec.nn.fixed_point import ExactConv2d, FixedPointConv2d, steps_of
 from nncodec.nn.tensors import to_tensor
+from nncodec.plugin import registry
 from nncodec.plugin.entropy import BlockContexts, QuantizedLatents, shapes_of
 from nncodec.plugin.latents import Latents
+from nncodec.plugin.model_file import read_model
 from nncodec_hyperprior.block import TorchContexts
 from nncodec_hyperprior.codec import HyperpriorCodec
 from nncodec_hyperprior.coding import code_latents, hard_rounding
@@ -256,12 +258,24 @@ def test_trained_weights_always_fit(codec: HyperpriorCodec) -> None:
         ("tables.certain", np.array([64], np.int32)),
         ("tables.range", np.array([-127, 25], np.int32)),
         ("exact.prior.hyper_decoder.inner.weight", np.full((16, 6, 1, 1), 30000, np.int16)),
+        ("network.transforms.deblocking.strength", np.zeros(2, np.float16)),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(key: str, value: np.ndarray) -> None:
     model_file = tiny_file(tiny_network())
     with pytest.raises(ValueError, match=r"."):
         HyperpriorCodec.from_file(replace(model_file, tensors={**model_file.tensors, key: value}))
+
+
+def test_a_config_says_whether_there_is_a_deblocking_filter() -> None:
+    model_file = tiny_file(tiny_network())
+    assert model_file.config["deblocking"] is True
+    # The first models have none and do not say so.
+    assert "deblocking" not in read_model(registry.catalog().find("photo-psnr").path).config
+    with pytest.raises(ValueError, match="deblocking is 1, not true or false"):
+        HyperpriorCodec.from_file(replace(model_file, config={**model_file.config, "deblocking": 1}))
+    with pytest.raises(ValueError, match=r"deblocking"):  # the tensors are there all the same
+        HyperpriorCodec.from_file(replace(model_file, config={**model_file.config, "deblocking": False}))
 
 
 def test_a_single_latent_pair_goes_through(codec: HyperpriorCodec) -> None:
