@@ -27,10 +27,9 @@ from nncodec import metrics
 from nncodec.compare import Comparison, CurvePoint, bd_delta, code_at_psnr, compare, open_codec, read_anchors
 from nncodec.metrics import cvvdp
 
-MODELS = ("hyperprior/photo", "conv/photo")
-CODECS = (*MODELS, "hyperprior/photo-psnr", "jpeg", "jpegli", "webp", "avif", "avif-ssimulacra2", "avif-psnr", "jxl")
-LADDER = tuple(range(0, 101, 10))
-PEER_LADDER = (10, 30, 50, 70, 85, 95)
+MODELS = ("hyperprior/photo", "hyperprior/photo-psnr", "conv/photo")
+PEERS = ("jpeg", "jpegli", "webp", "avif", "avif-ssimulacra2", "avif-psnr", "jxl", "jxl9")
+CODECS = (*MODELS, *PEERS)
 # Published codecs in the table, where the file of anchors has them.
 ANCHORS = ("bmshj2018-hyperprior", "mbt2018-mean", "bpg", "av1", "vtm", "cheng2020-anchor", "evc-s")
 METRICS = ("psnr_db", "ms_ssim", "ssimulacra2", "colorvideovdp")
@@ -74,7 +73,6 @@ def measured(name: str, pictures: Pictures, codecs: Sequence[str], options: argp
     if not missing:
         assert known is not None
         return known
-    qualities = {codec: LADDER if codec in MODELS else PEER_LADDER for codec in missing}
     slow = cvvdp.is_available()
     with tqdm(desc=name, leave=False) as bar:
 
@@ -82,9 +80,7 @@ def measured(name: str, pictures: Pictures, codecs: Sequence[str], options: argp
             bar.total = total
             bar.update(done - bar.n)
 
-        comparison = compare(
-            pictures, missing, qualities=qualities, colorvideovdp=slow, jobs=options.jobs, on_progress=advance
-        )
+        comparison = compare(pictures, missing, colorvideovdp=slow, jobs=options.jobs, on_progress=advance)
     if known is not None:
         comparison = replace(
             comparison,

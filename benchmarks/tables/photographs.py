@@ -14,6 +14,7 @@ PEERS = {
     "avif-ssimulacra2": "AVIF for SSIMULACRA2",
     "avif-psnr": "AVIF for PSNR",
     "jxl": "JPEG XL",
+    "jxl9": "JPEG XL effort 9",
 }
 SETS = {"kodak": "Kodak", "skimage": "scikit-image"}
 METRICS = {"ssimulacra2": "SSIMULACRA2", "ms_ssim": "MS-SSIM", "colorvideovdp": "ColorVideoVDP", "psnr_db": "PSNR"}
