@@ -169,12 +169,14 @@ def decode_block(
 
 def _only_coded(stage: StageSymbols, number: int, guard: PluginGuard) -> StageSymbols:
     """Return a stage without the symbols that are not coded."""
-    coded = stage.tables >= 0
-    if coded.all():
+    is_coded = stage.tables >= 0
+    if is_coded.all():
         return stage
-    if stage.symbols[~coded].any():
+    coded = np.flatnonzero(is_coded)
+    symbols = stage.symbols.take(coded)
+    if np.count_nonzero(symbols) != np.count_nonzero(stage.symbols):
         raise guard.error(f"stage {number} has symbols other than 0 that it does not code")
-    return StageSymbols(stage.symbols[coded], stage.tables[coded])
+    return StageSymbols(symbols, stage.tables.take(coded))
 
 
 def _take(reader: SymbolReader, tables: NDArray[np.integer[Any]]) -> IntArray:
