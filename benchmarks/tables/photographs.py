@@ -86,6 +86,15 @@ def photo_parts(record: Record) -> Table:
     return Table(["quality", *by_quality], rows)
 
 
+def context_parts(record: Record) -> Table:
+    """How much larger files are when contexts see less."""
+    base, *others = record["bpp"].items()
+    rows = [[base[0], *(f"{value:.3f}" for value in base[1].values())]]
+    for name, values in others:
+        rows.append([name, *(percent(100 * (value / base[1][quality] - 1)) for quality, value in values.items())])
+    return Table(["bits per pixel at quality", *base[1]], rows)
+
+
 def efforts(record: Record) -> Table:
     """What higher efforts save, and what they take."""
     levels = record["levels"]
@@ -129,6 +138,7 @@ TABLES: Tables = {
     "kodak_curve": ("kodak", kodak_curve),
     "generation_loss": ("kodak", generation_loss),
     "photo_parts": ("photo_model", photo_parts),
+    "context_parts": ("context_parts", context_parts),
     "efforts": ("efforts", efforts),
     "block_edges": ("block_edges", block_edges),
     "latent_layout": ("latent_layout", latent_layout),
