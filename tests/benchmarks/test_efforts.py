@@ -10,13 +10,13 @@ from benchmarks.tables.photographs import efforts as efforts_table
 
 
 def test_efforts_are_compared_with_the_first_one() -> None:
-    picture = Image.fromarray(skimage.data.astronaut()[40:88, 200:248])
+    picture = Image.fromarray(skimage.data.astronaut()[40:104, 200:264])
     levels = efforts.measure("hyperprior/photo", (0, 3), [picture], (30, 70))
     assert list(levels) == [0, 3]
     assert all(figures["encode_seconds_per_megapixel"] > 0 for figures in levels.values())
     for metric in ("psnr_db", "ssimulacra2"):
         assert levels[0][f"bd_rate_percent_{metric}"] == 0
-        assert levels[3][f"bd_rate_percent_{metric}"] not in (0, None)
+        assert -20 < levels[3][f"bd_rate_percent_{metric}"] < 0
         for figures in levels.values():
             values = [point[metric] for point in figures["points"]]
             assert values == sorted(values)

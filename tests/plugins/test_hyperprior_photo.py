@@ -84,7 +84,7 @@ def test_size_and_fidelity_rise_with_quality() -> None:
 
 
 def test_effort_makes_smaller_or_better_files_of_the_same_format() -> None:
-    picture = Image.fromarray(skimage.data.coffee()).crop((100, 100, 164, 164))
+    picture = Image.fromarray(skimage.data.astronaut()).crop((160, 40, 224, 104))
     distortion, weight = Distortion(LOOKS), torch.tensor([0.0005 * (0.8 / 0.0005) ** 0.5])
     original = to_tensor(np.asarray(picture)[None].copy())
     costs = []
