@@ -76,7 +76,9 @@ def each(
             submit()
         pool.shutdown()
     except BrokenProcessPool:
-        pool.shutdown(wait=False, cancel_futures=True)
+        # The pool ends its other workers by itself. An interpreter that exits meanwhile may find the pool's pipe closed
+        # and print a traceback, so this waits.
+        pool.shutdown(cancel_futures=True)
         raise NncError(detail="a worker process died, most likely for lack of memory; use fewer jobs (-j)") from None
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
