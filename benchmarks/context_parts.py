@@ -33,12 +33,12 @@ from nncodec_hyperprior.starting import network_from
 from nncodec_hyperprior.training import MixedRounding
 
 QUALITIES = (10, 30, 50, 70, 90)
-# What a phase sees of the earlier ones: phase to the phases that it still sees.
+# Maps a phase to how many earlier ones it sees, the first ones.
 Seen = Callable[[int], int]
-_ALL: Seen = lambda phase: phase  # noqa: E731
+# Whether earlier groups are seen, and what is seen of earlier phases.
 VARIANTS: Mapping[str, tuple[bool, Seen]] = {
-    "as it is": (True, _ALL),
-    "no earlier groups": (False, _ALL),
+    "as it is": (True, lambda phase: phase),
+    "no earlier groups": (False, lambda phase: phase),
     "two phases instead of four": (True, lambda phase: 2 * (phase // 2)),
     "no phases": (True, lambda phase: 0),
 }
@@ -54,7 +54,7 @@ class Limited(nn.Module):
         context: the network, which is trained.
         width: channels of the features of the hyper-decoder, which come first.
         sees_groups: whether it sees earlier groups.
-        seen: how many phases each phase sees, the first ones.
+        seen: how many earlier phases each phase sees.
     """
 
     def __init__(self, context: GroupContext, width: int, sees_groups: bool, seen: Seen) -> None:

@@ -29,7 +29,7 @@ class Deblocking(nn.Module):
 
     def __init__(self, anchors: int) -> None:
         super().__init__()
-        # What shrinks the squared error of photographs most, measured at qualities 0 to 70 of `hyperprior/photo`.
+        # About what shrinks the squared error of photographs most, measured at qualities 0 to 70 of `hyperprior/photo`.
         self.strength = nn.Parameter(torch.tensor([0.35] * anchors))
         self.tolerance = nn.Parameter(
             torch.tensor([10 ** (-1.1 - 1.5 * anchor / (anchors - 1)) for anchor in range(anchors)])
