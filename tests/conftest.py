@@ -6,6 +6,7 @@ import gc
 import importlib.metadata
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -26,6 +27,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Hundreds of processes import the same modules; each would compile torch again for seconds if none kept the result.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# A shell starts what runs in the background so that it ignores these, as nohup does; programs under test would too.
+for _name in ("SIGINT", "SIGHUP", "SIGTERM"):
+    if (_signal := getattr(signal, _name, None)) and signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
 # What libraries log is not printed among what commands say.
 logging.getLogger().addHandler(logging.NullHandler())
 

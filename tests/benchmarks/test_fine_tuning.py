@@ -23,7 +23,7 @@ def test_fine_tuning_trains_by_the_command_line_and_measures_real_files(
     assert results["training"]["command"].startswith("nncodec train hyperprior texture/ --from photo --steps 3")
     assert results["held_back_pictures"] == 1
     assert not results["skipped"]
-    assert results["bd_rate_percent"]["webp"] < 0
+    assert results["bd_rate_percent"]["psnr_db"]["webp"] < 0
     for row in results["bytes_at_psnr"]:
         assert row["bytes"]["tuned/texture"] < row["bytes"]["webp"] < row["bytes"]["jpeg"]
     for curve in results["curves"].values():
