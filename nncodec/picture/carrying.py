@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from nncodec.format.metadata import KEYS
-from nncodec.picture.exif import PREFIX, with_size
+from nncodec.picture.exif import PREFIX, is_sound, orientation_of, said_upright, with_size
 from nncodec.picture.profile import misfit
 from nncodec.picture.reading import upright
 
@@ -17,6 +17,7 @@ _HOLDS_METADATA = ("AVIF", "HEIF", "JPEG", "JXL", "MPO", "PNG", "TIFF", "WEBP")
 _HOLDS_DPI = ("BMP", "JPEG", "MPO", "PNG", "TIFF")
 _STORES_GREY_AS_RGB = ("AVIF", "HEIF", "WEBP")
 _JPEGS = ("JPEG", "MPO")
+_WRITES_EXIF_ANEW = ("AVIF", "TIFF")
 _SEGMENT_BYTES = 0xFFFF - 2  # what a segment of a JPEG holds
 _XMP_HEAD_BYTES = 29
 _MOST_DPI = 0xFFFF  # of JPEG
@@ -31,7 +32,7 @@ class Carried(NamedTuple):
     """What goes into a file.
 
     Args:
-        images: turned as EXIF says, if EXIF is left out.
+        images: turned as EXIF or XMP says, if the file will not say it.
         settings: of Pillow's writer.
         notes: for the user.
     """
@@ -54,7 +55,10 @@ def carry(images: Sequence[Image.Image], kind: str, *, strip: bool) -> Carried:
     if strip:
         wanted = {key: value for key, value in wanted.items() if key not in ("exif", "xmp")}
     kept, notes = _fitting(wanted, kind, images[0].mode)
-    turned = [upright(image) for image in images] if "exif" in info and "exif" not in kept else list(images)
+    turned = list(images)
+    holds_orientation = kind != "AVIF" or len(images) == 1  # Pillow's writer of several crashes on one
+    if not holds_orientation or orientation_of(kept) != orientation_of(info):
+        turned, kept = [upright(image) for image in images], said_upright(kept)
     settings = _metadata_settings(kept, kind, turned[0].size)
     if len(images) > 1:
         timing, timing_notes = _timing(images, kind)
@@ -76,6 +80,9 @@ def _fitting(wanted: dict[str, Any], kind: str, mode: str) -> tuple[dict[str, An
     if "icc_profile" in kept and (reason := misfit(kept["icc_profile"], stored_mode)):
         del kept["icc_profile"]
         notes.append(reason)
+    if kind in _WRITES_EXIF_ANEW and "exif" in kept and not is_sound(kept["exif"].removeprefix(PREFIX)):
+        del kept["exif"]
+        notes.append(f"its EXIF is damaged and left out: {kind} files get EXIF that is written anew")
     if kind in _JPEGS:
         for key, head in (("exif", len(PREFIX)), ("xmp", _XMP_HEAD_BYTES)):
             most = _SEGMENT_BYTES - head

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image
@@ -32,6 +34,9 @@ _SHORT, _LONG = 3, 4
 _FORMS = {_SHORT: "H", _LONG: "I"}
 _WIDTHS = (ExifTags.Base.ImageWidth, ExifTags.Base.ExifImageWidth)
 _HEIGHTS = (ExifTags.Base.ImageLength, ExifTags.Base.ExifImageHeight)
+_UPRIGHT = 1
+_TURNED = range(2, 9)
+_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))[0-9]')
 
 
 def exif_of(image: Image.Image) -> bytes | None:
@@ -82,10 +87,10 @@ def with_size(exif: bytes, size: tuple[int, int]) -> bytes:
     """
     out = bytearray(exif)
     start = len(PREFIX) if exif.startswith(PREFIX) else 0
-    order = {b"II": "<", b"MM": ">"}.get(bytes(exif[start : start + 2]))
+    order = _byte_order(exif, start)
     if order is None:
         return exif
-    for entry in _size_entries(exif, start, order):
+    for entry in _entries(exif, start, order, (*_WIDTHS, *_HEIGHTS)):
         value = size[0] if entry.tag in _WIDTHS else size[1]
         if entry.form == _SHORT and value > 0xFFFF:
             struct.pack_into(f"{order}HII", out, entry.place + 2, _LONG, 1, value)  # the field has room for 4 bytes
@@ -94,14 +99,57 @@ def with_size(exif: bytes, size: tuple[int, int]) -> bytes:
     return bytes(out)
 
 
+def orientation_of(info: Mapping[Any, Any]) -> int:
+    """Return the orientation that EXIF gives, or XMP if EXIF has none: 1 to 8; 1 if neither can be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            orientation: object = _unedited(info).get(ExifTags.Base.Orientation)
+    except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
+        return _UPRIGHT
+    return orientation if isinstance(orientation, int) and orientation in _TURNED else _UPRIGHT
+
+
+def said_upright(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metadata whose EXIF and XMP, where they give an orientation, say that the picture is upright."""
+    said = dict(metadata)
+    if exif := said.get("exif"):
+        out = bytearray(exif)
+        start = len(PREFIX) if exif.startswith(PREFIX) else 0
+        order = _byte_order(exif, start)
+        for entry in _entries(exif, start, order, (ExifTags.Base.Orientation,)) if order else ():
+            struct.pack_into(f"{order}{_FORMS[entry.form]}", out, entry.place + 8, _UPRIGHT)
+        said["exif"] = bytes(out)
+    if xmp := said.get("xmp"):
+        said["xmp"] = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+    return said
+
+
+def is_sound(exif: bytes) -> bool:
+    """Return whether Pillow can read EXIF and write all of it anew, as its writers of some formats do."""
+    parsed = Image.Exif()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Pillow warns of what it leaves out
+        try:
+            parsed.load(exif)
+            parsed.tobytes()
+        except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
+            return False
+    return isinstance(parsed.get(ExifTags.Base.Orientation, _UPRIGHT), int)
+
+
 class _Entry(NamedTuple):
     tag: int
     form: int
     place: int
 
 
-def _size_entries(exif: bytes, start: int, order: str) -> Iterator[_Entry]:
-    """Yield the entries of width and height in the first directory and in that of EXIF; none where it is malformed."""
+def _byte_order(exif: bytes, start: int) -> str | None:
+    return {b"II": "<", b"MM": ">"}.get(bytes(exif[start : start + 2]))
+
+
+def _entries(exif: bytes, start: int, order: str, tags: Container[int]) -> Iterator[_Entry]:
+    """Yield the entries of these tags in the first directory and in that of EXIF; none where it is malformed."""
     try:
         (first,) = struct.unpack_from(f"{order}I", exif, start + 4)
         waiting = [first]
@@ -112,7 +160,7 @@ def _size_entries(exif: bytes, start: int, order: str) -> Iterator[_Entry]:
                 tag, form, values, value = struct.unpack_from(f"{order}HHII", exif, place)
                 if tag == ExifTags.IFD.Exif and len(waiting) == 1:
                     waiting.append(value)
-                elif tag in (*_WIDTHS, *_HEIGHTS) and form in _FORMS and values == 1:
+                elif tag in tags and form in _FORMS and values == 1:
                     yield _Entry(tag, form, place)
     except struct.error:
         return

@@ -113,9 +113,11 @@ def megapixels_of(open_stream: Callable[[], BinaryIO]) -> float:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Return an image with its EXIF orientation applied, if that can be read."""
+    """Return an image with its orientation, of EXIF or else XMP, applied, if that can be read."""
     try:
-        return ImageOps.exif_transpose(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow's parser
+            return ImageOps.exif_transpose(image)
     except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
         return image
 
