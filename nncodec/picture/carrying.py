@@ -129,7 +129,7 @@ def _timing(images: Sequence[Image.Image], kind: str) -> tuple[dict[str, Any], l
         if steps != durations:
             notes.append(f"GIF holds durations in steps of {_GIF_STEP_MS} ms; they are rounded")
         durations = steps
-        if any(image.mode.endswith("A") for image in images):
+        if any(image.has_transparency_data for image in images):
             settings["disposal"] = _GIF_TO_BACKGROUND  # else frames would show through transparent pixels of later ones
     if is_still and kind == "PNG":
         settings["default_image"] = True

@@ -23,7 +23,6 @@ _ANIMATED_ON_REQUEST = ("PNG",)
 
 _HOLDS_ALPHA = (
     *ANIMATED,
-    "BMP",
     "DDS",
     "ICNS",
     "ICO",
@@ -134,9 +133,8 @@ def save(
             detail=f"the picture has transparency, which {kind} cannot hold; decode it to .png, .webp or .avif"
         )
     carried = carry(images, kind, strip=strip)
-    images, notes = carried.images, converted + carried.notes
-    own, reduced = reduction(images, kind, quality)
-    notes += reduced
+    images, own, reduced = reduction(carried.images, kind, quality)
+    notes = converted + carried.notes + reduced
     settings = own | _quality_settings(kind, quality) | carried.settings
     if len(images) > 1:
         settings |= {"save_all": True}
