@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -22,7 +23,9 @@ _SEGMENT_BYTES = 0xFFFF - 2  # what a segment of a JPEG holds
 _XMP_HEAD_BYTES = 29
 _MOST_DPI = 0xFFFF  # of JPEG
 _MOST_LOOPS = 0xFFFF  # of GIF and WebP
+_LONGEST_MS = {"AVIF": 0xFFFF_FFFF, "GIF": 655_350, "PNG": 65_535_000, "WEBP": 0xFF_FFFF}
 _GIF_STEP_MS = 10
+_MOST_OF_PNG = 0xFFFF  # numerator of a duration in seconds
 _GIF_TO_BACKGROUND = 2
 _XMP_TAG = 700
 _NAMES = {"icc_profile": "ICC profile", "dpi": "resolution"}
@@ -124,13 +127,17 @@ def _timing(images: Sequence[Image.Image], kind: str) -> tuple[dict[str, Any], l
     notes: list[str] = []
     if kind == "TIFF":
         return settings, ["TIFF does not carry the durations of its frames"] if is_timed or loop is not None else []
-    if kind == "GIF":
-        steps = [_GIF_STEP_MS * round(duration / _GIF_STEP_MS) for duration in durations]
-        if steps != durations:
-            notes.append(f"GIF holds durations in steps of {_GIF_STEP_MS} ms; they are rounded")
+    longest = _LONGEST_MS[kind]
+    if max(durations) > longest:
+        notes.append(f"{kind} holds durations up to {longest:,} ms; longer ones are shortened to that")
+        durations = [min(duration, longest) for duration in durations]
+    steps = [_in_steps(duration, kind) for duration in durations]
+    if steps != durations:
+        step = f"{_GIF_STEP_MS} ms" if kind == "GIF" else "a second where they are long"
+        notes.append(f"{kind} holds durations in steps of {step}; they are rounded")
         durations = steps
-        if any(image.has_transparency_data for image in images):
-            settings["disposal"] = _GIF_TO_BACKGROUND  # else frames would show through transparent pixels of later ones
+    if kind == "GIF" and any(image.has_transparency_data for image in images):
+        settings["disposal"] = _GIF_TO_BACKGROUND  # else frames would show through transparent pixels of later ones
     if is_still and kind == "PNG":
         settings["default_image"] = True
         durations = durations[1:]
@@ -145,3 +152,12 @@ def _timing(images: Sequence[Image.Image], kind: str) -> tuple[dict[str, Any], l
     elif is_timed and kind != "GIF":
         settings["loop"] = 1  # without it the writers choose for ever
     return settings, notes
+
+
+def _in_steps(duration_ms: int, kind: str) -> int:
+    """Return the duration that a format holds instead of one, in milliseconds."""
+    if kind == "GIF":
+        return _GIF_STEP_MS * round(duration_ms / _GIF_STEP_MS)
+    if kind == "PNG" and Fraction(duration_ms, 1000).numerator > _MOST_OF_PNG:
+        return 1000 * round(duration_ms / 1000)
+    return duration_ms

@@ -117,3 +117,33 @@ def test_damaged_exif_is_copied_where_it_can_be(damage: str, kind: str) -> None:
 def test_damaged_exif_is_one_note_where_none_is_held(damage: str, kind: str) -> None:
     _, notes = save([with_info(exif=DAMAGED[damage])], kind, strip=False)
     assert notes[0] == f"{kind} does not carry its EXIF"
+
+
+@pytest.mark.parametrize(
+    ("kind", "duration", "written", "says"),
+    [
+        ("AVIF", (1 << 32) + 50, (1 << 32) - 1, "AVIF holds durations up to 4,294,967,295 ms"),
+        ("GIF", 655_350, 655_350, ""),
+        ("GIF", 655_356, 655_350, "GIF holds durations up to 655,350 ms"),
+        ("GIF", 33, 30, "GIF holds durations in steps of 10 ms"),
+        ("PNG", 65_534, 65_534, ""),
+        ("PNG", 655_350, 655_350, ""),
+        ("PNG", 16_777_215, 16_777_000, "PNG holds durations in steps of a second where they are long"),
+        ("PNG", 65_535_001, 65_535_000, "PNG holds durations up to 65,535,000 ms"),
+        ("WEBP", 16_777_215, 16_777_215, ""),
+        ("WEBP", 16_777_216, 16_777_215, "WEBP holds durations up to 16,777,215 ms"),
+    ],
+)
+def test_durations_that_a_format_does_not_hold_are_the_nearest(
+    kind: str, duration: int, written: int, says: str
+) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    for frame in frames:
+        frame.info = {"duration": duration}
+    data, notes = save(frames, kind, strip=False)
+    assert [note.partition(";")[0] for note in notes] == ([says] if says else [])
+    with Image.open(io.BytesIO(data)) as image:
+        for number in (0, 1):
+            image.seek(number)
+            image.load()
+            assert image.info["duration"] == pytest.approx(written, abs=0.01)
