@@ -41,6 +41,9 @@ PACKAGES = (
 )
 """Packages that are registered with Pillow on demand, where they are installed."""
 
+STUBS = ("BUFR", "GRIB", "HDF5", "MPEG", "NNC", "WMF")
+"""Formats that Pillow recognises but cannot read or write by itself, and this package's own format."""
+
 _HEIF, _JXL = PACKAGES
 _NOT_READ = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2", ".svg", ".svgz"}
 _DEVELOP = "a camera raw file; develop it to TIFF or PNG first, with darktable or RawTherapee for example"

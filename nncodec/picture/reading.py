@@ -16,15 +16,12 @@ from nncodec.format.header import MAGIC
 from nncodec.format.metadata import KEYS
 from nncodec.picture.conversion import MODES, Converted, convert, convert_exactly
 from nncodec.picture.metadata import Metadata, metadata_of
-from nncodec.picture.openers import damaged, frame_count, open_picture, package_for, register_packages
+from nncodec.picture.openers import STUBS, damaged, frame_count, open_picture, package_for, register_packages
 from nncodec.picture.options import EncodeOptions
 from nncodec.picture.samples import palette_of
 
 STACKS = ("AVIF", "FLI", "GIF", "PNG", "TIFF", "WEBP")
 """Formats whose frames are separate images, rather than layers, sizes or depth maps of one image."""
-
-_STUBS = ("BUFR", "GRIB", "HDF5", "MPEG", "NNC", "WMF")
-"""Formats that Pillow recognises but cannot read by itself, and this package's own format."""
 
 _OF_ANIMATIONS = ("default_image", "duration", "loop")
 
@@ -49,7 +46,7 @@ def is_picture(path: PurePath) -> bool:
     """Return whether a file's name has the extension of an image that can be encoded, given the optional packages."""
     register_packages()
     kind = Image.registered_extensions().get(path.suffix.lower())
-    return (kind in Image.OPEN and kind not in _STUBS) or package_for(path.suffix) is not None
+    return (kind in Image.OPEN and kind not in STUBS) or package_for(path.suffix) is not None
 
 
 def read_picture_file(

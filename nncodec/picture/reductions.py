@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from nncodec.picture.sizes import is_jpeg_in_pdf
+
 _ICO_EDGE = 256
 _GIF_COLOURS = 256
 _LEAST_OPAQUE = 128
@@ -45,7 +47,7 @@ def reduction(images: Sequence[Image.Image], kind: str, quality: int | None) -> 
     if kind == "ICNS":
         note = "ICNS holds squares of fixed sizes up to 1024 pixels; the picture is resampled to them"
         return Reduced(images, {}, (note,))
-    if kind == "PDF" and not images[0].mode.endswith("A"):  # what has alpha goes in as lossless JPEG 2000
+    if is_jpeg_in_pdf(kind, images[0].mode):
         note = f"PDF holds the picture as JPEG, of quality {PDF_QUALITY if quality is None else quality}"
         return Reduced(images, {}, (note,))
     if kind == "GIF":

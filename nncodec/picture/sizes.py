@@ -18,6 +18,11 @@ _LONGEST_EDGE = {
 }
 
 
+def is_jpeg_in_pdf(kind: str, mode: str) -> bool:
+    """Return whether a picture of this mode goes into a PDF as a JPEG: black and white is a fax, alpha JPEG 2000."""
+    return kind == "PDF" and mode not in ("1", "LA", "RGBA")
+
+
 def check_size(kind: str, width: int, height: int, mode: str) -> None:
     """Raise UnsupportedImage if a format cannot hold images of this size.
 
@@ -26,8 +31,7 @@ def check_size(kind: str, width: int, height: int, mode: str) -> None:
         width, height: pixels.
         mode: of the images.
     """
-    inside = "JPEG" if kind == "PDF" and not mode.endswith("A") else kind  # a PDF holds opaque pictures as JPEG
-    limit = _LONGEST_EDGE.get(inside)
+    limit = _LONGEST_EDGE.get("JPEG" if is_jpeg_in_pdf(kind, mode) else kind)
     if limit is not None and max(width, height) > limit:
         raise UnsupportedImage(
             detail=f"{kind} holds at most {limit:,} pixels along an edge, and the picture has {width:,} x {height:,}; "

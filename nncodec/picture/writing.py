@@ -9,10 +9,10 @@ from typing import Any
 
 from PIL import Image
 
-from nncodec.errors import InvalidOption, UnsupportedImage
+from nncodec.errors import InvalidOption, UnsupportedImage, first_line
 from nncodec.picture.carrying import carry
 from nncodec.picture.conversion import MODES, convert
-from nncodec.picture.openers import package_for, register_packages
+from nncodec.picture.openers import STUBS, package_for, register_packages
 from nncodec.picture.reductions import PDF_QUALITY, reduction
 from nncodec.picture.sizes import check_size
 
@@ -50,12 +50,25 @@ _NEARLY_LOSSLESS = 90  # from this quality on, chroma keeps its resolution
 _RICHER_MODE = {"L": "RGB", "LA": "RGBA"}
 # Modes beyond `MODES` that formats hold; others get them converted.
 _HOLDS_MODES = {
+    "BLP": ("P",),
     "BMP": ("1", "P"),
+    "DIB": ("1", "P"),
     "GIF": ("1", "P"),
     "JPEG": ("CMYK",),
+    "JPEG2000": ("I;16",),
+    "JXL": ("I;16",),
+    "MPO": ("CMYK",),
+    "MSP": ("1",),
+    "PALM": ("1", "P"),
+    "PCX": ("1", "P"),
+    "PDF": ("1",),
     "PNG": ("1", "P", "I;16"),
+    "PPM": ("1", "I;16"),
+    "TGA": ("1", "P"),
     "TIFF": ("1", "P", "I;16", "CMYK"),
+    "XBM": ("1",),
 }
+_HOLDS_NO_OTHERS = ("BLP", "MSP", "PALM", "XBM")
 _HOLDS_CLEAR_PALETTES = ("GIF", "PNG")
 
 
@@ -70,7 +83,7 @@ def format_of(extension: str) -> str:
     kind = Image.registered_extensions().get(extension)
     if package := package_for(extension):
         raise InvalidOption(option="format", reason=f"writing {extension} needs a package: pip install {package}")
-    if kind not in Image.SAVE or kind == "NNC":
+    if kind not in Image.SAVE or kind in STUBS:
         reason = f"Pillow writes no {extension} files; use .png, .jpg, .webp, .tif or another it knows"
         raise InvalidOption(option="format", reason=reason)
     return kind
@@ -120,9 +133,8 @@ def save(
         quality: 0..100 for lossy formats; by default one that loses nothing visible.
 
     Raises:
-        UnsupportedImage: the format cannot hold the image.
+        UnsupportedImage: the format cannot hold the image, or Pillow cannot write it.
         InvalidOption: the format has no quality.
-        OSError, ValueError: Pillow cannot write it.
     """
     check_quality(kind, quality)
     images, converted = _fitting(images, kind)
@@ -135,14 +147,14 @@ def save(
     carried = carry(images, kind, strip=strip)
     images, own, reduced = reduction(carried.images, kind, quality)
     notes = converted + carried.notes + reduced
-    settings = own | _quality_settings(kind, quality) | carried.settings
+    settings = own | _quality_settings(kind, quality, first.mode) | carried.settings
     if len(images) > 1:
         settings |= {"save_all": True}
     for image in images:  # the settings hold what is to be written
         image.info = {key: image.info[key] for key in ("transparency",) if image.mode == "P" and key in image.info}
     try:
         data = _bytes_of(images, kind, settings)
-    except (OSError, ValueError):
+    except UnsupportedImage:
         richer = _RICHER_MODE.get(first.mode)
         if richer is None:
             raise
@@ -182,10 +194,21 @@ def save_frames(
 
 
 def _fitting(images: Sequence[Image.Image], kind: str) -> tuple[Sequence[Image.Image], tuple[str, ...]]:
-    """Return images in a mode that the format holds, and a note if they were converted."""
+    """Return images in a mode that the format holds, and a note if they were converted.
+
+    Raises:
+        UnsupportedImage: the format holds only modes that they would be poorer in.
+    """
     mode, is_clear = images[0].mode, images[0].has_transparency_data
     held = _HOLDS_MODES.get(kind, ())
-    if mode in MODES or (mode in held and not (mode == "P" and is_clear and kind not in _HOLDS_CLEAR_PALETTES)):
+    if mode in held and not (mode == "P" and is_clear and kind not in _HOLDS_CLEAR_PALETTES):
+        return images, ()
+    if kind in _HOLDS_NO_OTHERS:
+        has = f"{mode} with transparency" if is_clear else mode
+        raise UnsupportedImage(
+            detail=f"{kind} holds only mode {' or '.join(held)}, and the picture has {has}; decode it to .png or .tif"
+        )
+    if mode in MODES:
         return images, ()
     fitting = [convert(image).image for image in images]
     return fitting, (f"{kind} does not hold mode {mode}; it is written as {fitting[0].mode}",)
@@ -194,12 +217,23 @@ def _fitting(images: Sequence[Image.Image], kind: str) -> tuple[Sequence[Image.I
 def _bytes_of(images: Sequence[Image.Image], kind: str, settings: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     rest = {"append_images": list(images[1:])} if len(images) > 1 else {}
-    images[0].save(buffer, kind, **settings, **rest)
+    try:
+        images[0].save(buffer, kind, **settings, **rest)
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's encoders may raise anything
+        size = "{:,} x {:,}".format(*images[0].size)
+        raise UnsupportedImage(
+            detail=f"Pillow cannot write {size} pixels of mode {images[0].mode} as {kind} ({first_line(error)}); "
+            "write .png or .tif"
+        ) from error
     return buffer.getvalue()
 
 
-def _quality_settings(kind: str, quality: int | None) -> dict[str, Any]:
+def _quality_settings(kind: str, quality: int | None, mode: str) -> dict[str, Any]:
     """Return the options of Pillow's writer that set the quality."""
+    if kind == "PDF" and mode == "1":  # goes in as a fax, which has none
+        return {}
     default = _SETTINGS.get(kind, {})
     if quality is None:
         return default
