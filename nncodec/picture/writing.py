@@ -70,6 +70,8 @@ _HOLDS_MODES = {
 }
 _HOLDS_NO_OTHERS = ("BLP", "MSP", "PALM", "XBM")
 _HOLDS_CLEAR_PALETTES = ("GIF", "PNG")
+# Where the flags of an animated WebP file stand.
+_WEBP_HEADER, _WEBP_FLAGS, _WEBP_HAS_ALPHA = b"VP8X", 20, 0x10
 
 
 def format_of(extension: str) -> str:
@@ -227,7 +229,20 @@ def _bytes_of(images: Sequence[Image.Image], kind: str, settings: dict[str, Any]
             detail=f"Pillow cannot write {size} pixels of mode {images[0].mode} as {kind} ({first_line(error)}); "
             "write .png or .tif"
         ) from error
-    return buffer.getvalue()
+    data = buffer.getvalue()
+    has_alpha = any(image.mode.endswith("A") and any(image.getchannel("A").histogram()[:255]) for image in images)
+    return _with_alpha_flag(data) if kind == "WEBP" and has_alpha else data
+
+
+def _with_alpha_flag(webp: bytes) -> bytes:
+    """Return a WebP file whose header says that it has alpha.
+
+    libwebp says so only if the rectangles that change from frame to frame have alpha; around opaque ones, readers would
+    show black instead of nothing.
+    """
+    if webp[12:16] != _WEBP_HEADER:  # a single frame, which says it itself
+        return webp
+    return webp[:_WEBP_FLAGS] + bytes([webp[_WEBP_FLAGS] | _WEBP_HAS_ALPHA]) + webp[_WEBP_FLAGS + 1 :]
 
 
 def _quality_settings(kind: str, quality: int | None, mode: str) -> dict[str, Any]:

@@ -90,3 +90,24 @@ def test_a_long_thin_heic_is_refused_in_one_sentence(size: tuple[int, int]) -> N
     register_packages()
     with pytest.raises(UnsupportedImage, match=f"^Pillow cannot write {size[0]:,} x {size[1]:,} pixels"):
         save([Image.new("RGB", size, "red")], "HEIF", strip=False)
+
+
+@pytest.mark.parametrize("quality", [None, 50])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_opaque_sprites_on_nothing_keep_it_in_webp(mode: str, quality: int | None) -> None:
+    frames = []
+    for left in (0, 16, 32):
+        frame = Image.new("RGBA", (48, 32), (0, 0, 0, 0))
+        frame.paste(photo((16, 16)), (left, 8))
+        frames.append(frame.convert(mode))
+        frames[-1].info = {"duration": 50}
+    data, _ = save([frame.copy() for frame in frames], "WEBP", strip=False, quality=quality)
+    with Image.open(io.BytesIO(data)) as image:
+        for number, frame in enumerate(frames):
+            image.seek(number)
+            assert image.convert("RGBA").getchannel("A").tobytes() == frame.getchannel("A").tobytes()
+
+
+def test_opaque_frames_stay_opaque_in_webp() -> None:
+    frames = [photo().convert("RGBA"), photo().rotate(180).convert("RGBA")]
+    assert read(save(frames, "WEBP", strip=False)[0]).mode == "RGB"
