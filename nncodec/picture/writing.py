@@ -206,7 +206,7 @@ def _fitting(images: Sequence[Image.Image], kind: str) -> tuple[Sequence[Image.I
     if mode in held and not (mode == "P" and is_clear and kind not in _HOLDS_CLEAR_PALETTES):
         return images, ()
     if kind in _HOLDS_NO_OTHERS:
-        has = f"{mode} with transparency" if is_clear else mode
+        has = "P with transparency" if mode == "P" and is_clear else mode
         raise UnsupportedImage(
             detail=f"{kind} holds only mode {' or '.join(held)}, and the picture has {has}; decode it to .png or .tif"
         )

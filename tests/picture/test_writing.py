@@ -75,6 +75,13 @@ def test_a_format_that_holds_few_modes_says_so(kind: str, held: str, mode: str) 
         save([PICTURES[mode].copy()], kind, strip=False)
 
 
+def test_a_palette_of_a_format_without_transparency_has_none() -> None:
+    picture = PICTURES["P"].copy()
+    picture.info["transparency"] = 3
+    with pytest.raises(UnsupportedImage, match=r"^BLP holds only mode P, and the picture has P with transparency;"):
+        save([picture], "BLP", strip=False)
+
+
 def test_what_pillow_cannot_write_is_one_sentence_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("no\nway")
