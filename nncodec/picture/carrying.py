@@ -59,7 +59,7 @@ def carry(images: Sequence[Image.Image], kind: str, *, strip: bool) -> Carried:
         wanted = {key: value for key, value in wanted.items() if key not in ("exif", "xmp")}
     kept, notes = _fitting(wanted, kind, images[0].mode)
     turned = list(images)
-    holds_orientation = kind != "AVIF" or len(images) == 1  # Pillow's writer of several crashes on one
+    holds_orientation = kind != "AVIF" or len(images) == 1  # Pillow crashes where several frames have one
     if not holds_orientation or orientation_of(kept) != orientation_of(info):
         turned, kept = [upright(image) for image in images], said_upright(kept)
     settings = _metadata_settings(kept, kind, turned[0].size)

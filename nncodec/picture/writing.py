@@ -230,8 +230,11 @@ def _bytes_of(images: Sequence[Image.Image], kind: str, settings: dict[str, Any]
             "write .png or .tif"
         ) from error
     data = buffer.getvalue()
-    has_alpha = any(image.mode.endswith("A") and any(image.getchannel("A").histogram()[:255]) for image in images)
-    return _with_alpha_flag(data) if kind == "WEBP" and has_alpha else data
+    return _with_alpha_flag(data) if kind == "WEBP" and any(map(_is_seen_through, images)) else data
+
+
+def _is_seen_through(image: Image.Image) -> bool:
+    return image.mode.endswith("A") and any(image.getchannel("A").histogram()[:255])
 
 
 def _with_alpha_flag(webp: bytes) -> bytes:
