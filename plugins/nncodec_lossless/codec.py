@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -109,8 +110,10 @@ class LosslessCodec(LosslessModel):
             from nncodec_lossless.natural import block as natural
 
             found.append(bytes([BlockCoder.NATURAL]) + natural.encode(self.networks, samples, bits))
-        least = min(map(len, found), default=estimate + 2)
-        if estimate < _SLOW_LEVEL_GAIN * least and filtered.sampled_bytes(samples, bits) < _SAMPLING_ERROR * least:
+        least = min(map(len, found), default=math.inf)
+        may_win = estimate < _SLOW_LEVEL_GAIN * least
+        # Rows in the middle do not show what repeats further away.
+        if may_win and (estimate < least or filtered.sampled_bytes(samples, bits) < _SAMPLING_ERROR * least):
             found.append(bytes([BlockCoder.FILTERED]) + filtered.encode(samples, bits))
         best = min(found, key=len)
         if len(best) > plain_bytes:
