@@ -16,6 +16,7 @@ from nncodec_lossless import filtered, insets
 from nncodec_lossless.natural.layers import check_tensors
 from nncodec_lossless.natural.neighbours import suits
 from nncodec_lossless.recording import browser_part
+from nncodec_lossless.repetition import is_drawn
 from nncodec_lossless.synthetic import block as synthetic
 
 if TYPE_CHECKING:
@@ -111,9 +112,11 @@ class LosslessCodec(LosslessModel):
 
             found.append(bytes([BlockCoder.NATURAL]) + natural.encode(self.networks, samples, bits))
         least = min(map(len, found), default=math.inf)
-        may_win = estimate < _SLOW_LEVEL_GAIN * least
-        # Rows in the middle do not show what repeats further away.
-        if may_win and (estimate < least or filtered.sampled_bytes(samples, bits) < _SAMPLING_ERROR * least):
+        if estimate < least or (
+            estimate < _SLOW_LEVEL_GAIN * least
+            # Some rows of a drawing do not show what repeats further away.
+            and (is_drawn(samples) or filtered.sampled_bytes(samples, bits) < _SAMPLING_ERROR * least)
+        ):
             found.append(bytes([BlockCoder.FILTERED]) + filtered.encode(samples, bits))
         best = min(found, key=len)
         if len(best) > plain_bytes:

@@ -31,8 +31,8 @@ def encode(samples: Samples, bits: int) -> bytes:
 
 def estimate_bytes(samples: Samples, bits: int) -> int:
     """Return about the length of `encode`'s payload, in a fraction of its time."""
-    difference = _differences(samples.astype(_sample_type(bits)), _AXES[-1])
-    return len(zstandard.compress(_split(difference), 1))
+    values = samples.astype(_sample_type(bits))
+    return min(len(zstandard.compress(_split(_differences(values, axes)), 1)) for axes in (_AXES[0], _AXES[-1]))
 
 
 def sampled_bytes(samples: Samples, bits: int) -> float:

@@ -17,3 +17,9 @@ def repeated(samples: Samples) -> NDArray[np.bool_]:
         same_above[:, 1:] &= plane[:, 1:] == plane[:, :-1]
     same_left |= same_above
     return same_left
+
+
+def is_drawn(samples: Samples) -> bool:
+    """Return whether half of the pixels, first row and column aside, equal the one to the left or the one above."""
+    same = repeated(samples)[:, 1:, 1:]
+    return bool(2 * np.count_nonzero(same) >= same.size)

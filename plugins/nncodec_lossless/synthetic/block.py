@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncodec.plugin.lossless import Samples
-from nncodec_lossless.repetition import repeated
+from nncodec_lossless.repetition import is_drawn
 from nncodec_lossless.synthetic.indices import code_indices
 from nncodec_lossless.synthetic.palette import MOST_COLOURS, code_palette, find_palette
 from nncodec_lossless.synthetic.probabilities import BitReader, BitWriter
@@ -35,7 +35,7 @@ def encode(samples: Samples, bits: int) -> bytes | None:
     transposed = height > width
     if not _wide_enough(frames, *_oriented(height, width, transposed)):
         return None
-    found = find_palette(samples, bits, MOST_COLOURS if _repeats(samples) else _FEW_COLOURS)
+    found = find_palette(samples, bits, MOST_COLOURS if is_drawn(samples) else _FEW_COLOURS)
     if found is None:
         return None
     count = len(found.colours)
@@ -87,12 +87,6 @@ def _oriented(height: int, width: int, transposed: bool) -> tuple[int, int]:
 
 def _wide_enough(frames: int, rows: int, columns: int) -> bool:
     return step_count(rows, columns) <= _FREE_STEPS + frames * rows * columns // _PIXELS_PER_STEP
-
-
-def _repeats(samples: Samples) -> bool:
-    """Return whether half of the pixels equal the one to the left or the one above."""
-    same = repeated(samples)[:, 1:, 1:]
-    return bool(2 * np.count_nonzero(same) >= same.size)
 
 
 def _strip_count(rows: int) -> int:
