@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import zstandard
 from PIL import Image
 
+from nncodec.coding.difference import difference
 from nncodec.coding.encoder import Encoder
 from nncodec.coding.exact_encoder import DEFAULT_LOSSLESS, ExactEncoder
+from nncodec.coding.exact_estimate import estimated_bytes
 from nncodec.errors import InvalidOption, UnknownModel
 from nncodec.format.samples import MAX_BITS
-from nncodec.picture.area import Area, Span
 from nncodec.picture.conversion import with_alpha
 from nncodec.picture.hidden import blacken_hidden
 from nncodec.picture.options import EncodeOptions, OnProgress
+from nncodec.picture.pixels import from_images
 from nncodec.picture.samples import SampleStack, stack_of
 from nncodec.plugin import registry
 from nncodec.plugin.hooks import LOSSLESS
-from nncodec.plugin.lossless import Samples
 
 AUTO = "auto"
 """Value of the option `lossless`: whichever takes fewer bytes."""
@@ -31,17 +30,16 @@ TOP_MAX_ERROR = 2
 # At the top of the scale, an exact file may be so much larger than one with errors, if it is like it by estimate. Exact
 # files of photographs are about twice as large; pages, which lower qualities store exactly, must not get worse here.
 _EXACT_AT_TOP, _LIKE_AT_TOP = 1.35, 1.6
-# What has so little structure by estimate, such as noise or a few pixels, may take fewer bytes exactly than by a codec.
-_NOISE_SHARE = 0.9
+# Errors up to those at the top spare at most about so much of an exact file. A nearly exact file of noise takes about
+# what it is estimated at, and one of a photograph half of that, but far more than a codec.
+_NEAR_GAIN, _NEAR_ESTIMATE_RATIO = 8, 1.5
 # No exact file that exceeds the bare samples is worth more than so many bytes.
 _SLACK_BYTES = 8
-# Zstandard on differences of neighbours takes at most about this many times the bytes of a lossless model.
+# The estimate is at most about this many times the bytes of a lossless model.
 _ESTIMATE_RATIO = 3
 # Where Zstandard leaves so little, a model may find far more structure than it, and is quick: so many bytes in a large
 # picture, and a share of the samples in a small one, of which there may be thousands.
 _UNSURE_BYTES, _UNSURE_SHARE = 1 << 12, 1 / 8
-# What is estimated from: strips of rows, up to so many.
-_STRIPS, _STRIP_ROWS, _STRIP_COLUMNS = 8, 32, 1024
 
 
 def exactness_of(model: str | None, options: EncodeOptions) -> int | None:
@@ -93,21 +91,39 @@ class Choice:
         self._encoder = ExactEncoder(None, options)
 
     def smaller(self, data: bytes, images: Sequence[Image.Image], metadata: Mapping[int, bytes]) -> bytes:
-        """Return a file, or the exact one of the same images if that is no larger."""
-        exact = self.within(len(data), images, metadata)
-        return data if exact is None else exact
+        """Return a codec's file, or one of the same images that is exact or nearly so, and no larger and no worse."""
+        if self._encoder is None:
+            return data
+        stack = self._stack(images)
+        estimate = estimated_bytes(stack)
+        exact = self._exact_within(len(data), stack, estimate, metadata)
+        if exact is not None or estimate > _NEAR_GAIN * len(data):
+            return data if exact is None else exact
+        coarse = self._stack(images, TOP_MAX_ERROR)
+        if estimated_bytes(coarse) > _NEAR_ESTIMATE_RATIO * len(data):
+            return data
+        near = self._write(coarse, metadata)
+        if len(near) > len(data):
+            return data
+        frames = from_images(images)
+        return near if difference(near, frames).squares <= difference(data, frames).squares else data
 
     def within(self, most_bytes: float, images: Sequence[Image.Image], metadata: Mapping[int, bytes]) -> bytes | None:
         """Return the exact file of images if it has at most so many bytes, else None; an estimate comes first."""
         if self._encoder is None:
             return None
         stack = self._stack(images)
+        return self._exact_within(most_bytes, stack, estimated_bytes(stack), metadata)
+
+    def _exact_within(
+        self, most_bytes: float, stack: SampleStack, estimate: float, metadata: Mapping[int, bytes]
+    ) -> bytes | None:
         width, height = stack.size
         samples = len(stack.pictures) * width * height * stack.format.planes
         unsure = min(_UNSURE_BYTES, _UNSURE_SHARE * samples)
-        if estimated_bytes(stack) > _ESTIMATE_RATIO * most_bytes + unsure:
+        if estimate > _ESTIMATE_RATIO * most_bytes + unsure:
             return None
-        exact = self._encoder.write(stack, metadata)
+        exact = self._write(stack, metadata)
         return exact if len(exact) <= most_bytes else None
 
     def at_top(
@@ -119,67 +135,53 @@ class Choice:
     ) -> bytes | None:
         """Return the file that replaces a codec's at quality 100: nearly exact, or exact if that is hardly larger.
 
+        It is never worse than that of quality 99.
+
         Returns:
             None for other qualities, and where there is no choice.
         """
         if self._encoder is None or encoder.quality != TOP_QUALITY:
             return None
+        lower = encoder.at_quality(TOP_QUALITY - 1)
+        lower.on_progress = None
+        below = self.smaller(lower.write(encoder.prepare(images), metadata), images, metadata)
+        coarse, exact = self._stack(images, TOP_MAX_ERROR), self._stack(images)
         self._encoder.on_progress = on_progress
-        data = self.near(TOP_MAX_ERROR, images, metadata)
+        data = self._write(coarse, metadata)
         self._encoder.on_progress = None
-        if data is None:
-            return None
-        exact, coarse = self._stack(images), self._stack(images, TOP_MAX_ERROR)
-        exact_bytes = estimated_bytes(exact)
-        is_like = exact_bytes <= _LIKE_AT_TOP * estimated_bytes(coarse)
-        is_noise = exact_bytes >= _NOISE_SHARE * exact.raw_bytes
-        if not is_like and not is_noise:
+        if estimated_bytes(exact) <= _LIKE_AT_TOP * estimated_bytes(coarse):
+            whole = self._write(exact, metadata)
+            if len(whole) <= max(len(data) + _SLACK_BYTES, min(_EXACT_AT_TOP * len(data), exact.raw_bytes)):
+                return whole
+        return self._no_worse(data, below, images, metadata)
+
+    def _no_worse(
+        self, data: bytes, below: bytes, images: Sequence[Image.Image], metadata: Mapping[int, bytes]
+    ) -> bytes:
+        """Return a nearly exact file, or another within its error that is no worse than that of a lower quality."""
+        frames = from_images(images)
+        reached = difference(below, frames)
+        if reached.squares > TOP_MAX_ERROR**2 * reached.samples:
+            return data  # cannot be worse
+        if difference(data, frames).squares <= reached.squares:
             return data
-        whole = self._encoder.write(exact, metadata)
-        most_bytes: float = len(data)
-        if is_like:
-            most_bytes = max(len(data) + _SLACK_BYTES, min(_EXACT_AT_TOP * len(data), exact.raw_bytes))
-        if is_noise and len(whole) > most_bytes:
-            # Where the codec takes as many bytes as an exact file, lower qualities are exact.
-            most_bytes = len(encoder.at_quality(TOP_QUALITY - 1).write(encoder.prepare(images), metadata))
-        return whole if len(whole) <= most_bytes else data
+        if reached.largest <= TOP_MAX_ERROR:
+            return below
+        for max_error in range(TOP_MAX_ERROR - 1, 0, -1):
+            finer = self._write(self._stack(images, max_error), metadata)
+            if difference(finer, frames).squares <= reached.squares:
+                return finer
+        return self._write(self._stack(images), metadata)
 
     def near(self, max_error: int, images: Sequence[Image.Image], metadata: Mapping[int, bytes]) -> bytes | None:
         """Return the file whose samples are off by no more than an error, or None if there is no choice."""
-        return None if self._encoder is None else self._encoder.write(self._stack(images, max_error), metadata)
+        return None if self._encoder is None else self._write(self._stack(images, max_error), metadata)
+
+    def _write(self, stack: SampleStack, metadata: Mapping[int, bytes]) -> bytes:
+        assert self._encoder is not None
+        return self._encoder.write(stack, metadata)
 
     def _stack(self, images: Sequence[Image.Image], max_error: int = 0) -> SampleStack:
         """Return images as a stack, with hidden colours only if the options keep them."""
         seen = images if self._keeps_hidden else [blacken_hidden(with_alpha(image)) for image in images]
         return stack_of(seen, max_error)
-
-
-def estimated_bytes(stack: SampleStack) -> float:
-    """Return roughly how many bytes a picture takes without loss, from a sample of it; a model takes fewer.
-
-    A strip costs what Zstandard makes of its samples or of their differences from the left, whichever is less.
-    """
-    taken = seen = 0
-    for frame, area in _strips(stack):
-        samples = stack.window(frame, area)
-        taken += min(map(_zstd_bytes, (samples, np.diff(samples, axis=2, prepend=samples.dtype.type(0)))))
-        seen += area.pixels
-    width, height = stack.size
-    return taken * len(stack.pictures) * width * height / seen
-
-
-def _strips(stack: SampleStack) -> Iterator[tuple[Span, Area]]:
-    width, height = stack.size
-    count = min(_STRIPS, math.ceil(height / _STRIP_ROWS) * len(stack.pictures))
-    for number in range(count):
-        place = (2 * number + 1) / (2 * count)
-        frame = int(place * len(stack.pictures))
-        top = int((place * len(stack.pictures) - frame) * max(0, height - _STRIP_ROWS))
-        left = int((number * 0.618) % 1 * max(0, width - _STRIP_COLUMNS))
-        rows, columns = Span(top, min(height, top + _STRIP_ROWS)), Span(left, min(width, left + _STRIP_COLUMNS))
-        yield Span(frame, frame + 1), Area(rows, columns)
-
-
-def _zstd_bytes(samples: Samples) -> int:
-    planar = np.ascontiguousarray(samples.transpose(0, 3, 1, 2))
-    return len(zstandard.ZstdCompressor(level=1).compress(planar.astype(np.uint8).tobytes()))

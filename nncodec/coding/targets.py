@@ -15,17 +15,14 @@ import numpy as np
 from PIL import Image
 
 from nncodec.coding.choice import TOP_MAX_ERROR, Choice
-from nncodec.coding.decoder import decode_frames
+from nncodec.coding.difference import difference
 from nncodec.coding.encoder import Encoder
 from nncodec.errors import InvalidOption
-from nncodec.format.container import Container
-from nncodec.picture.area import Area, Span
 from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.pixels import Frames
 
 _BEST_QUALITY = 100
 _MOST_ENCODINGS = (_BEST_QUALITY + 1).bit_length()
-_ROWS_AT_ONCE = 256
 
 
 class _Kind(NamedTuple):
@@ -77,7 +74,7 @@ class Target:
             return len(data)
         if self.option == "target_bpp":
             return 8 * len(data) / math.prod(frames.shape[:3])
-        return _psnr_db(data, frames)
+        return difference(data, frames).psnr_db
 
     def most_bytes(self, frames: Frames) -> float:
         """Return the most bytes that a file with these frames may have; for an upper bound."""
@@ -195,23 +192,3 @@ class _SearchProgress:
     def finish(self) -> None:
         self.encodings = _MOST_ENCODINGS
         self.report(0, self._blocks)
-
-
-def _psnr_db(data: bytes, frames: Frames) -> float:
-    """Return the PSNR of a decoded file over the colour samples of all frames, without those under alpha 0."""
-    squares = 0
-    count, height, width, planes = frames.shape
-    alpha = frames.alpha
-    samples = planes * (count * height * width if alpha is None else np.count_nonzero(alpha))
-    for number, image in enumerate(decode_frames(Container(data), range(count))):
-        for top in range(
-            0, image.height, _ROWS_AT_ONCE
-        ):  # arrays of a whole large image would take many times its size
-            rows = Span(top, min(top + _ROWS_AT_ONCE, image.height))
-            original = frames.window(Span(number, number + 1), Area(rows, Span(0, width)))[0]
-            restored = np.asarray(image.crop((0, rows.start, width, rows.stop)))
-            error = original.astype(np.int32) - restored.reshape(*original.shape[:2], -1)[:, :, :planes]
-            if alpha is not None:
-                error[alpha[number, rows.start : rows.stop] == 0] = 0
-            squares += int(np.sum(error * error, dtype=np.int64))
-    return 10 * math.log10(255**2 * samples / squares) if squares else math.inf

@@ -13,9 +13,7 @@ from PIL import Image
 
 import nncodec
 from nncodec.coding import exact_encoder
-from nncodec.coding.choice import estimated_bytes
 from nncodec.errors import InvalidOption
-from nncodec.picture.samples import stack_of
 from nncodec.plugin import registry
 
 
@@ -86,13 +84,6 @@ def test_the_estimate_spares_photographs_an_exact_encoding(monkeypatch: pytest.M
 
     monkeypatch.setattr(exact_encoder.ExactEncoder, "write", write)
     assert nncodec.inspect(nncodec.encode(noise, quality=0)).quality == 0
-
-
-def test_the_estimate_is_near_the_size() -> None:
-    for image in (page(900, 1200), smooth(700, 900)):
-        size = len(nncodec.encode(image, lossless=True))
-        assert size / 8 < estimated_bytes(stack_of([image])) < 3 * size
-    assert estimated_bytes(stack_of([Image.new("L", (1, 1))])) > 0
 
 
 # --- the top of the scale -----------------------------------------------------------------------------------------

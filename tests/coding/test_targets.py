@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,7 @@ def test_any_quality_is_found_in_seven_rounds(sizes: list[int], best: int) -> No
 
 @pytest.mark.parametrize("best", [*range(0, 101, 9), 100])
 def test_any_quality_is_found_by_its_fidelity(sizes: list[int], monkeypatch: pytest.MonkeyPatch, best: int) -> None:
-    monkeypatch.setattr(targets, "_psnr_db", lambda data, frames: 20 + data[0] / 10)
+    monkeypatch.setattr(targets, "difference", lambda data, frames: SimpleNamespace(psnr_db=20 + data[0] / 10))
     assert nncodec.encode(photo(), MODEL, target_psnr=20 + best / 10)[0] == best
 
 

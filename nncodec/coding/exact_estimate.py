@@ -1,0 +1,94 @@
+"""Roughly how many bytes a picture takes without loss, in a fraction of the time that it takes to encode it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from nncodec.picture.area import Area, Span
+from nncodec.picture.samples import SampleStack
+from nncodec.plugin.lossless import Samples
+
+# What is estimated from: strips of rows, up to so many.
+_STRIPS, _STRIP_ROWS, _STRIP_COLUMNS = 8, 32, 1024
+# A strip of more colours is no drawing.
+_MOST_COLOURS = 256
+# What a model spends to learn of a colour that it can follow another.
+_BITS_A_PAIR = 6
+
+
+def estimated_bytes(stack: SampleStack) -> float:
+    """Return roughly how many bytes a picture takes without loss, from a sample of it; a model takes fewer.
+
+    A strip costs what Zstandard makes of its samples, of their differences from the left or of the numbers of few
+    colours, or what these tell about their neighbours, whichever is least.
+    """
+    taken: float = 0
+    seen = 0
+    for frame, area in _strips(stack):
+        samples = stack.window(frame, area)
+        differences = np.diff(samples, axis=2, prepend=samples.dtype.type(0))
+        taken += min(_zstd_bytes(samples), _zstd_bytes(differences), _colour_bytes(samples))
+        seen += area.pixels
+    width, height = stack.size
+    return taken * len(stack.pictures) * width * height / seen
+
+
+def _strips(stack: SampleStack) -> Iterator[tuple[Span, Area]]:
+    width, height = stack.size
+    count = min(_STRIPS, math.ceil(height / _STRIP_ROWS) * len(stack.pictures))
+    for number in range(count):
+        place = (2 * number + 1) / (2 * count)
+        frame = int(place * len(stack.pictures))
+        top = int((place * len(stack.pictures) - frame) * max(0, height - _STRIP_ROWS))
+        left = int((number * 0.618) % 1 * max(0, width - _STRIP_COLUMNS))
+        rows, columns = Span(top, min(height, top + _STRIP_ROWS)), Span(left, min(width, left + _STRIP_COLUMNS))
+        yield Span(frame, frame + 1), Area(rows, columns)
+
+
+def _zstd_bytes(samples: NDArray[Any]) -> int:
+    planar = np.ascontiguousarray(samples.transpose(0, 3, 1, 2))
+    return len(zstandard.ZstdCompressor(level=1).compress(planar.astype(np.uint8).tobytes()))
+
+
+def _colour_bytes(samples: Samples) -> float:
+    """Return what Zstandard makes of the numbers of few colours, or their entropy under the one to the left or above.
+
+    Thin lines and dithers, in which nothing repeats along a row, have a tenth of the entropy that Zstandard sees.
+
+    Returns:
+        Bytes, infinitely many for many colours.
+    """
+    colours = _colours(samples)
+    count = int(colours.max()) + 1
+    if count > _MOST_COLOURS:
+        return math.inf
+    before = [np.pad(colours, edge)[:, : colours.shape[1], : colours.shape[2]] for edge in _BEFORE]
+    entropy_bits = min(_conditional_bits(colours, context, count) for context in before)
+    return min(entropy_bits / 8, _zstd_bytes(colours[..., None]))
+
+
+_BEFORE = (((0, 0), (0, 0), (1, 0)), ((0, 0), (1, 0), (0, 0)))
+
+
+def _colours(samples: Samples) -> NDArray[np.intp]:
+    """Return the number of each pixel's colour, (N, H, W)."""
+    keys = np.zeros(samples.shape[:3], np.int64)
+    for plane in np.moveaxis(samples, 3, 0):
+        keys = keys << 8 | plane
+    if samples.shape[3] > 1:
+        return np.unique(keys, return_inverse=True)[1].reshape(keys.shape)
+    return (np.cumsum(np.bincount(keys.ravel()) > 0) - 1)[keys]
+
+
+def _conditional_bits(values: NDArray[np.intp], contexts: NDArray[np.intp], count: int) -> float:
+    """Return the empirical entropy of values below `count` under contexts below it, and what learning it takes."""
+    pairs = np.bincount((contexts * count + values).ravel(), minlength=count * count).reshape(count, count)
+    seen, sums = pairs[pairs > 0], pairs.sum(1)
+    sums = sums[sums > 0]
+    return float(sums @ np.log2(sums) - seen @ np.log2(seen)) + _BITS_A_PAIR * seen.size

@@ -1,0 +1,57 @@
+"""The bundled models: patterns, gradients and noise get nearly exact files where the codec would be larger or worse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import nncodec
+
+
+def random() -> np.random.Generator:
+    return np.random.default_rng(3)
+
+
+def array_of(image: Image.Image) -> NDArray[Any]:
+    return np.asarray(image).astype(int)
+
+
+def checkerboard(planes: int = 3) -> Image.Image:
+    """Single pixels with faint noise, which no codec for photographs holds."""
+    y, x, _ = np.ogrid[:64, :64, :planes]
+    samples = (x + y) % 2 * 255 + random().integers(-3, 4, (64, 64, planes))
+    return Image.fromarray(np.clip(samples, 0, 255).astype(np.uint8).squeeze())
+
+
+@pytest.mark.parametrize(("planes", "quality"), [(1, 50), (3, 60)])
+def test_a_nearly_exact_file_is_written_if_it_is_smaller_and_better(planes: int, quality: int) -> None:
+    image = checkerboard(planes)
+    near = nncodec.encode(image, max_error=2)
+    assert len(near) < len(nncodec.encode(image, lossless=True))
+    assert nncodec.encode(image, "photo", quality) == near
+    assert len(nncodec.encode(image, "photo", quality, lossless=False)) > len(near)
+    low = nncodec.encode(image, "photo", 10)
+    assert len(low) < len(near)
+    assert nncodec.inspect(low).quality == 10
+
+
+def gradient() -> Image.Image:
+    """The photo codec holds it with a smaller error than 2, in fewer bytes."""
+    return Image.radial_gradient("L").resize((96, 96))
+
+
+def faint_noise() -> Image.Image:
+    return Image.fromarray((128 + random().integers(-1, 2, (48, 64, 3))).astype(np.uint8))
+
+
+@pytest.mark.parametrize("image", [gradient(), faint_noise()], ids=["gradient", "noise"])
+def test_quality_100_is_no_worse_than_99(image: Image.Image) -> None:
+    errors = [
+        array_of(nncodec.decode(nncodec.encode(image, "photo", quality))) - array_of(image) for quality in (99, 100)
+    ]
+    assert np.square(errors[1]).mean() <= np.square(errors[0]).mean() < 2
+    assert abs(errors[1]).max() <= 2
