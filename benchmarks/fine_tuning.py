@@ -53,6 +53,7 @@ _LADDERS = {
     "jpeg": (1, 3, 5, *range(10, 100, 10)),
 }
 _MODEL_LADDER = tuple(range(0, 101, 10))
+_METRICS = ("psnr_db", "ssimulacra2")
 _COMPARED_AT = 5  # number of PSNRs in the table
 
 
@@ -165,25 +166,33 @@ def summary(name: str, comparison: Comparison) -> dict[str, Any]:
     """Return BD-rates of a set's model, and the bytes of every codec at the same PSNRs."""
     tuned = f"tuned/{name}"
     curves = {codec.name: comparison.mean_curve(codec.name) for codec in comparison.codecs}
-    deltas = {other: bd_delta(curves[other], curves[tuned]) for other in (GENERAL, *PEERS)}
+    others = (GENERAL, *PEERS)
     return {
         "held_back_pictures": len(comparison.pictures),
         "skipped": len(comparison.skipped),
         "versions": comparison.versions,
         "options": {codec.name: codec.options for codec in comparison.codecs},
         "bd_rate_percent": {
-            other: None if delta.rate_percent is None else round(delta.rate_percent, 2)
-            for other, delta in deltas.items()
+            metric: {other: _rounded(bd_delta(curves[other], curves[tuned], metric).rate_percent) for other in others}
+            for metric in _METRICS
         },
         "bytes_at_psnr": at_equal_psnr(curves, tuned),
         "curves": {
             codec: [
-                {"quality": point.quality, "bytes": round(point.bytes, 2), "psnr_db": round(point.psnr_db, 4)}
+                {
+                    "quality": point.quality,
+                    "bytes": round(point.bytes, 2),
+                    **{metric: _rounded(getattr(point, metric), 4) for metric in _METRICS},
+                }
                 for point in curve
             ]
             for codec, curve in curves.items()
         },
     }
+
+
+def _rounded(value: float | None, digits: int = 2) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def at_equal_psnr(curves: Mapping[str, Sequence[MeanPoint]], tuned: str) -> list[dict[str, Any]]:
