@@ -61,9 +61,10 @@ def _frames_of(source: Image.Image, count: int, max_error: int | None) -> list[I
         OSError: a frame cannot be read, or converted.
     """
     place = source.tell()
-    exif = exif_of(source)  # a copy has neither the tags of a TIFF file nor edits of `getexif()`
     frames: list[Image.Image] = []
     try:
+        source.load()  # turns a TIFF as its tags say, which say it no more then
+        exif = exif_of(source)  # a copy has neither the tags of a TIFF file nor edits of `getexif()`
         for number in range(count):
             source.seek(number)
             frames.append(source.copy())
