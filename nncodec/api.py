@@ -100,7 +100,7 @@ def encode(
     if max_error is not None:
         _refuse_rate(quality, target)
         return _told(_encode_exactly(image, model, max_error, options, on_progress), input_bytes)
-    images = images_from(image)
+    images = images_from(image, options)
     model = DEFAULT_MODEL if model is None else model
     if target is not None:
         return _told(encode_to(target, images, model, options, on_progress), input_bytes)
@@ -154,7 +154,7 @@ def _encode_batch(
         _refuse_rate(quality, target)
         return [_encode_exactly(image, model, max_error, options) for image in images]
     model = DEFAULT_MODEL if model is None else model
-    sources = [images_from(image) for image in images]
+    sources = [images_from(image, options) for image in images]
     if target is not None:
         return [encode_to(target, frames, model, options) for frames in sources]
     plan = Encoder(model, DEFAULT_QUALITY if quality is None else quality, options)
@@ -190,7 +190,7 @@ def _encode_exactly(
 ) -> bytes:
     encoder = ExactEncoder(model, options)
     encoder.on_progress = on_progress
-    return encoder.encode(samples_from(image, max_error), max_error)
+    return encoder.encode(samples_from(image, max_error, options), max_error)
 
 
 def _refuse_rate(quality: int | None, target: Target | None) -> None:

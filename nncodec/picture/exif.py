@@ -12,6 +12,8 @@ from PIL import ExifTags, Image
 
 PREFIX = b"Exif\0\0"
 """What some formats put before the TIFF stream that EXIF is."""
+XMP_KEYS = ("xmp", "XML:com.adobe.xmp", "Raw profile type xmp")
+"""Where Pillow leaves XMP in `info`."""
 
 _RAW_PROFILES = ("exif", "APP1")
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
@@ -43,7 +45,7 @@ def exif_of(image: Image.Image) -> bytes | None:
     """Return the EXIF of an image without `PREFIX`: what its file holds, and edits of `getexif()`; None if it has none.
 
     The bytes of a file stay as they are unless they were edited: what Pillow writes anew may lose what only the
-    camera's maker can read.
+    camera's maker can read. `info` counts where `getexif()` was not edited.
     """
     if hasattr(image, "tag_v2"):
         return _of_tiff(image)
@@ -51,11 +53,20 @@ def exif_of(image: Image.Image) -> bytes | None:
     try:
         current = image.getexif()
         edited = current.tobytes().removeprefix(PREFIX) if current else None  # comparing adds empty directories
-        if _contents(current) != _contents(_unedited(image.info)):
+        if _contents(current) != _contents(_unedited(current, image.info)):
             return edited
     except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
         return stored
     return stored
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return how a picture is to be turned, as EXIF and otherwise XMP say: 1 to 8, where 1 is not at all."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
+        return 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
 def raw_profile(info: Mapping[Any, Any], *names: str) -> bytes | None:
@@ -175,10 +186,11 @@ def _stored(info: Mapping[Any, Any]) -> bytes | None:
     return bytes(exif).removeprefix(PREFIX) or None if isinstance(exif, bytes | bytearray) else None
 
 
-def _unedited(info: Mapping[Any, Any]) -> Image.Exif:
-    """Return what `getexif()` gives for an image that has just been opened."""
+def _unedited(exif: Image.Exif, info: Mapping[Any, Any]) -> Image.Exif:
+    """Return what EXIF held when Pillow read it, which `info` may no longer hold."""
     blank = Image.new("1", (1, 1))
-    blank.info = dict(info)
+    blank.info = {key: info[key] for key in XMP_KEYS if key in info}  # Pillow takes the orientation from there, too
+    blank.info["exif"] = exif._loaded_exif
     return blank.getexif()
 
 

@@ -14,7 +14,7 @@ from nncodec.errors import InvalidOption
 from nncodec.format.animation import Animation
 from nncodec.format.metadata import KEYS, metadata_chunks
 from nncodec.picture.conversion import OTHER_COLOURS
-from nncodec.picture.exif import PREFIX, exif_of, raw_profile, raw_xmp, with_size
+from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, raw_profile, raw_xmp, with_size
 from nncodec.picture.openers import frame_count
 from nncodec.picture.profile import colours_of_png, misfit
 
@@ -28,7 +28,6 @@ _TIFF_IPTC, _TIFF_PHOTOSHOP, _GEO_KEYS = 33723, 34377, 34735
 _NOT_TEXT = {"XML:com.adobe.xmp", "comment", "compression", "mode", "model", "xmp"} | {
     f"Raw profile type {name}" for name in ("APP1", "exif", "icc", "icm", "xmp")
 }
-_XMP_KEYS = ("xmp", "XML:com.adobe.xmp", "Raw profile type xmp")
 # Text that programs write of their own accord: about themselves, or a second time what is kept elsewhere.
 _TECHNICAL = {"Software", "encoder"}
 _TECHNICAL_PREFIXES = ("date:", "exif:", "icc:", "jpeg:", "png:", "signature", "Thumb::", "tiff:", "xmp:")
@@ -142,7 +141,7 @@ def info_of_copy(image: Image.Image, copy: Image.Image) -> tuple[dict[str | tupl
         if value is not None:
             info[key] = value
     if kept.xmp is None:
-        info = {key: value for key, value in info.items() if key not in _XMP_KEYS}
+        info = {key: value for key, value in info.items() if key not in XMP_KEYS}
     return info, kept.notes
 
 

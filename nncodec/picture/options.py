@@ -24,7 +24,8 @@ class EncodeOptions(TypedDict, total=False):
         max_error: store the picture so that no sample differs by more than this (0: exactly), 0..65535. Alpha is exact.
         coder: "zstd", "rans" for models with probability tables, "stored" for those without. Default: the model's own,
             or stored if that is smaller.
-        exif: bytes or `Image.Exif`; None for none. Default: that of the image's `info`.
+        exif: bytes or `Image.Exif`; None for none, and pixels that are turned as it said. Default: that of the image's
+            `info`, with edits of `getexif()`.
         icc_profile: bytes; None for none. Default as for exif.
         xmp: bytes or str; None for none. Default as for exif.
         dpi: (horizontal, vertical) dots per inch, or one number for both; None for none. Default as for exif.

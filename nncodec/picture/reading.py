@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from PIL import Image, ImageOps
 
+from nncodec._support.notes import warn_of
 from nncodec.errors import InvalidOption, NncError, UnsupportedImage
 from nncodec.format.header import MAGIC
 from nncodec.format.metadata import KEYS
 from nncodec.picture.conversion import MODES, Converted, convert, convert_exactly
+from nncodec.picture.exif import orientation_of
 from nncodec.picture.metadata import Metadata, metadata_of
 from nncodec.picture.openers import STUBS, damaged, frame_count, open_picture, package_for, register_packages
 from nncodec.picture.options import EncodeOptions
@@ -117,6 +119,28 @@ def upright(image: Image.Image) -> Image.Image:
             return ImageOps.exif_transpose(image)
     except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
         return image
+
+
+def upright_if_untold(image: Image.Image, options: Mapping[str, Any], *, keeps_colours: bool = False) -> Image.Image:
+    """Return an image, turned if the options drop the EXIF or XMP that says how; then warns of what else is not kept.
+
+    Args:
+        image: of any mode.
+        options, keeps_colours: see `metadata_of`.
+    """
+    drops = any(key in options and not options[key] for key in ("exif", "xmp"))
+    if not drops or orientation_of(image) == 1:
+        return image
+    metadata = metadata_of([image], options, keeps_colours=keeps_colours)  # of the original: a copy has no file
+    kept = Image.new("1", (1, 1))
+    kept.info = {key: getattr(metadata, key) for key in ("exif", "xmp")}
+    if orientation_of(kept) != 1:
+        return image
+    warn_of(metadata.notes)
+    turned = upright(image)
+    turned.info = {key: value for key, value in turned.info.items() if key in (*_OF_ANIMATIONS, "transparency")}
+    turned.info |= _info_of(metadata, 0)
+    return turned
 
 
 def stripped(images: Sequence[Image.Image]) -> list[Image.Image]:

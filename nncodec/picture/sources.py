@@ -19,7 +19,8 @@ from nncodec.errors import NncError, UnsupportedImage
 from nncodec.format.header import MAGIC
 from nncodec.format.samples import MAX_PLANES
 from nncodec.limits import DEFAULT_LIMITS
-from nncodec.picture.reading import read_picture_file
+from nncodec.picture.options import EncodeOptions
+from nncodec.picture.reading import read_picture_file, upright_if_untold
 from nncodec.picture.samples import SamplePicture
 
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ _EXPECTED = "expected a Pillow image, the path or the bytes of a picture file, a
 _TOLERANCE = 1e-3
 
 
-def images_from(source: ImageSource | Sequence[ImageSource]) -> list[Image.Image]:
+def images_from(source: ImageSource | Sequence[ImageSource], options: EncodeOptions | None = None) -> list[Image.Image]:
     """Return the images of a source, or of several.
 
     Args:
         source: a Pillow image; the path or the bytes of a picture file, or a binary stream of one, which is read as the
             command line reads it, with all frames; an array, uint8 (H, W) or (H, W, 1 to 4); a tensor, uint8 or
             float from 0 to 1, (1 to 4, H, W). Two planes are grey and alpha, four colour and alpha.
+        options: of the encoding; where they drop the orientation of a picture, its pixels are turned instead.
 
     Returns:
         Pillow images; what could not be kept of a file is told in `NncWarning`s.
@@ -56,15 +58,19 @@ def images_from(source: ImageSource | Sequence[ImageSource]) -> list[Image.Image
         OSError: the path cannot be opened.
         ValueError: the stream is closed.
     """
-    return cast("list[Image.Image]", _pictures(source, None))
+    images = cast("list[Image.Image]", _pictures(source, None))
+    return [upright_if_untold(image, options or {}) for image in images]
 
 
-def samples_from(source: SampleSource | Sequence[SampleSource], max_error: int = 0) -> list[SamplePicture]:
+def samples_from(
+    source: SampleSource | Sequence[SampleSource], max_error: int = 0, options: EncodeOptions | None = None
+) -> list[SamplePicture]:
     """Return the pictures of a source, or of several, with all the bits and planes that it has.
 
     Args:
         source: as for `images_from`; arrays may also be bool (H, W), and uint8 or uint16 (H, W, C), tensors (C, H, W).
         max_error: the most by which samples will change.
+        options: see `images_from`.
 
     Returns:
         Pillow images, and arrays (H, W, C) that no Pillow mode holds.
@@ -72,7 +78,10 @@ def samples_from(source: SampleSource | Sequence[SampleSource], max_error: int =
     Raises:
         UnsupportedImage, OSError, ValueError: see `images_from`.
     """
-    return _pictures(source, max_error)
+    return [
+        upright_if_untold(picture, options or {}, keeps_colours=True) if isinstance(picture, Image.Image) else picture
+        for picture in _pictures(source, max_error)
+    ]
 
 
 def file_bytes_of(source: Any) -> int | None:

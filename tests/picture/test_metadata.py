@@ -179,6 +179,78 @@ def test_edits_of_getexif_are_saved(edit: str) -> None:
             assert again.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] == "Lens"
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_exif_that_was_taken_out_of_info_or_replaced_there_does_not_come_back(kind: str) -> None:
+    with Image.open(io.BytesIO(file_of(photo(), kind, exif=turned_exif()))) as image:
+        image.getexif()
+        exif = Image.Exif()
+        exif[ExifTags.Base.Artist] = "Ada"
+        image.info["exif"] = exif.tobytes()
+        assert dict(nncodec.decode(nncodec.encode(image)).getexif()) == {ExifTags.Base.Artist: "Ada"}
+        image.info.pop("exif")
+        assert "exif" not in nncodec.decode(nncodec.encode(image)).info
+        assert b"Maker" not in file_of(image, "NNC")
+
+
+def _xmp_turned(orientation: int = 6) -> bytes:
+    return (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
+        b'tiff:Orientation="%d"/></x:xmpmeta>' % orientation
+    )
+
+
+@pytest.mark.parametrize(
+    ("has", "dropped", "is_turned"),
+    [
+        (("exif",), ("exif",), True),
+        (("exif",), ("xmp",), False),
+        (("exif",), (), False),
+        (("xmp",), ("xmp",), True),
+        (("xmp",), ("exif",), False),  # XMP still says it
+        (("xmp",), ("exif", "xmp"), True),
+        (("exif", "xmp"), ("exif", "xmp"), True),
+    ],
+)
+def test_pixels_are_turned_where_the_options_drop_what_says_so(
+    stored: Stored, has: tuple[str, ...], dropped: tuple[str, ...], is_turned: bool
+) -> None:
+    says = {"exif": turned_exif(), "xmp": _xmp_turned()}
+    data = file_of(photo(), "JPEG", comment=b"by me", **{key: says[key] for key in has})
+    decoded, notes = stored(data, **dict.fromkeys(dropped))
+    assert decoded.size == ((32, 48) if is_turned else (48, 32))
+    shown = ImageOps.exif_transpose(decoded)
+    with Image.open(io.BytesIO(data)) as original:
+        upright = ImageOps.exif_transpose(original)
+    assert np.abs(np.asarray(shown, float) - np.asarray(upright, float)).mean() < 12
+    assert notes == ["its comment is not kept"]
+
+
+def test_exact_pictures_are_turned_alike() -> None:
+    data = file_of(photo(), "PNG", exif=turned_exif())
+    with Image.open(io.BytesIO(data)) as image:
+        upright = np.asarray(ImageOps.exif_transpose(image))
+        for source in (image, data):
+            assert np.array_equal(nncodec.decode(nncodec.encode(source, lossless=True, exif=None)), upright)
+
+
+def test_turned_pictures_of_a_batch_need_not_agree_in_size() -> None:
+    turned, plain = photo(), photo()
+    turned.info["exif"] = turned_exif().tobytes()
+    files = nncodec.encode_batch([turned, plain], exif=None)
+    assert [nncodec.decode(file).size for file in files] == [(32, 48), (48, 32)]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_pages_of_a_tiff_are_turned_once(place: int) -> None:
+    pages = [photo(), photo().rotate(180)]
+    data = file_of(pages[0], "TIFF", save_all=True, append_images=pages[1:], tiffinfo={ExifTags.Base.Orientation: 6})
+    with Image.open(io.BytesIO(data)) as image:
+        image.seek(place)
+        with Image.open(io.BytesIO(file_of(image, "NNC", save_all=True))) as saved:
+            assert saved.size == (32, 48)
+            assert ImageOps.exif_transpose(saved).size == (32, 48)
+
+
 def test_exif_of_a_new_picture_is_saved() -> None:
     image = photo()
     image.getexif()[ExifTags.Base.Artist] = "Ada"
