@@ -144,7 +144,7 @@ class NncImageFile(ImageFile.ImageFile):
             return False
         whole = bool(params.get("save_all")) or (self.n_frames == 1 and "save_all" not in params)
         opened = image_info(container) | frame_info(self._animation, self._frame)
-        edited = self.info != opened or exif_of(self) != (opened.get("exif") or None)
+        edited = self.info != opened or exif_of(self) != (container.chunk(ChunkType.EXIF) or None)
         return whole and not edited and params.keys() <= {"quality", "save_all"}
 
     def load_seek(self, pos: int) -> None:

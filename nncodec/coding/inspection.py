@@ -18,6 +18,7 @@ from nncodec.format.header import ChunkType, ColourMode
 from nncodec.format.metadata import animation_of, metadata_info
 from nncodec.format.palette import Palette
 from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.picture.exif import PREFIX
 from nncodec.picture.samples import DEEP_GREY, PILLOW_MODES, transparency_of
 from nncodec.plugin import registry
 from nncodec.plugin.hooks import CODEC, LOSSLESS
@@ -204,6 +205,8 @@ def _known_name(container: Container) -> str | None:
 def image_info(container: Container) -> dict[str, Any]:
     """Return the `info` of a picture: metadata, quality, transparency, model (its name, or the id in hex)."""
     info: dict[str, Any] = dict(metadata_info(container))
+    if exif := info.get("exif"):
+        info["exif"] = PREFIX + exif  # users pass it on to writers of JPEG, which do not add it
     info["model"] = _known_name(container) or container.header.model_id.hex()
     if container.header.quality is not None:
         info["quality"] = container.header.quality

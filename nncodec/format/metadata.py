@@ -46,7 +46,7 @@ def metadata_chunks(metadata: Mapping[str, Any], animation: Animation | None) ->
 def metadata_info(container: Container) -> dict[str, Any]:
     """Return the metadata of a file under Pillow's names, without what belongs to single frames.
 
-    EXIF has no prefix `Exif\\0\\0`, which some formats add; Pillow accepts both.
+    EXIF has no prefix `Exif\\0\\0`.
     """
     chunks = {key: container.chunk(kind) for key, kind in KEYS.items()}
     info: dict[str, Any] = {key: data for key, data in chunks.items() if data is not None}

@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from nncodec.format.metadata import KEYS
-from nncodec.picture.exif import PREFIX, is_sound, orientation_of, said_upright, with_size
+from nncodec.picture.exif import PREFIX, is_sound, orientation_in, said_upright, with_size
 from nncodec.picture.profile import misfit
 from nncodec.picture.reading import upright
 
@@ -60,7 +60,7 @@ def carry(images: Sequence[Image.Image], kind: str, *, strip: bool) -> Carried:
     kept, notes = _fitting(wanted, kind, images[0].mode)
     turned = list(images)
     holds_orientation = kind != "AVIF" or len(images) == 1  # Pillow crashes where several frames have one
-    if not holds_orientation or orientation_of(kept) != orientation_of(info):
+    if not holds_orientation or orientation_in(kept) != orientation_in(info):
         turned, kept = [upright(image) for image in images], said_upright(kept)
     settings = _metadata_settings(kept, kind, turned[0].size)
     if len(images) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 import warnings
@@ -12,6 +13,8 @@ from PIL import ExifTags, Image
 
 PREFIX = b"Exif\0\0"
 """What some formats put before the TIFF stream that EXIF is."""
+UPRIGHT = 1
+"""The orientation of a picture that is not turned."""
 XMP_KEYS = ("xmp", "XML:com.adobe.xmp", "Raw profile type xmp")
 """Where Pillow leaves XMP in `info`."""
 
@@ -36,9 +39,14 @@ _SHORT, _LONG = 3, 4
 _FORMS = {_SHORT: "H", _LONG: "I"}
 _WIDTHS = (ExifTags.Base.ImageWidth, ExifTags.Base.ExifImageWidth)
 _HEIGHTS = (ExifTags.Base.ImageLength, ExifTags.Base.ExifImageHeight)
-_UPRIGHT = 1
 _TURNED = range(2, 9)
 _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))[0-9]')
+
+# Where the thumbnail lies, and of how many bytes: as JPEG, and as strips of samples.
+_THUMBNAIL_TAGS = (
+    (ExifTags.Base.JpegIFOffset, ExifTags.Base.JpegIFByteCount),
+    (ExifTags.Base.StripOffsets, ExifTags.Base.StripByteCounts),
+)
 
 
 def exif_of(image: Image.Image) -> bytes | None:
@@ -63,10 +71,19 @@ def exif_of(image: Image.Image) -> bytes | None:
 def orientation_of(image: Image.Image) -> int:
     """Return how a picture is to be turned, as EXIF and otherwise XMP say: 1 to 8, where 1 is not at all."""
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow's parser
+            orientation: object = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
-        return 1
-    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+        return UPRIGHT
+    return orientation if isinstance(orientation, int) and orientation in _TURNED else UPRIGHT
+
+
+def orientation_in(info: Mapping[Any, Any]) -> int:
+    """Return how a picture with this `info` is to be turned; see `orientation_of`."""
+    blank = Image.new("1", (1, 1))
+    blank.info = dict(info)
+    return orientation_of(blank)
 
 
 def raw_profile(info: Mapping[Any, Any], *names: str) -> bytes | None:
@@ -94,43 +111,37 @@ def raw_xmp(info: Mapping[Any, Any]) -> bytes | None:
 def with_size(exif: bytes, size: tuple[int, int]) -> bytes:
     """Return EXIF whose tags of width and height, where it has them, say the size of the image.
 
-    The bytes are changed in place, so nothing else moves.
+    Unless they said it before, the image may have been cut, and the thumbnail would show what was cut off: it goes. The
+    bytes are changed in place, so nothing else moves.
     """
-    out = bytearray(exif)
-    start = len(PREFIX) if exif.startswith(PREFIX) else 0
-    order = _byte_order(exif, start)
+    tiff = exif.removeprefix(PREFIX)
+    order = _byte_order(tiff)
     if order is None:
         return exif
-    for entry in _entries(exif, start, order, (*_WIDTHS, *_HEIGHTS)):
+    out = bytearray(tiff)
+    entries = list(_entries_of(tiff, order, (*_WIDTHS, *_HEIGHTS)))
+    for entry in entries:
         value = size[0] if entry.tag in _WIDTHS else size[1]
         if entry.form == _SHORT and value > 0xFFFF:
             struct.pack_into(f"{order}HII", out, entry.place + 2, _LONG, 1, value)  # the field has room for 4 bytes
         else:
             struct.pack_into(f"{order}{_FORMS[entry.form]}", out, entry.place + 8, value)
-    return bytes(out)
-
-
-def orientation_of(info: Mapping[Any, Any]) -> int:
-    """Return the orientation that EXIF gives, or XMP if EXIF has none: 1 to 8; 1 if neither can be read."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            orientation: object = _unedited(info).get(ExifTags.Base.Orientation)
-    except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
-        return _UPRIGHT
-    return orientation if isinstance(orientation, int) and orientation in _TURNED else _UPRIGHT
+    if out != tiff or not entries:
+        with contextlib.suppress(struct.error):  # malformed
+            _drop_thumbnail(out, order)
+    return exif[: len(exif) - len(tiff)] + out
 
 
 def said_upright(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return metadata whose EXIF and XMP, where they give an orientation, say that the picture is upright."""
     said = dict(metadata)
     if exif := said.get("exif"):
-        out = bytearray(exif)
-        start = len(PREFIX) if exif.startswith(PREFIX) else 0
-        order = _byte_order(exif, start)
-        for entry in _entries(exif, start, order, (ExifTags.Base.Orientation,)) if order else ():
-            struct.pack_into(f"{order}{_FORMS[entry.form]}", out, entry.place + 8, _UPRIGHT)
-        said["exif"] = bytes(out)
+        tiff = exif.removeprefix(PREFIX)
+        out = bytearray(tiff)
+        if order := _byte_order(tiff):
+            for entry in _entries_of(tiff, order, (ExifTags.Base.Orientation,)):
+                struct.pack_into(f"{order}{_FORMS[entry.form]}", out, entry.place + 8, UPRIGHT)
+        said["exif"] = exif[: len(exif) - len(tiff)] + out
     if xmp := said.get("xmp"):
         said["xmp"] = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
     return said
@@ -146,35 +157,67 @@ def is_sound(exif: bytes) -> bool:
             parsed.tobytes()
         except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
             return False
-    return isinstance(parsed.get(ExifTags.Base.Orientation, _UPRIGHT), int)
+    return isinstance(parsed.get(ExifTags.Base.Orientation, UPRIGHT), int)
 
 
 class _Entry(NamedTuple):
     tag: int
     form: int
+    values: int
     place: int
 
 
-def _byte_order(exif: bytes, start: int) -> str | None:
-    return {b"II": "<", b"MM": ">"}.get(bytes(exif[start : start + 2]))
+def _byte_order(tiff: bytes) -> str | None:
+    return {b"II": "<", b"MM": ">"}.get(tiff[:2])
 
 
-def _entries(exif: bytes, start: int, order: str, tags: Container[int]) -> Iterator[_Entry]:
-    """Yield the entries of these tags in the first directory and in that of EXIF; none where it is malformed."""
+def _entries(tiff: bytes | bytearray, order: str, offset: int) -> Iterator[_Entry]:
+    """Yield the entries of a directory; raises struct.error where it is malformed."""
+    (count,) = struct.unpack_from(f"{order}H", tiff, offset)
+    for place in range(offset + 2, offset + 2 + 12 * count, 12):
+        tag, form, values, _ = struct.unpack_from(f"{order}HHII", tiff, place)
+        yield _Entry(tag, form, values, place)
+
+
+def _numbers(tiff: bytes | bytearray, order: str, entry: _Entry) -> tuple[int, ...]:
+    """Return the numbers of an entry, none if it has others than SHORT or LONG."""
+    if entry.form not in _FORMS:
+        return ()
+    numbers, place = f"{order}{entry.values}{_FORMS[entry.form]}", entry.place + 8
+    if struct.calcsize(numbers) > 4:
+        (place,) = struct.unpack_from(f"{order}I", tiff, place)
+    return struct.unpack_from(numbers, tiff, place)
+
+
+def _entries_of(tiff: bytes, order: str, tags: Container[int]) -> Iterator[_Entry]:
+    """Yield entries of one number in the first directory and in that of EXIF; none from where it is malformed."""
     try:
-        (first,) = struct.unpack_from(f"{order}I", exif, start + 4)
-        waiting = [first]
+        waiting = [*struct.unpack_from(f"{order}I", tiff, 4)]
         for offset in waiting:
-            (count,) = struct.unpack_from(f"{order}H", exif, start + offset)
-            for number in range(count):
-                place = start + offset + 2 + 12 * number
-                tag, form, values, value = struct.unpack_from(f"{order}HHII", exif, place)
-                if tag == ExifTags.IFD.Exif and len(waiting) == 1:
-                    waiting.append(value)
-                elif tag in tags and form in _FORMS and values == 1:
-                    yield _Entry(tag, form, place)
+            for entry in _entries(tiff, order, offset):
+                if entry.tag == ExifTags.IFD.Exif and len(waiting) == 1:
+                    waiting += _numbers(tiff, order, entry)[:1]
+                elif entry.tag in tags and entry.form in _FORMS and entry.values == 1:
+                    yield entry
     except struct.error:
         return
+
+
+def _drop_thumbnail(tiff: bytearray, order: str) -> None:
+    """Blank the thumbnail and unlink the second directory, which describes it; raises struct.error if malformed."""
+    (first,) = struct.unpack_from(f"{order}I", tiff, 4)
+    (count,) = struct.unpack_from(f"{order}H", tiff, first)
+    link = first + 2 + 12 * count
+    (second,) = struct.unpack_from(f"{order}I", tiff, link)
+    if not second:
+        return
+    struct.pack_into(f"{order}I", tiff, link, 0)
+    numbers = {entry.tag: _numbers(tiff, order, entry) for entry in _entries(tiff, order, second)}
+    for places, sizes in _THUMBNAIL_TAGS:
+        for place, size in zip(numbers.get(places, ()), numbers.get(sizes, ()), strict=False):
+            tiff[place : place + size] = bytes(len(tiff[place : place + size]))
+            if place + size >= len(tiff):
+                del tiff[place:]
 
 
 def _stored(info: Mapping[Any, Any]) -> bytes | None:

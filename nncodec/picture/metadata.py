@@ -135,7 +135,7 @@ def info_of_copy(image: Image.Image, copy: Image.Image) -> tuple[dict[str | tupl
     """
     kept = metadata_of([image], keeps_texts=True)
     info = dict(copy.info)
-    current = {"exif": with_size(kept.exif, copy.size) if kept.exif else None, "icc_profile": kept.icc_profile}
+    current = {"exif": PREFIX + with_size(kept.exif, copy.size) if kept.exif else None, "icc_profile": kept.icc_profile}
     for key, value in current.items():
         info.pop(key, None)
         if value is not None:

@@ -149,11 +149,11 @@ def test_pictures_of_a_few_pixels(size: tuple[int, int], factor: int) -> None:
 
 def test_info_is_kept_but_for_a_profile_of_other_colours() -> None:
     image = photo()
-    image.info = {"exif": b"II*\0", "icc_profile": ICC, "xmp": b"<x/>", "model": "a/b"}
+    image.info = {"exif": b"Exif\0\0II*\0", "icc_profile": ICC, "xmp": b"<x/>", "model": "a/b"}
     assert nncodec.enhance(image, "x2").info == image.info
     printed = photo(mode="CMYK")
     printed.info = {"exif": b"II*\0", "icc_profile": ICC}
-    assert nncodec.enhance(printed, "x2").info == {"exif": b"II*\0"}
+    assert nncodec.enhance(printed, "x2").info == {"exif": b"Exif\0\0II*\0"}
 
 
 # --- tiles --------------------------------------------------------------------------------------------------------

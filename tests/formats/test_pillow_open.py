@@ -57,7 +57,13 @@ def test_the_header_gives_size_mode_and_info(
     with Image.open(forged(chunks | texts, mode=mode, quality=7, width=30, display_size=(60, 56))) as image:
         assert (image.format, image.size, image.mode) == ("NNC", (60, 56), expected)
         assert image.get_format_mimetype() == "image/x-nnc"
-        assert image.info == {"exif": b"MM", "icc_profile": b"icc", "xmp": b"<x/>", "model": "a/b", "quality": 7}
+        assert image.info == {
+            "exif": b"Exif\0\0MM",
+            "icc_profile": b"icc",
+            "xmp": b"<x/>",
+            "model": "a/b",
+            "quality": 7,
+        }
         assert (image.n_frames, image.is_animated, image.tell()) == (1, False, 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -261,7 +262,7 @@ def test_exif_that_was_not_edited_keeps_its_bytes() -> None:
     with Image.open(io.BytesIO(file_of(photo((160, 100)), "JPEG", exif=turned_exif()))) as image:
         image.getexif().get_ifd(ExifTags.IFD.Exif)
         stored = nncodec.decode(nncodec.encode(image)).info["exif"]
-        assert stored == image.info["exif"].removeprefix(b"Exif\0\0")
+        assert stored == image.info["exif"]
 
 
 def _sizes(exif: bytes) -> tuple[int, int]:
@@ -278,6 +279,60 @@ def test_the_size_in_exif_is_corrected_in_place(size: tuple[int, int]) -> None:
     assert _sizes(corrected) == size
     assert len(corrected) == len(exif)
     assert with_size(exif, (160, 100)) == exif
+
+
+def _with_thumbnail(exif: bytes, form: str, order: str, behind: bytes = b"") -> bytes:
+    """Return EXIF with a thumbnail: as JPEG, or in strips of samples."""
+    pixels = b"what was cut off"
+    first = struct.unpack_from(f"{order}I", exif, 4)[0]
+    link = first + 2 + 12 * struct.unpack_from(f"{order}H", exif, first)[0]
+    tags = {"JPEG": (0x201, 0x202), "strips": (0x111, 0x117)}[form]
+    place = len(exif) + 2 + 12 * 2 + 4
+    directory = struct.pack(f"{order}H", 2)
+    if form == "JPEG":
+        directory += struct.pack(f"{order}HHII HHII I", tags[0], 4, 1, place, tags[1], 4, 1, len(pixels), 0)
+        data = pixels
+    else:
+        directory += struct.pack(f"{order}HHII HHIHH I", tags[0], 4, 2, place, tags[1], 3, 2, 8, len(pixels) - 8, 0)
+        data = struct.pack(f"{order}II", place + 8, place + 16) + pixels
+    return exif[:link] + struct.pack(f"{order}I", len(exif)) + exif[link + 4 :] + directory + data + behind
+
+
+@pytest.mark.parametrize("behind", [b"", b"maker"])
+@pytest.mark.parametrize("form", ["JPEG", "strips"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_thumbnail_goes_where_the_picture_was_cut(form: str, order: str, behind: bytes) -> None:
+    tags = turned_exif()
+    tags.endian = order
+    exif = _with_thumbnail(tags.tobytes().removeprefix(b"Exif\0\0"), form, order, behind)
+    with Image.open(io.BytesIO(file_of(photo((160, 100)), "JPEG", exif=b"Exif\0\0" + exif))) as image:
+        assert nncodec.decode(nncodec.encode(image)).info["exif"] == b"Exif\0\0" + exif
+        data = nncodec.encode(image)
+        cut = nncodec.encode(image.crop((0, 0, 80, 50)))
+    for decoded in (nncodec.decode(cut), nncodec.decode(data, box=(0, 0, 80, 50))):
+        assert b"cut off" not in decoded.info["exif"]
+        assert decoded.info["exif"].endswith(behind)
+        assert decoded.getexif()[ExifTags.Base.Make] == "Maker"
+        assert decoded.getexif().get_ifd(ExifTags.IFD.IFD1) == {}
+        assert _sizes(decoded.info["exif"]) == (80, 50)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "strips"])
+def test_a_thumbnail_goes_where_exif_does_not_say_the_size(form: str) -> None:
+    tags = Image.Exif()
+    tags[ExifTags.Base.Make] = "Maker"
+    exif = _with_thumbnail(tags.tobytes().removeprefix(b"Exif\0\0"), form, ">")
+    assert b"cut off" not in with_size(exif, (160, 100))
+    for length in range(len(exif)):
+        with_size(exif[:length], (9, 9))
+
+
+def test_exif_of_a_decoded_picture_can_be_passed_on_to_any_writer(enhancers: Callable[[], None]) -> None:
+    data = nncodec.encode(photo(), exif=turned_exif())
+    for image in (nncodec.decode(data), Image.open(io.BytesIO(data)), nncodec.enhance(nncodec.decode(data), scale=1)):
+        for kind in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF"):
+            with Image.open(io.BytesIO(file_of(image, kind, exif=image.info["exif"]))) as written:
+                assert written.getexif()[ExifTags.Base.Make] == "Maker"
 
 
 def test_a_broken_size_in_exif_does_no_harm() -> None:
