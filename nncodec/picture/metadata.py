@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -13,10 +12,11 @@ from PIL import Image
 from nncodec.errors import InvalidOption
 from nncodec.format.animation import Animation
 from nncodec.format.metadata import KEYS, metadata_chunks
+from nncodec.picture.cicp import cicp_of
 from nncodec.picture.conversion import OTHER_COLOURS
 from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, raw_profile, raw_xmp, with_size
 from nncodec.picture.openers import frame_count
-from nncodec.picture.profile import colours_of_png, misfit
+from nncodec.picture.profile import colours_of_file, misfit
 
 # Marks of a gain map, which makes an HDR picture of a JPEG: in XMP (Adobe, Apple), and before its own segment (ISO).
 _GAIN_MAPS_IN_XMP = (b"hdrgm", b"HDRGainMap")
@@ -34,8 +34,6 @@ _TECHNICAL_PREFIXES = ("date:", "exif:", "icc:", "jpeg:", "png:", "signature", "
 _NAMED_TEXTS = 5
 # Formats with metadata behind the pixels, or (TIFF) an orientation that Pillow applies to them.
 _TOLD_BY_LOADING = ("PNG", "TIFF")
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_CHUNKS_BEFORE_PIXELS = 1000
 _LONGEST_MS = (1 << 35) - 1
 
 
@@ -86,7 +84,7 @@ def metadata_of(
     image = images[0]
     mode = image.mode if image.mode == "CMYK" and keeps_colours else Image.getmodebase(image.mode)
     is_converted = image.mode in OTHER_COLOURS and mode != image.mode
-    cicp = _cicp_of(image)  # while the file is open
+    cicp = cicp_of(image)  # while the file is open
     if image.format in _TOLD_BY_LOADING:
         image.load()
     notes: list[str] = []
@@ -114,7 +112,7 @@ def metadata_of(
         notes.append(reason)
         profile = None
     elif not profile and "icc_profile" not in options and not is_converted:
-        profile, note = colours_of_png(image.info, cicp, mode)
+        profile, note = colours_of_file(image.info, cicp, mode)
         notes += [note] if note else []
     return Metadata(
         exif=with_size(exif, image.size) if exif else None,
@@ -196,41 +194,6 @@ def _texts_not_kept(image: Image.Image) -> Iterator[str]:
 def _photoshop_kinds(blocks: object) -> set[bytes]:
     """Return the kinds of the blocks that Photoshop puts into a TIFF file."""
     return {part[:2] for part in blocks.split(b"8BIM")[1:]} if isinstance(blocks, bytes) else set()
-
-
-def _cicp_of(image: Image.Image) -> bytes | None:
-    """Return the chunk cICP of an image that was opened from a PNG; Pillow does not read it."""
-    if image.format != "PNG":
-        return None
-    try:
-        stream: Any = getattr(image, "_fp", None)  # Pillow drops `fp` once it has read the pixels
-        if hasattr(stream, "seek") and not stream.closed:
-            place = stream.tell()
-            stream.seek(0)
-            chunk = _png_chunk(stream, b"cICP")
-            stream.seek(place)
-            return chunk
-        if path := getattr(image, "filename", ""):
-            with Path(path if isinstance(path, str) else path.decode()).open("rb") as again:
-                return _png_chunk(again, b"cICP")
-    except (OSError, ValueError):  # the file is gone, or cannot seek
-        pass
-    return None
-
-
-def _png_chunk(stream: BinaryIO, wanted: bytes) -> bytes | None:
-    """Return a chunk that stands before the pixels, or None."""
-    if stream.read(len(_PNG_MAGIC)) != _PNG_MAGIC:
-        return None
-    for _ in range(_CHUNKS_BEFORE_PIXELS):
-        head = stream.read(8)
-        if len(head) < 8 or head[4:] == b"IDAT":
-            break
-        size = int.from_bytes(head[:4], "big")
-        if head[4:] == wanted:
-            return stream.read(min(size, 1 << 10))
-        stream.seek(size + 4, 1)
-    return None
 
 
 # --- numbers ------------------------------------------------------------------------------------------------------

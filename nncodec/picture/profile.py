@@ -1,4 +1,4 @@
-"""ICC profiles: whether one fits the mode of an image, and one that says what a PNG says in chunks of its own.
+"""ICC profiles: whether one fits the mode of an image, and one that says what a file says otherwise.
 
 References: ICC.1:2010 (version 4.3); PNG, third edition, 11.3.2 (cHRM, gAMA, cICP); ITU-T H.273, tables 2 and 3.
 """
@@ -15,9 +15,10 @@ _SPACES = {b"RGB ": "an RGB", b"GRAY": "a grey", b"CMYK": "a CMYK", b"Lab ": "a 
 _NOT_FOR_IMAGES = (b"link", b"abst", b"nmcl")
 _SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 _SRGB_GAMMA = 1 / 2.2
-# Primaries of H.273: white, red, green, blue.
+# Primaries of H.273: white, red, green, blue. 2 is "unspecified", here and below.
 _PRIMARIES = {
     1: _SRGB_PRIMARIES,
+    2: _SRGB_PRIMARIES,
     9: (0.3127, 0.329, 0.708, 0.292, 0.17, 0.797, 0.131, 0.046),  # BT.2020
     12: (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),  # Display P3
 }
@@ -27,6 +28,7 @@ _SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _BT709_CURVE = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
 _CURVES: dict[int, tuple[float, ...]] = {
     1: _BT709_CURVE,
+    2: _SRGB_CURVE,
     4: (2.2,),
     5: (2.8,),
     6: _BT709_CURVE,
@@ -40,7 +42,7 @@ _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0
 
 
 class Colours(NamedTuple):
-    """What the chunks of a PNG say of its colours, as an ICC profile or a note.
+    """What a file says of its colours, as an ICC profile or a note.
 
     Args:
         profile: None if the colours are sRGB, or if no profile can say it.
@@ -67,12 +69,12 @@ def _is_colour(mode: str) -> bool:
     return mode.startswith("RGB") or mode == "P"  # the colours of a palette
 
 
-def colours_of_png(info: Mapping[Any, Any], cicp: bytes | None, mode: str) -> Colours:
-    """Return what a PNG without ICC profile says of its colours.
+def colours_of_file(info: Mapping[Any, Any], cicp: bytes | None, mode: str) -> Colours:
+    """Return what a file without ICC profile says of its colours.
 
     Args:
         info: Pillow's, with `gamma`, `chromaticity` and `srgb`.
-        cicp: the chunk cICP, which overrides the others.
+        cicp: see `cicp_of`; it overrides the others.
         mode: of the image.
     """
     if cicp is not None and len(cicp) == 4:
@@ -133,7 +135,7 @@ def _colorants(primaries: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float6
 
 def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
     """Return a display profile of version 4.3 with these tags and a description."""
-    tags = {b"desc": _text("as the PNG says"), b"cprt": _text("CC0"), **tags}
+    tags = {b"desc": _text("as the file says"), b"cprt": _text("CC0"), **tags}
     offset = 128 + 4 + 12 * len(tags)
     table, data = struct.pack(">I", len(tags)), b""
     for name, content in tags.items():

@@ -441,6 +441,49 @@ def test_cicp_is_read(stored: Stored) -> None:
         assert "icc_profile" not in decoded.info
 
 
+def _avif(primaries: int, transfer: int) -> bytes:
+    avif = bytearray(file_of(photo(), "AVIF", quality=90))
+    struct.pack_into(">HH", avif, avif.index(b"colrnclx") + 8, primaries, transfer)
+    return bytes(avif)
+
+
+def _heic(primaries: int, transfer: int) -> bytes:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    colours = {"color_primaries": primaries, "transfer_characteristics": transfer}
+    return file_of(photo(), "HEIF", save_nclx_profile=True, matrix_coefficients=6, full_range_flag=1, **colours)
+
+
+@pytest.mark.parametrize("file", [_avif, _heic])
+def test_colours_of_avif_and_heic_are_read(file: Callable[[int, int], bytes], tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    for colours, told, has_profile in [
+        ((12, 13), [], True),
+        ((9, 16), ["PQ"], False),
+        ((9, 18), ["HLG"], False),
+        ((1, 13), [], False),
+        ((2, 2), [], False),
+    ]:
+        path.write_bytes(file(*colours))
+        for way in (_by_encode, _by_pillow_from_disk, _from_bytes):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                decoded = nncodec.decode(way(path.read_bytes(), tmp_path))
+            notes = [str(warning.message) for warning in caught if "larger" not in str(warning.message)]
+            assert len(notes) == len(told)
+            assert all(name in note for name, note in zip(told, notes, strict=True))
+            assert ("icc_profile" in decoded.info) is has_profile
+
+
+def test_cicp_is_read_again_from_a_file_that_was_closed(tmp_path: Path) -> None:
+    path = tmp_path / "hlg.png"
+    path.write_bytes(png_with_chunk(b"cICP", bytes((9, 18, 0, 1))))
+    with Image.open(path) as image:
+        image.load()
+    with pytest.warns(NncWarning, match="HLG"):
+        nncodec.encode(image)
+
+
 # --- resolution ---------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,91 @@
+"""Colours that a file states by numbers of ITU-T H.273, as HDR pictures do: Pillow passes them on for HEIC only.
+
+References: PNG, third edition, 11.3.2.6 (cICP); ISO/IEC 14496-12 (boxes; colr), 23008-12 (iprp, ipco).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from PIL import Image
+
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_CHUNKS_BEFORE_PIXELS = 1000
+_MOST_BOXES = 1000
+# The way to the colours of an AVIF picture, with the bytes between a box's head and the boxes in it.
+_BOXES = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0))
+
+
+def cicp_of(image: Image.Image) -> bytes | None:
+    """Return primaries, transfer, matrix and range of an image, a byte each, as PNG has them; None if it has none.
+
+    Those of PNG and AVIF are in the file only, which must still be there.
+    """
+    nclx = image.info.get("nclx_profile")
+    if isinstance(nclx, Mapping):
+        return bytes((nclx["color_primaries"], nclx["transfer_characteristics"], 0, 1))
+    find = {"PNG": _in_png, "AVIF": _in_avif}.get(image.format or "")
+    return None if find is None else _found(image, find)
+
+
+def _found(image: Image.Image, find: Callable[[BinaryIO], bytes | None]) -> bytes | None:
+    """Return what is found in the file of an image, None if it is gone or cannot seek."""
+    for name in ("_fp", "fp"):  # Pillow drops `fp` once it has read the pixels
+        try:
+            stream: Any = getattr(image, name, None)
+            if hasattr(stream, "seek"):
+                place = stream.tell()
+                stream.seek(0)
+                found = find(stream)
+                stream.seek(place)
+                return found
+        except (OSError, ValueError):  # it is closed, or cannot seek
+            pass
+    path = getattr(image, "filename", "")
+    try:
+        with Path(path if isinstance(path, str) else path.decode()).open("rb") as again:
+            return find(again)
+    except (OSError, ValueError):
+        return None
+
+
+def _in_png(stream: BinaryIO) -> bytes | None:
+    if stream.read(len(_PNG_MAGIC)) != _PNG_MAGIC:
+        return None
+    for _ in range(_CHUNKS_BEFORE_PIXELS):
+        head = stream.read(8)
+        if len(head) < 8 or head[4:] == b"IDAT":
+            break
+        size = int.from_bytes(head[:4])
+        if head[4:] == b"cICP":
+            return stream.read(min(size, 1 << 10))
+        stream.seek(size + 4, 1)
+    return None
+
+
+def _in_avif(stream: BinaryIO) -> bytes | None:
+    for name, skipped in _BOXES:
+        if not _enter(stream, name):
+            return None
+        stream.seek(skipped, 1)
+    while _enter(stream, b"colr"):
+        if stream.read(4) == b"nclx":
+            numbers = stream.read(4)
+            return bytes((numbers[1], numbers[3], 0, 1)) if len(numbers) == 4 else None
+        return None  # an ICC profile
+    return None
+
+
+def _enter(stream: BinaryIO, name: bytes) -> bool:
+    """Move behind the head of the next box of a name; return whether there is one."""
+    for _ in range(_MOST_BOXES):
+        head = stream.read(8)
+        size = int.from_bytes(head[:4])
+        if len(head) < 8 or size < 8:  # or larger than 4 GB
+            return False
+        if head[4:] == name:
+            return True
+        stream.seek(size - 8, 1)
+    return False
