@@ -6,7 +6,8 @@ import io
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
 
 from nncodec._support.notes import warn_of
 from nncodec.errors import UnsupportedImage
@@ -17,11 +18,14 @@ EXACT_MODES = ("1", "L", "LA", "I;16", "RGB", "RGBA", "P", "CMYK")
 """Pillow modes that a file can hold exactly."""
 
 _PLAIN_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}
-OTHER_COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
-"""Modes that are converted to RGB by their profile, which then no longer applies."""
+_OTHER_COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
+# Modes with the colours of RGB in other coordinates, so that they may have the profile of RGB.
+_OF_RGB = ("YCbCr", "HSV")
 
 _ALPHA_MODES = ("La", "PA", "RGBa")
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+# Where an ICC profile names its colour space.
+_SPACE = slice(16, 20)
 # Where Pillow keeps the colour, or the palette's alphas, that make pixels transparent.
 _KEY = "transparency"
 
@@ -45,7 +49,7 @@ def convert(image: Image.Image) -> Converted:
     """Return an image in one of `MODES`; unchanged if it has one already.
 
     Black and white becomes L, a palette RGB or RGBA, a transparent colour alpha, 16-bit grey L (65535 becomes 255), and
-    other colour spaces RGB, by the embedded profile if there is one.
+    other colour spaces RGB, by the embedded profile if there is one; YCbCr and HSV keep one of RGB instead.
 
     Raises:
         UnsupportedImage: samples have no fixed range (integers beyond 16 bits, floating point).
@@ -57,14 +61,19 @@ def convert(image: Image.Image) -> Converted:
         note = "" if visible is image else f"mode {mode} with transparency is stored as {visible.mode}"
         return Converted(visible, note)
     if mode in _DEEP_MODES:
-        shallow = _eight_bits(image)
-        return Converted(shallow, f"mode {mode} is stored as {shallow.mode}, 16 bits a sample reduced to 8")
-    if mode in OTHER_COLOURS:
-        colour = _to_srgb(image)
-        colour.info = {key: value for key, value in image.info.items() if key not in ("icc_profile", _KEY)}
+        samples = np.asarray(image).astype(np.int64)
+        white = _white_of(image, samples)
+        shallow = _eight_bits(image, samples, white)
+        reduced = f", {white.bit_length()} bits a sample reduced to 8" if white > 0xFF else ""
+        return Converted(shallow, f"mode {mode} is stored as {shallow.mode}{reduced}")
+    if mode in _OTHER_COLOURS:
+        loses = loses_profile(image)
+        colour = _to_srgb(image) if loses else image.convert("RGB")
+        dropped = (_KEY, "icc_profile") if loses else (_KEY,)
+        colour.info = {key: value for key, value in image.info.items() if key not in dropped}
         if image.info.get(_KEY) is not None:
             warn_of([f"a transparent colour of mode {mode} is not kept"])
-        return Converted(colour, f"mode {mode} is stored as RGB", other_colours=True)
+        return Converted(colour, f"mode {mode} is stored as RGB", other_colours=loses)
     target = _PLAIN_MODES.get(mode, mode)
     if target not in MODES:
         raise UnsupportedImage(
@@ -77,6 +86,12 @@ def convert(image: Image.Image) -> Converted:
         colour = _converted(image, {"L": "LA", "RGB": "RGBA"}[target] if transparent else target)
     note = f"mode {mode}{' with transparency' if transparent else ''} is stored as {colour.mode}"
     return Converted(colour, note)
+
+
+def loses_profile(image: Image.Image) -> bool:
+    """Return whether `convert` changes the colour space, so that the colour profile no longer applies."""
+    profile = image.info.get("icc_profile") or b""
+    return image.mode in _OTHER_COLOURS and not (image.mode in _OF_RGB and profile[_SPACE] == b"RGB ")
 
 
 def convert_exactly(image: Image.Image, *, allows_errors: bool = False) -> Converted:
@@ -176,11 +191,17 @@ def _no_colour(image: Image.Image) -> UnsupportedImage:
     )
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    samples = np.asarray(image).astype(np.int64)
+def _white_of(image: Image.Image, samples: NDArray[np.int64]) -> int:
+    """Return the sample that is white: of as many bits as the file says, or 255 where samples only use 8 of 32 bits."""
+    (bits, *_) = getattr(image, "tag_v2", {}).get(ExifTags.Base.BitsPerSample, (16,))
+    is_shallow = image.mode == "I" and image.format != "PPM" and samples.max(initial=0) <= 0xFF  # a PPM says its range
+    return 0xFF if is_shallow else (1 << min(bits, 16)) - 1
+
+
+def _eight_bits(image: Image.Image, samples: NDArray[np.int64], white: int) -> Image.Image:
     if samples.size and not 0 <= samples.min() <= samples.max() <= 0xFFFF:
         raise UnsupportedImage(detail="its samples exceed 16 bits; scale them to 8 bits and save that")
-    shallow = Image.fromarray(((samples * 0xFF + 0x7FFF) // 0xFFFF).astype(np.uint8))
+    shallow = Image.fromarray(((samples * 0xFF + white // 2) // white).astype(np.uint8))
     shallow.info = {key: value for key, value in image.info.items() if key != _KEY}
     transparent = image.info.get(_KEY)
     if transparent is not None:

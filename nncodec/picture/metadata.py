@@ -13,7 +13,7 @@ from nncodec.errors import InvalidOption
 from nncodec.format.animation import Animation
 from nncodec.format.metadata import KEYS, metadata_chunks
 from nncodec.picture.cicp import cicp_of
-from nncodec.picture.conversion import OTHER_COLOURS
+from nncodec.picture.conversion import loses_profile
 from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, raw_profile, raw_xmp, with_size
 from nncodec.picture.openers import frame_count
 from nncodec.picture.profile import colours_of_file, misfit
@@ -83,7 +83,7 @@ def metadata_of(
     options = options or {}
     image = images[0]
     mode = image.mode if image.mode == "CMYK" and keeps_colours else Image.getmodebase(image.mode)
-    is_converted = image.mode in OTHER_COLOURS and mode != image.mode
+    is_converted = loses_profile(image) and mode != image.mode
     cicp = cicp_of(image)  # while the file is open
     if image.format in _TOLD_BY_LOADING:
         image.load()

@@ -94,8 +94,8 @@ def _read_file(stream: BinaryIO, frame: int | None, max_pixels: int, strip: bool
                     detail=f"{len(chosen)} frames of {image.width} x {image.height} pixels are more than {max_pixels} "
                     "pixels; choose one with --frame, or raise --max-pixels"
                 )
-            if _is_deep(image):
-                notes.append("16 bits a sample are reduced to 8")
+            if (bits := _bits_of(image)) > 8 and image.mode in MODES:
+                notes.append(f"{bits} bits a sample are reduced to 8")  # Pillow does it, and does not say so
             frames, metadata = _read(image, chosen, strip, notes, max_error)
     notes += [str(warning.message) for warning in caught]
     return PictureFile(frames, metadata, tuple(dict.fromkeys(notes)))
@@ -191,7 +191,7 @@ def _read(
         shown = Image.new("1", (1, 1))
         shown.info = {key: image.info[key] for key in _OF_ANIMATIONS if key in image.info}
         animation.append(shown)
-        shown_upright = upright(image) if strip else image
+        shown_upright = upright(image) if strip and orientation_of(image) != 1 else image  # a copy knows no file
         converted = _converted(shown_upright, max_error)
         if converted.note:
             notes.append(converted.note)
@@ -227,9 +227,14 @@ def _info_of(metadata: Metadata, number: int) -> dict[str | tuple[int, int], Any
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _is_deep(image: Image.Image) -> bool:
-    """Return whether Pillow will silently drop the lower 8 bits of 16-bit colour samples."""
-    return image.mode in MODES and any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+def _bits_of(image: Image.Image) -> int:
+    """Return how many bits a sample of colour has in the file, as far as Pillow tells before it reads the pixels."""
+    for codec, _, _, args in getattr(image, "tile", ()):
+        if codec.startswith("ppm") and isinstance(args, tuple):
+            return int(args[-1]).bit_length()  # the sample that is white
+        if codec == "SGI16" or ";16" in str(args):
+            return 16
+    return int(image.info.get("bit_depth", 8))  # of pillow-heif
 
 
 def in_one_mode(frames: Sequence[Image.Image], max_error: int | None = None) -> list[Image.Image]:
