@@ -78,9 +78,8 @@ def _frames_of(source: Image.Image, count: int, max_error: int | None) -> list[I
     finally:
         with contextlib.suppress(Exception):  # a damaged file may not allow it
             source.seek(place)
-    frames[0].info.pop("exif", None)
-    if exif is not None:
-        frames[0].info["exif"] = exif
+    for frame in frames:
+        frame.info["exif"] = exif
     return frames
 
 

@@ -14,6 +14,7 @@ from nncodec.picture.area import Area, Span
 from nncodec.picture.exif import with_size
 from nncodec.picture.options import OnProgress
 from nncodec.picture.region import Box, Region
+from nncodec.picture.xmp import xmp_with_size
 from nncodec.plugin.latents import Pixels
 
 
@@ -74,4 +75,6 @@ def finish(image: Image.Image, view: View, alpha: Pixels | None, info: Mapping[s
     image.info.update(info)
     if "exif" in info:
         image.info["exif"] = with_size(info["exif"], image.size)
+    if "xmp" in info:
+        image.info["xmp"] = xmp_with_size(info["xmp"], image.size)
     return image

@@ -33,6 +33,16 @@ _TIFF_TAGS = (
     ExifTags.Base.DateTime,
     ExifTags.Base.Artist,
     ExifTags.Base.Copyright,
+    ExifTags.Base.DocumentName,
+    ExifTags.Base.PageName,
+    ExifTags.Base.HostComputer,
+    ExifTags.Base.XPTitle,
+    ExifTags.Base.XPComment,
+    ExifTags.Base.XPAuthor,
+    ExifTags.Base.XPKeywords,
+    ExifTags.Base.XPSubject,
+    ExifTags.Base.Rating,
+    ExifTags.Base.RatingPercent,
 )
 _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _SHORT, _LONG = 3, 4

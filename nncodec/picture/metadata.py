@@ -1,37 +1,24 @@
-"""What metadata an image has, whichever format it comes from, and what of it cannot be kept."""
+"""What metadata an image has, whichever format it comes from, and notes on what cannot be kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from nncodec.errors import InvalidOption
 from nncodec.format.animation import Animation
 from nncodec.format.metadata import KEYS, metadata_chunks
 from nncodec.picture.cicp import cicp_of
 from nncodec.picture.conversion import loses_profile
-from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, raw_profile, raw_xmp, with_size
-from nncodec.picture.openers import frame_count
+from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, raw_profile, with_size
+from nncodec.picture.losses import companions_of, pictures_not_kept, shape_not_kept, texts_not_kept, unlike_first
 from nncodec.picture.profile import colours_of_file, misfit
+from nncodec.picture.xmp import without_second_part, xmp_of, xmp_with_size
 
-# Marks of a gain map, which makes an HDR picture of a JPEG: in XMP (Adobe, Apple), and before its own segment (ISO).
-_GAIN_MAPS_IN_XMP = (b"hdrgm", b"HDRGainMap")
-_ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496"
-_PHOTOSHOP_IPTC = 0x0404
-# What tags of a TIFF file say that is not kept.
-_TIFF_IPTC, _TIFF_PHOTOSHOP, _GEO_KEYS = 33723, 34377, 34735
-# Text in `info` that is kept, or that describes the file.
-_NOT_TEXT = {"XML:com.adobe.xmp", "comment", "compression", "mode", "model", "xmp"} | {
-    f"Raw profile type {name}" for name in ("APP1", "exif", "icc", "icm", "xmp")
-}
-# Text that programs write of their own accord: about themselves, or a second time what is kept elsewhere.
-_TECHNICAL = {"Software", "encoder"}
-_TECHNICAL_PREFIXES = ("date:", "exif:", "icc:", "jpeg:", "png:", "signature", "Thumb::", "tiff:", "xmp:")
-_NAMED_TEXTS = 5
 # Formats with metadata behind the pixels, or (TIFF) an orientation that Pillow applies to them.
 _TOLD_BY_LOADING = ("PNG", "TIFF")
 _LONGEST_MS = (1 << 35) - 1
@@ -71,7 +58,7 @@ def metadata_of(
     """Return the metadata of an image or of the frames of one.
 
     Args:
-        images: the frames; those after the first only say how long they are shown.
+        images: the frames; those after the first only say how long they are shown, and notes tell where they differ.
         options: values that override what the images have, as in `EncodeOptions`; None stands for nothing.
         strip: leave out EXIF, XMP and notes on text.
         keeps_colours: whether CMYK is stored as it is.
@@ -85,22 +72,26 @@ def metadata_of(
     mode = image.mode if image.mode == "CMYK" and keeps_colours else Image.getmodebase(image.mode)
     is_converted = loses_profile(image) and mode != image.mode
     cicp = cicp_of(image)  # while the file is open
-    if image.format in _TOLD_BY_LOADING:
-        image.load()
+    for told_by_loading in images:
+        if told_by_loading.format in _TOLD_BY_LOADING:
+            told_by_loading.load()
     notes: list[str] = []
     exif = xmp = None
     if not strip:
         exif = _as_bytes("exif", options["exif"]) if "exif" in options else exif_of(image)
         exif = exif.removeprefix(PREFIX) if exif else None
-        xmp = _as_bytes("xmp", options["xmp"]) if "xmp" in options else _xmp_of(image.info)
-        notes += [] if keeps_texts else _texts_not_kept(image)
-    if "xmp" not in options and _has_gain_map(image, _xmp_of(image.info)):
-        notes.append(
-            "its HDR gain map is not kept, nor the XMP that describes it; what remains is the picture for other screens"
-        )
+        xmp = _as_bytes("xmp", options["xmp"]) if "xmp" in options else xmp_of(image.info)
+        notes += [] if keeps_texts else texts_not_kept(image)
+    if "xmp" not in options and (lost := companions_of(image)):
+        notes += lost
         xmp = None
-    if image.format == "MPO" and len(images) == 1 and image.tell() == 0 and (count := frame_count(image)) > 1:
-        notes.append(f"of {count} pictures in this MPO file, the first is used")
+    if xmp and (whole := without_second_part(xmp)) != xmp:
+        notes.append("the second part of its XMP is not kept")
+        xmp = whole
+    notes += shape_not_kept(image)
+    notes += unlike_first(images, options)
+    if len(images) == 1:
+        notes += pictures_not_kept(image)
     if is_converted:
         profile = None
     elif "icc_profile" in options:
@@ -117,8 +108,8 @@ def metadata_of(
     return Metadata(
         exif=with_size(exif, image.size) if exif else None,
         icc_profile=profile,
-        xmp=xmp,
-        dpi=_dpi_option(options["dpi"]) if "dpi" in options else _dpi_of(image.info),
+        xmp=xmp_with_size(xmp, image.size) if xmp else None,
+        dpi=_dpi_option(options["dpi"]) if "dpi" in options else _dpi_of(image),
         animation=_animation_of(images, options),
         notes=tuple(notes),
     )
@@ -138,8 +129,9 @@ def info_of_copy(image: Image.Image, copy: Image.Image) -> tuple[dict[str | tupl
         info.pop(key, None)
         if value is not None:
             info[key] = value
-    if kept.xmp is None:
-        info = {key: value for key, value in info.items() if key not in XMP_KEYS}
+    info = {key: value for key, value in info.items() if key not in XMP_KEYS}
+    if kept.xmp:
+        info["xmp"] = xmp_with_size(kept.xmp, copy.size)
     return info, kept.notes
 
 
@@ -160,51 +152,24 @@ def _bytes_or_none(value: object) -> bytes | None:
     return bytes(value) or None if isinstance(value, bytes | bytearray) else None
 
 
-def _xmp_of(info: Mapping[Any, Any]) -> bytes | None:
-    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
-    if isinstance(xmp, str):
-        xmp = xmp.encode(errors="replace")
-    return _bytes_or_none(xmp) or raw_xmp(info)
-
-
-def _has_gain_map(image: Image.Image, xmp: bytes | None) -> bool:
-    if xmp and any(mark in xmp for mark in _GAIN_MAPS_IN_XMP):
-        return True
-    segments = getattr(image, "applist", ())  # of a JPEG
-    return any(isinstance(content, bytes) and content.startswith(_ISO_GAIN_MAP) for _, content in segments)
-
-
-def _texts_not_kept(image: Image.Image) -> Iterator[str]:
-    info = image.info
-    if info.get("comment"):
-        yield "its comment is not kept"
-    texts = [key for key, value in info.items() if isinstance(key, str) and isinstance(value, str)]
-    names = [name for name in texts if name not in _NOT_TEXT | _TECHNICAL and not name.startswith(_TECHNICAL_PREFIXES)]
-    if names:
-        more = f" and {len(names) - _NAMED_TEXTS} more" if len(names) > _NAMED_TEXTS else ""
-        yield f"its text is not kept: {', '.join(names[:_NAMED_TEXTS])}{more}"
-    photoshop, tags = info.get("photoshop"), getattr(image, "tag_v2", {})
-    in_tags = _TIFF_IPTC in tags or _PHOTOSHOP_IPTC.to_bytes(2, "big") in _photoshop_kinds(tags.get(_TIFF_PHOTOSHOP))
-    if in_tags or (isinstance(photoshop, Mapping) and _PHOTOSHOP_IPTC in photoshop):
-        yield "its IPTC record is not kept"
-    if _GEO_KEYS in tags:
-        yield "its place on the map (GeoTIFF) is not kept"
-
-
-def _photoshop_kinds(blocks: object) -> set[bytes]:
-    """Return the kinds of the blocks that Photoshop puts into a TIFF file."""
-    return {part[:2] for part in blocks.split(b"8BIM")[1:]} if isinstance(blocks, bytes) else set()
-
-
 # --- numbers ------------------------------------------------------------------------------------------------------
 
 
-def _dpi_of(info: Mapping[Any, Any]) -> tuple[float, float] | None:
+def _dpi_of(image: Image.Image) -> tuple[float, float] | None:
     try:
-        dpi = _dpi_option(info.get("dpi"))
+        dpi = _dpi_option(image.info.get("dpi"))
     except InvalidOption:  # files say anything
         return None
-    return None if dpi == (1, 1) else dpi  # Pillow's value for TIFF files that do not say it
+    return None if dpi == (1, 1) or (dpi == (72, 72) and _is_unsaid(image)) else dpi  # (1, 1) is Pillow's for TIFF
+
+
+def _is_unsaid(image: Image.Image) -> bool:
+    """Return whether an image is a JPEG with EXIF that says no resolution: Pillow puts 72 dpi into `info` then."""
+    try:
+        is_said = bool(image.info.get("jfif_unit")) or ExifTags.Base.XResolution in image.getexif()
+    except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
+        is_said = False
+    return image.format in ("JPEG", "MPO") and not is_said
 
 
 def _dpi_option(value: Any) -> tuple[float, float] | None:

@@ -142,8 +142,10 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
     first = images[0]
     if first.mode not in MODES:
         transparent = any(image.has_transparency_data for image in images)
-        fitting = "RGBA, it has transparency" if transparent else f"one of {', '.join(MODES)}"
-        keeps = f"; lossless=True keeps mode {first.mode}" if first.mode in EXACT_MODES else ""
+        with_alpha_of = "LA" if first.mode in ("1", "La") else "RGBA"
+        fitting = f"{with_alpha_of}, it has transparency" if transparent else f"one of {', '.join(MODES)}"
+        is_kept = first.mode in EXACT_MODES and not (first.mode == "1" and transparent)
+        keeps = f"; lossless=True keeps mode {first.mode}" if is_kept else ""
         raise UnsupportedImage(detail=f"cannot write mode {first.mode} as NNC; convert to {fitting}{keeps}")
     if 0 in first.size:
         raise UnsupportedImage(detail=f"cannot encode a picture of {first.width} x {first.height} pixels")

@@ -17,6 +17,7 @@ from nncodec.format.header import MAGIC
 from nncodec.format.metadata import KEYS
 from nncodec.picture.conversion import MODES, Converted, convert, convert_exactly
 from nncodec.picture.exif import orientation_of
+from nncodec.picture.losses import unlike_first
 from nncodec.picture.metadata import Metadata, metadata_of
 from nncodec.picture.openers import STUBS, damaged, frame_count, open_picture, package_for, register_packages
 from nncodec.picture.options import EncodeOptions
@@ -189,7 +190,7 @@ def _read(
             notes.extend(metadata.notes)
         image.load()
         shown = Image.new("1", (1, 1))
-        shown.info = {key: image.info[key] for key in _OF_ANIMATIONS if key in image.info}
+        shown.info = {key: image.info[key] for key in (*_OF_ANIMATIONS, "icc_profile") if key in image.info}
         animation.append(shown)
         shown_upright = upright(image) if strip and orientation_of(image) != 1 else image  # a copy knows no file
         converted = _converted(shown_upright, max_error)
@@ -197,6 +198,7 @@ def _read(
             notes.append(converted.note)
         frames.append(image.copy() if converted.image is image else converted.image)
     metadata = replace(metadata, animation=metadata_of(animation).animation)
+    notes += unlike_first(animation, {})
     frames = _alike(frames)
     for number, frame in enumerate(frames):
         transparency = frame.info.get("transparency") if frame.mode == "P" else None

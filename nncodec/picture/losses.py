@@ -1,0 +1,103 @@
+"""Notes on what a picture file has and an .nnc file does not keep, as far as Pillow tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+
+from nncodec.picture.exif import orientation_of
+from nncodec.picture.openers import frame_count
+from nncodec.picture.xmp import xmp_of
+
+# Marks of a gain map, which makes an HDR picture of a JPEG: in XMP (Adobe, Apple), and before its own segment (ISO).
+_GAIN_MAPS_IN_XMP = (b"hdrgm", b"HDRGainMap")
+_ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496"
+_VIDEOS_IN_XMP = (b'MotionPhoto="1"', b"MotionPhoto>1<", b'MicroVideo="1"', b"MicroVideo>1<")
+_C2PA, _C2PA_SEGMENTS = b"c2pa", ("APP11", b"caBX")
+_PHOTOSHOP_IPTC = 0x0404
+# What tags of a TIFF file say that is not kept.
+_TIFF_IPTC, _TIFF_PHOTOSHOP, _GEO_KEYS = 33723, 34377, 34735
+# Text in `info` that is kept, or that describes the file.
+_NOT_TEXT = {"XML:com.adobe.xmp", "comment", "compression", "mode", "model", "xmp"} | {
+    f"Raw profile type {name}" for name in ("APP1", "exif", "icc", "icm", "xmp")
+}
+# Text that programs write of their own accord: about themselves, or a second time what is kept elsewhere.
+_TECHNICAL = {"Software", "encoder"}
+_TECHNICAL_PREFIXES = ("date:", "exif:", "icc:", "jpeg:", "png:", "signature", "Thumb::", "tiff:", "xmp:")
+_TECHNICAL_COMMENT = b"Created by OpenJPEG"  # of Pillow's JPEG 2000 files
+_NAMED_TEXTS = 5
+# Formats with further pictures that are no frames.
+_ALBUMS = ("HEIF", "MPO")
+
+
+def texts_not_kept(image: Image.Image) -> Iterator[str]:
+    """Yield notes on what is said of a picture beside EXIF, ICC profile and XMP."""
+    info = image.info
+    comment = info.get("comment")
+    if comment and not (isinstance(comment, bytes) and comment.startswith(_TECHNICAL_COMMENT)):
+        yield "its comment is not kept"
+    texts = [key for key, value in info.items() if isinstance(key, str) and isinstance(value, str)]
+    names = [name for name in texts if name not in _NOT_TEXT | _TECHNICAL and not name.startswith(_TECHNICAL_PREFIXES)]
+    if names:
+        more = f" and {len(names) - _NAMED_TEXTS} more" if len(names) > _NAMED_TEXTS else ""
+        yield f"its text is not kept: {', '.join(names[:_NAMED_TEXTS])}{more}"
+    photoshop, tags = info.get("photoshop"), getattr(image, "tag_v2", {})
+    in_tags = _TIFF_IPTC in tags or _PHOTOSHOP_IPTC.to_bytes(2) in _photoshop_kinds(tags.get(_TIFF_PHOTOSHOP))
+    if in_tags or (isinstance(photoshop, Mapping) and _PHOTOSHOP_IPTC in photoshop):
+        yield "its IPTC record is not kept"
+    if _GEO_KEYS in tags:
+        yield "its place on the map (GeoTIFF) is not kept"
+    if any(name in _C2PA_SEGMENTS and _C2PA in content for name, content in _segments(image)):
+        yield "its Content Credentials (C2PA) are not kept"
+
+
+def companions_of(image: Image.Image) -> list[str]:
+    """Return notes on what XMP describes and stands behind the picture, so that the XMP no longer holds."""
+    xmp = xmp_of(image.info) or b""
+    notes = []
+    is_iso = any(content.startswith(_ISO_GAIN_MAP) for _, content in _segments(image))
+    if is_iso or any(mark in xmp for mark in _GAIN_MAPS_IN_XMP):
+        notes.append(
+            "its HDR gain map is not kept, nor the XMP that describes it; what remains is the picture for other screens"
+        )
+    if any(mark in xmp for mark in _VIDEOS_IN_XMP):
+        notes.append("the video of this motion photo is not kept, nor the XMP that describes it")
+    return notes
+
+
+def shape_not_kept(image: Image.Image) -> list[str]:
+    """Return a note if the pixels are not square but have no resolution, as JPEG and PNG files say."""
+    info = image.info
+    ratio = info.get("aspect") or (info.get("jfif_density") if info.get("jfif_unit") == 0 else None)
+    if ratio is None or ratio[0] == ratio[1]:
+        return []
+    return ["the shape of its pixels (density {}:{}) is not kept; they are taken for square".format(*ratio)]
+
+
+def pictures_not_kept(image: Image.Image) -> list[str]:
+    """Return a note if a file holds further pictures, and the first was opened."""
+    is_first = image.format in _ALBUMS and (image.tell() == 0 or bool(image.info.get("primary")))
+    count = frame_count(image) if is_first else 1
+    return [f"of {count} pictures in this {image.format} file, the first is used"] if count > 1 else []
+
+
+def unlike_first(images: Sequence[Image.Image], options: Mapping[str, Any]) -> list[str]:
+    """Return notes on metadata of frames that differs from that of the first, unless the options override it."""
+    notes, profile = [], images[0].info.get("icc_profile")
+    if "icc_profile" not in options and any(image.info.get("icc_profile") != profile for image in images):
+        notes.append("its frames have different ICC profiles; that of the first is taken for all")
+    if "exif" not in options and len({orientation_of(image) for image in images}) > 1:
+        notes.append("its frames are turned differently; all are shown as the first")
+    return notes
+
+
+def _segments(image: Image.Image) -> list[tuple[str | bytes, bytes]]:
+    """Return name and content of the segments of a JPEG, and of the chunks of a PNG that Pillow does not know."""
+    return [part[:2] for part in (*getattr(image, "applist", ()), *getattr(image, "private_chunks", ()))]
+
+
+def _photoshop_kinds(blocks: object) -> set[bytes]:
+    """Return the kinds of the blocks that Photoshop puts into a TIFF file."""
+    return {part[:2] for part in blocks.split(b"8BIM")[1:]} if isinstance(blocks, bytes) else set()
