@@ -52,20 +52,19 @@ def _jpeg_with_xmp(attribute: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (_jpeg_of_aspect(2, 1), _ASPECT),
-        (_jpeg_of_aspect(1, 1), []),
-        (png_with_chunk(b"pHYs", struct.pack(">IIB", 2, 1, 0)), _ASPECT),
-        (png_with_chunk(b"pHYs", struct.pack(">IIB", 3, 3, 0)), []),
-        (_jpeg_with_segment(0xEB, b"JP\0\1\0\0\0\1jumbc2pa"), _C2PA),
-        (_jpeg_with_segment(0xEB, b"JP\0\1another"), []),
-        (png_with_chunk(b"caBX", b"jumbc2pa"), _C2PA),
-        (_jpeg_with_xmp(b'GCamera:MotionPhoto="1"'), _VIDEO),
-        (_jpeg_with_xmp(b'GCamera:MotionPhoto="0"'), []),
-        (_jpeg_with_xmp(b'xmpNote:HasExtendedXMP="0123"'), _SECOND_PART),
-        (file_of(photo(), "JPEG2000"), []),
-        (file_of(photo(), "JPEG2000", comment="by me"), ["its comment is not kept"]),
+        pytest.param(_jpeg_of_aspect(2, 1), _ASPECT, id="JPEG 2:1"),
+        pytest.param(_jpeg_of_aspect(1, 1), [], id="JPEG 1:1"),
+        pytest.param(png_with_chunk(b"pHYs", struct.pack(">IIB", 2, 1, 0)), _ASPECT, id="PNG 2:1"),
+        pytest.param(png_with_chunk(b"pHYs", struct.pack(">IIB", 3, 3, 0)), [], id="PNG 1:1"),
+        pytest.param(_jpeg_with_segment(0xEB, b"JP\0\1\0\0\0\1jumbc2pa"), _C2PA, id="C2PA in JPEG"),
+        pytest.param(_jpeg_with_segment(0xEB, b"JP\0\1another"), [], id="no C2PA"),
+        pytest.param(png_with_chunk(b"caBX", b"jumbc2pa"), _C2PA, id="C2PA in PNG"),
+        pytest.param(_jpeg_with_xmp(b'GCamera:MotionPhoto="1"'), _VIDEO, id="motion photo"),
+        pytest.param(_jpeg_with_xmp(b'GCamera:MotionPhoto="0"'), [], id="no motion photo"),
+        pytest.param(_jpeg_with_xmp(b'xmpNote:HasExtendedXMP="0123"'), _SECOND_PART, id="XMP in parts"),
+        pytest.param(file_of(photo(), "JPEG2000"), [], id="OpenJPEG"),
+        pytest.param(file_of(photo(), "JPEG2000", comment="by me"), ["its comment is not kept"], id="comment"),
     ],
-    ids=str,
 )
 def test_what_is_not_kept_is_told_once(data: bytes, told: list[str], way: str) -> None:
     decoded, notes = _notes_of(data, way)
