@@ -25,9 +25,13 @@ def cicp_of(image: Image.Image) -> bytes | None:
     """
     nclx = image.info.get("nclx_profile")
     if isinstance(nclx, Mapping):
-        return bytes((nclx["color_primaries"], nclx["transfer_characteristics"], 0, 1))
+        return _of_nclx(nclx["color_primaries"], nclx["transfer_characteristics"])
     find = {"PNG": _in_png, "AVIF": _in_avif}.get(image.format or "")
     return None if find is None else _found(image, find)
+
+
+def _of_nclx(primaries: int, transfer: int) -> bytes:
+    return bytes((min(primaries, 0xFF), min(transfer, 0xFF), 0, 1))  # numbers of two bytes, of which few are taken
 
 
 def _found(image: Image.Image, find: Callable[[BinaryIO], bytes | None]) -> bytes | None:
@@ -70,11 +74,8 @@ def _in_avif(stream: BinaryIO) -> bytes | None:
         if not _enter(stream, name):
             return None
         stream.seek(skipped, 1)
-    while _enter(stream, b"colr"):
-        if stream.read(4) == b"nclx":
-            numbers = stream.read(4)
-            return bytes((numbers[1], numbers[3], 0, 1)) if len(numbers) == 4 else None
-        return None  # an ICC profile
+    if _enter(stream, b"colr") and stream.read(4) == b"nclx":
+        return _of_nclx(int.from_bytes(stream.read(2)), int.from_bytes(stream.read(2)))
     return None
 
 

@@ -463,6 +463,7 @@ def test_colours_of_avif_and_heic_are_read(file: Callable[[int, int], bytes], tm
         ((9, 18), ["HLG"], False),
         ((1, 13), [], False),
         ((2, 2), [], False),
+        *([((300, 300), ["cICP 255 255"], False)] if file is _avif else []),
     ]:
         path.write_bytes(file(*colours))
         for way in (_by_encode, _by_pillow_from_disk, _from_bytes):
