@@ -11,7 +11,7 @@ from PIL import Image
 from nncodec.coding.enhancing import Enhancement
 from nncodec.format.header import Header
 from nncodec.picture.area import Area, Span
-from nncodec.picture.exif import with_size
+from nncodec.picture.exif_entries import with_size
 from nncodec.picture.options import OnProgress
 from nncodec.picture.region import Box, Region
 from nncodec.picture.xmp import xmp_with_size

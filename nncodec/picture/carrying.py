@@ -10,7 +10,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from nncodec.format.metadata import KEYS
-from nncodec.picture.exif import PREFIX, is_sound, orientation_in, said_upright, with_size
+from nncodec.picture.exif import PREFIX, is_sound, orientation_in
+from nncodec.picture.exif_entries import said_upright, with_size
 from nncodec.picture.profile import misfit
 from nncodec.picture.reading import upright
 
@@ -89,8 +90,9 @@ def _fitting(wanted: dict[str, Any], kind: str, mode: str) -> tuple[dict[str, An
     if kind in _JPEGS:
         for key, head in (("exif", len(PREFIX)), ("xmp", _XMP_HEAD_BYTES)):
             most = _SEGMENT_BYTES - head
-            if len(kept.get(key, b"")) > most:
-                notes.append(f"its {key.upper()} of {len(kept.pop(key)):,} bytes is left out: JPEG holds {most:,}")
+            if (found := len(kept.get(key, b"").removeprefix(PREFIX))) > most:
+                del kept[key]
+                notes.append(f"its {key.upper()} of {found:,} bytes is left out: JPEG holds {most:,}")
         if max(kept.get("dpi", (0, 0))) > _MOST_DPI:
             del kept["dpi"]
             notes.append(f"its resolution is left out: JPEG holds {_MOST_DPI:,} dots per inch")

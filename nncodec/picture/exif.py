@@ -1,13 +1,10 @@
-"""The EXIF of an image: found wherever Pillow leaves it, with edits, and with the size that the image has."""
+"""The EXIF of an image: found wherever Pillow leaves it, with edits."""
 
 from __future__ import annotations
 
-import contextlib
-import re
-import struct
 import warnings
-from collections.abc import Container, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from PIL import ExifTags, Image
 
@@ -45,18 +42,7 @@ _TIFF_TAGS = (
     ExifTags.Base.RatingPercent,
 )
 _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-_SHORT, _LONG = 3, 4
-_FORMS = {_SHORT: "H", _LONG: "I"}
-_WIDTHS = (ExifTags.Base.ImageWidth, ExifTags.Base.ExifImageWidth)
-_HEIGHTS = (ExifTags.Base.ImageLength, ExifTags.Base.ExifImageHeight)
 _TURNED = range(2, 9)
-_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))[0-9]')
-
-# Where the thumbnail lies, and of how many bytes: as JPEG, and as strips of samples.
-_THUMBNAIL_TAGS = (
-    (ExifTags.Base.JpegIFOffset, ExifTags.Base.JpegIFByteCount),
-    (ExifTags.Base.StripOffsets, ExifTags.Base.StripByteCounts),
-)
 
 
 def exif_of(image: Image.Image) -> bytes | None:
@@ -118,45 +104,6 @@ def raw_xmp(info: Mapping[Any, Any]) -> bytes | None:
     return None if xmp is None else xmp.removeprefix(_XMP_SEGMENT)
 
 
-def with_size(exif: bytes, size: tuple[int, int]) -> bytes:
-    """Return EXIF whose tags of width and height, where it has them, say the size of the image.
-
-    Unless they said it before, the image may have been cut, and the thumbnail would show what was cut off: it goes. The
-    bytes are changed in place, so nothing else moves.
-    """
-    tiff = exif.removeprefix(PREFIX)
-    order = _byte_order(tiff)
-    if order is None:
-        return exif
-    out = bytearray(tiff)
-    entries = list(_entries_of(tiff, order, (*_WIDTHS, *_HEIGHTS)))
-    for entry in entries:
-        value = size[0] if entry.tag in _WIDTHS else size[1]
-        if entry.form == _SHORT and value > 0xFFFF:
-            struct.pack_into(f"{order}HII", out, entry.place + 2, _LONG, 1, value)  # the field has room for 4 bytes
-        else:
-            struct.pack_into(f"{order}{_FORMS[entry.form]}", out, entry.place + 8, value)
-    if out != tiff or not entries:
-        with contextlib.suppress(struct.error):  # malformed
-            _drop_thumbnail(out, order)
-    return exif[: len(exif) - len(tiff)] + out
-
-
-def said_upright(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return metadata whose EXIF and XMP, where they give an orientation, say that the picture is upright."""
-    said = dict(metadata)
-    if exif := said.get("exif"):
-        tiff = exif.removeprefix(PREFIX)
-        out = bytearray(tiff)
-        if order := _byte_order(tiff):
-            for entry in _entries_of(tiff, order, (ExifTags.Base.Orientation,)):
-                struct.pack_into(f"{order}{_FORMS[entry.form]}", out, entry.place + 8, UPRIGHT)
-        said["exif"] = exif[: len(exif) - len(tiff)] + out
-    if xmp := said.get("xmp"):
-        said["xmp"] = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
-    return said
-
-
 def is_sound(exif: bytes) -> bool:
     """Return whether Pillow can read EXIF and write all of it anew, as its writers of some formats do."""
     parsed = Image.Exif()
@@ -168,66 +115,6 @@ def is_sound(exif: bytes) -> bool:
         except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
             return False
     return isinstance(parsed.get(ExifTags.Base.Orientation, UPRIGHT), int)
-
-
-class _Entry(NamedTuple):
-    tag: int
-    form: int
-    values: int
-    place: int
-
-
-def _byte_order(tiff: bytes) -> str | None:
-    return {b"II": "<", b"MM": ">"}.get(tiff[:2])
-
-
-def _entries(tiff: bytes | bytearray, order: str, offset: int) -> Iterator[_Entry]:
-    """Yield the entries of a directory; raises struct.error where it is malformed."""
-    (count,) = struct.unpack_from(f"{order}H", tiff, offset)
-    for place in range(offset + 2, offset + 2 + 12 * count, 12):
-        tag, form, values, _ = struct.unpack_from(f"{order}HHII", tiff, place)
-        yield _Entry(tag, form, values, place)
-
-
-def _numbers(tiff: bytes | bytearray, order: str, entry: _Entry) -> tuple[int, ...]:
-    """Return the numbers of an entry, none if it has others than SHORT or LONG."""
-    if entry.form not in _FORMS:
-        return ()
-    numbers, place = f"{order}{entry.values}{_FORMS[entry.form]}", entry.place + 8
-    if struct.calcsize(numbers) > 4:
-        (place,) = struct.unpack_from(f"{order}I", tiff, place)
-    return struct.unpack_from(numbers, tiff, place)
-
-
-def _entries_of(tiff: bytes, order: str, tags: Container[int]) -> Iterator[_Entry]:
-    """Yield entries of one number in the first directory and in that of EXIF; none from where it is malformed."""
-    try:
-        waiting = [*struct.unpack_from(f"{order}I", tiff, 4)]
-        for offset in waiting:
-            for entry in _entries(tiff, order, offset):
-                if entry.tag == ExifTags.IFD.Exif and len(waiting) == 1:
-                    waiting += _numbers(tiff, order, entry)[:1]
-                elif entry.tag in tags and entry.form in _FORMS and entry.values == 1:
-                    yield entry
-    except struct.error:
-        return
-
-
-def _drop_thumbnail(tiff: bytearray, order: str) -> None:
-    """Blank the thumbnail and unlink the second directory, which describes it; raises struct.error if malformed."""
-    (first,) = struct.unpack_from(f"{order}I", tiff, 4)
-    (count,) = struct.unpack_from(f"{order}H", tiff, first)
-    link = first + 2 + 12 * count
-    (second,) = struct.unpack_from(f"{order}I", tiff, link)
-    if not second:
-        return
-    struct.pack_into(f"{order}I", tiff, link, 0)
-    numbers = {entry.tag: _numbers(tiff, order, entry) for entry in _entries(tiff, order, second)}
-    for places, sizes in _THUMBNAIL_TAGS:
-        for place, size in zip(numbers.get(places, ()), numbers.get(sizes, ()), strict=False):
-            tiff[place : place + size] = bytes(len(tiff[place : place + size]))
-            if place + size >= len(tiff):
-                del tiff[place:]
 
 
 def _stored(info: Mapping[Any, Any]) -> bytes | None:

@@ -14,7 +14,8 @@ from nncodec.format.animation import Animation
 from nncodec.format.metadata import KEYS, metadata_chunks
 from nncodec.picture.cicp import cicp_of
 from nncodec.picture.conversion import loses_profile
-from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, raw_profile, with_size
+from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, raw_profile
+from nncodec.picture.exif_entries import with_size
 from nncodec.picture.losses import companions_of, pictures_not_kept, shape_not_kept, texts_not_kept, unlike_first
 from nncodec.picture.profile import colours_of_file, misfit
 from nncodec.picture.xmp import without_second_part, xmp_of, xmp_with_size

@@ -16,7 +16,7 @@ from nncodec.errors import InvalidOption, NncError, UnsupportedImage
 from nncodec.format.header import MAGIC
 from nncodec.format.metadata import KEYS
 from nncodec.picture.conversion import MODES, Converted, convert, convert_exactly
-from nncodec.picture.exif import orientation_of
+from nncodec.picture.exif import UPRIGHT, orientation_in, orientation_of
 from nncodec.picture.losses import unlike_first
 from nncodec.picture.metadata import Metadata, metadata_of
 from nncodec.picture.openers import STUBS, damaged, frame_count, open_picture, package_for, register_packages
@@ -130,12 +130,10 @@ def upright_if_untold(image: Image.Image, options: Mapping[str, Any], *, keeps_c
         options, keeps_colours: see `metadata_of`.
     """
     drops = any(key in options and not options[key] for key in ("exif", "xmp"))
-    if not drops or orientation_of(image) == 1:
+    if not drops or orientation_of(image) == UPRIGHT:
         return image
     metadata = metadata_of([image], options, keeps_colours=keeps_colours)  # of the original: a copy has no file
-    kept = Image.new("1", (1, 1))
-    kept.info = {key: getattr(metadata, key) for key in ("exif", "xmp")}
-    if orientation_of(kept) != 1:
+    if orientation_in({key: getattr(metadata, key) for key in ("exif", "xmp")}) != UPRIGHT:
         return image
     warn_of(metadata.notes)
     turned = upright(image)
@@ -192,7 +190,7 @@ def _read(
         shown = Image.new("1", (1, 1))
         shown.info = {key: image.info[key] for key in (*_OF_ANIMATIONS, "icc_profile") if key in image.info}
         animation.append(shown)
-        shown_upright = upright(image) if strip and orientation_of(image) != 1 else image  # a copy knows no file
+        shown_upright = upright(image) if strip and orientation_of(image) != UPRIGHT else image  # a copy knows no file
         converted = _converted(shown_upright, max_error)
         if converted.note:
             notes.append(converted.note)

@@ -29,7 +29,7 @@ from PIL.PngImagePlugin import PngInfo
 import nncodec
 import nncodec_pillow  # noqa: F401 (registers the format)
 from nncodec import InvalidOption, NncWarning
-from nncodec.picture.exif import with_size
+from nncodec.picture.exif_entries import with_size
 from nncodec.picture.profile import misfit
 
 Stored = Callable[..., "tuple[Image.Image, list[str]]"]
