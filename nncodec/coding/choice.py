@@ -95,12 +95,16 @@ class Choice:
         if self._encoder is None:
             return data
         stack = self._stack(images)
-        estimate = estimated_bytes(stack)
-        exact = self._exact_within(len(data), stack, estimate, metadata)
-        if exact is not None or estimate > _NEAR_GAIN * len(data):
-            return data if exact is None else exact
-        coarse = self._stack(images, TOP_MAX_ERROR)
-        if estimated_bytes(coarse) > _NEAR_ESTIMATE_RATIO * len(data):
+        most_exact, most_near = _most_estimated(len(data), stack), _NEAR_GAIN * len(data)
+        estimate = estimated_bytes(stack, max(most_exact, most_near))
+        if estimate <= most_exact:
+            exact = self._write(stack, metadata)
+            if len(exact) <= len(data):
+                return exact
+        if estimate > most_near:
+            return data
+        coarse, most = self._stack(images, TOP_MAX_ERROR), _NEAR_ESTIMATE_RATIO * len(data)
+        if estimated_bytes(coarse, most) > most:
             return data
         near = self._write(coarse, metadata)
         if len(near) > len(data):
@@ -113,15 +117,8 @@ class Choice:
         if self._encoder is None:
             return None
         stack = self._stack(images)
-        return self._exact_within(most_bytes, stack, estimated_bytes(stack), metadata)
-
-    def _exact_within(
-        self, most_bytes: float, stack: SampleStack, estimate: float, metadata: Mapping[int, bytes]
-    ) -> bytes | None:
-        width, height = stack.size
-        samples = len(stack.pictures) * width * height * stack.format.planes
-        unsure = min(_UNSURE_BYTES, _UNSURE_SHARE * samples)
-        if estimate > _ESTIMATE_RATIO * most_bytes + unsure:
+        most = _most_estimated(most_bytes, stack)
+        if estimated_bytes(stack, most) > most:
             return None
         exact = self._write(stack, metadata)
         return exact if len(exact) <= most_bytes else None
@@ -185,3 +182,10 @@ class Choice:
         """Return images as a stack, with hidden colours only if the options keep them."""
         seen = images if self._keeps_hidden else [blacken_hidden(with_alpha(image)) for image in images]
         return stack_of(seen, max_error)
+
+
+def _most_estimated(most_bytes: float, stack: SampleStack) -> float:
+    """Return the largest estimate of an exact file that may have so many bytes."""
+    width, height = stack.size
+    samples = len(stack.pictures) * width * height * stack.format.planes
+    return _ESTIMATE_RATIO * most_bytes + min(_UNSURE_BYTES, _UNSURE_SHARE * samples)

@@ -18,25 +18,38 @@ from nncodec.plugin.lossless import Samples
 _STRIPS, _STRIP_ROWS, _STRIP_COLUMNS = 8, 32, 1024
 # A strip of more colours is no drawing.
 _MOST_COLOURS = 256
+# Every 29th pixel of a photograph shows that there are more.
+_SAMPLED = 29
 # What a model spends to learn of a colour that it can follow another.
 _BITS_A_PAIR = 6
 
 
-def estimated_bytes(stack: SampleStack) -> float:
+def estimated_bytes(stack: SampleStack, most: float = math.inf) -> float:
     """Return roughly how many bytes a picture takes without loss, from a sample of it; a model takes fewer.
 
-    A strip costs what Zstandard makes of its samples, of their differences from the left or of the numbers of few
-    colours, or what these tell about their neighbours, whichever is least.
+    A strip costs what Zstandard makes of its samples, of their differences from the left, or of those from above, too,
+    or what few colours cost as numbers, whichever is least.
+
+    Args:
+        stack: the picture.
+        most: an estimate that exceeds this may be any number that does.
     """
-    taken: float = 0
-    seen = 0
-    for frame, area in _strips(stack):
-        samples = stack.window(frame, area)
-        differences = np.diff(samples, axis=2, prepend=samples.dtype.type(0))
-        taken += min(_zstd_bytes(samples), _zstd_bytes(differences), _colour_bytes(samples))
-        seen += area.pixels
+    strips = list(_strips(stack))
     width, height = stack.size
-    return taken * len(stack.pictures) * width * height / seen
+    share = sum(area.pixels for _, area in strips) / (len(stack.pictures) * width * height)
+    estimate: float = 0
+    for frame, area in strips:
+        samples = stack.window(frame, area)
+        from_left = _differences(samples, 2)
+        simple = map(_zstd_bytes, (samples, from_left, _differences(from_left, 1)))
+        estimate += min(*simple, _colour_bytes(samples)) / share
+        if estimate > most:
+            break
+    return estimate
+
+
+def _differences(samples: Samples, axis: int) -> Samples:
+    return np.diff(samples, axis=axis, prepend=samples.dtype.type(0))
 
 
 def _strips(stack: SampleStack) -> Iterator[tuple[Span, Area]]:
@@ -64,6 +77,8 @@ def _colour_bytes(samples: Samples) -> float:
     Returns:
         Bytes, infinitely many for many colours.
     """
+    if _colours(samples.reshape(1, 1, -1, samples.shape[3])[:, :, ::_SAMPLED]).max() >= _MOST_COLOURS:
+        return math.inf  # a photograph, for nearly no time
     colours = _colours(samples)
     count = int(colours.max()) + 1
     if count > _MOST_COLOURS:
