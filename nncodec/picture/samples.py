@@ -85,7 +85,8 @@ def stack_of(pictures: Sequence[SamplePicture], max_error: int = 0) -> SampleSta
     Raises:
         UnsupportedImage: there are no pictures, or they are empty, have samples that cannot be stored, or differ in
             size, mode or palette.
-        InvalidOption: the pictures have numbers of colours, which cannot change a little.
+        InvalidOption: the pictures have numbers of colours, which cannot change a little, or `max_error` exceeds the
+            range of the samples.
     """
     if not pictures:
         raise UnsupportedImage(detail="there is no picture to encode")
@@ -100,6 +101,10 @@ def stack_of(pictures: Sequence[SamplePicture], max_error: int = 0) -> SampleSta
                 "file must agree"
             )
     stack = _of_arrays(pictures, max_error) if isinstance(first, np.ndarray) else _of_images(pictures, max_error)
+    bits = stack.format.bits
+    if max_error >> bits:
+        reason = f"it is {max_error}, but these samples have {bits} bits; give {(1 << bits) - 1} at most"
+        raise InvalidOption(option="max_error", reason=reason)
     _check_size(stack)
     return stack
 
@@ -117,7 +122,7 @@ def _of_arrays(arrays: Sequence[Any], max_error: int) -> SampleStack:
     planes = arrays[0].shape[2]
     if planes > MAX_PLANES:
         raise UnsupportedImage(detail=f"a picture has at most {MAX_PLANES} planes, this one {planes}")
-    samples = SampleFormat(_bits_of(arrays), planes, max_error)
+    samples = SampleFormat(_bits_of(arrays, max_error), planes, max_error)
     return SampleStack(ColourMode.PLANES, samples, tuple(arrays))
 
 
@@ -142,17 +147,17 @@ def _of_images(images: Sequence[Any], max_error: int) -> SampleStack:
             raise UnsupportedImage(detail="its frames have different palettes; convert them to RGB or RGBA")
     bits = 1 if mode is ColourMode.BILEVEL else 8
     if first.mode == DEEP_GREY:
-        bits = _bits_of([np.asarray(image) for image in images])
+        bits = _bits_of([np.asarray(image) for image in images], max_error)
     elif mode is ColourMode.P:
         bits = max(1, max(image.getextrema()[1] for image in images).bit_length())
     return SampleStack(mode, SampleFormat(bits, mode.planes, max_error), tuple(images), palette, alpha)
 
 
-def _bits_of(arrays: Sequence[NDArray[Any]]) -> int:
-    """Return the bits a sample: 8 for uint8, and for uint16 as few as hold all samples, but more than 8."""
+def _bits_of(arrays: Sequence[NDArray[Any]], max_error: int) -> int:
+    """Return the bits a sample: 8 for uint8, and for uint16 as few as hold all samples and the error, but over 8."""
     if arrays[0].dtype == np.uint8:
         return 8
-    return max(9, int(max(int(array.max()) for array in arrays)).bit_length())
+    return max(9, max_error.bit_length(), int(max(int(array.max()) for array in arrays)).bit_length())
 
 
 def palette_of(image: Image.Image) -> Palette | None:

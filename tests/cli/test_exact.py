@@ -56,6 +56,14 @@ def test_max_error_bounds_it_and_info_says_so(run):
     assert (entry["lossless"], entry["max_error"], entry["bits"], entry["planes"]) == (False, 3, 8, 3)
 
 
+def test_a_max_error_beyond_the_samples_is_refused(run):
+    Image.fromarray(PHOTO).save("a.png")
+    result = run("encode", "--max-error", "300", "a.png")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "255 at most" in result.stderr
+    assert not Path("a.nnc").exists()
+
+
 def test_info_says_that_a_file_is_lossless(run):
     run("encode", "--lossless", "deep.png")
     shown = run("info", "deep.nnc").stdout

@@ -249,6 +249,7 @@ def test_a_lossless_model_implies_lossless() -> None:
         ({"max_error": -1}, "max_error"),
         ({"max_error": True}, "max_error"),
         ({"max_error": 1 << 16}, "max_error"),
+        ({"max_error": 256}, "max_error"),
         ({"lossless": False, "max_error": 1}, "lossless"),
         ({"lossless": False, "model": "lossless"}, "lossless"),
         ({"lossless": True, "quality": 50}, "quality"),
@@ -263,6 +264,17 @@ def test_options_that_contradict_are_refused(options: dict[str, Any], option: st
     with pytest.raises(InvalidOption) as caught:
         nncodec.encode(picture("L"), **options)
     assert caught.value.option == option
+
+
+@pytest.mark.parametrize(
+    ("source", "most"),
+    [(picture("RGBA"), 255), (np.zeros((2, 3, 5), np.uint8), 255), (np.zeros((2, 3), np.uint16), 65535)],
+)
+def test_an_error_is_within_the_range_of_the_samples(source: Any, most: int) -> None:
+    near = nncodec.decode(nncodec.encode(source, max_error=most), as_array=True)
+    assert near.shape == np.shape(source)
+    with pytest.raises(InvalidOption, match="255 at most" if most == 255 else "0 to 65535"):
+        nncodec.encode(source, max_error=most + 1)
 
 
 @pytest.mark.filterwarnings("ignore:the result is larger than the input")
