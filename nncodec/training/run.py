@@ -95,12 +95,14 @@ def check_folder(run: Run, settings: RunSettings, processes: ProcessGroup) -> bo
     """Return whether the run resumes the one in its folder.
 
     Raises:
-        ValueError: the folder holds a run that should not be resumed, none that could be, or one with other settings.
+        ValueError: the folder holds a run that should not be resumed, none that could be, one with other settings, or
+            files of something else.
     """
     exists = run.record_path.exists() or has_checkpoint(run.checkpoint)
     if not exists and run.resume and not processes.restarts:
         raise ValueError(f"there is no run to resume in {run.folder}")
     if not exists:
+        _check_empty(run.folder)
         return False
     if not run.resume and not processes.restarts:
         raise ValueError(
@@ -128,6 +130,12 @@ def check_folder(run: Run, settings: RunSettings, processes: ProcessGroup) -> bo
                 f"{now['settings'].get(name)!r}; resume it with that, or start again in another folder (--run)"
             )
     return True
+
+
+def _check_empty(folder: Path) -> None:
+    """Refuse a folder with files of the user, which the run's own might replace: pictures have such names, too."""
+    if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise ValueError(f"{folder} has files that belong to no run; give an empty or a new folder with --run")
 
 
 def begin(run: Run, settings: RunSettings, pictures: TrainingSet, resuming: bool, on_event: OnEvent) -> None:

@@ -250,6 +250,15 @@ def test_neither_a_model_nor_a_run_is_overwritten(make_run: MakeRun) -> None:
     assert run.output.read_bytes() == written
 
 
+@pytest.mark.parametrize("of_pictures", [False, True])
+def test_a_run_takes_no_folder_of_other_files(make_run: MakeRun, tmp_path: Path, of_pictures: bool) -> None:
+    folder = make_run().data if of_pictures else tmp_path / "mine"
+    folder.mkdir(exist_ok=True)
+    (folder / "loss.png").write_text("keep")
+    assert "belong to no run" in refused(make_run(folder=folder))
+    assert (folder / "loss.png").read_text() == "keep"
+
+
 def test_a_run_is_not_resumed_with_other_settings_or_another_base(make_run: MakeRun) -> None:
     with pytest.raises(TrainingStopped):
         train(make_run(batch_size=3), *stop_after(5))
