@@ -82,6 +82,8 @@ def uninstall_command() -> None:
 @click.option("-s", "--size", type=click.IntRange(1, 1024), default=256, metavar="N", help="Longest edge.  [256]")
 def thumbnail_command(source: Path, target: Path, size: int) -> None:
     """Write a small PNG of an .nnc file: from its preview where it is large enough, else decoded."""
+    if target.exists() and target.samefile(source):
+        raise click.UsageError(f"{target} is the input; give another file for the PNG")
     write_file(target, thumbnail(source, size))
 
 

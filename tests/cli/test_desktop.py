@@ -147,6 +147,19 @@ def test_a_damaged_file_has_a_line_and_leaves_no_thumbnail(tmp_path: Path, pictu
     assert not target.exists()
 
 
+@pytest.mark.parametrize("name", ["a.nnc", "./a.nnc", "link.png"])
+def test_a_thumbnail_never_replaces_its_input(
+    tmp_path: Path, picture: Image.Image, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = nncodec.encode(picture, MODEL)
+    Path("a.nnc").write_bytes(data)
+    Path("link.png").symlink_to("a.nnc")
+    done = CliRunner().invoke(main, ["desktop", "thumbnail", "a.nnc", name])
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert Path("a.nnc").read_bytes() == data
+
+
 def test_a_large_picture_without_a_preview_is_not_decoded(
     tmp_path: Path, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
