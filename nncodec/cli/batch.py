@@ -19,7 +19,7 @@ from nncodec.api import DEFAULT_MODEL
 from nncodec.batch.packing import SIBLINGS
 from nncodec.batch.run import OnOutcome
 from nncodec.cli.encoding import encode_settings, encoding_options
-from nncodec.cli.files import DEFAULT_FORMAT
+from nncodec.cli.files import DEFAULT_FORMAT, is_taken, place
 from nncodec.cli.options import (
     animate_option,
     bytes_given,
@@ -31,7 +31,9 @@ from nncodec.cli.options import (
     strength_option,
 )
 from nncodec.cli.text import complain
+from nncodec.cli.work import taken
 from nncodec.coding.recommendation import RECOMMENDED
+from nncodec.errors import NncError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -76,7 +78,12 @@ def _run_options(command: _F) -> _F:
         click.option("--retry-killed", is_flag=True, help="Try files again that killed their worker earlier."),
         click.option("--report", metavar="FILE", help="Write what was done to a JSON file, too."),
         click.option("--json", "as_json", is_flag=True, help="Write what was done to stdout as JSON."),
-        click.option("-f", "--force", is_flag=True, help="Write into a folder that has files which no batch made."),
+        click.option(
+            "-f",
+            "--force",
+            is_flag=True,
+            help="Write into a folder that has files which no batch made, and replace what is no report.",
+        ),
         click.option("-v", "--verbose", is_flag=True, help="Report every file."),
         click.option("--quiet", is_flag=True, help="Report failures only."),
     ]
@@ -110,7 +117,7 @@ def batch_command() -> None:
 @click.pass_context
 def batch_encode(context: click.Context, /, source: str, dest: str, **options: Any) -> None:
     """Encode all pictures below SOURCE to .nnc files below DEST; folders are mirrored."""
-    run, output = _taken(options)
+    run, output = _taken(options, source)
     settings = encode_settings(context, options)
     made = batch.encoding(
         source,
@@ -154,7 +161,7 @@ def batch_encode(context: click.Context, /, source: str, dest: str, **options: A
 @_run_options
 def batch_decode(source: str, dest: str, **options: Any) -> None:
     """Decode all .nnc files below SOURCE to pictures below DEST; folders are mirrored."""
-    run, output = _taken(options, models=options.pop("models"))
+    run, output = _taken(options, source, models=options.pop("models"))
     if options["strength"] is not None and options["enhancer"] is None:
         raise click.UsageError("--strength needs --enhancer")
     _perform(batch.decoding(source, dest, run=run, **options), **output)
@@ -165,7 +172,7 @@ def batch_decode(source: str, dest: str, **options: Any) -> None:
 @_run_options
 def batch_check(source: str, dest: str, keep_extension: bool, **options: Any) -> None:
     """Check that every picture below SOURCE has a sound .nnc file below DEST: it is there, and its checksums hold."""
-    run, output = _taken(options)
+    run, output = _taken(options, source)
     _perform(batch.checking(source, dest, keep_extension=keep_extension, run=run), **output)
 
 
@@ -205,12 +212,34 @@ def batch_pack(
         click.echo(f"{made}, {size_of(report.bytes)}; {report.written:,} written", err=True)
 
 
-def _taken(options: dict[str, Any], models: tuple[Path, ...] = ()) -> tuple[batch.BatchOptions, dict[str, Any]]:
+def _taken(
+    options: dict[str, Any], source: str, models: tuple[Path, ...] = ()
+) -> tuple[batch.BatchOptions, dict[str, Any]]:
     """Pop the options of `_run_options`; return those of the run, and those of `_perform`."""
     if options["verbose"] and options["quiet"]:
         raise click.UsageError("--verbose and --quiet exclude each other; give one")
+    if options["report"] is not None:
+        _check_report(Path(options["report"]), source, force=options["force"])
     run = batch.BatchOptions(models=models, **{name: options.pop(name) for name in _RUN})
     return run, {name: options.pop(name) for name in _OUTPUT}
+
+
+def _check_report(path: Path, source: str, *, force: bool) -> None:
+    """Refuse to replace anything but an earlier report, unless forced, and files of SOURCE in any case."""
+    if not is_taken(path) or _is_report(path):
+        return
+    if Path(place(path)).is_relative_to(place(Path(source.removeprefix("file://")))):
+        raise click.UsageError(f"{path} belongs to SOURCE; give another file for the report")
+    if path.is_dir() or not force:
+        raise NncError(detail=taken(path))
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        values = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(values, dict) and values.keys() >= {"source_bytes", "result_bytes", "work_seconds"}
 
 
 def _perform(

@@ -76,6 +76,22 @@ def test_reports_are_for_programs(run, pictures):
     assert json.loads(Path("report.json").read_text()) == report
 
 
+def test_a_report_replaces_an_earlier_one_and_nothing_else(run, pictures):
+    command = ("batch", "encode", "in", "out", *QUICK, "--dry-run", "--report")
+    assert run(*command, "report.json").exit_code == 0
+    assert run(*command, "report.json").exit_code == 0
+    for name, content in (("notes.txt", b"mine"), ("list.json", b"[1]"), ("deep.json", b"[" * 100_000)):
+        Path(name).write_bytes(content)
+        result = run(*command, name)
+        assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+        assert Path(name).read_bytes() == content
+        assert run(*command, name, "-f").exit_code == 0
+    before = Path("in/0.png").read_bytes()
+    result = run(*command, "in/0.png", "-f")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert Path("in/0.png").read_bytes() == before
+
+
 def test_a_dry_run_writes_nothing(run, pictures):
     result = run("batch", "encode", "in", "out", *QUICK, "--dry-run", "--sample", 2)
     assert result.exit_code == 0
