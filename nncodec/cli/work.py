@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -87,7 +88,7 @@ def perform(jobs: Sequence[Job], work: Work, manner: Manner) -> None:
 
 
 class _FramesAreThere(Exception):
-    """The files of a result with several are already there, and --skip-existing is given."""
+    """All files of a result with several are already there, and --skip-existing is given."""
 
 
 class _Batch:
@@ -178,17 +179,37 @@ class _Batch:
             write_stdout(parts[0][1])
             return "stdout"
         targets = [job.target.with_name(f"{job.target.stem}{infix}{job.target.suffix}") for infix, _ in parts]
-        for target in targets:
+        due: list[tuple[Path, bytes]] = []
+        for target, (_, data) in zip(targets, parts, strict=True):
             if place(target) in self._written:
                 raise NncError(detail=f"another input was already written to {target}")
-            if is_taken(target) and not self._may_replace(job):
-                if self._manner.skip_existing and target.is_file():
-                    raise _FramesAreThere
+            if not is_taken(target) or self._may_replace(job):
+                due.append((target, data))
+            elif not (self._manner.skip_existing and target.is_file()):
                 raise NncError(detail=taken(target, job))
-        for target, (_, data) in zip(targets, parts, strict=True):
-            write_file(target, data)
-            self._written.add(place(target))
+        if not due:
+            raise _FramesAreThere
+        _write_all(due)
+        self._written.update(place(target) for target, _ in due)
         return str(targets[0]) if len(targets) == 1 else f"{targets[0]} to {targets[-1].name}"
+
+
+def _write_all(files: Sequence[tuple[Path, bytes]]) -> None:
+    """Write files; if one cannot be written, none of those stays that were not there before."""
+    new: list[Path] = []
+    try:
+        for target, data in files:
+            is_new = not os.path.lexists(target)
+            try:
+                write_file(target, data)
+            except OSError as problem:
+                raise NncError(detail=f"cannot write {target}: {describe(problem)}") from problem
+            if is_new:
+                new.append(target)
+    except BaseException:
+        for target in new:
+            target.unlink(missing_ok=True)
+        raise
 
 
 def _attempt(work: Work, job: Job) -> JobResult:

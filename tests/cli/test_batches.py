@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 import nncodec
+from nncodec._support.files import write_file
 
 TINY = ("-m", "tiny/rgb")
 
@@ -59,6 +61,30 @@ def test_decoded_frames_that_are_there_are_skipped(run, photo):
     assert run("decode", "in.nnc").exit_code == 0
     result = run("decode", "in.nnc", "--skip-existing", "-v")
     assert (result.exit_code, result.stderr) == (0, "in.nnc: skipped, its frames are there\n")
+
+
+def test_frames_that_are_missing_are_written_beside_those_that_are_there(run, photo):
+    Path("in.nnc").write_bytes(nncodec.encode([photo] * 3, "tiny/rgb"))
+    Path("in-0001.png").write_bytes(b"mine")
+    assert run("decode", "in.nnc", "--skip-existing").exit_code == 0
+    assert Path("in-0001.png").read_bytes() == b"mine"
+    assert Path("in-0000.png").read_bytes() == Path("in-0002.png").read_bytes()
+
+
+def test_frames_are_written_all_or_none(run, photo, monkeypatch):
+    def write(target, data):
+        if target.name == "in-0002.png":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_file(target, data)
+
+    monkeypatch.setattr("nncodec.cli.work.write_file", write)
+    Path("in.nnc").write_bytes(nncodec.encode([photo] * 4, "tiny/rgb"))
+    Path("in-0000.png").write_bytes(b"mine")
+    result = run("decode", "in.nnc", "--skip-existing", "--quiet")
+    reason = os.strerror(errno.ENOSPC)
+    assert (result.exit_code, result.stderr) == (1, f"nncodec: in.nnc: cannot write in-0002.png: {reason}\n")
+    assert [path.name for path in Path().glob("in-*")] == ["in-0000.png"]
+    assert Path("in-0000.png").read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize(
