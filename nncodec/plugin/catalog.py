@@ -86,6 +86,12 @@ class Catalog:
         """Return whether a model ships with a plugin."""
         return any(model_info.name in plugin.models for plugin in self.plugins)
 
+    def provider_of(self, name: str) -> str:
+        """Return which plugin provides an architecture, model or alias, as a message ends; empty if none does."""
+        wanted = {name, self.aliases.get(name, name)}
+        found = [p.name for p in self.plugins if wanted.intersection(p.architectures + p.models)]
+        return f" by plugin {found[0]!r}" if found else ""
+
     def kind_of(self, model_info: ModelInfo) -> str:
         """Return "codec", "enhancer" or "lossless"; a model whose architecture is not installed counts as a codec."""
         spec = self.architectures.get(model_info.architecture)
@@ -130,8 +136,10 @@ def refuse_clash(model_info: ModelInfo, installed: Catalog) -> None:
     path = model_info.path
     for other in installed.models.values():
         if other.digest == model_info.digest:
-            raise BadModelFile(path=path, reason=f"it is already installed as {other.name!r}")
+            reason = f"it is already installed as {other.name!r}{installed.provider_of(other.name)}"
+            raise BadModelFile(path=path, reason=reason)
         if other.id_bytes[:SHORT_ID_BYTES] == model_info.id_bytes[:SHORT_ID_BYTES]:
             raise BadModelFile(path=path, reason=f"its digest begins like that of {other.name!r}; train it again")
         if other.name == model_info.name or model_info.name in installed.aliases:
-            raise BadModelFile(path=path, reason=f"a model named {model_info.name!r} is already installed")
+            reason = f"a model named {model_info.name!r} is already installed{installed.provider_of(model_info.name)}"
+            raise BadModelFile(path=path, reason=reason)

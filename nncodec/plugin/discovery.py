@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
@@ -17,6 +18,8 @@ from nncodec.plugin.hooks import KINDS, ArchitectureSpec, ModelSpec
 from nncodec.plugin.model_file import read_model_info
 
 ENTRY_POINT_GROUP = "nncodec"
+DISTRIBUTION = "nncodec-image"
+"""What this package is called where it is installed from."""
 MODELS_VARIABLE = "NNCODEC_MODELS"
 DISABLED_VARIABLE = "NNCODEC_DISABLED_PLUGINS"
 
@@ -30,13 +33,15 @@ def models_folder() -> Path:
 def build_catalog(entry_points: Iterable[importlib.metadata.EntryPoint]) -> Catalog:
     """Load each plugin separately and return what all of them and the user's folder provide.
 
+    Those of this distribution come first: no other plugin can take their names.
+
     Args:
         entry_points: of the group `nncodec`; those named in $NNCODEC_DISABLED_PLUGINS (comma-separated) are skipped.
     """
     disabled = {name.strip() for name in os.environ.get(DISABLED_VARIABLE, "").split(",")}
     draft = Catalog()
     plugins: list[PluginInfo] = []
-    for entry_point in sorted(entry_points, key=lambda e: e.name):
+    for entry_point in sorted(entry_points, key=lambda e: (not _is_bundled(e), e.name)):
         origin = f"{entry_point.dist.name} {entry_point.dist.version}" if entry_point.dist else "unknown"
         if entry_point.name in disabled:
             plugins.append(PluginInfo(entry_point.name, origin, "disabled"))
@@ -52,9 +57,14 @@ def build_catalog(entry_points: Iterable[importlib.metadata.EntryPoint]) -> Cata
         kinds = tuple(spec.kind for spec in addition.architectures.values())
         provided = tuple(addition.architectures), tuple(addition.models), kinds
         plugins.append(PluginInfo(entry_point.name, origin, "ok", "", *provided))
+        draft = replace(draft, plugins=tuple(plugins))
     failures = [f"plugin {p.name!r} ({p.reason})" for p in plugins if p.status == "failed"]
     failures += _add_user_models(draft)
     return Catalog(tuple(plugins), draft.architectures, draft.models, draft.aliases, tuple(failures))
+
+
+def _is_bundled(entry_point: importlib.metadata.EntryPoint) -> bool:
+    return entry_point.dist is not None and entry_point.dist.name == DISTRIBUTION
 
 
 def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> Catalog:
@@ -78,7 +88,8 @@ def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> 
                 reason = f"architecture {spec.name!r} has the kind {spec.kind!r:.40}; a kind is {kinds}"
                 raise PluginError(plugin=entry_point.name, reason=reason)
             if spec.name in draft.architectures or spec.name in addition.architectures:
-                raise PluginError(plugin=entry_point.name, reason=f"architecture {spec.name!r} is already provided")
+                reason = f"architecture {spec.name!r} is already provided{draft.provider_of(spec.name)}"
+                raise PluginError(plugin=entry_point.name, reason=reason)
             addition.architectures[spec.name] = spec
     for answer in manager.hook.nncodec_models():
         for spec in answer:
@@ -95,7 +106,8 @@ def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> 
             addition.models[spec.name] = model_info
             for alias in spec.aliases:
                 if any(alias in known.aliases or alias in known.models for known in (draft, addition)):
-                    raise PluginError(plugin=entry_point.name, reason=f"the name {alias!r} is already taken")
+                    reason = f"the name {alias!r} is already taken{draft.provider_of(alias)}"
+                    raise PluginError(plugin=entry_point.name, reason=reason)
                 addition.aliases[alias] = spec.name
     return addition
 

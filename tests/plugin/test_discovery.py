@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 
 import pytest
@@ -101,15 +101,15 @@ def test_an_entry_point_that_points_nowhere_is_reported() -> None:
 def test_a_second_architecture_of_a_name_is_refused(plugin: Plugin, good: EntryPoint) -> None:
     catalog = build_catalog([good, plugin("late", architectures="[ArchitectureSpec('grey', 'late:Codec')]")])
     assert catalog.architectures["grey"].reference.endswith("BlockMeans")
-    assert catalog.plugins[1].reason == "architecture 'grey' is already provided"
+    assert catalog.plugins[1].reason == "architecture 'grey' is already provided by plugin 'good'"
 
 
 @pytest.mark.parametrize(
     ("name", "aliases", "reason"),
     [
-        ("good/one", (), "a model named 'good/one' is already installed"),
-        ("one", (), "a model named 'one' is already installed"),
-        ("late/two", ("one",), "the name 'one' is already taken"),
+        ("good/one", (), "a model named 'good/one' is already installed by plugin 'good'"),
+        ("one", (), "a model named 'one' is already installed by plugin 'good'"),
+        ("late/two", ("one",), "the name 'one' is already taken by plugin 'good'"),
         ("late/two", ("good/one",), "the name 'good/one' is already taken"),
         ("late/two", ("late/two",), "the name 'late/two' is already taken"),
         ("late/two", ("two", "two"), "the name 'two' is already taken"),
@@ -125,10 +125,27 @@ def test_a_second_model_of_a_name_or_alias_is_refused(
     assert list(catalog.aliases) == ["one"]
 
 
+@pytest.mark.parametrize("part", ["architectures", "models"])
+def test_a_bundled_plugin_keeps_its_names(plugin: Plugin, good: EntryPoint, tmp_path: Path, part: str) -> None:
+    facts = tmp_path / "bundled.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: nncodec-image\nVersion: 1.0\n")
+    facts.joinpath("entry_points.txt").write_text(f"[nncodec]\ngood = {good.value}\n")
+    (bundled,) = Distribution.at(facts).entry_points
+    path = model_file(tmp_path, "early/copy")
+    taken = {
+        "architectures": "[ArchitectureSpec('grey', 'early:Codec')]",
+        "models": f"[ModelSpec('early/copy', Path({str(path)!r}))]",
+    }
+    catalog = build_catalog([plugin("early", **{part: taken[part]}), bundled])
+    assert [(info.name, info.status) for info in catalog.plugins] == [("good", "ok"), ("early", "failed")]
+    assert catalog.plugins[1].reason.endswith("by plugin 'good'")
+
+
 def test_the_same_weights_under_another_name_are_refused(plugin: Plugin, good: EntryPoint, tmp_path: Path) -> None:
     path = model_file(tmp_path, "late/copy")
     catalog = build_catalog([good, plugin("late", models=f"[ModelSpec('late/copy', Path({str(path)!r}))]")])
-    assert "it is already installed as 'good/one'" in catalog.plugins[1].reason
+    assert "it is already installed as 'good/one' by plugin 'good'" in catalog.plugins[1].reason
 
 
 def test_a_digest_that_begins_like_another_is_refused(plugin: Plugin, good: EntryPoint, tmp_path: Path) -> None:
@@ -193,7 +210,7 @@ def test_a_users_model_that_clashes_with_a_plugins_is_reported_and_skipped(
     model_file(user_models, "good/one", seed=1)
     catalog = build_catalog([good])
     assert catalog.find("good/one").path.parent == tmp_path
-    assert "a model named 'good/one' is already installed" in catalog.failures[0]
+    assert "a model named 'good/one' is already installed by plugin 'good'" in catalog.failures[0]
 
 
 def test_without_the_variable_models_live_in_the_platforms_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
