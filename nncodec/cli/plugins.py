@@ -54,7 +54,7 @@ def _faults(installed: Catalog) -> Iterator[tuple[str, str]]:
     for what, load in _loads(installed):
         try:
             load()
-        except Exception as error:  # third-party code: anything can happen
+        except (Exception, SystemExit) as error:  # third-party code: anything can happen
             show_traceback()
             yield what, describe(error)
 

@@ -213,7 +213,7 @@ def _train(ctx: click.Context, run: Run) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(ctx, processes, f"{where}{describe(error)}{_how_to_resume(ctx, run, processes)}")
-    except Exception as error:  # a recipe is third-party code: anything can happen
+    except (Exception, SystemExit) as error:  # a recipe is third-party code: anything can happen
         if _is_memory(error):
             _fail(ctx, processes, "out of memory; lower --batch-size or --crop")
         if _is_connection(error, processes):

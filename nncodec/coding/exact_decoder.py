@@ -223,7 +223,7 @@ def decoded_block(
         raise
     except ValueError as error:
         raise Corrupt(detail=f"a block: {first_line(error)}") from error
-    except Exception as error:  # third-party code: anything can happen
+    except (Exception, SystemExit) as error:  # third-party code: anything can happen
         raise guard.error(f"{type(error).__name__}: {first_line(error)}") from error
     kind, found, top = guard.run(lambda array: (array.dtype, array.shape, int(array.max())), samples)
     if kind != np.uint16 or found != shape or top >> bits:

@@ -32,7 +32,7 @@ class PluginGuard:
             return call(*args, **kwargs)
         except (NncError, MemoryError):
             raise
-        except Exception as error:  # third-party code: anything can happen
+        except (Exception, SystemExit) as error:  # third-party code: anything can happen
             raise self.error(f"{type(error).__name__}: {first_line(error)}") from error
 
     def error(self, reason: str) -> PluginError:

@@ -164,7 +164,7 @@ def _built(model_file: ModelFile, build: Callable[[], _T]) -> _T:
         problem = problem_with_traits(model.traits) if isinstance(model, _WITH_TRAITS) else None
     except NncError:
         raise
-    except Exception as error:  # third-party code on an untrusted file: anything can happen
+    except (Exception, SystemExit) as error:  # third-party code on an untrusted file: anything can happen
         raise BadModelFile(path=model_file.path, reason=f"{type(error).__name__}: {first_line(error)}") from error
     if problem:
         raise BadModelFile(path=model_file.path, reason=f"{problem} (architecture {model_file.architecture})")

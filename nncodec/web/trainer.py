@@ -99,7 +99,7 @@ def _result(training: Training, events: Connection, stop: Signal) -> tuple[str, 
         return STOPPED, str(error)
     except ValueError as error:  # settings or pictures that cannot be used: the message is for the user
         return FAILED, plain(str(error))
-    except Exception as error:  # plugins are anyone's code
+    except (Exception, SystemExit) as error:  # plugins are anyone's code
         return FAILED, plain(describe(error))
     figures = result.figures if result else {}
     return DONE, ", ".join(f"{name} {value:.4g}" for name, value in figures.items())

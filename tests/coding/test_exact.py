@@ -311,7 +311,7 @@ def test_a_damaged_payload_is_corrupt_and_a_broken_plugin_is_named(monkeypatch: 
 
     def answer(result: Any) -> None:
         def decode(*_: object) -> Any:
-            if isinstance(result, Exception):
+            if isinstance(result, BaseException):
                 raise result
             return result
 
@@ -320,7 +320,13 @@ def test_a_damaged_payload_is_corrupt_and_a_broken_plugin_is_named(monkeypatch: 
     answer(ValueError("it ends\ntoo early"))
     with pytest.raises(Corrupt, match=r"\(a block: it ends\)"):
         nncodec.decode(data)
-    for wrong in (KeyError("x"), np.zeros((1, 17, 23, 1), np.uint8), np.zeros((1, 17, 22, 1), np.uint16), None):
+    for wrong in (
+        KeyError("x"),
+        SystemExit(3),
+        np.zeros((1, 17, 23, 1), np.uint8),
+        np.zeros((1, 17, 22, 1), np.uint16),
+        None,
+    ):
         answer(wrong)
         with pytest.raises(PluginError, match="'zipped'"):
             nncodec.decode(data)

@@ -10,8 +10,10 @@ from nncodec.plugin.guard import PluginGuard
 GUARD = PluginGuard("tiny", "tiny-codec 1.0", "tiny/one")
 
 
-@pytest.mark.parametrize("error", [AssertionError("a\nb"), OSError(5, "x"), ImportError("y"), KeyError("z")])
-def test_whatever_a_plugin_raises_becomes_one_line_that_names_it(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [AssertionError("a\nb"), OSError(5, "x"), ImportError("y"), KeyError("z"), SystemExit(3)]
+)
+def test_whatever_a_plugin_raises_becomes_one_line_that_names_it(error: BaseException) -> None:
     def fail() -> None:
         raise error
 
@@ -22,10 +24,10 @@ def test_whatever_a_plugin_raises_becomes_one_line_that_names_it(error: Exceptio
     assert caught.value.__cause__ is error
 
 
-def test_errors_of_this_package_and_lack_of_memory_pass_through_a_plugin() -> None:
+def test_errors_of_this_package_lack_of_memory_and_ctrl_c_pass_through_a_plugin() -> None:
     def fail(error: BaseException) -> None:
         raise error
 
-    for error in (Truncated(part="header"), MemoryError()):
+    for error in (Truncated(part="header"), MemoryError(), KeyboardInterrupt()):
         with pytest.raises(type(error)):
             GUARD.run(fail, error)

@@ -103,7 +103,7 @@ def test_an_architecture_whose_module_exits_is_the_plugins_fault(
 
 
 @pytest.mark.parametrize(
-    "failure", ["ValueError", "AttributeError", "IndexError", "ZeroDivisionError", "AssertionError"]
+    "failure", ["ValueError", "AttributeError", "IndexError", "ZeroDivisionError", "AssertionError", "SystemExit"]
 )
 def test_whatever_an_architecture_raises_the_model_file_is_refused(
     installed: Catalog, tmp_path: Path, failure: str
