@@ -21,9 +21,16 @@ _PROGRAM = "nncodec"
 
 
 def raise_interrupts() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt from now on, as usual."""
+    """Let Ctrl-C raise KeyboardInterrupt from now on, as usual, and so in the command line what else ends a program."""
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # torchrun ends its processes by SIGTERM; one that waits for the others would not hear it.
+    if not _IS_COMMAND_LINE or "WORLD_SIZE" in os.environ:
+        return
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup has SIGHUP ignored
+            signal.signal(number, signal.default_int_handler)
 
 
 def _leave(_: int, __: FrameType | None) -> None:
@@ -40,9 +47,9 @@ def _is_command_line() -> bool:
     return program.removesuffix(".exe") == _PROGRAM
 
 
+_IS_COMMAND_LINE = _is_command_line() and threading.current_thread() is threading.main_thread()
 if (
-    _is_command_line()
-    and threading.current_thread() is threading.main_thread()
+    _IS_COMMAND_LINE
     and signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not where the caller ignores Ctrl-C
 ):
     signal.signal(signal.SIGINT, _leave)

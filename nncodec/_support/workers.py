@@ -1,29 +1,36 @@
-"""Work on many items, one after another or in a pool of processes, that Ctrl-C and exceptions stop at any moment."""
+"""Work on many items, one after another or in several processes, that Ctrl-C and exceptions stop at any moment."""
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import itertools
 import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
 
 from nncodec.errors import NncError
 
 MOST_WORKERS = 61
 """Windows cannot wait for more."""
+_PATIENCE_S = 5
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
 def each(
-    work: Callable[[_Item], _Result], items: Iterable[_Item], jobs: int, *, threads: int | None = None
+    work: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    jobs: int,
+    *,
+    threads: int | None = None,
+    lost: Callable[[_Item, str], _Result] | None = None,
 ) -> Generator[tuple[_Item, _Result]]:
     """Yield every item with its result, as soon as it is there.
 
@@ -31,17 +38,19 @@ def each(
     and results must be picklable. Items are taken only a few ahead of the work, so they may be made, or left out, while
     earlier ones are running.
 
-    Close the generator when you leave it early (`contextlib.closing`). Closing it, Ctrl-C and exceptions terminate the
-    workers, and only those: other child processes of this program go on.
+    Close the generator when you leave it early (`contextlib.closing`). Closing it, Ctrl-C and exceptions end the
+    workers, and only those: other child processes of this program go on. If this process dies, its workers end, too.
 
     Args:
         work: exceptions that it raises are raised here.
         jobs: items at once, 1 or more; at most `MOST_WORKERS` processes are started.
         threads: computing threads of torch for each job; None leaves one job as it is and shares the processors
             among several.
+        lost: returns the result of an item on which its worker died, from the item and a sentence that says so; the
+            others go on. By default it is an error.
 
     Raises:
-        NncError: a worker process died.
+        NncError: a worker process died, and `lost` is not given, or it had not started to work.
     """
     if jobs == 1:
         if threads:
@@ -49,48 +58,136 @@ def each(
         for item in items:
             yield item, work(item)
         return
-    workers = min(jobs, MOST_WORKERS)
+    most = min(jobs, MOST_WORKERS)
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
-    others = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")  # a forked torch can hang
-    pool = concurrent.futures.ProcessPoolExecutor(workers, context, start_worker, (threads,))
-    pending: dict[concurrent.futures.Future[_Result], _Item] = {}
     waiting = iter(items)
+    idle: list[_Worker] = []
+    busy: dict[Any, tuple[_Worker, _Item]] = {}  # by connection
 
-    def submit() -> None:
-        for item in itertools.islice(waiting, 2 * workers - len(pending)):
-            with interrupts_held():
-                pending[pool.submit(work, item)] = item
+    def feed() -> None:
+        for item in itertools.islice(waiting, most - len(busy)):
+            worker = idle.pop() if idle else _Worker(work, threads)
+            busy[worker.connection] = worker, item
+            worker.give(item)
 
     try:
-        submit()
-        if pending:
-            # A call watches only the workers of earlier calls, and may itself start one more. Without this further
-            # call, nobody would notice when the last worker dies.
-            with interrupts_held():
-                pool.submit(int)
-        while pending:
-            done, _ = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
-            for future in done:
-                yield pending.pop(future), future.result()
-            submit()
-        pool.shutdown()
-    except BrokenProcessPool:
-        # The pool ends its other workers by itself. An interpreter that exits meanwhile may find the pool's pipe closed
-        # and print a traceback, so this waits.
-        pool.shutdown(cancel_futures=True)
-        raise NncError(detail="a worker process died, most likely for lack of memory; use fewer jobs (-j)") from None
+        feed()
+        while busy:
+            for connection in wait(list(busy)):
+                worker, item = busy[connection]
+                try:
+                    if (answer := worker.heard()) is None:
+                        continue
+                    idle.append(worker)
+                    is_done, result = answer
+                except (EOFError, OSError):
+                    how = worker.bury()
+                    if lost is None or not worker.has_started:
+                        reason = f"a worker process died ({how}), most likely for lack of memory; use fewer jobs (-j)"
+                        raise NncError(detail=reason) from None
+                    reason = f"its worker process died ({how}), most likely for lack of memory; use fewer jobs (-j)"
+                    is_done, result = True, lost(item, reason)
+                del busy[connection]
+                if not is_done:
+                    raise result
+                feed()
+                yield item, result
+        for worker in idle:
+            worker.dismiss()
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - others:
-            child.terminate()
+        for worker in (*idle, *(worker for worker, _ in busy.values())):
+            worker.kill()
         raise
 
 
+class _Worker:
+    """A worker process as its parent sees it.
+
+    Attributes:
+        connection: has something to read when an item is done, or the process dead.
+        has_started: whether it can work.
+    """
+
+    def __init__(self, work: Callable[[Any], object], threads: int) -> None:
+        context = multiprocessing.get_context("spawn")  # a forked torch can hang
+        self.connection, inner = context.Pipe()
+        self._process = context.Process(target=_serve, args=(inner, work, threads), daemon=True)
+        with interrupts_held():
+            self._process.start()
+        inner.close()
+        self.has_started = False
+
+    def give(self, item: object) -> None:
+        """Let it do an item."""
+        with contextlib.suppress(OSError):  # it is dead, which its pipe will say
+            self.connection.send(item)
+
+    def heard(self) -> tuple[bool, Any] | None:
+        """Read a message: whether an item is done with its result, else an exception; None says that it has started.
+
+        Raises:
+            EOFError, OSError: it is dead.
+        """
+        message: tuple[bool, Any] | None = self.connection.recv()
+        self.has_started = True
+        return message
+
+    def dismiss(self) -> None:
+        """Let it end by itself."""
+        self.connection.close()
+        self._process.join(_PATIENCE_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.connection.close()
+        self._process.kill()
+        self._process.join(_PATIENCE_S)
+
+    def bury(self) -> str:
+        """Return what is known of its end."""
+        self.connection.close()
+        return end_of(self._process)
+
+
+def _serve(connection: Connection, work: Callable[[Any], object], threads: int) -> None:
+    """Work in a worker process until the pipe closes."""
+    start_worker(threads)
+    with contextlib.suppress(EOFError, OSError):
+        connection.send(None)
+        while True:
+            item = connection.recv()
+            try:
+                message = True, work(item)
+            except Exception as error:  # raised again in the parent
+                message = False, error
+            connection.send(message)
+
+
+def end_of(process: BaseProcess) -> str:
+    """Return how a process ended whose pipe has closed: `exit status 3`, `SIGKILL`."""
+    process.join(_PATIENCE_S)
+    code = process.exitcode
+    process.kill()
+    if code is None or code >= 0:
+        return f"exit status {code}"
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-code).name
+    return f"signal {-code}"
+
+
 def start_worker(threads: int) -> None:
-    """Prepare a worker process: set its computing threads, and ignore Ctrl-C, which the parent handles."""
+    """Prepare a worker process: set its computing threads, ignore Ctrl-C, which the parent handles, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group
     use_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as its parent has ended, by whatever signal, also in the middle of an item."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def use_threads(threads: int) -> None:

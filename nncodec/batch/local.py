@@ -5,13 +5,12 @@ from __future__ import annotations
 import collections
 import contextlib
 import multiprocessing
-import signal
 from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from nncodec._support.text import describe
-from nncodec._support.workers import MOST_WORKERS, interrupts_held, start_worker
+from nncodec._support.workers import MOST_WORKERS, end_of, interrupts_held, start_worker
 from nncodec.batch.engine import MAX_DEATHS, killed
 from nncodec.batch.manifest import Item, Outcome
 from nncodec.batch.work import Assignment, Worker
@@ -28,7 +27,7 @@ _READY, _OUTCOME, _PIXELS, _FAILED, _ADMITTED = range(5)
 class LocalEngine:
     """Worker processes of this machine; see `Engine`.
 
-    The parent only plans and notes: it needs no torch. If it dies, its workers see their pipes close and end.
+    The parent only plans and notes: it needs no torch. If it dies, its workers end.
 
     Args:
         assignment: of the workers.
@@ -187,14 +186,7 @@ class _Process:
     def bury(self) -> str:
         """Return what is known of its end."""
         self.connection.close()
-        self._process.join(_PATIENCE_S)
-        code = self._process.exitcode
-        self._process.kill()
-        if code is None or code >= 0:
-            return f"exit status {code}"
-        with contextlib.suppress(ValueError):
-            return signal.Signals(-code).name
-        return f"signal {-code}"
+        return end_of(self._process)
 
 
 def _serve(connection: Connection, assignment: Assignment) -> None:

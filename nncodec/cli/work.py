@@ -76,7 +76,8 @@ def perform(jobs: Sequence[Job], work: Work, manner: Manner) -> None:
                     yield job
 
         attempt = functools.partial(_attempt, work)
-        with contextlib.closing(each(attempt, due(), manner.jobs, threads=manner.threads)) as results:
+        results = each(attempt, due(), manner.jobs, threads=manner.threads, lost=_lost)
+        with contextlib.closing(results):
             for job, result in results:
                 finish(job, result)
     if len(jobs) > 1 and (manner.verbose or terminal):
@@ -218,6 +219,10 @@ def _attempt(work: Work, job: Job) -> JobResult:
     except Exception as error:  # one file must not stop the others, whatever is wrong with it
         show_traceback()
         return JobResult(error=describe(error))
+
+
+def _lost(_: Job, reason: str) -> JobResult:
+    return JobResult(error=reason)
 
 
 def taken(target: Path, job: Job | None = None) -> str:

@@ -93,8 +93,12 @@ def compare(
     work: Callable[[PictureSource], PictureResult] = functools.partial(measure_picture, plan=plan)
     if jobs == 1:
         work = functools.partial(measure_picture, plan=plan, advance=lambda: advance(1))
+
+    def lost(source: PictureSource, reason: str) -> PictureResult:
+        return PictureResult(matched=[[] for _ in plan.matchings], skipped=[Skipped(source.name, None, reason)])
+
     by_name: dict[str, PictureResult] = {}
-    with contextlib.closing(each(work, sources, jobs)) as results:
+    with contextlib.closing(each(work, sources, jobs, lost=lost)) as results:
         for source, result in results:
             by_name[source.name] = result
             if jobs > 1:  # workers cannot report single steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import multiprocessing
 import operator
@@ -78,6 +79,21 @@ def test_a_worker_that_dies_is_an_error(bystander: multiprocessing.process.BaseP
     assert bystander.is_alive()
 
 
+def test_the_others_go_on_where_the_result_of_a_lost_item_is_given() -> None:
+    fatal = functools.partial(os._exit, 3)
+    items = [fatal, *[os.getppid] * 5]
+    found = list(each(operator.call, items, 2, lost=lambda item, reason: reason))
+    reason = "its worker process died (exit status 3), most likely for lack of memory; use fewer jobs (-j)"
+    assert [result for item, result in found if item is fatal] == [reason]
+    assert [result for item, result in found if item is not fatal] == [os.getpid()] * 5
+
+
+def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_serve", slice)  # takes as many arguments, and ends
+    with pytest.raises(NncError, match=r"a worker process died \(exit status 0\)"):
+        list(each(math.sqrt, [4], 2, lost=lambda item, reason: 0.0))
+
+
 def test_leaving_early_ends_the_workers_and_nothing_else(bystander: multiprocessing.process.BaseProcess) -> None:
     with contextlib.closing(each(time.sleep, [0, 100, 100], 2)) as results:
         assert next(results) == (0, None)
@@ -120,3 +136,20 @@ def test_ctrl_c_ends_a_program_and_its_workers_at_once(whole_group: bool) -> Non
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_their_parent(end: signal.Signals) -> None:
+    code = """if True:
+        import multiprocessing, time
+        from nncodec._support.workers import each
+        if __name__ == "__main__":
+            for _ in each(time.sleep, [0, 100, 100], 2):
+                print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    """
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().split()
+        process.send_signal(end)
+        process.communicate(timeout=60)  # until nobody has its output open any more

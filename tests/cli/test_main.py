@@ -149,7 +149,8 @@ def test_a_closed_pipe_ends_quietly(start, photo_nnc):
 @posix
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("whole_group", [True, False])
-def test_ctrl_c_leaves_nothing(start, photo, tmp_path, jobs, whole_group):
+@pytest.mark.parametrize("end", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_ctrl_c_leaves_nothing(start, photo, tmp_path, jobs, whole_group, end):
     for name in ("a.png", "b.png", "c.png"):
         photo.save(name)
     marks = tmp_path / "marks"
@@ -163,9 +164,9 @@ def test_ctrl_c_leaves_nothing(start, photo, tmp_path, jobs, whole_group):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     if whole_group:
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, getattr(signal, end))
     else:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, end))
     status, out, err = wait(process)
     assert (status, out, err) == (130, "", "nncodec: interrupted\n")
     assert not Path("out").exists() or not list(Path("out").iterdir())
@@ -175,7 +176,7 @@ def test_ctrl_c_leaves_nothing(start, photo, tmp_path, jobs, whole_group):
 
 
 @posix
-def test_a_worker_that_dies_is_an_error_and_no_hang(start, photo, tmp_path):
+def test_a_worker_that_dies_takes_one_file_with_it(start, photo, tmp_path):
     for name in ("a.png", "b.png"):
         photo.save(name)
     marks = tmp_path / "marks"
@@ -185,10 +186,14 @@ def test_a_worker_that_dies_is_an_error_and_no_hang(start, photo, tmp_path):
     while len(list(marks.iterdir())) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    os.kill(int(next(marks.iterdir()).name), signal.SIGKILL)
+    for mark in marks.iterdir():
+        os.kill(int(mark.name), signal.SIGKILL)
     status, _, err = wait(process)
     assert status == 1
-    assert err == "nncodec: a worker process died, most likely for lack of memory; use fewer jobs (-j)\n"
+    *lines, last = err.splitlines()
+    died = "its worker process died (SIGKILL), most likely for lack of memory; use fewer jobs (-j)"
+    assert sorted(lines) == [f"nncodec: a.png: {died}", f"nncodec: b.png: {died}"]
+    assert last == "nncodec: 2 of 2 files failed"
 
 
 def test_a_progress_bar_on_a_terminal_only(photo, watched):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import skimage.data
 from PIL import Image
 
 import nncodec
-from nncodec.compare import Comparison, Matching, compare
+from nncodec.compare import Comparison, Matching, compare, study
 from nncodec.errors import InvalidOption, NncError
 from nncodec.metrics.cvvdp import is_available
 
@@ -268,3 +268,19 @@ def test_colorvideovdp_without_its_package_is_refused_before_any_work(monkeypatc
     monkeypatch.setattr("nncodec.metrics.cvvdp.PACKAGE", "there_is_no_such_package")
     with pytest.raises(NncError, match="pip install --no-deps cvvdp"):
         compare({"none": Image.new("RGB", (8, 8))}, ["jpeg"], colorvideovdp=True)
+
+
+def test_a_picture_on_which_a_worker_dies_is_skipped(
+    photos: dict[str, Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def each(work: Any, sources: Any, jobs: int, lost: Any) -> Iterator[Any]:
+        assert jobs == 2
+        yield sources[0], lost(sources[0], "it died")
+        yield sources[1], work(sources[1])
+
+    monkeypatch.setattr(study, "each", each)
+    found = compare(photos, ["jpeg"], qualities=[20], match=[Matching("psnr", "jpeg", 20)], jobs=2)
+    assert [(one.picture, one.codec, one.reason) for one in found.skipped] == [("cat", None, "it died")]
+    assert (
+        [one.picture for one in found.measurements] == [one.picture for one in found.matches[0].measurements] == ["man"]
+    )
