@@ -8,10 +8,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, Unpack, cast, overload
+from typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, cast, overload
 
 from PIL import Image
 
+from nncodec._support.files import seekable
 from nncodec._support.notes import larger_than_input, warn_of
 from nncodec.coding import decoder
 from nncodec.coding.choice import Choice, exactness_of
@@ -89,6 +90,8 @@ def encode(
         >>> nncodec.decode(data).size
         (512, 512)
     """
+    if hasattr(image, "read"):
+        image = seekable(cast("BinaryIO", image))
     input_bytes = _input_bytes(image)
     if quality == "keep":
         is_alone = model is None and (target_size, target_bpp, target_psnr) == (None, None, None)
@@ -280,7 +283,7 @@ def decode(
     """Decode one frame of a file, or a box of it.
 
     Args:
-        data: an .nnc file: its path, its bytes, or a seekable binary stream.
+        data: an .nnc file: its path, its bytes, or a binary stream, which is read whole if it cannot seek.
         frame: 0 for the first.
         box: (left, upper, right, lower) in pixels, as `Image.crop` takes it; the whole image by default. The result
             equals a crop of the whole image within one level, but costs less: only blocks (1024 x 1024 pixels) near

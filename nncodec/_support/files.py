@@ -1,12 +1,15 @@
-"""Atomic writes: a file is complete under its name, or not there."""
+"""Atomic writes: a file is complete under its name, or not there. Pipes are read whole."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 @contextlib.contextmanager
@@ -90,3 +93,19 @@ def write_file(target: Path, data: bytes) -> None:
         target = target.resolve()
     with replacing(target) as temporary:
         temporary.write_bytes(data)
+
+
+def is_special(path: Path) -> bool:
+    """Return whether a path leads to a pipe, a socket or a device, which may wait for ever when it is read."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def seekable(stream: BinaryIO) -> BinaryIO:
+    """Return a stream that can seek: one that cannot, such as a pipe, is read whole."""
+    can_seek = getattr(stream, "seekable", None)
+    is_text = isinstance(stream, io.TextIOBase)
+    return stream if is_text or can_seek is None or can_seek() else io.BytesIO(stream.read())

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -123,6 +124,8 @@ def open_store(url: str, scratch: str = "") -> Store:
     Raises:
         NncError: fsspec, or a package that it needs for such URLs, is missing; or it does not know them.
     """
+    if not url:
+        raise NncError(detail="the path or URL of a folder is empty")
     if url.startswith(_LOCAL):
         url = url[len(_LOCAL) :]
     if _URL.match(url):
@@ -153,7 +156,8 @@ class LocalStore:
                     continue
                 with contextlib.suppress(FileNotFoundError):  # removed since, or a link to nothing
                     status = entry.stat()
-                    files.append(Entry(name, status.st_size, f"mtime {status.st_mtime_ns}"))
+                    if stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
+                        files.append(Entry(name, status.st_size, f"mtime {status.st_mtime_ns}"))
         return sorted(files, key=lambda file: file.name), sorted(folders)
 
     def find(self, name: str) -> Entry:

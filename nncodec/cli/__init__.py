@@ -43,6 +43,10 @@ _COMMANDS = (
 """Commands in the order of the help; `export-onnx` is `export_onnx_command` of `nncodec.cli.export_onnx`."""
 
 
+_EMPTY = f"{__name__}.empty"
+"""Key of a context for whether an argument is empty."""
+
+
 class _Commands(click.Group):
     """The group of commands; turns every error of a command into one line and an exit status.
 
@@ -59,6 +63,11 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"nncodec.cli.{name}"), f"{name}_command")
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # Path("") is the current folder, which nobody means who gives the value of a variable that is not set.
+        ctx.meta[_EMPTY] = any(not given or (given.startswith("--") and given.find("=") == len(given) - 1) for given in args)
+        return super().parse_args(ctx, args)
+
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         try:
             return super().make_context(*arguments, **options)
@@ -71,6 +80,8 @@ class _Commands(click.Group):
         logging.getLogger("PIL").addHandler(logging.NullHandler())
         try:
             raise_interrupts()
+            if ctx.meta[_EMPTY]:
+                raise click.UsageError("an argument is empty; give a path or a value, or leave its option out")
             return super().invoke(ctx)
         except click.UsageError as error:
             if isinstance(error, click.exceptions.NoArgsIsHelpError):

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import click
 
+from nncodec._support.files import is_special
 from nncodec.errors import InvalidOption
 from nncodec.picture.writing import check_quality, extension_of, format_of
 
@@ -49,7 +50,7 @@ class Job:
 
     Args:
         name: of the input, for messages.
-        source: the input file, or all bytes of stdin.
+        source: the input file, or all bytes of stdin or of a pipe.
         target: the output file; None for stdout.
         problem: why the job cannot run; empty if it can.
         overwrites: whether a file that is already there may be replaced at all.
@@ -116,7 +117,7 @@ def collect(
         elif not recursive:
             raise click.UsageError(f"{path} is a folder; use -r to take the files in it, or -o to write into it")
         else:
-            below = [p for p in _walk(path) if wanted(p)]
+            below = [p for p in _walk(path) if wanted(p) and not is_special(p)]
             if not below:
                 raise click.UsageError(f"there is no suitable file in {path}")
             root = Path(path.resolve().name if several else "")
@@ -126,7 +127,7 @@ def collect(
 
 def read_list(listed: str) -> list[str]:
     """Return the paths in a file, or in stdin for "-": one a line, or separated by NUL bytes if there is one."""
-    data = sys.stdin.buffer.read() if listed == STANDARD else Path(listed).read_bytes()
+    data = _read_stdin() if listed == STANDARD else Path(listed).read_bytes()
     names = data.split(b"\0") if b"\0" in data else [line.rstrip(b"\r") for line in data.split(b"\n")]
     return [os.fsdecode(name) for name in names if name]
 
@@ -187,11 +188,15 @@ def plan(
     jobs: list[Job] = []
     for file in files:
         target = _target(file, output, folder, rename)
-        source = sys.stdin.buffer.read() if file.path is None else file.path
+        source = _read_stdin() if file.path is None else file.path
+        if isinstance(source, Path) and _is_pipe(source):
+            source = source.read_bytes()
         overwrites = not protects or (output is not None and not (folder and _is_beside(target, file, rename)))
         jobs.append(Job(file.name, source, target, overwrites=overwrites))
     if len(jobs) > 1 and any(job.target is None for job in jobs):
         raise click.UsageError("several files cannot all go to stdout; give a folder with -o")
+    if any(job.target is None for job in jobs) and sys.stdout is None:
+        raise click.UsageError("stdout is closed; give a file with -o")
     if any(job.target is None for job in jobs) and sys.stdout.buffer.isatty():
         raise click.UsageError("stdout is a terminal; give a file with -o, or pipe the output into a program")
     jobs = _checked(jobs)
@@ -244,7 +249,19 @@ def names_a_picture(path: Path) -> bool:
 
 
 def _open(path: Path | None) -> BinaryIO:
-    return io.BytesIO(sys.stdin.buffer.read()) if path is None else path.open("rb")
+    if path is None:
+        return io.BytesIO(_read_stdin())
+    return io.BytesIO(path.read_bytes()) if _is_pipe(path) else path.open("rb")
+
+
+def _is_pipe(path: Path) -> bool:
+    return is_special(path) and path.is_fifo()
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise click.UsageError("stdin is closed; give a file")
+    return sys.stdin.buffer.read()
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -16,12 +16,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from nncodec.errors import Corrupt, InvalidOption, Truncated
+from nncodec._support.files import seekable
+from nncodec.errors import Corrupt, InvalidOption, NotNnc, Truncated
 from nncodec.format.header import CRC_BYTES, Header, crc_of, pack_header, read_exactly, read_header
 from nncodec.limits import DEFAULT_LIMITS, Limits
 
 NncSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
-"""Where a file comes from: a path, its bytes, or a seekable binary stream."""
+"""Where a file comes from: a path, its bytes, or a binary stream."""
 
 
 def write(header: Header, chunks: Mapping[int, bytes], blocks: Sequence[bytes]) -> bytes:
@@ -45,13 +46,13 @@ class Container:
     """An open file: the header is read and checked at once, chunks and blocks on request.
 
     Args:
-        source: path of the file, which is read whole; its bytes; or a seekable binary stream positioned at its
-            beginning.
+        source: path of the file, which is read whole; its bytes; or a binary stream positioned at its beginning, which
+            is read whole if it cannot seek.
         limits: bounds checked before anything is allocated.
 
     Raises:
         NotNnc, UnsupportedVersion, Truncated, Corrupt, LimitExceeded: see errors.py.
-        InvalidOption: the source is something else, or a stream that cannot seek.
+        InvalidOption: the source is something else, or a stream at its end.
         ValueError: the stream is closed, as Python's own streams say it; methods that read raise it too.
     """
 
@@ -64,10 +65,17 @@ class Container:
             raise InvalidOption(option="data", reason=f"expected a path, bytes or a binary stream, got {kind}")
         if isinstance(stream, io.TextIOBase):
             raise InvalidOption(option="data", reason="the file is open as text; open it with mode 'rb'")
+        stream = seekable(stream)
         self._stream = stream
         self.limits = limits
-        self._start = _seek(stream, 0, io.SEEK_CUR)
-        self.header, block_sizes, self.chunk_table, header_bytes = read_header(stream, limits)
+        self._start = stream.tell()
+        try:
+            self.header, block_sizes, self.chunk_table, header_bytes = read_header(stream, limits)
+        except NotNnc:
+            if self._start and stream.seek(0, io.SEEK_END) == self._start:
+                reason = "the stream stands at its end; go to the beginning of the file with seek(0)"
+                raise InvalidOption(option="data", reason=reason) from None
+            raise
         offset = self._start + header_bytes
         self._chunk_offsets: dict[int, int] = {}
         for entry in self.chunk_table:
@@ -110,7 +118,7 @@ class Container:
 
     def check_end(self) -> None:
         """Raise Truncated or Corrupt unless the file ends exactly after the last block."""
-        end = _seek(self._stream, 0, io.SEEK_END)
+        end = self._stream.seek(0, io.SEEK_END)
         if end < self._end:
             raise Truncated(part="blocks")
         if end > self._end:
@@ -130,16 +138,8 @@ class Container:
         return self._read(self._start, self.size_bytes, None, "blocks")
 
     def _read(self, offset: int, size: int, crc: int | None, part: str) -> bytes:
-        _seek(self._stream, offset)
+        self._stream.seek(offset)
         data = read_exactly(self._stream, size, part)
         if crc is not None and zlib.crc32(data) != crc:
             raise Corrupt(detail=f"{part} does not match its checksum")
         return data
-
-
-def _seek(stream: BinaryIO, offset: int, whence: int = io.SEEK_SET) -> int:
-    try:
-        return stream.seek(offset, whence)
-    except io.UnsupportedOperation:  # a pipe; the bytes of the file are not at fault
-        reason = "the stream cannot seek; read it, and pass the bytes"
-        raise InvalidOption(option="data", reason=reason) from None

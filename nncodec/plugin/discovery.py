@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 import pluggy
 
+from nncodec._support.files import is_special
 from nncodec.errors import NncError, PluginError, first_line
 from nncodec.plugin import hooks
 from nncodec.plugin.catalog import Catalog, PluginInfo, refuse_clash
@@ -117,6 +118,8 @@ def _add_user_models(draft: Catalog) -> list[str]:
     failures = []
     folder = models_folder()
     for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else []:
+        if is_special(path):
+            continue
         try:
             model_info = read_model_info(path)
             refuse_clash(model_info, draft)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -137,11 +138,26 @@ def test_a_closed_stream_is_a_value_error_and_no_bad_bytes(call: Callable[[io.By
         call(stream)
 
 
-@pytest.mark.parametrize("call", [nncodec.decode, nncodec.inspect, nncodec.check])
-def test_a_stream_that_cannot_seek_is_told(call: Callable[[io.BufferedReader], object]) -> None:
+@pytest.mark.parametrize("call", [nncodec.decode, nncodec.inspect, nncodec.check, nncodec.encode])
+def test_a_stream_that_cannot_seek_is_read_whole(call: Callable[[io.BufferedReader], object]) -> None:
+    data = io.BytesIO()
+    if call is nncodec.encode:
+        ramp(16, 16, "RGB").save(data, "PNG")
+    else:
+        data.write(nncodec.encode(ramp(16, 16, "RGB")))
     reading, writing = os.pipe()
+    os.write(writing, data.getvalue())
     os.close(writing)
-    with os.fdopen(reading, "rb") as stream, pytest.raises(nncodec.InvalidOption, match="pass the bytes"):
+    with os.fdopen(reading, "rb") as stream, warnings.catch_warnings():
+        warnings.simplefilter("ignore", nncodec.NncWarning)
+        call(stream)
+
+
+@pytest.mark.parametrize("call", [nncodec.decode, nncodec.inspect, nncodec.check])
+def test_a_stream_at_its_end_is_told(call: Callable[[io.BytesIO], object]) -> None:
+    stream = io.BytesIO()
+    stream.write(nncodec.encode(ramp(16, 16, "RGB")))
+    with pytest.raises(nncodec.InvalidOption, match=r"seek\(0\)"):
         call(stream)
 
 

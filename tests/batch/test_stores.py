@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -50,6 +51,17 @@ def test_a_store_lists_and_reads_what_is_published(store: Store) -> None:
     with pytest.raises(FileNotFoundError):
         store.listing("nowhere")
     store.clean("encode/1-of-1/tmp")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_is_no_file_is_not_listed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    assert open_store(str(tmp_path)).listing("") == ([], [])
+
+
+def test_an_empty_path_is_refused() -> None:
+    with pytest.raises(NncError, match="empty"):
+        open_store("")
 
 
 def test_a_file_is_read_in_parts_and_written_as_a_stream(store: Store) -> None:

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -173,3 +178,91 @@ def test_jobs_do_the_same_in_several_processes(run, tree):
     assert run("decode", "-r", "two", "-j", 2).exit_code == 0
     with Image.open("two/deep/two.png") as image:
         assert image.size == (96, 64)
+
+
+# --- pipes --------------------------------------------------------------------------------------------------------
+
+pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+
+
+@pytest.fixture
+def fill():
+    """Return what makes a named pipe that holds a file's bytes once somebody reads it."""
+    writers = []
+
+    def make(pipe, data):
+        os.mkfifo(pipe)
+        writers.append(threading.Thread(target=Path(pipe).write_bytes, args=(data,)))
+        writers[-1].start()
+        return pipe
+
+    yield make
+    for writer in writers:
+        writer.join()
+
+
+@pipes
+@pytest.mark.parametrize("command", ["encode", "check", "info", "decode", "enhance"])
+def test_pipes_in_a_folder_are_skipped(run, photo_nnc, command):
+    Path("in").mkdir()
+    for source in ("photo.nnc", "photo.png"):
+        shutil.copy(source, "in")
+    os.mkfifo("in/pipe.nnc")
+    os.mkfifo("in/pipe.png")
+    options = {"encode": [*TINY, "-f"], "decode": ["-o", "out"], "enhance": ["-m", "tiny/keep", "-o", "out"]}
+    result = run(command, "-r", "in", *options.get(command, []))
+    assert "pipe" not in result.output
+    assert result.exit_code == 0 or command == "enhance"
+
+
+@pipes
+def test_a_pipe_that_is_named_is_read_whole(run, photo_nnc, fill):
+    picture, coded = Path("photo.png").read_bytes(), photo_nnc.read_bytes()
+    assert run("encode", fill("a.pipe", picture), *TINY, "-q", 100, "-o", "x.nnc").exit_code == 0
+    assert Path("x.nnc").read_bytes() == coded
+    assert run("decode", fill("b.pipe", coded), "-o", "x.png").exit_code == 0
+    assert run("check", fill("c.pipe", coded)).stdout == "c.pipe: ok\n"
+    assert run("info", fill("d.pipe", coded)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("stream", "arguments", "says"),
+    [
+        ("stdin", ("encode", "-"), "stdin is closed"),
+        ("stdin", ("check", "-"), "stdin is closed"),
+        ("stdin", ("encode", "--files-from", "-"), "stdin is closed"),
+        ("stdout", ("encode", "photo.png", *TINY, "-o", "-"), "stdout is closed"),
+    ],
+)
+def test_a_closed_stream_is_wrong_usage(photo_png, stream, arguments, says):
+    end = {"stdin": "0<&-", "stdout": ">&-"}[stream]
+    command = f"{shlex.join([sys.executable, '-m', 'nncodec', *arguments])} {end}"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert says in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("encode", ""),
+        ("encode", "photo.png", "-o", ""),
+        ("encode", "photo.png", "--output="),
+        ("info", ""),
+        ("decode", "photo.png", ""),
+        ("batch", "encode", "", "out"),
+        ("batch", "encode", "in", ""),
+        ("viewer", ""),
+        ("ui", ""),
+        ("demo", "-o", ""),
+        ("compare", "", "photo.png"),
+        ("train", "dense", "", "-o", "m.safetensors"),
+        ("train", "dense", ".", "-o", "m.safetensors", "--run", ""),
+    ],
+)
+def test_an_empty_path_is_wrong_usage(run, photo_png, arguments):
+    before = names_below(".")
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "is empty" in result.stderr
+    assert names_below(".") == before

@@ -82,6 +82,9 @@ def make_targets(folder: Path) -> dict[str, Target]:
 
 def _header_reader(path: Path) -> Callable[[bytes], None]:
     class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
         def seek(self, *_: int) -> int:
             raise io.UnsupportedOperation("seek")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 
@@ -201,6 +202,13 @@ def test_a_damaged_file_among_the_users_models_is_reported_and_skipped(
     ]
     with pytest.raises(UnknownModel, match=r"cut\.safetensors"):
         catalog.find("cut")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_among_the_users_models_is_left_alone(good: EntryPoint, user_models: Path) -> None:
+    user_models.mkdir(parents=True)
+    os.mkfifo(user_models / "pipe.safetensors")
+    assert build_catalog([good]).failures == ()
 
 
 def test_a_users_model_that_clashes_with_a_plugins_is_reported_and_skipped(
