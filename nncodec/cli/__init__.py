@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import logging
 import os
+import sys
 from typing import Any
 
 import click
@@ -65,7 +67,8 @@ class _Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # Path("") is the current folder, which nobody means who gives the value of a variable that is not set.
-        ctx.meta[_EMPTY] = any(not given or (given.startswith("--") and given.find("=") == len(given) - 1) for given in args)
+        without_value = (given.startswith("--") and given.find("=") == len(given) - 1 for given in args)
+        ctx.meta[_EMPTY] = "" in args or any(without_value)
         return super().parse_args(ctx, args)
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
@@ -80,6 +83,9 @@ class _Commands(click.Group):
         logging.getLogger("PIL").addHandler(logging.NullHandler())
         try:
             raise_interrupts()
+            # A name that the terminal's encoding does not hold is escaped, as on stderr, and ends nothing.
+            if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+                sys.stdout.reconfigure(errors="backslashreplace")
             if ctx.meta[_EMPTY]:
                 raise click.UsageError("an argument is empty; give a path or a value, or leave its option out")
             return super().invoke(ctx)

@@ -14,7 +14,7 @@ import click
 
 from nncodec import batch
 from nncodec._support.files import write_file
-from nncodec._support.text import count_of, duration_of, line_of, size_of
+from nncodec._support.text import count_of, duration_of, line_of, plain, size_of
 from nncodec.api import DEFAULT_MODEL
 from nncodec.batch.packing import SIBLINGS
 from nncodec.batch.run import OnOutcome
@@ -293,7 +293,7 @@ def _shown(*, verbose: bool, quiet: bool) -> Iterator[OnOutcome]:
             elif verbose:
                 for note in outcome.notes:
                     say(line_of(note, source))
-                say(f"{source} -> {result}: {count_of(outcome.bytes, 'byte')}, {outcome.seconds:.2f} s")
+                say(plain(f"{source} -> {result}: {count_of(outcome.bytes, 'byte')}, {outcome.seconds:.2f} s"))
             if bar is not None:
                 bar.update()
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import nncodec
-from nncodec._support.text import describe
+from nncodec._support.text import describe, plain
 from nncodec.cli.files import collect, sources
 from nncodec.cli.info import HEADERS_ONLY
 from nncodec.cli.options import input_options, json_option
@@ -37,7 +37,7 @@ def check_command(inputs: tuple[str, ...], recursive: bool, as_json: bool) -> No
             continue
         entries.append({"file": name, "ok": True})
         if not as_json:
-            click.echo(f"{name}: ok")
+            click.echo(plain(f"{name}: ok"))
     if as_json:
         click.echo(json.dumps(entries, indent=2))
     sys.exit(0 if all(entry["ok"] for entry in entries) else 1)

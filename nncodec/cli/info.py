@@ -43,7 +43,7 @@ def info_command(inputs: tuple[str, ...], recursive: bool, as_json: bool) -> Non
             {"file": name, **dataclasses.asdict(info), "lossless": info.lossless, "rate_bpp": round(rate_bpp(info), 4)}
         )
         if not as_json:
-            click.echo("\n".join([name, *_lines(info)]))
+            click.echo("\n".join([plain(name), *_lines(info)]))
     if as_json:
         click.echo(json.dumps(entries, indent=2))
     sys.exit(1 if failed else 0)

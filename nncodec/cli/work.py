@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from nncodec._support.files import write_file
-from nncodec._support.text import count_of, describe, duration_of, line_of, size_of
+from nncodec._support.text import count_of, describe, duration_of, line_of, plain, size_of
 from nncodec._support.workers import each
 from nncodec.cli.files import Job, is_taken, place, write_stdout
 from nncodec.cli.options import Manner
@@ -128,13 +128,13 @@ class _Batch:
         manner, error, names = self._manner, result.error, ""
         if result is _SKIPPED:
             self._skipped += 1
-            return [f"{job.name}: skipped, {job.target} is there"] if manner.verbose else []
+            return [plain(f"{job.name}: skipped, {job.target} is there")] if manner.verbose else []
         if not error:
             try:
                 names = self._write(job, result.parts)
             except _FramesAreThere:
                 self._skipped += 1
-                return [f"{job.name}: skipped, its frames are there"] if manner.verbose else []
+                return [plain(f"{job.name}: skipped, its frames are there")] if manner.verbose else []
             except NncError as problem:
                 error = str(problem)
             except OSError as problem:
@@ -150,7 +150,8 @@ class _Batch:
         self._before += before
         self._after += after
         if manner.verbose or self._alone:
-            lines.append(f"{job.name} -> {names}: {before:,} -> {count_of(after, 'byte')}, {result.report}")
+            sizes = f"{before:,} -> {count_of(after, 'byte')}"
+            lines.append(plain(f"{job.name} -> {names}: {sizes}, {result.report}"))
         return lines
 
     def _notes_of(self, job: Job, result: JobResult) -> list[str]:

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 
 def test_sound_files_on_stdout_damaged_ones_on_stderr(run, photo_nnc):
@@ -46,3 +52,27 @@ def test_json_stdin_and_folders(run, photo_nnc):
     assert result.exit_code == 1
     assert {entry["file"]: entry["ok"] for entry in entries} == {"photo.nnc": True, "sub/bad.nnc": False, "-": True}
     assert "not an .nnc file" in entries[1]["error"]
+
+
+NAMES = ("写真.nnc", "\x1b[31mred.nnc", "two\nlines.nnc", os.fsdecode(b"\xff.nnc"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
+@pytest.mark.parametrize("command", ["check", "info", "decode"])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_names_that_a_terminal_cannot_show_end_nothing(photo_nnc, command, encoding):
+    for name in (*NAMES, "z.nnc"):
+        shutil.copy(photo_nnc, name)
+    verbose = ("-v",) if command == "decode" else ()
+    done = subprocess.run(
+        [sys.executable, "-m", "nncodec", command, *NAMES, "z.nnc", *verbose],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shown = (done.stdout + done.stderr).decode(encoding)
+    assert all(c.isprintable() for c in shown if c != "\n")
+    assert ("写真.nnc" if encoding == "utf-8" else r"\u5199\u771f.nnc") in shown
+    assert "?[31mred.nnc" in shown
+    assert "z.nnc" in shown
