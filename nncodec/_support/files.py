@@ -18,7 +18,8 @@ def replacing(
 ) -> Iterator[Path]:
     """Yield a new, empty temporary file beside a target; at the end of the block it takes the target's name.
 
-    If the block or the renaming fails, the temporary file is removed. Missing folders are made.
+    If the block or the renaming fails, the temporary file is removed. Missing folders are made. A file that is replaced
+    passes its mode on.
 
     Args:
         target: the file to write.
@@ -40,6 +41,8 @@ def replacing(
         if fsync:
             with temporary.open("rb+") as stream:
                 os.fsync(stream.fileno())
+        with contextlib.suppress(OSError):  # a new file, or a file system without modes
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         if previous is not None and target.exists():
             target.replace(previous)
         temporary.replace(target)

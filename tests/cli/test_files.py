@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -158,6 +159,16 @@ def test_new_files_have_the_usual_permissions():
     Path("plain").touch()
     write_file(Path("written"), b"1")
     assert Path("written").stat().st_mode == Path("plain").stat().st_mode
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes as on POSIX")
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o444])
+def test_a_file_that_is_replaced_keeps_its_mode(mode):
+    Path("written").touch()
+    Path("written").chmod(mode)
+    write_file(Path("written"), b"1")
+    assert stat.S_IMODE(Path("written").stat().st_mode) == mode
+    assert Path("written").read_bytes() == b"1"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
