@@ -237,7 +237,12 @@ def write_stdout(data: bytes) -> None:
 
 def is_taken(target: Path) -> bool:
     """Whether a file, folder or dangling link is there that a result must not replace silently."""
-    return target.is_file() or target.is_dir() or (target.is_symlink() and not target.exists())
+    return target.is_file() or target.is_dir() or is_dangling(target)
+
+
+def is_dangling(path: Path) -> bool:
+    """Whether a path is a link to nothing."""
+    return path.is_symlink() and not path.exists()
 
 
 def names_a_picture(path: Path) -> bool:

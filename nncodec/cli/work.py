@@ -20,7 +20,7 @@ import click
 from nncodec._support.files import write_file
 from nncodec._support.text import count_of, describe, duration_of, line_of, plain, size_of
 from nncodec._support.workers import each
-from nncodec.cli.files import Job, is_taken, place, write_stdout
+from nncodec.cli.files import Job, is_dangling, is_taken, place, write_stdout
 from nncodec.cli.options import Manner
 from nncodec.cli.text import complain, show_traceback
 from nncodec.errors import NncError
@@ -173,7 +173,8 @@ class _Batch:
         return ", ".join(parts)
 
     def _may_replace(self, job: Job) -> bool:
-        return (self._manner.force or self._manner.update) and job.overwrites
+        force, update = self._manner.force, self._manner.update
+        return job.overwrites and (force or (update and (job.target is None or not is_dangling(job.target))))
 
     def _write(self, job: Job, parts: Sequence[tuple[str, bytes]]) -> str:
         """Write the parts of a result and return the names of the files; raises _FramesAreThere to skip the job."""
@@ -230,7 +231,7 @@ def taken(target: Path, job: Job | None = None) -> str:
     """Return why what is there keeps `target` from being written, by a job if it is given."""
     if target.is_dir():
         return f"{target} is a folder"
-    if target.is_symlink() and not target.exists():
+    if is_dangling(target):
         return f"{target} is a link to a file that does not exist; use -f to replace the link"
     if job is not None and not job.overwrites:
         return f"{target} is already there, and may be the original; to overwrite it, name it with -o and use -f"

@@ -75,9 +75,10 @@ def test_the_original_survives_decode(run, photo_png, options):
 @links
 def test_a_dangling_link_is_refused_unless_forced(run, photo_png):
     Path("link.nnc").symlink_to("nowhere.nnc")
-    result = run("encode", photo_png, *TINY, "-o", "link.nnc")
-    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
-    assert "link.nnc is a link to a file that does not exist" in result.stderr
+    for options in ((), ("--update",), ("--skip-existing",)):
+        result = run("encode", photo_png, *TINY, "-o", "link.nnc", *options)
+        assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+        assert "link.nnc is a link to a file that does not exist" in result.stderr
     assert Path("link.nnc").is_symlink()
     assert not Path("nowhere.nnc").exists()
     assert run("encode", photo_png, *TINY, "-o", "link.nnc", "-f").exit_code == 0
