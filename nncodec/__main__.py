@@ -9,7 +9,7 @@ from nncodec.cli import main
 
 
 def _main() -> None:
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if os.environ.get("WORLD_SIZE", "1") == "1":
         main(prog_name="nncodec")
     else:
         _run_one_of_several()

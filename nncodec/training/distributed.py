@@ -40,9 +40,20 @@ class ProcessGroup:
 
     @classmethod
     def from_environment(cls) -> ProcessGroup:
-        """Return the group that torchrun describes in the environment; a single process without torchrun."""
+        """Return the group that torchrun describes in the environment; a single process without torchrun.
+
+        Raises:
+            ValueError: torchrun has not set these variables.
+        """
         get = os.environ.get
-        return cls(int(get("RANK", "0")), int(get("WORLD_SIZE", "1")), int(get("TORCHELASTIC_RESTART_COUNT", "0")))
+        try:
+            rank, size = int(get("RANK", "0")), int(get("WORLD_SIZE", "1"))
+            if size > 1 and not (get("MASTER_ADDR") and get("MASTER_PORT")):
+                raise ValueError("there is no MASTER_ADDR and MASTER_PORT")
+            return cls(rank, size, int(get("TORCHELASTIC_RESTART_COUNT", "0")))
+        except ValueError as error:
+            reason = f"RANK and WORLD_SIZE are not as torchrun sets them ({error}); unset them, or use torchrun"
+            raise ValueError(reason) from None
 
     @property
     def is_first(self) -> bool:

@@ -36,6 +36,14 @@ LIGHT = (
 )
 
 
+@pytest.mark.parametrize("size", ["abc", "2", ""])
+def test_variables_of_torchrun_concern_training_alone(start, photo_png, size):
+    assert wait(start("encode", photo_png, *TINY, WORLD_SIZE=size)) == (0, "", "")
+    status, out, err = wait(start("train", "dense", ".", "-o", "m.safetensors", WORLD_SIZE=size, MASTER_ADDR=""))
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "WORLD_SIZE are not as torchrun sets them" in err
+
+
 def test_light_commands_import_nothing_heavy(photo_nnc):
     code = """if True:
         import sys

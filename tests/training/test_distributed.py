@@ -59,8 +59,18 @@ def test_a_process_reads_its_rank_from_the_environment(monkeypatch: pytest.Monke
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "2")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", "29500")
     assert ProcessGroup.from_environment() == ProcessGroup(1, 4, 2)
     assert not ProcessGroup.from_environment().is_first
+
+
+@pytest.mark.parametrize(("size", "says"), [("abc", "'abc'"), ("2", "MASTER_ADDR")])
+def test_variables_that_torchrun_has_not_set_are_told(monkeypatch: pytest.MonkeyPatch, size: str, says: str) -> None:
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    monkeypatch.setenv("WORLD_SIZE", size)
+    with pytest.raises(ValueError, match=f"{says}.* unset them"):
+        ProcessGroup.from_environment()
 
 
 def test_an_unknown_device_is_one_line() -> None:
