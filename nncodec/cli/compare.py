@@ -16,7 +16,7 @@ from nncodec._support.files import write_file
 from nncodec.cli.compare_curves import PUBLISHED, Curves, differences, pairs_of, to_json
 from nncodec.cli.compare_study import Study, chosen_codecs, find_pictures, measure
 from nncodec.cli.compare_tables import text_of
-from nncodec.cli.files import is_taken
+from nncodec.cli.files import STANDARD, is_taken
 from nncodec.cli.options import force_option
 from nncodec.cli.progress import progress
 from nncodec.cli.text import complain
@@ -192,6 +192,8 @@ def _check_usage(
         raise click.UsageError("published curves alone give no results to store or to report; give pictures or --from")
     if not inputs and (study.codecs or study.qualities or study.match or study.timings or study.colorvideovdp):
         raise click.UsageError("--codecs, --qualities, --match, --timings and --colorvideovdp need pictures to measure")
+    if str(outputs.output) == STANDARD:
+        raise click.UsageError("-o is a file; --json writes the results to stdout")
     if study.timings and study.jobs > 1:
         raise click.UsageError("--timings needs one job; leave out -j or --timings")
 

@@ -48,6 +48,8 @@ def demo_command(picture: str, output: Path, model: str, quality: int, force: bo
     The photographs come with scikit-image. One PNG shows the original and the results side by side, and three times
     enlarged the square where they differ most.
     """
+    if output.suffix.lower() != ".png":
+        raise click.UsageError(f"{output} does not end in .png, but demo writes a PNG; name one with -o")
     if is_taken(output) and not force:
         raise NncError(detail=taken(output))
     from nncodec.compare import PEERS, open_codec

@@ -214,6 +214,7 @@ def test_unknown_codecs_and_options_are_wrong_usage(run: Run, photo_png: Path, a
         ((photo_png, "--qualities", "gif=1"), "gif is not among the codecs"),
         ((photo_png, "--timings", "-j", "2"), "--timings needs one job"),
         ((photo_png, photo_png), "a picture is given twice"),
+        ((photo_png, "-o", "-"), "--json writes the results to stdout"),
         ((photo_png, "--from", "results.json"), "not both"),
         ((photo_png, "--curves", "old"), "--anchors"),
         ((photo_png, "--codecs", "webp", "--match", "psnr", "--reference", "jpeg"), "there is no curve 'jpeg'"),

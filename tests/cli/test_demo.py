@@ -31,6 +31,14 @@ def rows_of(output: str) -> dict[str, dict[str, str]]:
     return {cells[0].split()[0]: dict(zip(heads, cells, strict=True)) for cells in lines}
 
 
+@pytest.mark.parametrize("output", ["x.jpg", "-", "x"])
+def test_it_writes_nothing_but_a_png(run, output):
+    result = run("demo", "-m", "tiny/rgb", "-o", output)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "does not end in .png" in result.stderr
+    assert not Path(output).exists()
+
+
 @pytest.mark.parametrize("picture", ["astronaut", "chelsea", "coffee"])
 def test_compares_at_the_same_size_by_the_metrics_of_compare(run, picture):
     result = run("demo", picture, "-m", "tiny/rgb", "-q", 60)
