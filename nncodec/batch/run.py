@@ -23,7 +23,7 @@ from nncodec.batch.operations import Checking, Operation
 from nncodec.batch.planning import Plan, evenly, grouped
 from nncodec.batch.stores import STATE_FOLDER, open_store
 from nncodec.batch.work import Assignment
-from nncodec.errors import NncError
+from nncodec.errors import InvalidOption, NncError
 
 Place = str | os.PathLike[str]
 OnOutcome = Callable[[str, str, Outcome], None]
@@ -160,7 +160,7 @@ class Batch:
         try:
             self._shard = Shard.of_text(options.shard)
         except ValueError as error:
-            raise NncError(detail=str(error)) from None
+            raise InvalidOption(option="shard", reason=str(error)) from None
         self._operation, self._options = operation, options
         self._folder = f"{operation.name}/{self._shard.folder}"
         scratch = f"{self._folder}/{_SCRATCH}"

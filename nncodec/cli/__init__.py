@@ -20,7 +20,7 @@ from nncodec import __version__
 from nncodec._support.interrupts import INTERRUPTED, raise_interrupts
 from nncodec._support.text import describe
 from nncodec.cli.text import DEBUG_VARIABLE, SEE_TRACEBACK, complain, show_traceback
-from nncodec.errors import NncError
+from nncodec.errors import InvalidOption, NncError, UnknownModel
 
 __all__ = ["main"]
 
@@ -99,7 +99,7 @@ class _Commands(click.Group):
         except NncError as error:
             show_traceback()
             complain(str(error))
-            ctx.exit(1)
+            ctx.exit(2 if isinstance(error, InvalidOption | UnknownModel) else 1)
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # nobody reads stdout any more: click ends quietly

@@ -156,6 +156,8 @@ def _make_run(architecture: str, data: Path | None, base: ModelFile | None, opti
     output = options["output"]
     if output is None:
         raise click.UsageError("give the model file to write with -o, such as -o mine.safetensors")
+    if output.suffix != ".safetensors":
+        raise click.UsageError(f"{output} does not end in .safetensors, as model files do")
     name = options["name"] or output.stem.lower()
     if options["name"] is None and not is_model_name(name):
         raise click.UsageError(f"{output.stem!r} cannot name a model; give a name with --name")
@@ -202,7 +204,10 @@ def _train(ctx: click.Context, run: Run) -> None:
     from nncodec.training.engine import train
     from nncodec.training.loop import TrainingDiverged
 
-    processes = ProcessGroup.from_environment()
+    try:
+        processes = ProcessGroup.from_environment()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     try:
         with Display() as display:
             result = train(run, display, processes=processes)

@@ -14,7 +14,7 @@ from nncodec._support.files import creating
 from nncodec.errors import BadModelFile, ModelError, NncError, WeightsMismatch, first_line
 from nncodec.plugin.catalog import Catalog, refuse_clash
 from nncodec.plugin.codec import CodecModel, DecoderModel, EngineDecoder
-from nncodec.plugin.discovery import ENTRY_POINT_GROUP, build_catalog, models_folder
+from nncodec.plugin.discovery import ENTRY_POINT_GROUP, MODELS_VARIABLE, build_catalog, models_folder
 from nncodec.plugin.engine import Loader
 from nncodec.plugin.enhancer import EnhancerModel
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec
@@ -204,6 +204,7 @@ def install_model(path: Path) -> ModelInfo:
         BadModelFile: the file is unusable, or the model fails when it is tried; its name or the first four bytes of its
             digest are taken.
         WeightsMismatch: its tensors are not those of its digest.
+        ModelError: the user's model folder is a file.
     """
     model_file = read_model(path)
     installed = catalog()
@@ -212,8 +213,11 @@ def install_model(path: Path) -> ModelInfo:
     refuse_clash(model_file, installed)
     if model_file.architecture in installed.architectures:
         try_model(build_model(model_file), model_file, installed.guard_of(model_file))
+    folder = models_folder()
+    if folder.exists() and not folder.is_dir():
+        raise ModelError(detail=f"{folder} is a file, not a folder for models; set {MODELS_VARIABLE} to a folder")
     # No name holds a plus, so no two share a file.
-    target = models_folder() / f"{model_file.name.replace('/', '+')}.safetensors"
+    target = folder / f"{model_file.name.replace('/', '+')}.safetensors"
     try:
         with creating(target) as temporary:
             shutil.copyfile(path, temporary)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nncodec._support import extras
+from nncodec._support.text import describe
+from nncodec.errors import NncError
 
 HOST = "127.0.0.1"
 _CLOSING_S = 3
@@ -27,14 +29,17 @@ def serve(folder: Path, port: int = 0, *, opens: bool = True, on_start: Callable
         on_start: called with the address when the server answers.
 
     Raises:
-        NncError: the extra `ui` is not installed.
-        OSError: the port is taken.
+        NncError: the extra `ui` is not installed, or the port is taken.
     """
     uvicorn = extras.require("uvicorn", "ui", "the page")
     extras.check("starlette", "ui", "the page")
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     with contextlib.closing(listener):
-        listener.bind((HOST, port))
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            reason = f"the port {port} cannot be used ({describe(error)}); give another with --port, or none"
+            raise NncError(detail=reason) from None
         listener.listen()  # from now on the browser can connect, and waits for the answer
         from nncodec.web.app import Server
 

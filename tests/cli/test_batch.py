@@ -121,12 +121,19 @@ def test_options_reach_the_batch(run, pictures, monkeypatch):
     assert settings.options == {**chosen, "precision": "auto", "device": "cpu"}
 
 
+def test_a_format_that_nobody_writes_is_wrong_usage(run, pictures):
+    result = run("batch", "decode", "in", "out", "--format", "foo")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "Pillow writes no .foo files" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "status", "said"),
     [
         (("-v", "--quiet"), 2, "exclude each other"),
-        (("--shard", "9"), 1, "1/4"),
-        (("-m", "no/such"), 1, "no/such"),
+        (("--shard", "9"), 2, "1/4"),
+        (("--shard", "0/2"), 2, "1/4"),
+        (("-m", "no/such"), 2, "no/such"),
         (("--lossless", "-q", "3"), 2, "--lossless"),
         (("--engine", "spark"), 2, "spark"),
     ],

@@ -81,4 +81,4 @@ def test_what_cannot_be_added_or_removed(run):
     result = run("models", "remove", "tiny/rgb")
     assert result.exit_code == 1
     assert "ships with a plugin" in result.stderr
-    assert run("models", "remove", "nothing").exit_code == 1
+    assert run("models", "remove", "nothing").exit_code == 2

@@ -135,6 +135,7 @@ def test_the_help_of_an_architecture_shows_its_settings(run: Run) -> None:
         (["dense", "crops", "--factor", "2"], 2, "--factor"),
         (["crops", "--from", "photo", "--factor", "2"], 2, "--factor"),
         (["--factor", "2"], 2, "--factor"),
+        (["srgan", "crops", "-o", "e.png"], 2, "e.png does not end in .safetensors"),
         (["srgan", "crops", "-o", "x.safetensors", "--factor", "two"], 2, "factor is 'two'; give a whole number"),
         (["srgan", "crops", "-o", "x.safetensors", "--normalise", "perhaps"], 2, "give true or false"),
         (["srgan", "crops", "-o", "x.safetensors", "--size-in", "64", "--size-out", "192"], 2, "1, 2 or 4 times"),

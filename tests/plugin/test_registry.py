@@ -193,6 +193,14 @@ def test_a_model_whose_name_is_taken_is_not_installed(
     assert not user_models.exists()
 
 
+def test_a_model_folder_that_is_a_file_is_told(installed: Catalog, user_models: Path, tmp_path: Path) -> None:
+    user_models.parent.mkdir(parents=True)
+    user_models.write_text("a file")
+    with pytest.raises(ModelError, match="is a file, not a folder for models; set NNCODEC_MODELS"):
+        install_model(model_file(tmp_path, "mine", seed=1))
+    assert user_models.read_text() == "a file"
+
+
 def test_a_model_that_is_installed_under_any_name_is_returned(
     installed: Catalog, user_models: Path, tmp_path: Path
 ) -> None:

@@ -107,3 +107,9 @@ def test_weights_are_packed_in_the_shortest_type_that_holds_them_exactly(value: 
     stored = packed(weight)
     assert stored.dtype == kind
     assert np.array_equal(stored.astype(np.float32) / (512 if kind is np.int16 else 1), weight)
+
+
+def test_an_unknown_model_is_wrong_usage(tmp_path: Path) -> None:
+    done = run(tmp_path / "site", "-m", "nothere")
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert not (tmp_path / "site").exists()
