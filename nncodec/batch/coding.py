@@ -15,6 +15,7 @@ from nncodec.errors import InvalidOption
 from nncodec.format.container import Container
 from nncodec.format.header import MAGIC
 from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.picture.no_nnc import telling_what_else
 from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.reading import PictureFile, read_picture_file, stripped
 from nncodec.picture.region import Box
@@ -244,7 +245,8 @@ def decode_file(stream: BinaryIO, settings: DecodeSettings, on_progress: OnProgr
         NncError, OSError: see `nncodec.decode` and `writing.save`.
     """
     limits = Limits(pixels=settings.max_pixels)
-    container = Container(stream, limits)
+    with telling_what_else(stream):
+        container = Container(stream, limits)
     stream.seek(0)
     count = container.header.frames
     chosen = range(count) if settings.frame is None else range(settings.frame, settings.frame + 1)

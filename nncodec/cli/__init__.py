@@ -46,7 +46,7 @@ _COMMANDS = (
 
 
 _EMPTY = f"{__name__}.empty"
-"""Key of a context for whether an argument is empty."""
+"""Key of a context for an argument that is empty, as a message names it; None if there is none."""
 
 
 class _Commands(click.Group):
@@ -67,8 +67,8 @@ class _Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # Path("") is the current folder, which nobody means who gives the value of a variable that is not set.
-        without_value = (given.startswith("--") and given.find("=") == len(given) - 1 for given in args)
-        ctx.meta[_EMPTY] = "" in args or any(without_value)
+        without_value = (given for given in args if given.startswith("--") and given.find("=") == len(given) - 1)
+        ctx.meta[_EMPTY] = "an argument" if "" in args else next(without_value, None)
         return super().parse_args(ctx, args)
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
@@ -87,7 +87,7 @@ class _Commands(click.Group):
             if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
                 sys.stdout.reconfigure(errors="backslashreplace")
             if ctx.meta[_EMPTY]:
-                raise click.UsageError("an argument is empty; give a path or a value, or leave its option out")
+                raise click.UsageError(f"{ctx.meta[_EMPTY]} is empty; give a path or a value, or leave its option out")
             return super().invoke(ctx)
         except click.UsageError as error:
             if isinstance(error, click.exceptions.NoArgsIsHelpError):

@@ -15,6 +15,7 @@ from nncodec.cli.info import HEADERS_ONLY
 from nncodec.cli.options import input_options, json_option
 from nncodec.cli.text import complain, show_traceback
 from nncodec.picture.naming import is_nnc
+from nncodec.picture.no_nnc import telling_what_else
 
 
 @click.command("check", short_help="Verify the checksums of .nnc files.")
@@ -28,7 +29,7 @@ def check_command(inputs: tuple[str, ...], recursive: bool, as_json: bool) -> No
     entries: list[dict[str, Any]] = []
     for name, opener in sources(collect(inputs, recursive=recursive, wanted=is_nnc)):
         try:
-            with opener() as stream:
+            with opener() as stream, telling_what_else(stream):
                 nncodec.check(stream, limits=HEADERS_ONLY)
         except OSError as error:
             show_traceback()

@@ -17,6 +17,7 @@ from nncodec.cli.text import complain, show_traceback
 from nncodec.coding.inspection import FileInfo
 from nncodec.limits import Limits
 from nncodec.picture.naming import is_nnc
+from nncodec.picture.no_nnc import telling_what_else
 
 HEADERS_ONLY = Limits(pixels=1 << 80)
 """Reading headers allocates no pixels, so any number may be declared."""
@@ -31,7 +32,7 @@ def info_command(inputs: tuple[str, ...], recursive: bool, as_json: bool) -> Non
     failed = False
     for name, opener in sources(collect(inputs, recursive=recursive, wanted=is_nnc)):
         try:
-            with opener() as stream:
+            with opener() as stream, telling_what_else(stream):
                 info = nncodec.inspect(stream, limits=HEADERS_ONLY)
         except OSError as error:
             failed = True

@@ -76,3 +76,26 @@ def test_names_that_a_terminal_cannot_show_end_nothing(photo_nnc, command, encod
     assert ("写真.nnc" if encoding == "utf-8" else r"\u5199\u771f.nnc") in shown
     assert "?[31mred.nnc" in shown
     assert "z.nnc" in shown
+
+
+@pytest.mark.parametrize("command", ["check", "info", "decode"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "the file is empty"),
+        (b"\x8eNNX\1\2\3", "not an .nnc file (it does not begin with 8E 4E 4E 43)"),
+        (b"<!DOCTYPE html><html></html>", "an HTML page, not an .nnc file"),
+        (b"\x1f\x8b\x08\0", "a gzip archive, not an .nnc file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer instead of the file"),
+        ("PNG", "a picture of the format PNG, not an .nnc file; 'nncodec encode' makes one of it"),
+        ("JPEG", "a picture of the format JPEG, not an .nnc file"),
+    ],
+)
+def test_a_file_of_another_kind_is_told(run, photo, command, content, says):
+    if isinstance(content, bytes):
+        Path("x.nnc").write_bytes(content)
+    else:
+        photo.save("x.nnc", content)
+    result = run(command, "x.nnc")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert result.stderr.startswith(f"nncodec: x.nnc: {says}")

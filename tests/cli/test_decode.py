@@ -184,7 +184,7 @@ def test_damaged_files_fail_in_one_line_each(run, photo_nnc):
     assert result.exit_code == 1
     lines = result.stderr.splitlines()
     assert [line.split(": ")[1] for line in lines[:-1]] == names
-    for line, word in zip(lines, ["incomplete", "damaged", "not an .nnc", "not an .nnc", "No such file"], strict=False):
+    for line, word in zip(lines, ["incomplete", "damaged", "not an .nnc", "is empty", "No such file"], strict=False):
         assert word in line
     assert [p.name for p in Path("out").iterdir()] == ["photo.png"]
 

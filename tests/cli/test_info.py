@@ -42,7 +42,7 @@ def test_errors_are_lines_and_entries(run, photo_nnc):
     assert result.exit_code == 1
     assert [sorted(entry) == ["error", "file"] for entry in json.loads(result.stdout)] == [True, False, True]
     assert result.stderr.splitlines() == [
-        "nncodec: bad.nnc: not an .nnc file (it does not begin with 8E 4E 4E 43)",
+        "nncodec: bad.nnc: a text file, not an .nnc file",
         "nncodec: missing.nnc: No such file or directory",
     ]
 
