@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import importlib
 import io
+import itertools
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -67,8 +69,7 @@ class _Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # Path("") is the current folder, which nobody means who gives the value of a variable that is not set.
-        without_value = (given for given in args if given.startswith("--") and given.find("=") == len(given) - 1)
-        ctx.meta[_EMPTY] = "an argument" if "" in args else next(without_value, None)
+        ctx.meta[_EMPTY] = _empty(args)
         return super().parse_args(ctx, args)
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
@@ -118,6 +119,16 @@ class _Commands(click.Group):
 def _told(error: click.UsageError, path: str) -> str:
     where = error.ctx.command_path if error.ctx else path
     return f"{error.format_message().rstrip('.')}; see '{where} --help'"
+
+
+def _empty(args: Sequence[str]) -> str | None:
+    """Return the option whose value is empty, or "an argument" that is; None if there is none."""
+    for before, given in itertools.pairwise(["", *args]):
+        if not given:
+            return before if before.startswith("-") else "an argument"
+        if given.startswith("--") and given.find("=") == len(given) - 1:
+            return given
+    return None
 
 
 def _debugging(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
