@@ -165,7 +165,11 @@ def measured(pictures: PictureSet, quick: bool) -> Comparison:
 def summary(name: str, comparison: Comparison) -> dict[str, Any]:
     """Return BD-rates of a set's model, and the bytes of every codec at the same PSNRs."""
     tuned = f"tuned/{name}"
-    curves = {codec.name: comparison.mean_curve(codec.name) for codec in comparison.codecs}
+    # A picture that is stored exactly has no error, and no place on a curve.
+    curves = {
+        codec.name: [point for point in comparison.mean_curve(codec.name) if math.isfinite(point.psnr_db)]
+        for codec in comparison.codecs
+    }
     others = (GENERAL, *PEERS)
     return {
         "held_back_pictures": len(comparison.pictures),
