@@ -32,7 +32,7 @@ TOP_MAX_ERROR = 2
 _EXACT_AT_TOP, _LIKE_AT_TOP = 1.35, 1.6
 # Errors up to those at the top spare at most about so much of an exact file. A nearly exact file of noise takes about
 # what it is estimated at, and one of a photograph half of that, but far more than a codec.
-_NEAR_GAIN, _NEAR_ESTIMATE_RATIO = 8, 1.5
+_NEAR_GAIN, _NEAR_ESTIMATE_RATIO = 5, 1.5
 # No exact file that exceeds the bare samples is worth more than so many bytes.
 _SLACK_BYTES = 8
 # The estimate is at most about this many times the bytes of a lossless model.
