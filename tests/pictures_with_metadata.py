@@ -5,11 +5,19 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import skimage.data
 from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
+
+import nncodec
+import nncodec_pillow  # noqa: F401 (registers the format)
+
+Stored = Callable[..., tuple[Image.Image, list[str]]]
+"""What the fixture `stored` is: it encodes a file and returns what that decodes to, and the notes."""
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
@@ -69,3 +77,44 @@ def frames(alpha: bool = False) -> list[Image.Image]:
 
 
 DURATIONS = [40, 100, 200, 300, 500]
+
+
+# --- ways from a picture file to an .nnc file ------------------------------------------------------------------------
+
+
+def by_pillow(data: bytes, path: Path, **options: object) -> bytes:
+    """Return the .nnc file of a picture file, opened by Pillow from memory."""
+    with Image.open(io.BytesIO(data)) as image:
+        image.save(path / "x.nnc", **options)
+    return (path / "x.nnc").read_bytes()
+
+
+def by_pillow_from_disk(data: bytes, path: Path, **options: object) -> bytes:
+    """Return the .nnc file of a picture file, opened by Pillow from a path."""
+    (path / "in").write_bytes(data)
+    with Image.open(path / "in") as image:
+        image.save(path / "x.nnc", **options)
+    return (path / "x.nnc").read_bytes()
+
+
+def by_encode(data: bytes, path: Path, **options: object) -> bytes:
+    """Return the .nnc file of a picture file, opened by Pillow, for `encode`."""
+    with Image.open(io.BytesIO(data)) as image:
+        return nncodec.encode(image, **options)
+
+
+def by_batch(data: bytes, path: Path, **options: object) -> bytes:
+    """Return the .nnc file of a picture file, opened by Pillow, for `encode_batch`."""
+    with Image.open(io.BytesIO(data)) as image:
+        return nncodec.encode_batch([image], **options)[0]
+
+
+def by_target(data: bytes, path: Path, **options: object) -> bytes:
+    """Return the .nnc file of a picture file, opened by Pillow, with a target."""
+    with Image.open(io.BytesIO(data)) as image:
+        return nncodec.encode(image, target_size=100_000, **options)
+
+
+def from_bytes(data: bytes, path: Path, **options: object) -> bytes:
+    """Return the .nnc file of a picture file, as it is."""
+    return nncodec.encode(data, **options)

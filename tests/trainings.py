@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from nncodec.nn.tensors import to_tensor, weights_of
 from nncodec.plugin import registry
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile, read_model, write_model
+from nncodec.training.engine import Run
 from nncodec.training.events import Advanced, Event
 from nncodec.training.loop import fit
 from nncodec.training.options import LoopOptions, Schedule
@@ -28,6 +29,9 @@ from nncodec.training.training_set import DataSummary
 from nncodec_srgan.enhancer import CONTENT, DETAIL, model_config
 from nncodec_srgan.generator import Generator, GeneratorConfig
 from nncodec_srgan.training import EnhancerTask
+
+MakeRun = Callable[..., Run]
+"""What the fixture `make_run` is; keywords are fields of the run, or settings."""
 
 SHAPE = GeneratorConfig(factor=2, width=4, blocks=1)
 SUMMARY = DataSummary(4, None, None, grey=False)
@@ -115,3 +119,14 @@ def two_processes(preloaded: Preloaded, arguments: Sequence[str], folder: Path) 
     group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     ranks = [{**group, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
     return preloaded.run_together([["-m", "nncodec", *arguments]] * 2, cwd=folder, envs=ranks)
+
+
+def stop_after(steps: int) -> tuple[Callable[[Event], None], Callable[[], bool]]:
+    """Return `on_event` and `cancel` for a run that stops after so many steps."""
+    reached = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Advanced) and event.step >= steps:
+            reached.append(True)
+
+    return watch, lambda: bool(reached)

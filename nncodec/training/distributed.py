@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -142,6 +143,11 @@ def connected(processes: ProcessGroup, device: torch.device) -> Iterator[None]:
     dist.init_process_group(backend, store=store, rank=processes.rank, world_size=processes.world_size)
     try:
         yield
+    except BaseException as error:
+        # The frames of a traceback keep the wrapped task, and with it the group beyond its end. Freed then, the group
+        # waits for a thread of gloo that waits for the interpreter's lock, for ever.
+        traceback.clear_frames(error.__traceback__)
+        raise
     finally:
         dist.destroy_process_group()
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import skimage.data
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from trainings import MakeRun
 
 from nncodec.plugin import registry
 from nncodec.plugin.catalog import Catalog
 from nncodec.plugin.hooks import ArchitectureSpec
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile
+from nncodec.training import engine
+from nncodec.training.engine import Run
 from nncodec.training.options import RunOptions
 from nncodec.training.recipe import Recipe, TrainedModel
 from nncodec.training.tasks import ModelTask
@@ -114,3 +118,16 @@ def pictures(tmp_path: Path) -> Path:
     for number in range(12):
         Image.fromarray(camera[40 * number :][:40, 100:148]).save(folder / f"{number:02d}.png")
     return folder
+
+
+@pytest.fixture
+def make_run(tiny: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
+    """Return a run of the tiny architecture, without a plot; keywords that are not fields are settings."""
+    monkeypatch.setattr(engine, "can_plot", lambda: False)
+
+    def make(name: str = "mine", **changes: Any) -> Run:
+        run = Run(tiny, pictures, tmp_path / f"{name}.safetensors", "mine", tmp_path / f"{name}.run")
+        own = {key: changes.pop(key) for key in list(changes) if key not in Run.__dataclass_fields__}
+        return replace(run, **changes, settings=[own])
+
+    return make

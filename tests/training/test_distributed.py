@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import struct
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from preloaded import Preloaded
 from trainings import two_processes
 
 from nncodec.plugin.model_file import read_model_info
+from nncodec.training import distributed
 from nncodec.training.checkpoint import load_checkpoint
-from nncodec.training.distributed import SINGLE_PROCESS, ProcessGroup, local_device
+from nncodec.training.distributed import SINGLE_PROCESS, ProcessGroup, connected, local_device
 from nncodec.training.log import CsvLog
 
 # What torchrun runs, but for its workers being forked; it kills the second one when there is a checkpoint.
@@ -79,6 +82,27 @@ def test_an_unknown_device_is_one_line() -> None:
         with pytest.raises(ValueError, match=name) as caught:
             local_device(name)
         assert "\n" not in str(caught.value)
+
+
+def test_what_a_failed_step_holds_is_freed_before_the_group_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrapped:
+        pass
+
+    held: list[weakref.ref[Wrapped]] = []
+    at_end: list[object] = []
+
+    def step() -> None:
+        wrapped = Wrapped()
+        held.append(weakref.ref(wrapped))
+        raise ValueError("too small")
+
+    monkeypatch.setattr(distributed, "rendezvous", lambda *_: iter([(None, 0, 2)]))
+    monkeypatch.setattr(dist, "PrefixStore", lambda *_: None)
+    monkeypatch.setattr(dist, "init_process_group", lambda *_, **__: None)
+    monkeypatch.setattr(dist, "destroy_process_group", lambda: at_end.append(held[0]()))
+    with pytest.raises(ValueError, match="too small"), connected(ProcessGroup(0, 2), torch.device("cpu")):
+        step()
+    assert at_end == [None]
 
 
 @pytest.fixture(scope="module")

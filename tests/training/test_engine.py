@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
-import time
-import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from trainings import MakeRun, stop_after
 
 from nncodec.errors import ModelError, NncError, PluginError
 from nncodec.plugin import registry
@@ -27,21 +24,6 @@ from nncodec.training.engine import Run, TrainingStopped, train
 from nncodec.training.events import Advanced, Event, Note, Validated
 from nncodec.training.log import CsvLog
 from nncodec.training.loop import TrainingDiverged
-
-MakeRun = Callable[..., Run]
-
-
-@pytest.fixture
-def make_run(tiny: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
-    """Return a run of the tiny architecture, without a plot; keywords that are not fields are settings."""
-    monkeypatch.setattr(engine, "can_plot", lambda: False)
-
-    def make(name: str = "mine", **changes: Any) -> Run:
-        run = Run(tiny, pictures, tmp_path / f"{name}.safetensors", "mine", tmp_path / f"{name}.run")
-        own = {key: changes.pop(key) for key in list(changes) if key not in Run.__dataclass_fields__}
-        return replace(run, **changes, settings=[own])
-
-    return make
 
 
 def test_a_run_leaves_a_usable_model_and_a_record_of_its_training(make_run: MakeRun) -> None:
@@ -96,17 +78,6 @@ def test_the_loss_is_plotted_if_matplotlib_is_installed(make_run: MakeRun, monke
 
 
 # --- resuming -----------------------------------------------------------------------------------------------------
-
-
-def stop_after(steps: int) -> tuple[Callable[[Event], None], Callable[[], bool]]:
-    """Return `on_event` and `cancel` for a run that stops after so many steps."""
-    reached = []
-
-    def watch(event: Event) -> None:
-        if isinstance(event, Advanced) and event.step >= steps:
-            reached.append(True)
-
-    return watch, lambda: bool(reached)
 
 
 @pytest.mark.parametrize("settings", [{}, {"patience": 2, "learning_rate": 0.5, "validate_epochs": 1, "epochs": 200}])
@@ -373,87 +344,3 @@ def test_a_resumed_run_notes_that_the_pictures_have_changed(make_run: MakeRun, p
     notes: list[Event] = []
     train(make_run(resume=True), notes.append)
     assert any(isinstance(note, Note) and "have changed" in note.text for note in notes)
-
-
-def _archive(pickled: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
-    """Return a file as torch saves it, with these instructions for the unpickler."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        archive.writestr("checkpoint/data.pkl", pickled)
-        archive.writestr("checkpoint/version", "3\n")
-        archive.writestr("checkpoint/byteorder", "little")
-    return buffer.getvalue()
-
-
-def _saved(**changes: Any) -> bytes:
-    buffer = io.BytesIO()
-    torch.save({"format": 1, "step": 1, "elapsed_s": 1.0, "model": {}, "optimizer": {}, **changes}, buffer)
-    return buffer.getvalue()
-
-
-def _compressed(data: bytes) -> bytes:
-    """Return a sound checkpoint with its parts compressed, as an archive that expands without bound has them."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as stored, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in stored.namelist():
-            archive.writestr(name, stored.read(name))
-    return buffer.getvalue()
-
-
-HOSTILE = {
-    "an empty stack": lambda: _archive(b"\x80\x02sss."),
-    "a model that is a number": lambda: _saved(model=3),
-    "a step that is a text": lambda: _saved(step="1"),
-    "a negative step": lambda: _saved(step=-1),
-    "a negative time": lambda: _saved(elapsed_s=-1.0),
-    "no time": lambda: _saved(elapsed_s=float("nan")),
-    "a broken archive": lambda: _archive(b"\x80\x02}.")[:-30] + b"\xff" * 30,
-    "an extra field cut short": lambda: _archive(b"\x80\x02}.").replace(b"PK\x01\x02", b"PK\x01\x02\xff\xff", 1),
-    "deep nesting": lambda: _archive(b"\x80\x02" + b"](" * 50_000 + b"."),
-    "a bomb": lambda: _archive(bytes(20_000_000), zipfile.ZIP_DEFLATED),
-    "compressed parts": lambda: _compressed(_saved()),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_checkpoint_is_refused_and_the_one_before_it_used(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.pt"
-    path.write_bytes(HOSTILE[name]())
-    with pytest.raises(ValueError, match="no usable checkpoint") as caught:
-        load_checkpoint(path)
-    assert "\n" not in str(caught.value)
-    previous_of(path).write_bytes(_saved(step=7))
-    notes: list[str] = []
-    started = time.process_time()
-    assert load_checkpoint(path, notes.append)["step"] == 7
-    assert time.process_time() - started < 1
-    assert len(notes) == 1
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"model": {"weight": 3}},
-        {"optimizer": {"state": 3, "param_groups": []}},
-        {"averages": {"sums": 3, "counts": {}}},
-        {"watcher": {"best_loss": []}},
-    ],
-)
-def test_a_checkpoint_with_other_contents_ends_in_a_sentence(make_run: MakeRun, changes: dict[str, Any]) -> None:
-    with pytest.raises(TrainingStopped):
-        train(make_run(checkpoint_minutes=1e-9), *stop_after(5))
-    path = make_run().checkpoint
-    torch.save(load_checkpoint(path) | changes, path)
-    with pytest.raises(ValueError, match=r"checkpoint.pt (belongs to another|cannot be resumed)") as caught:
-        train(make_run(resume=True, checkpoint_minutes=1e-9))
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("text", ["[" * 100_000, "3", "[]", '{"settings": 3}', '{"settings": {}}', "\xff"])
-def test_a_hostile_record_of_a_run_ends_in_a_sentence(make_run: MakeRun, text: str) -> None:
-    with pytest.raises(TrainingStopped):
-        train(make_run(checkpoint_minutes=1e-9), *stop_after(5))
-    make_run().record_path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(ValueError, match=r"run.json|the run in") as caught:
-        train(make_run(resume=True, checkpoint_minutes=1e-9))
-    assert "\n" not in str(caught.value)
