@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import multiprocessing
 import os
-import signal
-import sys
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
+from nncodec._support.worker_process import MOST_WORKERS, WorkerProcess, use_threads
 from nncodec.errors import NncError
-
-MOST_WORKERS = 61
-"""Windows cannot wait for more."""
-_PATIENCE_S = 5
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -68,7 +59,7 @@ def each(
         for item in itertools.islice(waiting, most - len(busy)):
             worker = idle.pop() if idle else _Worker(work, threads)
             busy[worker.connection] = worker, item
-            worker.give(item)
+            worker.send(item)
 
     try:
         feed()
@@ -100,27 +91,16 @@ def each(
         raise
 
 
-class _Worker:
-    """A worker process as its parent sees it.
+class _Worker(WorkerProcess):
+    """A worker process that does one item at a time.
 
     Attributes:
-        connection: has something to read when an item is done, or the process dead.
         has_started: whether it can work.
     """
 
     def __init__(self, work: Callable[[Any], object], threads: int) -> None:
-        context = multiprocessing.get_context("spawn")  # a forked torch can hang
-        self.connection, inner = context.Pipe()
-        self._process = context.Process(target=_serve, args=(inner, work, threads), daemon=True)
-        with interrupts_held():
-            self._process.start()
-        inner.close()
+        super().__init__(_serve, work, threads=threads)
         self.has_started = False
-
-    def give(self, item: object) -> None:
-        """Let it do an item."""
-        with contextlib.suppress(OSError):  # it is dead, which its pipe will say
-            self.connection.send(item)
 
     def heard(self) -> tuple[bool, Any] | None:
         """Read a message: whether an item is done with its result, else an exception; None says that it has started.
@@ -132,80 +112,13 @@ class _Worker:
         self.has_started = True
         return message
 
-    def dismiss(self) -> None:
-        """Let it end by itself."""
-        self.connection.close()
-        self._process.join(_PATIENCE_S)
-        self.kill()
 
-    def kill(self) -> None:
-        """End it at once."""
-        self.connection.close()
-        self._process.kill()
-        self._process.join(_PATIENCE_S)
-
-    def bury(self) -> str:
-        """Return what is known of its end."""
-        self.connection.close()
-        return end_of(self._process)
-
-
-def _serve(connection: Connection, work: Callable[[Any], object], threads: int) -> None:
-    """Work in a worker process until the pipe closes."""
-    start_worker(threads)
-    with contextlib.suppress(EOFError, OSError):
-        connection.send(None)
-        while True:
-            item = connection.recv()
-            try:
-                message = True, work(item)
-            except Exception as error:  # raised again in the parent
-                message = False, error
-            connection.send(message)
-
-
-def end_of(process: BaseProcess) -> str:
-    """Return how a process ended whose pipe has closed: `exit status 3`, `SIGKILL`."""
-    process.join(_PATIENCE_S)
-    code = process.exitcode
-    process.kill()
-    if code is None or code >= 0:
-        return f"exit status {code}"
-    with contextlib.suppress(ValueError):
-        return signal.Signals(-code).name
-    return f"signal {-code}"
-
-
-def start_worker(threads: int) -> None:
-    """Prepare a worker process: set its computing threads, ignore Ctrl-C, which the parent handles, and end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group
-    use_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process as soon as its parent has ended, by whatever signal, also in the middle of an item."""
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os._exit(1)
-
-
-def use_threads(threads: int) -> None:
-    """Set how many threads torch computes with, whether it is imported yet or not."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # read when torch is first imported
-        os.environ[name] = str(threads)
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(threads)
-
-
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Delay Ctrl-C until the end of the block; a process started in it inherits the mask and never sees Ctrl-C."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _serve(connection: Connection, work: Callable[[Any], object]) -> None:
+    connection.send(None)
+    while True:
+        item = connection.recv()
+        try:
+            message = True, work(item)
+        except Exception as error:  # raised again in the parent
+            message = False, error
+        connection.send(message)

@@ -21,7 +21,7 @@ import dask
 import distributed
 
 from nncodec._support.text import describe
-from nncodec._support.workers import use_threads
+from nncodec._support.worker_process import use_threads
 from nncodec.batch.engine import MAX_DEATHS, killed
 from nncodec.batch.manifest import Item, Outcome
 from nncodec.batch.work import Assignment, Worker

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import collections
-import contextlib
-import multiprocessing
 from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from nncodec._support.text import describe
-from nncodec._support.workers import MOST_WORKERS, end_of, interrupts_held, start_worker
+from nncodec._support.worker_process import MOST_WORKERS, WorkerProcess
 from nncodec.batch.engine import MAX_DEATHS, killed
 from nncodec.batch.manifest import Item, Outcome
 from nncodec.batch.work import Assignment, Worker
@@ -19,7 +17,6 @@ from nncodec.errors import NncError
 _AHEAD = 2
 """Groups that a worker has: one that it does, and the next, so that it never waits."""
 _FAILED_STARTS = 3
-_PATIENCE_S = 5
 
 _READY, _OUTCOME, _PIXELS, _FAILED, _ADMITTED = range(5)
 
@@ -135,8 +132,7 @@ class LocalEngine:
             process = self._asking.popleft()
             process.granted = process.asked
             taken += process.granted
-            with contextlib.suppress(OSError):  # it is dead, which its pipe will say
-                process.connection.send((_ADMITTED, None))
+            process.send((_ADMITTED, None))
 
 
 class _Group:
@@ -153,45 +149,20 @@ class _Group:
         self.is_alone, self.deaths = len(items) == 1, deaths
 
 
-class _Process:
-    """A worker process as its parent sees it."""
+class _Process(WorkerProcess):
+    """A worker process with the groups that it has."""
 
     def __init__(self, assignment: Assignment) -> None:
-        context = multiprocessing.get_context("spawn")  # a forked torch can hang
-        self.connection, inner = context.Pipe()
-        self._process = context.Process(target=_serve, args=(inner, assignment), daemon=True)
-        with interrupts_held():
-            self._process.start()
-        inner.close()
+        super().__init__(_serve, assignment, threads=1)
         self.groups: collections.deque[_Group] = collections.deque()
         self.is_ready, self.asked, self.granted = False, 0, 0
 
     def give(self, group: _Group) -> None:
         self.groups.append(group)
-        with contextlib.suppress(OSError):  # it is dead, which its pipe will say
-            self.connection.send(list(group.left.values()))
-
-    def dismiss(self) -> None:
-        """Let it end by itself."""
-        self.connection.close()
-        self._process.join(_PATIENCE_S)
-        self.kill()
-
-    def kill(self) -> None:
-        """End it at once; what it has published is whole."""
-        self._process.kill()
-        self.connection.close()
-        self._process.join(_PATIENCE_S)
-
-    def bury(self) -> str:
-        """Return what is known of its end."""
-        self.connection.close()
-        return end_of(self._process)
+        self.send(list(group.left.values()))
 
 
 def _serve(connection: Connection, assignment: Assignment) -> None:
-    """Work in a worker process until the pipe closes."""
-    start_worker(1)
     given: collections.deque[Any] = collections.deque()
 
     def admit(pixels: int) -> None:
@@ -199,14 +170,13 @@ def _serve(connection: Connection, assignment: Assignment) -> None:
         while not isinstance(message := connection.recv(), tuple):
             given.append(message)
 
-    with contextlib.suppress(EOFError, OSError):
-        try:
-            worker = Worker(assignment)
-        except Exception as error:  # also of plugins
-            connection.send((_FAILED, describe(error)))
-            return
-        connection.send((_READY, None))
-        while True:
-            items = given.popleft() if given else connection.recv()
-            for item, outcome in worker.run(items, admit):
-                connection.send((_OUTCOME, (item.source, outcome)))
+    try:
+        worker = Worker(assignment)
+    except Exception as error:  # also of plugins
+        connection.send((_FAILED, describe(error)))
+        return
+    connection.send((_READY, None))
+    while True:
+        items = given.popleft() if given else connection.recv()
+        for item, outcome in worker.run(items, admit):
+            connection.send((_OUTCOME, (item.source, outcome)))

@@ -12,7 +12,7 @@ import click
 
 from nncodec._support.interrupts import INTERRUPTED
 from nncodec._support.text import count_of, describe
-from nncodec._support.workers import use_threads
+from nncodec._support.worker_process import use_threads
 from nncodec.cli.options import force_option
 from nncodec.cli.text import SEE_TRACEBACK, complain, show_traceback, table
 from nncodec.cli.train_display import Display, duration, figures_text

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from nncodec import api
-from nncodec._support.workers import use_threads
+from nncodec._support.worker_process import use_threads
 from nncodec.coding import decoder
 from nncodec.coding.exact_decoder import decode_array
 from nncodec.coding.grid import PIXELS_AT_ONCE

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nncodec._support.text import plain
-from nncodec._support.workers import interrupts_held
+from nncodec._support.worker_process import interrupts_held
 from nncodec.errors import InvalidOption, NncError
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import is_model_name
