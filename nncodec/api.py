@@ -8,11 +8,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, cast, overload
+from typing import TYPE_CHECKING, Literal, Unpack, cast, overload
 
 from PIL import Image
 
-from nncodec._support.files import seekable
 from nncodec._support.notes import larger_than_input, warn_of
 from nncodec.coding import decoder
 from nncodec.coding.choice import Choice, exactness_of
@@ -29,7 +28,7 @@ from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.picture.conversion import mode_with_alpha
 from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.region import Box, checked_box
-from nncodec.picture.sources import file_bytes_of, images_from, is_nnc_source, samples_from
+from nncodec.picture.sources import file_bytes_of, images_from, is_nnc_source, samples_from, seekable_source
 from nncodec.plugin.computing import Computing
 from nncodec.plugin.device import Device
 from nncodec.plugin.precision import Precision
@@ -90,8 +89,7 @@ def encode(
         >>> nncodec.decode(data).size
         (512, 512)
     """
-    if hasattr(image, "read"):
-        image = seekable(cast("BinaryIO", image))
+    image = seekable_source(image)
     input_bytes = _input_bytes(image)
     if quality == "keep":
         is_alone = model is None and (target_size, target_bpp, target_psnr) == (None, None, None)
@@ -136,7 +134,7 @@ def encode_batch(
     Returns:
         One file for each image, in order.
     """
-    images = list(images)
+    images = seekable_source(list(images))
     targets = {"target_size": target_size, "target_bpp": target_bpp, "target_psnr": target_psnr}
     if quality == "keep":
         return [encode(image, model, "keep", **targets, **options) for image in images]  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nncodec._support.files import seekable
 from nncodec._support.notes import warn_of
 from nncodec._support.text import describe
 from nncodec.errors import NncError, UnsupportedImage
@@ -82,6 +83,13 @@ def samples_from(
         upright_if_untold(picture, options or {}, keeps_colours=True) if isinstance(picture, Image.Image) else picture
         for picture in _pictures(source, max_error)
     ]
+
+
+def seekable_source(source: Any) -> Any:
+    """Return a source, or several, whose streams can seek: those that cannot, such as pipes, are read whole."""
+    if isinstance(source, list | tuple):
+        return [seekable_source(part) for part in source]
+    return seekable(cast("BinaryIO", source)) if hasattr(source, "read") else source
 
 
 def file_bytes_of(source: Any) -> int | None:

@@ -138,10 +138,21 @@ def test_a_closed_stream_is_a_value_error_and_no_bad_bytes(call: Callable[[io.By
         call(stream)
 
 
-@pytest.mark.parametrize("call", [nncodec.decode, nncodec.inspect, nncodec.check, nncodec.encode])
+def encode_listed(source: object) -> bytes:
+    return nncodec.encode([source])
+
+
+def encode_in_batch(source: object) -> list[bytes]:
+    return nncodec.encode_batch([source])
+
+
+ENCODING = (nncodec.encode, encode_listed, encode_in_batch)
+
+
+@pytest.mark.parametrize("call", [nncodec.decode, nncodec.inspect, nncodec.check, *ENCODING])
 def test_a_stream_that_cannot_seek_is_read_whole(call: Callable[[io.BufferedReader | bytes], object]) -> None:
     data = io.BytesIO()
-    if call is nncodec.encode:
+    if call in ENCODING:
         ramp(16, 16, "RGB").save(data, "PNG")
     else:
         data.write(nncodec.encode(ramp(16, 16, "RGB")))
