@@ -1,4 +1,4 @@
-"""bfloat16 for the transforms of pixels, where it is allowed and fast."""
+"""bfloat16 for the transforms of pixels and for training, where it is allowed and fast."""
 
 from __future__ import annotations
 
@@ -34,6 +34,19 @@ def pixel_precision() -> Iterator[None]:
             if not is_reduced:
                 stack.enter_context(whole_float32())
         yield
+
+
+def training_precision(device: torch.device, bfloat16: bool) -> torch.autocast:
+    """Return a block in which networks are trained in bfloat16 where that is wanted and the device multiplies it.
+
+    Elsewhere autocast is off: a processor that only imitates bfloat16 takes eight times as long for a step.
+
+    Args:
+        device: where the network is.
+        bfloat16: whether it is wanted.
+    """
+    is_fast = _gpu_multiplies_bfloat16(device) if device.type == "cuda" else is_bfloat16_fast()
+    return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16 and is_fast)
 
 
 def is_bfloat16_fast() -> bool:

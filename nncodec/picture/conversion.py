@@ -34,15 +34,13 @@ class Converted(NamedTuple):
     """Result of `convert`.
 
     Args:
-        image: of mode L, LA, RGB or RGBA, with the `info` of the original.
+        image: of mode L, LA, RGB or RGBA, with the `info` of the original; without its colour profile if the colour
+            space changed.
         note: for the user; empty if nothing was changed.
-        other_colours: whether the colour space changed, so that the colour profile no longer applies; `info` then has
-            none.
     """
 
     image: Image.Image
     note: str = ""
-    other_colours: bool = False
 
 
 def convert(image: Image.Image) -> Converted:
@@ -73,7 +71,7 @@ def convert(image: Image.Image) -> Converted:
         colour.info = {key: value for key, value in image.info.items() if key not in dropped}
         if image.info.get(_KEY) is not None:
             warn_of([f"a transparent colour of mode {mode} is not kept"])
-        return Converted(colour, f"mode {mode} is stored as RGB", other_colours=loses)
+        return Converted(colour, f"mode {mode} is stored as RGB")
     target = _PLAIN_MODES.get(mode, mode)
     if target not in MODES:
         raise UnsupportedImage(

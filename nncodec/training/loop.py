@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nncodec.errors import first_line
+from nncodec.nn.precision import training_precision
 from nncodec.nn.tensors import to_tensor
 from nncodec.plugin.latents import Pixels
 from nncodec.training.averaging import WeightAverage
@@ -318,7 +319,7 @@ class _Update:
     def _turn(
         self, turn: int, pixels: Tensor, weight: float, step: int, progress: float, generator: torch.Generator
     ) -> dict[str, float]:
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._options.bfloat16):
+        with training_precision(self._device, self._options.bfloat16):
             loss, figures = self._loss(turn, pixels, progress, generator)
         self._require_finite("the loss", loss.item(), step)
         self._optimizer.zero_grad(set_to_none=True)

@@ -49,7 +49,7 @@ class RunOptions:
         sample_epochs: epochs between grids of samples; short epochs are grouped. 0 draws only the last grid.
         checkpoint_minutes: minutes between checkpoints.
         seed: of all randomness.
-        bfloat16: run the network under autocast.
+        bfloat16: run the network under autocast where the device multiplies bfloat16.
         device: where to train, as torch names it.
         augment: mirror crops and take some from reduced pictures.
         memory_mib: memory for decoded pictures, MiB.
@@ -72,7 +72,7 @@ class RunOptions:
     sample_epochs: int = _option(0, "epochs between grids of samples, grouped likewise; 0 draws only the last")
     checkpoint_minutes: float = _option(2.0, "minutes between checkpoints")
     seed: int = _option(0, "of all randomness")
-    bfloat16: bool = _option(False, "compute in bfloat16 where that is safe: faster on most processors")
+    bfloat16: bool = _option(False, "compute in bfloat16 where that is safe and the processor or GPU multiplies it")
     device: str = _option("cpu", "cpu, cuda, cuda:1, ...")
     augment: bool = _option(False, "mirror crops, and take some from reduced pictures")
     memory_mib: int = _option(1024, "memory for decoded pictures, MiB; if they need more, parts of them are used")
@@ -111,7 +111,7 @@ class LoopOptions:
     Args:
         seed: start of all randomness.
         clip_norm: bound on the gradient's norm.
-        bfloat16: run the network under autocast; losses stay float32.
+        bfloat16: run the network under autocast where the device multiplies bfloat16; losses stay float32.
         checkpoint: file to save to and resume from; None keeps nothing.
         checkpoint_minutes: minutes between checkpoints.
         log: CSV file to append to; None writes none.

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nncodec.nn.precision import training_precision
 from nncodec.nn.tensors import to_tensor
 from nncodec.training.distributed import ProcessGroup
 from nncodec.training.events import OnEvent, SamplesDue, Validated
@@ -124,7 +125,7 @@ class Validation:
                 share = self._processes.share(batch) if len(batch) >= self._processes.world_size else batch
                 weight = len(share) if len(batch) >= self._processes.world_size or self._processes.is_first else 0
                 generator = torch.Generator(self._device).manual_seed((self._processes.rank << 32) + number)
-                with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._options.bfloat16):
+                with training_precision(self._device, self._options.bfloat16):
                     loss, figures = self._task.loss(to_tensor(share, self._device), 1.0, generator)
                 sums["pictures"] += weight
                 for name, value in {"loss": loss.item(), **figures}.items():

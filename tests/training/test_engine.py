@@ -16,6 +16,7 @@ from PIL import Image
 from trainings import MakeRun, stop_after
 
 from nncodec.errors import ModelError, NncError, PluginError
+from nncodec.nn import precision as nn_precision
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import read_model, read_model_info
 from nncodec.training import drawing, engine
@@ -53,6 +54,27 @@ def test_a_run_leaves_a_usable_model_and_a_record_of_its_training(make_run: Make
     assert last.left_s == 0
     assert last.fresh
     assert [event.step for event in events if isinstance(event, Validated)] == [27, 30]
+
+
+@pytest.mark.parametrize(("unit", "wanted"), [("avx512_bf16", True), ("avx512_bf16", False), ("avx2", True)])
+def test_training_computes_in_bfloat16_only_where_the_processor_multiplies_it(
+    make_run: MakeRun, unit: str, wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[tuple[bool, bool]] = set()
+
+    def watch(module: torch.nn.Module, _: object) -> None:
+        seen.add((module.training, torch.is_autocast_enabled("cpu")))
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {unit: True}, raising=False)
+    nn_precision._multiplies_bfloat16.cache_clear()
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(watch)
+    try:
+        train(make_run(epochs=1, bfloat16=wanted))
+    finally:
+        hook.remove()
+        nn_precision._multiplies_bfloat16.cache_clear()
+    multiplied = wanted and unit == "avx512_bf16"
+    assert seen == {(True, multiplied), (False, multiplied)}
 
 
 def test_samples_show_originals_above_their_reconstructions(make_run: MakeRun) -> None:
