@@ -1,9 +1,9 @@
-"""Bytes and speed of the lossless model on graphics: pages, screenshots, sprites and dithers, beside its peers.
+"""Bytes and speed of the lossless model on graphics beside its peers: pages, sprites, colour maps, enlarged pictures.
 
     python -m benchmarks.lossless_graphics --output benchmarks/results/lossless_graphics.json
 
 Pictures are drawn with the fonts of matplotlib; photographs and dithers are scikit-image's. Each picture is one block.
-`whole_bytes` is the smallest payload of a coder for the whole block, where its photographs have one of their own.
+`whole_bytes` is what the samples take as they are, where the block has insets, tables or repeats.
 Speeds are in megapixels per second of processor time, on one core.
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 import skimage.data
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from benchmarks.measuring.pillow_codec import PillowCodec
 from benchmarks.measuring.records import command_line, write_record
@@ -50,6 +50,7 @@ PEERS = (
     PillowCodec("PNG", "PNG", {"optimize": True}),
 )
 GROUP_4 = PillowCodec("TIFF group 4", "TIFF", {"compression": "group4"})
+_DIVIDED = (BlockCoder.INSETS, BlockCoder.INDEXED, BlockCoder.REPEATS)
 _COLOURS = ((20, 20, 20), (0, 0, 200), (150, 30, 150), (0, 110, 0), (170, 90, 0))
 
 
@@ -91,11 +92,25 @@ def pictures() -> Iterator[tuple[str, Image.Image]]:
     yield "dither", Image.fromarray(_photograph("camera")).convert("1")
     yield "dither, 16 colours", astronaut.quantize(16, dither=Image.Dither.FLOYDSTEINBERG).convert("RGB")
     yield "horse", Image.fromarray(_photograph("horse")).convert("1")
+    camera = Image.fromarray(_photograph("camera"))
+    yield "heat map", coloured(camera.filter(ImageFilter.GaussianBlur(6)), "viridis")
+    yield "heat map with noise", coloured(camera, "jet")
+    yield "photograph, contrast raised", coffee.point([min(255, level * 7 // 5) for level in range(256)] * 3)
+    yield "photograph, 16 levels", camera.point([level // 16 * 17 for level in range(256)])
+    small = sprite(64, seed=0)
+    yield "sprite, enlarged 8 times", small.resize((512, 512), Image.Resampling.NEAREST)
+    thumbnail = astronaut.resize((128, 128), Image.Resampling.LANCZOS)
+    yield "photograph, enlarged 2.5 times", thumbnail.resize((320, 320), Image.Resampling.NEAREST)
 
 
 def _photograph(name: str) -> NDArray[np.uint8]:
     pixels: NDArray[np.uint8] = getattr(skimage.data, name)()
     return pixels
+
+
+def coloured(grey: Image.Image, name: str) -> Image.Image:
+    """Return grey levels in the colours of a map of matplotlib."""
+    return Image.fromarray(matplotlib.colormaps[name](np.asarray(grey), bytes=True)[..., :3])
 
 
 def measure(model: LosslessCodec, image: Image.Image) -> dict[str, Any]:
@@ -113,7 +128,7 @@ def measure(model: LosslessCodec, image: Image.Image) -> dict[str, Any]:
     return {
         "size": [image.width, image.height],
         "payload_bytes": len(payload),
-        **({"whole_bytes": whole_bytes(model, samples, bits)} if payload[0] == BlockCoder.INSETS else {}),
+        **({"whole_bytes": whole_bytes(model, samples, bits)} if payload[0] in _DIVIDED else {}),
         "peer_bytes": {peer.name: _file_bytes(image, peer) for peer in peers},
         "encode_mp_per_s": round(megapixels / (encoded - start), 2),
         "decode_mp_per_s": round(megapixels / (decoded - encoded), 2),
@@ -121,7 +136,7 @@ def measure(model: LosslessCodec, image: Image.Image) -> dict[str, Any]:
 
 
 def whole_bytes(model: LosslessCodec, samples: Samples, bits: int) -> int:
-    """Return the bytes of a block without insets."""
+    """Return the bytes of a block without insets, tables and repeats."""
     payloads = synthetic.encode(samples, bits), natural.encode(model.networks, samples, bits)
     return 1 + min(len(payload) for payload in payloads if payload is not None)
 

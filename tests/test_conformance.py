@@ -26,6 +26,8 @@ CODERS = {
     **{name: {3} for name in ("exact-filtered", "exact-grey-alpha")},
     "exact-near-alpha": {1, 3},
     "exact-insets": {4},
+    **{name: {5} for name in ("exact-colour-map", "exact-gaps")},
+    "exact-enlarged": {6},
 }
 
 

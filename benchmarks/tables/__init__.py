@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from benchmarks.measuring.records import RESULTS, read_record
-from benchmarks.tables import enhancing, loading, photographs, seeds, speed, trained
+from benchmarks.tables import enhancing, loading, lossless, photographs, seeds, speed, trained
 from benchmarks.tables.table import Tables
 
 PAGES = (
@@ -29,6 +29,7 @@ TABLES: Tables = {
     **seeds.TABLES,
     **enhancing.TABLES,
     **loading.TABLES,
+    **lossless.TABLES,
 }
 
 _MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.S)

@@ -12,7 +12,7 @@ import numpy as np
 from nncodec.plugin.engine import BrowserPart, Loader
 from nncodec.plugin.lossless import LosslessModel, LosslessTraits, Samples
 from nncodec.plugin.model_file import ModelFile, Tensors
-from nncodec_lossless import filtered, insets
+from nncodec_lossless import filtered, indexed, insets, repeats
 from nncodec_lossless.natural.layers import check_tensors
 from nncodec_lossless.natural.neighbours import suits
 from nncodec_lossless.recording import browser_part
@@ -32,6 +32,8 @@ _SAMPLING_ERROR = 1.1
 _NATURAL_GAIN = 3
 # A page that is a smaller share of the estimate is the plain border of a photograph.
 _LEAST_PAGE_SHARE = 1 / 50
+# Samples of a block that is worth coding with and without its repeats.
+_SMALL = 1 << 14
 
 Shape = tuple[int, int, int, int]
 
@@ -44,6 +46,8 @@ class BlockCoder(IntEnum):
     SYNTHETIC = 2
     FILTERED = 3
     INSETS = 4
+    INDEXED = 5
+    REPEATS = 6
 
 
 class _Page(NamedTuple):
@@ -92,6 +96,15 @@ class LosslessCodec(LosslessModel):
     def encode(self, samples: Samples, bits: int, effort: int) -> bytes:
         """See `LosslessModel.encode`."""
         samples = np.ascontiguousarray(samples)
+        found = repeats.find(samples)
+        if found is None:
+            return self._whole(samples, bits)
+        payload = bytes([BlockCoder.REPEATS]) + repeats.pack(found, self._whole(found.without(samples), bits))
+        # What is said of the repeats may cost more than they do.
+        return min(payload, self._whole(samples, bits), key=len) if samples.size < _SMALL else payload
+
+    def _whole(self, samples: Samples, bits: int) -> bytes:
+        """Return the payload of contiguous samples, none of which are left out."""
         page = self._with_insets(samples, bits)
         if page and page.is_clear:
             return page.payload
@@ -108,9 +121,7 @@ class LosslessCodec(LosslessModel):
             found.append(bytes([BlockCoder.SYNTHETIC]) + few_colours)
         simplest = min([estimate, *map(len, found)])
         if simplest > max(_SMALL_SHARE * plain_bytes, estimate / _NATURAL_GAIN) and suits(samples.shape):
-            from nncodec_lossless.natural import block as natural
-
-            found.append(bytes([BlockCoder.NATURAL]) + natural.encode(self.networks, samples, bits))
+            found.append(self._natural(samples, bits))
         least = min(map(len, found), default=math.inf)
         if estimate < least or (
             estimate < _SLOW_LEVEL_GAIN * least
@@ -122,6 +133,23 @@ class LosslessCodec(LosslessModel):
         if len(best) > plain_bytes:
             return bytes([BlockCoder.RAW]) + filtered.encode_raw(samples, bits)
         return best
+
+    def _natural(self, samples: Samples, bits: int) -> bytes:
+        """Return what the networks make of samples, or of their numbers in tables."""
+        numbered = indexed.find(samples, bits)
+        if numbered is None:
+            return bytes([BlockCoder.NATURAL]) + self._encode_natural(samples, bits)
+        return bytes([BlockCoder.INDEXED]) + indexed.encode(numbered, bits, self._encode_natural)
+
+    def _encode_natural(self, samples: Samples, bits: int) -> bytes:
+        from nncodec_lossless.natural import block as natural
+
+        return natural.encode(self.networks, samples, bits)
+
+    def _decode_natural(self, content: bytes, shape: Shape, bits: int) -> Samples:
+        from nncodec_lossless.natural import block as natural
+
+        return natural.decode(self.networks, content, shape, bits)
 
     def _with_insets(self, samples: Samples, bits: int) -> _Page | None:
         """Return a page with photographs in it, or None for any other block."""
@@ -141,21 +169,27 @@ class LosslessCodec(LosslessModel):
 
     def decode(self, payload: bytes, shape: Shape, bits: int) -> Samples:
         """See `LosslessModel.decode`."""
+        if payload[:1] == bytes([BlockCoder.REPEATS]):
+            return repeats.decode(payload[1:], shape, lambda part, size: self._decode_whole(part, size, bits))
+        return self._decode_whole(payload, shape, bits)
+
+    def _decode_whole(self, payload: bytes, shape: Shape, bits: int) -> Samples:
+        """Return the samples of a payload of any coder but repeats."""
         if payload[:1] == bytes([BlockCoder.INSETS]):
             return insets.decode(payload[1:], shape, lambda part, size: self._decode_part(part, size, bits))
         return self._decode_part(payload, shape, bits)
 
     def _decode_part(self, payload: bytes, shape: Shape, bits: int) -> Samples:
-        """Return the samples of a payload of any coder but insets."""
+        """Return the samples of a payload of any coder but repeats and insets."""
         coder, content = payload[:1], payload[1:]
         if coder == bytes([BlockCoder.RAW]):
             return filtered.decode_raw(content, shape, bits)
         if coder == bytes([BlockCoder.NATURAL]):
-            from nncodec_lossless.natural import block as natural
-
-            return natural.decode(self.networks, content, shape, bits)
+            return self._decode_natural(content, shape, bits)
         if coder == bytes([BlockCoder.SYNTHETIC]):
             return synthetic.decode(content, shape, bits)
         if coder == bytes([BlockCoder.FILTERED]):
             return filtered.decode(content, shape, bits)
+        if coder == bytes([BlockCoder.INDEXED]):
+            return indexed.decode(content, shape, bits, self._decode_natural)
         raise ValueError("a block names no coder that this version has")

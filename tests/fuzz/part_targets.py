@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from nncodec.plugin.entropy import EntropyModel, PlainEntropy
 from nncodec.plugin.latents import LatentSpec
 from nncodec.plugin.lossless import Samples
 from nncodec.plugin.model_file import read_model
-from nncodec_lossless import filtered, insets
+from nncodec_lossless import filtered, indexed, insets, repeats
 from nncodec_lossless.codec import BlockCoder, LosslessCodec
 from nncodec_lossless.natural import block as natural
 from nncodec_lossless.synthetic import block as synthetic
@@ -63,9 +64,11 @@ def part_targets() -> dict[str, Target]:
             (Corrupt,),
         ),
         **{name: _coder_target(coder, entropy, spec) for name, coder, entropy, spec in _CODED},
-        "lossless": _lossless_target(lossless, [BlockCoder.RAW, BlockCoder.FILTERED, BlockCoder.INSETS], 1),
+        "lossless": _lossless_target(
+            lossless, [BlockCoder.RAW, BlockCoder.FILTERED, BlockCoder.INSETS, BlockCoder.REPEATS], 1
+        ),
         "synthetic": _lossless_target(lossless, [BlockCoder.SYNTHETIC], 4),
-        "natural": _lossless_target(lossless, [BlockCoder.NATURAL], 16),
+        "natural": _lossless_target(lossless, [BlockCoder.NATURAL, BlockCoder.INDEXED], 16),
     }
 
 
@@ -175,4 +178,14 @@ def _payload(model: LosslessCodec, coder: BlockCoder, samples: Samples, bits: in
             bytes([BlockCoder.FILTERED]) + filtered.encode(some, bits) for some in (samples[inset.place], samples)
         )
         return insets.pack([inset], [part], page)
+    if coder is BlockCoder.INDEXED:
+        numbered = indexed.find(samples, bits)
+        encode = partial(natural.encode, model.networks)
+        return None if numbered is None else indexed.encode(numbered, bits, encode)
+    if coder is BlockCoder.REPEATS:
+        found = repeats.find(samples)
+        if found is None:
+            return None
+        left = found.without(samples)
+        return repeats.pack(found, bytes([BlockCoder.FILTERED]) + filtered.encode(left, bits))
     return natural.encode(model.networks, samples, bits)

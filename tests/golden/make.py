@@ -106,6 +106,8 @@ def exact_pictures() -> dict[str, tuple[Picture | list[Picture], EncodeOptions]]
     page = Image.fromarray(np.where((rows % 3 == 0) & (columns // 4 % 3 == 0), 20, 255).astype(np.uint8))
     page.paste(Image.fromarray(skimage.data.chelsea()).convert("L").crop((120, 60, 186, 126)), (5, 3))
     steps = Image.fromarray((np.add.outer(np.arange(300) ** 2, np.arange(40) * 3) % 65536).astype(np.uint16))
+    warmth = ((2 + np.sin(rows / 11) + np.cos(columns / 17)) * 30).astype(np.uint8)
+    heat = Image.fromarray(np.stack([90 + warmth, 180 - warmth, warmth**2 // 60], axis=2).astype(np.uint8))
     return {
         "exact-bilevel": (cat.convert("1"), {}),
         "exact-grey": (grey, {}),
@@ -126,6 +128,9 @@ def exact_pictures() -> dict[str, tuple[Picture | list[Picture], EncodeOptions]]
         "exact-plain-planes": (rng.integers(0, 65536, (9, 7, 2)).astype(np.uint16), {}),
         "exact-filtered": (steps, {}),
         "exact-insets": (page, {}),
+        "exact-colour-map": (heat, {}),
+        "exact-gaps": (cat.point(lambda level: level // 8 * 8 + 3), {}),
+        "exact-enlarged": (face.resize((96, 64), Image.Resampling.NEAREST), {}),
     }
 
 

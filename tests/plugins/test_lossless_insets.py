@@ -59,7 +59,7 @@ def test_blocks_of_one_file_have_coders_of_their_own() -> None:
     samples[:, 1024:] = photograph(80, 76)
     data = nncodec.encode(samples.astype(np.uint8), lossless=True)
     container = Container(data)
-    assert [container.block(number)[0] for number in range(2)] == [BlockCoder.SYNTHETIC, BlockCoder.NATURAL]
+    assert [container.block(number)[0] for number in range(2)] == [BlockCoder.REPEATS, BlockCoder.NATURAL]
     np.testing.assert_array_equal(nncodec.decode(data, as_array=True), samples)
 
 
@@ -95,7 +95,7 @@ def test_other_blocks_have_no_insets(samples: np.ndarray, case: str) -> None:
 
 
 def test_a_plain_border_is_coded_with_its_photograph(model) -> None:
-    samples = np.pad(photograph(70, 100)[None], ((0, 0), (40, 40), (0, 0), (0, 0)))
+    samples = np.pad(photograph(70, 100)[None], ((0, 0), (24, 24), (0, 0), (0, 0)))
     assert find(samples)
     assert model.encode(samples, 8, 0)[0] in (BlockCoder.NATURAL, BlockCoder.FILTERED)
 

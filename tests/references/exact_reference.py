@@ -41,6 +41,10 @@ def decode_block(payload: bytes, shape: Shape, bits: int, networks: Networks) ->
             return filtered(content, shape, bits)
         case 4:
             return with_insets(content, shape, bits, networks)
+        case 5:
+            return indexed(content, shape, bits, networks)
+        case 6:
+            return with_repeats(content, shape, bits, networks)
     raise ValueError("no such block coder")
 
 
@@ -55,6 +59,28 @@ def with_insets(content: bytes, shape: Shape, bits: int, networks: Networks) -> 
         inset = decode_block(part, (shape[0], height, width, shape[3]), bits, networks)
         page[:, top : top + height, left : left + width] = inset
     return page
+
+
+def indexed(content: bytes, shape: Shape, bits: int, networks: Networks) -> Samples:
+    count = content[0]
+    *entries, size = struct.unpack(f"<{count}HI", content[1 : 5 + 2 * count])
+    start = 5 + 2 * count
+    reader = AnsReader(content[start : start + size])
+    tables = [palette(Decisions(reader, 16), number + 1, shape[3] // count, bits) for number in entries]
+    assert reader.at_end
+    numbers = natural(content[start + size :], (*shape[:3], count), max(1, max(entries).bit_length()), networks)
+    return np.concatenate([table[numbers[..., plane]] for plane, table in enumerate(tables)], axis=3)
+
+
+def with_repeats(content: bytes, shape: Shape, bits: int, networks: Networks) -> Samples:
+    frames, rows, columns, planes = shape
+    size = int.from_bytes(content[:2], "little")
+    flags = zstandard.ZstdDecompressor().decompress(content[2 : 2 + size])
+    repeats = [flags[place // 8] >> (7 - place % 8) & 1 for place in range(rows - 1 + columns - 1)]
+    parts = repeats[: rows - 1], repeats[rows - 1 :]
+    sources = [list(itertools.accumulate(1 - bit for bit in [1, *part])) for part in parts]
+    left = decode_block(content[2 + size :], (frames, sources[0][-1] + 1, sources[1][-1] + 1, planes), bits, networks)
+    return left[:, sources[0]][:, :, sources[1]]
 
 
 def plain(content: bytes, shape: Shape, bits: int) -> Samples:

@@ -2,23 +2,27 @@
 
 import { Corrupt } from "../../nnc/errors.js";
 import { decompress } from "../../nnc/zstd.js";
+import { DecisionReader } from "./decisions.js";
 import { natural } from "./natural.js";
-import { synthetic } from "./synthetic.js";
+import { readPalette, synthetic } from "./synthetic.js";
 
-const INSETS = 4, MOST_INSETS = 16, INSET_BYTES = 12;
+const INSETS = 4, REPEATS = 6, MOST_INSETS = 16, INSET_BYTES = 12;
 const refuse = (text) => { throw new Corrupt(`a block: ${text}`); };
 const sizeOf = (shape) => shape.reduce((product, edge) => product * edge);
 
 export function open({ networks }) {
-  const coders = [plain, (content, shape, bits) => natural(networks, content, shape, bits), synthetic, filtered];
+  const ofNetworks = (content, shape, bits) => natural(networks, content, shape, bits);
+  const coders = { 0: plain, 1: ofNetworks, 2: synthetic, 3: filtered, 5: (content, shape, bits) => indexed(content, shape, bits, ofNetworks) };
   function part(payload, shape, bits) {
     const coder = coders[payload[0]];
     if (!coder) refuse("a block names no coder that this version has");
     return coder(payload.subarray(1), shape, bits);
   }
+  const whole = (payload, shape, bits) =>
+    payload[0] === INSETS ? insets(payload.subarray(1), shape, (content, own) => part(content, own, bits)) : part(payload, shape, bits);
   // Samples (Uint16Array) of a block of `shape`, (frames, rows, columns, planes), each below 2^bits.
   const decode = (payload, shape, bits) =>
-    payload[0] === INSETS ? insets(payload.subarray(1), shape, (content, own) => part(content, own, bits)) : part(payload, shape, bits);
+    payload[0] === REPEATS ? repeats(payload.subarray(1), shape, (content, own) => whole(content, own, bits)) : whole(payload, shape, bits);
   return { decode };
 }
 
@@ -82,6 +86,50 @@ function insets(content, [frames, rows, columns, planes], part) {
     for (let row = 0; row < frames * height; row++) {
       const to = ((Math.floor(row / height) * rows + top + (row % height)) * columns + left) * planes;
       found.set(samples.subarray(row * line, (row + 1) * line), to);
+    }
+  }
+  return found;
+}
+
+// Numbers of entries of one table of colours, or of a table of levels for each plane.
+function indexed(content, [frames, rows, columns, planes], bits, part) {
+  const count = content[0], start = 1 + 2 * count + 4, pixels = frames * rows * columns;
+  if ((count !== 1 && count !== planes) || content.length <= start) refuse("an indexed block ends within its header, or has tables for other planes");
+  const view = new DataView(content.buffer, content.byteOffset, content.length), width = planes / count;
+  const entries = Array.from({ length: count }, (_, number) => view.getUint16(1 + 2 * number, true) + 1), most = Math.max(...entries);
+  if (most > pixels) refuse("an indexed block has a table of more entries than pixels");
+  const end = start + view.getUint32(start - 4, true), reader = new DecisionReader(content.subarray(start, end));
+  const tables = entries.map((number) => readPalette(reader, number, width, bits));
+  reader.finish();
+  const numbers = part(content.subarray(end), [frames, rows, columns, count], Math.max(1, 32 - Math.clz32(most - 1)));
+  const found = new Uint16Array(pixels * planes);
+  for (let n = 0; n < numbers.length; n++) {
+    const table = n % count;
+    if (numbers[n] >= entries[table]) refuse("an indexed block has a number outside its table");
+    for (let plane = 0; plane < width; plane++) found[n * width + plane] = tables[table][numbers[n] * width + plane];
+  }
+  return found;
+}
+
+// Rows and columns that equal the one before are left out.
+function repeats(content, [frames, rows, columns, planes], part) {
+  if (content.length < 2) refuse("a block with repeats ends within its header");
+  const end = 2 + content[0] + 256 * content[1], flags = decompress(content.subarray(2, end), Math.ceil((rows + columns - 2) / 8), true);
+  // Numbers of the rows or columns that are left, for each of the block's.
+  const numbers = (size, from) => {
+    const found = new Uint32Array(size);
+    for (let n = 1, at = from; n < size; n++, at++) found[n] = found[n - 1] + 1 - ((flags[at >> 3] >> (7 - (at & 7))) & 1);
+    return found;
+  };
+  const fromRows = numbers(rows, 0), fromColumns = numbers(columns, rows - 1), [height, width] = [fromRows, fromColumns].map((all) => all.at(-1) + 1);
+  const left = part(content.subarray(end), [frames, height, width, planes]), found = new Uint16Array(frames * rows * columns * planes);
+  let to = 0;
+  for (let frame = 0; frame < frames; frame++) {
+    for (const row of fromRows) {
+      for (const column of fromColumns) {
+        const from = ((frame * height + row) * width + column) * planes;
+        for (let plane = 0; plane < planes; plane++) found[to++] = left[from + plane];
+      }
     }
   }
   return found;

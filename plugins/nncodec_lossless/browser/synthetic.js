@@ -36,7 +36,8 @@ export function synthetic(content, [frames, height, width, planes], bits) {
   return found;
 }
 
-function readPalette(reader, count, planes, bits) {
+// Colours, `planes` samples each, from differences to the one before.
+export function readPalette(reader, count, planes, bits) {
   const found = new Uint16Array(count * planes), contexts = new Contexts(reader, 2, PALETTE_SLOT_BITS), mask = 2 ** bits - 1;
   for (let plane = 0; plane < planes; plane++) {
     for (let start = 0, before = 0; start < count;) {
