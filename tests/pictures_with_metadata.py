@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import struct
+import tempfile
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import skimage.data
 from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 import nncodec
 import nncodec_pillow  # noqa: F401 (registers the format)
+
+needs_jxl = pytest.mark.skipif(importlib.util.find_spec("pillow_jxl") is None, reason="needs pillow-jxl-plugin")
 
 Stored = Callable[..., tuple[Image.Image, list[str]]]
 """What the fixture `stored` is: it encodes a file and returns what that decodes to, and the notes."""
@@ -63,6 +69,29 @@ def png_with_chunk(name: bytes, data: bytes, image: Image.Image | None = None) -
     png = file_of(image or photo(), "PNG")
     chunk = struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
     return png[:33] + chunk + png[33:]
+
+
+def jxl_boxes(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Return name and content of the boxes of a JPEG XL file."""
+    boxes, place = [], 0
+    while place < len(data):
+        size = int.from_bytes(data[place : place + 4]) or len(data) - place  # 0: to the end
+        boxes.append((data[place + 4 : place + 8], data[place + 8 : place + size]))
+        place += size
+    return boxes
+
+
+def turned_jxl(*boxes: tuple[bytes, bytes]) -> bytes:
+    """Return a JPEG XL file of 48 x 32 pixels, whose codestream turns them by orientation 6, with further boxes."""
+    importlib.import_module("pillow_jxl")
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the plugin, that it takes a JPEG as it is: only then it turns one
+        path = Path(folder) / "turned.jpg"
+        photo().save(path, exif=turned_exif())
+        with Image.open(path) as image:
+            made = jxl_boxes(file_of(image, "JXL"))
+    kept = [box for box in made if box[0] not in (b"brob", b"jbrd")]  # else the plugin would read the JPEG
+    return b"".join(struct.pack(">I", len(content) + 8) + name + content for name, content in (*kept, *boxes))
 
 
 def frames(alpha: bool = False) -> list[Image.Image]:

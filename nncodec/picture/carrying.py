@@ -20,6 +20,8 @@ _HOLDS_DPI = ("BMP", "JPEG", "MPO", "PNG", "TIFF")
 _STORES_GREY_AS_RGB = ("AVIF", "HEIF", "WEBP")
 _JPEGS = ("JPEG", "MPO")
 _WRITES_EXIF_ANEW = ("AVIF", "TIFF")
+# What the box of EXIF in JPEG XL begins with (ISO/IEC 18181-2): how far behind it the TIFF stream lies.
+_JXL_EXIF_OFFSET = bytes(4)
 _SEGMENT_BYTES = 0xFFFF - 2  # what a segment of a JPEG holds
 _XMP_HEAD_BYTES = 29
 _MOST_DPI = 0xFFFF  # of JPEG
@@ -60,7 +62,9 @@ def carry(images: Sequence[Image.Image], kind: str, *, strip: bool) -> Carried:
         wanted = {key: value for key, value in wanted.items() if key not in ("exif", "xmp")}
     kept, notes = _fitting(wanted, kind, images[0].mode)
     turned = list(images)
-    holds_orientation = kind != "AVIF" or len(images) == 1  # Pillow crashes where several frames have one
+    # In JPEG XL the codestream says it, not EXIF, and the plugin's writer always says upright there; of AVIF, Pillow
+    # crashes where several frames have one.
+    holds_orientation = kind != "JXL" and (kind != "AVIF" or len(images) == 1)
     if not holds_orientation or orientation_in(kept) != orientation_in(info):
         turned, kept = [upright(image) for image in images], said_upright(kept)
     settings = _metadata_settings(kept, kind, turned[0].size)
@@ -106,6 +110,8 @@ def _metadata_settings(kept: dict[str, Any], kind: str, size: tuple[int, int]) -
         settings["exif"] = with_size(kept["exif"].removeprefix(PREFIX), size)
     if kind in _JPEGS and "exif" in kept:
         settings["exif"] = PREFIX + settings["exif"]
+    if kind == "JXL" and "exif" in kept:
+        settings["exif"] = _JXL_EXIF_OFFSET + settings["exif"]
     if kind == "PNG" and "xmp" in kept:
         text = PngInfo()
         text.add_itxt("XML:com.adobe.xmp", settings.pop("xmp").decode("utf-8", "replace"))

@@ -66,6 +66,8 @@ def exif_of(image: Image.Image) -> bytes | None:
 
 def orientation_of(image: Image.Image) -> int:
     """Return how a picture is to be turned, as EXIF and otherwise XMP say: 1 to 8, where 1 is not at all."""
+    if is_turned_by_decoder(image):
+        return UPRIGHT
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow's parser
@@ -73,6 +75,14 @@ def orientation_of(image: Image.Image) -> int:
     except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
         return UPRIGHT
     return orientation if isinstance(orientation, int) and orientation in _TURNED else UPRIGHT
+
+
+def is_turned_by_decoder(image: Image.Image) -> bool:
+    """Return whether the pixels of an image stand upright whatever EXIF and XMP say.
+
+    Those of JPEG XL do (ISO/IEC 18181-2), unless the plugin reads them from the JPEG that the file was made of.
+    """
+    return image.format == "JXL" and not getattr(image, "jpeg", False)
 
 
 def orientation_in(info: Mapping[Any, Any]) -> int:

@@ -14,8 +14,8 @@ from nncodec.format.animation import Animation
 from nncodec.format.metadata import KEYS, metadata_chunks
 from nncodec.picture.cicp import cicp_of
 from nncodec.picture.conversion import loses_profile
-from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, raw_profile
-from nncodec.picture.exif_entries import with_size
+from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, is_turned_by_decoder, raw_profile
+from nncodec.picture.exif_entries import said_upright, with_size
 from nncodec.picture.losses import companions_of, pictures_not_kept, shape_not_kept, texts_not_kept, unlike_first
 from nncodec.picture.profile import colours_of_file, misfit
 from nncodec.picture.xmp import without_second_part, xmp_of, xmp_with_size
@@ -83,6 +83,10 @@ def metadata_of(
         exif = exif.removeprefix(PREFIX) if exif else None
         xmp = _as_bytes("xmp", options["xmp"]) if "xmp" in options else xmp_of(image.info)
         notes += [] if keeps_texts else texts_not_kept(image)
+    if is_turned_by_decoder(image):
+        upright = said_upright({"exif": exif, "xmp": xmp})
+        exif = exif if "exif" in options else upright["exif"]
+        xmp = xmp if "xmp" in options else upright["xmp"]
     if "xmp" not in options and (lost := companions_of(image)):
         notes += lost
         xmp = None

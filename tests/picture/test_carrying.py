@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
-from pictures_with_metadata import photo
+from pictures_with_metadata import jxl_boxes, needs_jxl, photo
 from PIL import Image, ImageOps
 
 from nncodec.picture.openers import register_packages
@@ -81,6 +81,17 @@ def test_a_picture_is_shown_as_its_metadata_says(info: dict[str, bytes], kind: s
     expected = ImageOps.exif_transpose(image)
     data, _ = save([image], kind, strip=strip)
     assert_shows(data, expected)
+
+
+@needs_jxl
+def test_a_turned_picture_stands_upright_in_the_codestream_of_jpeg_xl() -> None:
+    image = with_info(exif=exif_of(6, "x"))
+    data, _ = save([image], "JXL", strip=False)
+    _, exif = next(box for box in jxl_boxes(data) if box[0] == b"Exif")
+    assert exif[:8] == b"\0\0\0\0MM\0*"  # ISO/IEC 18181-2: an offset, and then the TIFF stream
+    with Image.open(io.BytesIO(data)) as written:
+        assert written.size == (image.height, image.width)  # a viewer takes no notice of EXIF
+        assert dict(written.getexif()) == {0x010E: "x", 0x0112: 1}
 
 
 DAMAGED = {

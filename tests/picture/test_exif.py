@@ -11,8 +11,10 @@ import pytest
 from pictures_with_metadata import (
     Stored,
     file_of,
+    needs_jxl,
     photo,
     turned_exif,
+    turned_jxl,
 )
 from PIL import ExifTags, Image, ImageOps
 
@@ -115,6 +117,20 @@ def test_pages_of_a_tiff_are_turned_once(place: int) -> None:
         with Image.open(io.BytesIO(file_of(image, "NNC", save_all=True))) as saved:
             assert saved.size == (32, 48)
             assert ImageOps.exif_transpose(saved).size == (32, 48)
+
+
+@needs_jxl
+def test_jpeg_xl_which_is_decoded_upright_is_not_turned_again(stored: Stored) -> None:
+    data = turned_jxl((b"Exif", bytes(4) + turned_exif().tobytes().removeprefix(b"Exif\0\0")))
+    upright = Image.open(io.BytesIO(data))
+    assert upright.size == (32, 48)
+    for options in ({}, {"exif": None}):
+        decoded, _ = stored(data, **options)
+        shown = ImageOps.exif_transpose(decoded)
+        assert shown.size == upright.size
+        assert np.abs(np.asarray(shown, np.int16) - np.asarray(upright, np.int16)).mean() < 8
+        assert decoded.getexif().get(ExifTags.Base.Make) == (None if options else "Maker")
+    assert stored(data, exif=turned_exif())[0].getexif()[ExifTags.Base.Orientation] == 6  # as was asked for
 
 
 def test_exif_of_a_new_picture_is_saved() -> None:
