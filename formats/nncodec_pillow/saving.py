@@ -12,8 +12,10 @@ from PIL import Image
 from nncodec import EncodeOptions, InvalidOption, NncError, UnknownModel, UnsupportedImage, encode
 from nncodec.coding.choice import exactness_of
 from nncodec.picture.exif import exif_of
+from nncodec.picture.exif_entries import said_upright
 from nncodec.picture.openers import damaged, frame_count
 from nncodec.picture.reading import in_one_mode
+from nncodec.picture.unread import unread_of
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import SHORT_ID_BYTES
 from nncodec_pillow.options import RATES, pixels_together, with_defaults
@@ -64,7 +66,8 @@ def _frames_of(source: Image.Image, count: int, max_error: int | None) -> list[I
     frames: list[Image.Image] = []
     try:
         source.load()  # turns a TIFF as its tags say, which say it no more then
-        exif = exif_of(source)  # a copy has neither the tags of a TIFF file nor edits of `getexif()`
+        # A copy has neither the tags of a TIFF file nor edits of `getexif()`, nor a file that can be looked into.
+        exif, unread = exif_of(source), unread_of(source)
         for number in range(count):
             source.seek(number)
             frames.append(source.copy())
@@ -80,6 +83,10 @@ def _frames_of(source: Image.Image, count: int, max_error: int | None) -> list[I
             source.seek(place)
     for frame in frames:
         frame.info["exif"] = exif
+        if unread.icc_profile:
+            frame.info["icc_profile"] = unread.icc_profile
+        if unread.xmp:
+            frame.info["xmp"] = said_upright({"xmp": unread.xmp})["xmp"]
     return frames
 
 

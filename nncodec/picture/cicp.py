@@ -1,19 +1,19 @@
 """Colours that a file states by numbers of ITU-T H.273, as HDR pictures do: Pillow passes them on for HEIC only.
 
-References: PNG, third edition, 11.3.2.6 (cICP); ISO/IEC 14496-12 (boxes; colr), 23008-12 (iprp, ipco).
+References: PNG, third edition, 11.3.2.6 (cICP); ISO/IEC 14496-12 (colr), 23008-12 (iprp, ipco).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Mapping
+from typing import BinaryIO
 
 from PIL import Image
 
+from nncodec.picture.in_file import boxes_of, found_in_file
+
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _CHUNKS_BEFORE_PIXELS = 1000
-_MOST_BOXES = 1000
 # The way to the colours of an AVIF picture, with the bytes between a box's head and the boxes in it.
 _BOXES = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0))
 
@@ -27,32 +27,11 @@ def cicp_of(image: Image.Image) -> bytes | None:
     if isinstance(nclx, Mapping):
         return _of_nclx(nclx["color_primaries"], nclx["transfer_characteristics"])
     find = {"PNG": _in_png, "AVIF": _in_avif}.get(image.format or "")
-    return None if find is None else _found(image, find)
+    return None if find is None else found_in_file(image, find)
 
 
 def _of_nclx(primaries: int, transfer: int) -> bytes:
     return bytes((min(primaries, 0xFF), min(transfer, 0xFF), 0, 1))  # numbers of two bytes, of which few are taken
-
-
-def _found(image: Image.Image, find: Callable[[BinaryIO], bytes | None]) -> bytes | None:
-    """Return what is found in the file of an image, None if it is gone or cannot seek."""
-    for name in ("_fp", "fp"):  # Pillow drops `fp` once it has read the pixels
-        try:
-            stream: Any = getattr(image, name, None)
-            if hasattr(stream, "seek"):
-                place = stream.tell()
-                stream.seek(0)
-                found = find(stream)
-                stream.seek(place)
-                return found
-        except (OSError, ValueError):  # it is closed, or cannot seek
-            pass
-    path = getattr(image, "filename", "")
-    try:
-        with Path(path if isinstance(path, str) else path.decode()).open("rb") as again:
-            return find(again)
-    except (OSError, ValueError):
-        return None
 
 
 def _in_png(stream: BinaryIO) -> bytes | None:
@@ -81,12 +60,4 @@ def _in_avif(stream: BinaryIO) -> bytes | None:
 
 def _enter(stream: BinaryIO, name: bytes) -> bool:
     """Move behind the head of the next box of a name; return whether there is one."""
-    for _ in range(_MOST_BOXES):
-        head = stream.read(8)
-        size = int.from_bytes(head[:4])
-        if len(head) < 8 or size < 8:  # or larger than 4 GB
-            return False
-        if head[4:] == name:
-            return True
-        stream.seek(size - 8, 1)
-    return False
+    return any(found == name for found, _ in boxes_of(stream))

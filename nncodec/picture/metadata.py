@@ -18,6 +18,7 @@ from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, is_turned_by_decoder
 from nncodec.picture.exif_entries import said_upright, with_size
 from nncodec.picture.losses import companions_of, pictures_not_kept, shape_not_kept, texts_not_kept, unlike_first
 from nncodec.picture.profile import colours_of_file, misfit
+from nncodec.picture.unread import unread_of
 from nncodec.picture.xmp import without_second_part, xmp_of, xmp_with_size
 
 # Formats with metadata behind the pixels, or (TIFF) an orientation that Pillow applies to them.
@@ -72,17 +73,20 @@ def metadata_of(
     image = images[0]
     mode = image.mode if image.mode == "CMYK" and keeps_colours else Image.getmodebase(image.mode)
     is_converted = loses_profile(image) and mode != image.mode
-    cicp = cicp_of(image)  # while the file is open
+    cicp, unread = cicp_of(image), unread_of(image)  # while the file is open
+    # Pillow shows such files as they are, whatever that metadata says of their orientation.
+    beside = said_upright({"exif": unread.exif, "xmp": unread.xmp})
     for told_by_loading in images:
         if told_by_loading.format in _TOLD_BY_LOADING:
             told_by_loading.load()
     notes: list[str] = []
     exif = xmp = None
     if not strip:
-        exif = _as_bytes("exif", options["exif"]) if "exif" in options else exif_of(image)
+        exif = _as_bytes("exif", options["exif"]) if "exif" in options else exif_of(image) or beside["exif"]
         exif = exif.removeprefix(PREFIX) if exif else None
-        xmp = _as_bytes("xmp", options["xmp"]) if "xmp" in options else xmp_of(image.info)
+        xmp = _as_bytes("xmp", options["xmp"]) if "xmp" in options else xmp_of(image.info) or beside["xmp"]
         notes += [] if keeps_texts else texts_not_kept(image)
+        notes += [unread.note] if unread.note and not keeps_texts else []
     if is_turned_by_decoder(image):
         upright = said_upright({"exif": exif, "xmp": xmp})
         exif = exif if "exif" in options else upright["exif"]
@@ -103,6 +107,7 @@ def metadata_of(
         profile = _as_bytes("icc_profile", options["icc_profile"])
     else:
         profile = _bytes_or_none(image.info.get("icc_profile")) or raw_profile(image.info, "icc", "icm")
+        profile = profile or unread.icc_profile or None
     reason = misfit(profile, mode) if profile else ""
     if reason:
         notes.append(reason)
