@@ -113,7 +113,7 @@ def metadata_of(
         notes.append(reason)
         profile = None
     elif not profile and "icc_profile" not in options and not is_converted:
-        profile, note = colours_of_file(image.info, cicp, mode)
+        profile, note = colours_of_file(image.info, cicp, getattr(image, "tag_v2", {}), mode)
         notes += [note] if note else []
     return Metadata(
         exif=with_size(exif, image.size) if exif else None,

@@ -1,6 +1,7 @@
 """ICC profiles: whether one fits the mode of an image, and one that says what a file says otherwise.
 
-References: ICC.1:2010 (version 4.3); PNG, third edition, 11.3.2 (cHRM, gAMA, cICP); ITU-T H.273, tables 2 and 3.
+References: ICC.1:2010 (version 4.3); PNG, third edition, 11.3.2 (cHRM, gAMA, cICP); ITU-T H.273, tables 2 and 3;
+TIFF 6.0, section 20.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 _SPACES = {b"RGB ": "an RGB", b"GRAY": "a grey", b"CMYK": "a CMYK", b"Lab ": "a Lab"}
 _NOT_FOR_IMAGES = (b"link", b"abst", b"nmcl")
@@ -37,6 +39,10 @@ _CURVES: dict[int, tuple[float, ...]] = {
     14: _BT709_CURVE,
     15: _BT709_CURVE,
 }
+# Tags of a TIFF file: the bits of its samples, and what it says of their colours.
+_BITS, _WHITE_POINT, _CHROMATICITIES, _TRANSFER_FUNCTION = 258, 318, 319, 301
+_MOST_TABLE = 4096  # numbers of a curve
+_LIKE_SRGB = 0.004  # of white: one level of 8 bits
 _D50 = (0.9642, 1.0, 0.8249)
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
@@ -69,16 +75,19 @@ def _is_colour(mode: str) -> bool:
     return mode.startswith("RGB") or mode == "P"  # the colours of a palette
 
 
-def colours_of_file(info: Mapping[Any, Any], cicp: bytes | None, mode: str) -> Colours:
+def colours_of_file(info: Mapping[Any, Any], cicp: bytes | None, tags: Mapping[int, Any], mode: str) -> Colours:
     """Return what a file without ICC profile says of its colours.
 
     Args:
         info: Pillow's, with `gamma`, `chromaticity` and `srgb`.
         cicp: see `cicp_of`; it overrides the others.
+        tags: of a TIFF file; none of other files.
         mode: of the image.
     """
     if cicp is not None and len(cicp) == 4:
         return _of_cicp(cicp, mode)
+    if not {_WHITE_POINT, _CHROMATICITIES, _TRANSFER_FUNCTION}.isdisjoint(tags):
+        return _of_tiff(tags, mode)
     gamma, primaries = info.get("gamma"), info.get("chromaticity")
     if "srgb" in info or (gamma is None and primaries is None):
         return Colours()
@@ -101,20 +110,50 @@ def _of_cicp(cicp: bytes, mode: str) -> Colours:
     return _colours(_CURVES[transfer], _PRIMARIES[primaries], mode)
 
 
-def _colours(curve: tuple[float, ...], primaries: Sequence[float], mode: str) -> Colours:
+def _of_tiff(tags: Mapping[int, Any], mode: str) -> Colours:
+    lost = Colours(note="its white point, chromaticities or transfer function are not kept; they are taken for sRGB")
+    try:
+        white, primaries, table, bits = (
+            np.ravel(tags.get(tag, ())).astype(np.float64)
+            for tag in (_WHITE_POINT, _CHROMATICITIES, _TRANSFER_FUNCTION, _BITS)
+        )
+    except (TypeError, ValueError):  # no numbers
+        return lost
+    levels = 1 << int(bits[0]) if len(bits) else 2
+    is_whole = (len(white), len(primaries)) in ((0, 0), (2, 6)) and len(table) in (0, levels, 3 * levels)
+    if mode == "CMYK" or not is_whole or not ((table >= 0) & (table <= 0xFFFF)).all():
+        return lost
+    table /= 0xFFFF
+    tables = table.reshape(-1, levels) if len(table) else None
+    if tables is not None and np.abs(tables - _srgb(np.linspace(0, 1, levels))).max() <= _LIKE_SRGB:
+        tables = None
+    return _colours(_SRGB_CURVE, (*white, *primaries) if len(white) else _SRGB_PRIMARIES, mode, tables)
+
+
+def _srgb(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the light of samples from 0 to 1."""
+    exponent, scale, offset, slope, knee = _SRGB_CURVE
+    return np.where(samples >= knee, (scale * samples + offset) ** exponent, slope * samples)
+
+
+def _colours(
+    curve: tuple[float, ...], primaries: Sequence[float], mode: str, tables: NDArray[np.float64] | None = None
+) -> Colours:
+    """Return the profile of a curve, or of tables (1 or 3, levels) of the light of samples instead."""
     is_grey = not _is_colour(mode)
-    if curve == _SRGB_CURVE and (is_grey or np.allclose(primaries, _SRGB_PRIMARIES, atol=0.002)):
+    curves = [_curve(curve)] if tables is None else [_table(numbers) for numbers in tables]
+    if tables is None and curve == _SRGB_CURVE and (is_grey or np.allclose(primaries, _SRGB_PRIMARIES, atol=0.002)):
         return Colours()
     if is_grey:
-        return Colours(_profile(b"GRAY", {b"wtpt": _xyz(_D50), b"kTRC": _curve(curve)}))
+        return Colours(_profile(b"GRAY", {b"wtpt": _xyz(_D50), b"kTRC": curves[0]}))
     try:
         columns = _colorants(primaries)
     except (np.linalg.LinAlgError, ZeroDivisionError, ValueError):
         return Colours(note="its chromaticities are impossible and not kept; they are taken for sRGB")
     tags = {b"wtpt": _xyz(_D50)}
-    for name, column in zip("rgb", columns.T, strict=True):
+    for name, column, channel in zip("rgb", columns.T, curves if len(curves) == 3 else curves * 3, strict=True):
         tags[f"{name}XYZ".encode()] = _xyz(column)
-        tags[f"{name}TRC".encode()] = _curve(curve)
+        tags[f"{name}TRC".encode()] = channel
     return Colours(_profile(b"RGB ", tags))
 
 
@@ -161,6 +200,12 @@ def _xyz(values: Sequence[float] | np.ndarray[Any, Any]) -> bytes:
 def _curve(numbers: tuple[float, ...]) -> bytes:
     kind = 0 if len(numbers) == 1 else 3
     return struct.pack(">4s4xHH", b"para", kind, 0) + b"".join(map(_fixed, numbers))
+
+
+def _table(light: NDArray[np.float64]) -> bytes:
+    places = np.linspace(0, 1, min(len(light), _MOST_TABLE))
+    numbers = np.interp(places, np.linspace(0, 1, len(light)), light)
+    return struct.pack(">4s4xI", b"curv", len(numbers)) + np.rint(numbers * 0xFFFF).astype(">u2").tobytes()
 
 
 def _fixed(value: float) -> bytes:

@@ -22,7 +22,7 @@ from pictures_with_metadata import (
     png_with_chunk,
     profile_of,
 )
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 import nncodec
 import nncodec_pillow  # noqa: F401 (registers the format)
@@ -95,6 +95,51 @@ def test_chromaticities_become_a_profile(stored: Stored) -> None:
     profile = ImageCms.ImageCmsProfile(io.BytesIO(decoded.info["icc_profile"]))
     # The red of Display P3, adapted to D50.
     assert np.allclose(profile.profile.red_colorant[0], (0.5151, 0.2412, -0.0011), atol=0.001)
+
+
+def _tiff(mode: str = "RGB", **tags: object) -> bytes:
+    numbers = {"white": 318, "chromaticities": 319, "transfer": 301}
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    for name, value in tags.items():
+        directory[numbers[name]] = value
+    return file_of(photo().convert(mode), "TIFF", tiffinfo=directory)
+
+
+_WIDE = {"white": (0.3127, 0.329), "chromaticities": (0.68, 0.32, 0.265, 0.69, 0.15, 0.06)}
+_LINEAR = tuple(257 * level for level in range(256))
+_LIKE_SRGB = tuple(
+    round(0xFFFF * (((x / 255 + 0.055) / 1.055) ** 2.4 if x > 10 else x / 255 / 12.92)) for x in range(256)
+)
+
+
+@pytest.mark.parametrize(("mode", "tables"), [("RGB", 3), ("RGB", 1), ("L", 1)])
+def test_the_transfer_function_of_a_tiff_becomes_a_profile(stored: Stored, mode: str, tables: int) -> None:
+    decoded, notes = stored(_tiff(mode, transfer=_LINEAR * tables))
+    assert notes == []
+    assert abs(_in_srgb(55, decoded.info["icc_profile"], mode) - 128) <= 1
+
+
+def test_chromaticities_of_a_tiff_become_a_profile(stored: Stored) -> None:
+    decoded, notes = stored(_tiff(**_WIDE, transfer=_LIKE_SRGB * 3))
+    assert notes == []
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(decoded.info["icc_profile"]))
+    assert np.allclose(profile.profile.red_colorant[0], (0.5151, 0.2412, -0.0011), atol=0.001)
+    assert _in_srgb(100, decoded.info["icc_profile"], "RGB") == 100
+
+
+def test_a_tiff_in_srgb_needs_no_profile(stored: Stored) -> None:
+    decoded, notes = stored(_tiff(transfer=_LIKE_SRGB * 3))
+    assert notes == []
+    assert "icc_profile" not in decoded.info
+
+
+@pytest.mark.parametrize(
+    "tags", [{"white": (0.3127, 0.329)}, {"transfer": (0, 0xFFFF)}, {**_WIDE, "white": (0.3127, 0.329, 0.4)}]
+)
+def test_colours_of_a_tiff_that_say_too_little_are_told(stored: Stored, tags: dict[str, object]) -> None:
+    decoded, notes = stored(_tiff(**tags))
+    assert notes == ["its white point, chromaticities or transfer function are not kept; they are taken for sRGB"]
+    assert "icc_profile" not in decoded.info
 
 
 @pytest.mark.parametrize("gamma", [45455, 45400])
