@@ -82,6 +82,7 @@ KEYED = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:16 bits a sample")
 @pytest.mark.parametrize("entrance", IN_PYTHON)
 @pytest.mark.parametrize("kind", KEYED)
 def test_a_transparent_colour_becomes_alpha_in_python(kind: str, entrance: Callable[..., bytes]) -> None:
@@ -101,6 +102,7 @@ def test_a_transparent_colour_becomes_alpha_on_the_command_line(kind: str, tmp_p
     assert (np.asarray(decoded.getchannel("A")) == [255] * 4 + [0] * 4).all()
 
 
+@pytest.mark.filterwarnings("ignore:16 bits a sample")
 @pytest.mark.parametrize("kind", KEYED)
 def test_a_transparent_colour_is_enhanced_as_alpha(kind: str) -> None:
     data, mode = KEYED[kind]

@@ -10,12 +10,10 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from nncodec.picture.in_file import boxes_of, found_in_file
+from nncodec.picture.in_file import enter, enter_properties, found_in_file
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _CHUNKS_BEFORE_PIXELS = 1000
-# The way to the colours of an AVIF picture, with the bytes between a box's head and the boxes in it.
-_BOXES = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0))
 
 
 def cicp_of(image: Image.Image) -> bytes | None:
@@ -49,15 +47,6 @@ def _in_png(stream: BinaryIO) -> bytes | None:
 
 
 def _in_avif(stream: BinaryIO) -> bytes | None:
-    for name, skipped in _BOXES:
-        if not _enter(stream, name):
-            return None
-        stream.seek(skipped, 1)
-    if _enter(stream, b"colr") and stream.read(4) == b"nclx":
+    if enter_properties(stream) and enter(stream, b"colr") and stream.read(4) == b"nclx":
         return _of_nclx(int.from_bytes(stream.read(2)), int.from_bytes(stream.read(2)))
     return None
-
-
-def _enter(stream: BinaryIO, name: bytes) -> bool:
-    """Move behind the head of the next box of a name; return whether there is one."""
-    return any(found == name for found, _ in boxes_of(stream))

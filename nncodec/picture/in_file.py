@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -12,6 +13,9 @@ from PIL import Image
 _MOST_BOXES = 1000
 _MOST_BYTES = 1 << 26  # of metadata
 _LONGEST_BOX = 1 << 62  # streams cannot seek farther
+
+# The way to the properties of an AVIF picture, with the bytes between a box's head and the boxes in it.
+_PROPERTIES = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0))
 
 _T = TypeVar("_T")
 
@@ -38,6 +42,23 @@ def found_in_file(image: Image.Image, find: Callable[[BinaryIO], _T | None]) -> 
             return find(again)
     except (OSError, ValueError):
         return None
+
+
+def found_by_opening(image: Image.Image, find: Callable[[Image.Image], _T]) -> _T | None:
+    """Return what is found in an image after its file was opened again, None if it cannot be.
+
+    The image itself stays as it is: it may have been edited, and looking at other frames would drop its pixels.
+    """
+
+    def opened(stream: BinaryIO) -> _T | None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # all were told when the image was opened
+                return find(Image.open(stream))
+        except Exception:  # the file may be another one by now, and Pillow's decoders may raise anything
+            return None
+
+    return found_in_file(image, opened)
 
 
 def boxes_of(stream: BinaryIO, size: int = -1) -> Iterator[tuple[bytes, int]]:
@@ -68,6 +89,20 @@ def boxes_of(stream: BinaryIO, size: int = -1) -> Iterator[tuple[bytes, int]]:
         if place + held == end:
             return
         stream.seek(place + held)
+
+
+def enter(stream: BinaryIO, name: bytes) -> bool:
+    """Move to what the next box of a name holds; return whether there is one."""
+    return any(found == name for found, _ in boxes_of(stream))
+
+
+def enter_properties(stream: BinaryIO) -> bool:
+    """Move to the properties of an AVIF picture; return whether there are any."""
+    for name, skipped in _PROPERTIES:
+        if not enter(stream, name):
+            return False
+        stream.seek(skipped, 1)
+    return True
 
 
 def read_at_most(stream: BinaryIO, size: int) -> bytes:

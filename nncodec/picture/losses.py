@@ -7,8 +7,11 @@ from typing import Any
 
 from PIL import Image
 
+from nncodec.picture.conversion import MODES
+from nncodec.picture.depth import bits_of
 from nncodec.picture.exif import orientation_of
-from nncodec.picture.openers import frame_count
+from nncodec.picture.in_file import found_by_opening
+from nncodec.picture.openers import STACKS, frame_count
 from nncodec.picture.xmp import xmp_of
 
 # Marks of a gain map, which makes an HDR picture of a JPEG: in XMP (Adobe, Apple), and before its own segment (ISO).
@@ -30,6 +33,9 @@ _TECHNICAL_COMMENT = b"Created by OpenJPEG"  # of Pillow's JPEG 2000 files
 _NAMED_TEXTS = 5
 # Formats with further pictures that are no frames.
 _ALBUMS = ("HEIF", "MPO")
+_SHALLOW_MODES = (*MODES, "CMYK")
+# Formats that do not say the number of their frames at the beginning: counting them would drop the pixels of an image.
+_COUNTED_BY_READING = ("GIF", "TIFF")
 
 
 def texts_not_kept(image: Image.Image) -> Iterator[str]:
@@ -77,10 +83,20 @@ def shape_not_kept(image: Image.Image) -> list[str]:
 
 
 def pictures_not_kept(image: Image.Image) -> list[str]:
-    """Return a note if a file holds further pictures, and the first was opened."""
-    is_first = image.format in _ALBUMS and (image.tell() == 0 or bool(image.info.get("primary")))
-    count = frame_count(image) if is_first else 1
-    return [f"of {count} pictures in this {image.format} file, the first is used"] if count > 1 else []
+    """Return a note if a file holds further pictures or frames, and the first was opened."""
+    is_first = image.format in (*_ALBUMS, *STACKS) and (image.tell() == 0 or bool(image.info.get("primary")))
+    if not is_first:
+        return []
+    by_reading = image.format in _COUNTED_BY_READING
+    count = (found_by_opening(image, frame_count) or 1) if by_reading else frame_count(image)
+    kind = "pictures" if image.format in _ALBUMS else "frames"
+    return [f"of {count} {kind} in this {image.format} file, the first is used"] if count > 1 else []
+
+
+def depth_not_kept(images: Sequence[Image.Image]) -> list[str]:
+    """Return a note if samples have more bits in the file than Pillow passes on."""
+    bits = max((bits_of(image) for image in images if image.mode in _SHALLOW_MODES), default=8)
+    return [f"{bits} bits a sample are reduced to 8"] if bits > 8 else []
 
 
 def unlike_first(images: Sequence[Image.Image], options: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,14 @@ from nncodec.picture.cicp import cicp_of
 from nncodec.picture.conversion import loses_profile
 from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, is_turned_by_decoder, raw_profile
 from nncodec.picture.exif_entries import said_upright, with_size
-from nncodec.picture.losses import companions_of, pictures_not_kept, shape_not_kept, texts_not_kept, unlike_first
+from nncodec.picture.losses import (
+    companions_of,
+    depth_not_kept,
+    pictures_not_kept,
+    shape_not_kept,
+    texts_not_kept,
+    unlike_first,
+)
 from nncodec.picture.profile import colours_of_file, misfit
 from nncodec.picture.unread import unread_of
 from nncodec.picture.xmp import without_second_part, xmp_of, xmp_with_size
@@ -56,6 +63,7 @@ def metadata_of(
     strip: bool = False,
     keeps_colours: bool = False,
     keeps_texts: bool = False,
+    of_file: bool = False,
 ) -> Metadata:
     """Return the metadata of an image or of the frames of one.
 
@@ -65,6 +73,7 @@ def metadata_of(
         strip: leave out EXIF, XMP and notes on text.
         keeps_colours: whether CMYK is stored as it is.
         keeps_texts: leave out notes on text.
+        of_file: leave out notes on bits and on further frames: the caller reads the file.
 
     Raises:
         InvalidOption: a value of the options has the wrong type or is out of range.
@@ -76,6 +85,9 @@ def metadata_of(
     cicp, unread = cicp_of(image), unread_of(image)  # while the file is open
     # Pillow shows such files as they are, whatever that metadata says of their orientation.
     beside = said_upright({"exif": unread.exif, "xmp": unread.xmp})
+    beside_pixels = [] if of_file else depth_not_kept(images)
+    if len(images) == 1 and not of_file:
+        beside_pixels += pictures_not_kept(image)
     for told_by_loading in images:
         if told_by_loading.format in _TOLD_BY_LOADING:
             told_by_loading.load()
@@ -99,8 +111,7 @@ def metadata_of(
         xmp = whole
     notes += shape_not_kept(image)
     notes += unlike_first(images, options)
-    if len(images) == 1:
-        notes += pictures_not_kept(image)
+    notes += beside_pixels
     if is_converted:
         profile = None
     elif "icc_profile" in options:

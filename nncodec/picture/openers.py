@@ -44,6 +44,9 @@ PACKAGES = (
 STUBS = ("BUFR", "GRIB", "HDF5", "MPEG", "NNC", "WMF")
 """Formats that Pillow recognises but cannot read or write by itself, and this package's own format."""
 
+STACKS = ("AVIF", "FLI", "GIF", "PNG", "TIFF", "WEBP")
+"""Formats whose frames are separate images, rather than layers, sizes or depth maps of one image."""
+
 _HEIF, _JXL = PACKAGES
 _NOT_READ = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2", ".svg", ".svgz"}
 _DEVELOP = "a camera raw file; develop it to TIFF or PNG first, with darktable or RawTherapee for example"

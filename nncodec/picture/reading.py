@@ -17,14 +17,11 @@ from nncodec.format.header import MAGIC
 from nncodec.format.metadata import KEYS
 from nncodec.picture.conversion import MODES, Converted, convert, convert_exactly
 from nncodec.picture.exif import UPRIGHT, orientation_in, orientation_of
-from nncodec.picture.losses import unlike_first
+from nncodec.picture.losses import depth_not_kept, unlike_first
 from nncodec.picture.metadata import Metadata, metadata_of
-from nncodec.picture.openers import STUBS, damaged, frame_count, open_picture, package_for, register_packages
+from nncodec.picture.openers import STACKS, STUBS, damaged, frame_count, open_picture, package_for, register_packages
 from nncodec.picture.options import EncodeOptions
 from nncodec.picture.samples import palette_of
-
-STACKS = ("AVIF", "FLI", "GIF", "PNG", "TIFF", "WEBP")
-"""Formats whose frames are separate images, rather than layers, sizes or depth maps of one image."""
 
 _OF_ANIMATIONS = ("default_image", "duration", "loop")
 
@@ -95,8 +92,7 @@ def _read_file(stream: BinaryIO, frame: int | None, max_pixels: int, strip: bool
                     detail=f"{len(chosen)} frames of {image.width} x {image.height} pixels are more than {max_pixels} "
                     "pixels; choose one with --frame, or raise --max-pixels"
                 )
-            if (bits := _bits_of(image)) > 8 and image.mode in MODES:
-                notes.append(f"{bits} bits a sample are reduced to 8")  # Pillow does it, and does not say so
+            notes += depth_not_kept([image])
             frames, metadata = _read(image, chosen, strip, notes, max_error)
     notes += [str(warning.message) for warning in caught]
     return PictureFile(frames, metadata, tuple(dict.fromkeys(notes)))
@@ -184,7 +180,7 @@ def _read(
         if number:
             image.seek(number)
         if not frames:
-            metadata = metadata_of([image], strip=strip, keeps_colours=max_error is not None)
+            metadata = metadata_of([image], strip=strip, keeps_colours=max_error is not None, of_file=True)
             notes.extend(metadata.notes)
         image.load()
         shown = Image.new("1", (1, 1))
@@ -225,16 +221,6 @@ def _info_of(metadata: Metadata, number: int) -> dict[str | tuple[int, int], Any
         values |= {"duration": metadata.animation.durations_ms[number], "loop": metadata.animation.loop}
         values |= {"default_image": metadata.animation.first_is_still or None}
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _bits_of(image: Image.Image) -> int:
-    """Return how many bits a sample of colour has in the file, as far as Pillow tells before it reads the pixels."""
-    for codec, _, _, args in getattr(image, "tile", ()):
-        if codec.startswith("ppm") and isinstance(args, tuple):
-            return int(args[-1]).bit_length()  # the sample that is white
-        if codec == "SGI16" or ";16" in str(args):
-            return 16
-    return int(image.info.get("bit_depth", 8))  # of pillow-heif
 
 
 def in_one_mode(frames: Sequence[Image.Image], max_error: int | None = None) -> list[Image.Image]:
