@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ _OTHER_COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
 # Modes with the colours of RGB in other coordinates, so that they may have the profile of RGB.
 _OF_RGB = ("YCbCr", "HSV")
 
+_WHITE_IS_ZERO = 0
 _ALPHA_MODES = ("La", "PA", "RGBa")
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 # Where an ICC profile names its colour space.
@@ -59,7 +60,7 @@ def convert(image: Image.Image) -> Converted:
         note = "" if visible is image else f"mode {mode} with transparency is stored as {visible.mode}"
         return Converted(visible, note)
     if mode in _DEEP_MODES:
-        samples = np.asarray(image).astype(np.int64)
+        samples = _deep_samples(image).astype(np.int64)
         white = _white_of(image, samples)
         shallow = _eight_bits(image, samples, white)
         reduced = f", {white.bit_length()} bits a sample reduced to 8" if white > 0xFF else ""
@@ -111,11 +112,24 @@ def convert_exactly(image: Image.Image, *, allows_errors: bool = False) -> Conve
     return convert(image)
 
 
-def _exact_grey(image: Image.Image) -> Converted:
+def _deep_samples(image: Image.Image) -> NDArray[Any]:
+    """Return grey samples of which 0 is black."""
     samples = np.asarray(image)
+    return _white_of(image, samples) - samples if is_negative(image) else samples
+
+
+def is_negative(image: Image.Image) -> bool:
+    """Return whether 0 is white, as TIFF files may say: Pillow turns samples of up to 8 bits round, but not of 16."""
+    photometric = getattr(image, "tag_v2", {}).get(ExifTags.Base.PhotometricInterpretation)
+    return image.mode == "I;16" and photometric == _WHITE_IS_ZERO
+
+
+def _exact_grey(image: Image.Image) -> Converted:
+    samples = _deep_samples(image)
     if samples.size and not 0 <= samples.min() <= samples.max() <= 0xFFFF:
         raise UnsupportedImage(detail="its samples exceed 16 bits; scale them to 16 bits and save that")
-    deep = image if image.mode == "I;16" else Image.fromarray(samples.astype(np.uint16))
+    is_kept = image.mode == "I;16" and not is_negative(image)
+    deep = image if is_kept else Image.fromarray(samples.astype(np.uint16))
     if deep is not image:
         deep.info = {key: value for key, value in image.info.items() if key != _KEY}
     note = f"a transparent colour of mode {image.mode} is not kept"
@@ -189,7 +203,7 @@ def _no_colour(image: Image.Image) -> UnsupportedImage:
     )
 
 
-def _white_of(image: Image.Image, samples: NDArray[np.int64]) -> int:
+def _white_of(image: Image.Image, samples: NDArray[Any]) -> int:
     """Return the sample that is white: of as many bits as the file says, or 255 where samples only use 8 of 32 bits."""
     (bits, *_) = getattr(image, "tag_v2", {}).get(ExifTags.Base.BitsPerSample, (16,))
     is_shallow = image.mode == "I" and image.format != "PPM" and samples.max(initial=0) <= 0xFF  # a PPM says its range

@@ -17,7 +17,7 @@ from nncodec.format.palette import Palette
 from nncodec.format.samples import MAX_PLANES, SampleArray, SampleFormat
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.area import Area, Span
-from nncodec.picture.conversion import EXACT_MODES, convert_exactly, with_alpha
+from nncodec.picture.conversion import EXACT_MODES, convert_exactly, is_negative, with_alpha
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.lossless import Samples
 
@@ -110,10 +110,10 @@ def stack_of(pictures: Sequence[SamplePicture], max_error: int = 0) -> SampleSta
 
 
 def _with_alpha(image: Image.Image) -> Image.Image:
-    if image.mode not in ("1", DEEP_GREY) or image.info.get("transparency") is None:
+    if not is_negative(image) and (image.mode not in ("1", DEEP_GREY) or image.info.get("transparency") is None):
         return with_alpha(image)
     converted = convert_exactly(image)
-    if converted.image.mode == image.mode:
+    if converted.image.mode == image.mode and converted.note:
         warn_of([converted.note])
     return converted.image
 

@@ -46,7 +46,13 @@ def _png() -> bytes:
 def _tiff(planes: int = 3, photometric: int = 2) -> bytes:
     data = np.resize(_deep(), (32, 48, planes)).astype("<u2").tobytes()
     bits = struct.pack(f"<{planes}H", *[16] * planes)
-    entries = [(256, 3, 1, 48), (257, 3, 1, 32), (258, 3, planes, 8), (259, 3, 1, 1), (262, 3, 1, photometric)]
+    entries = [
+        (256, 3, 1, 48),
+        (257, 3, 1, 32),
+        (258, 3, planes, 16 if planes == 1 else 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, photometric),
+    ]
     entries += [(273, 4, 1, 8 + len(bits)), (277, 3, 1, planes), (278, 3, 1, 32), (279, 4, 1, len(data))]
     directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
     return b"II*\0" + struct.pack("<I", 8 + len(bits) + len(data)) + bits + data + directory
@@ -80,6 +86,16 @@ def _told(way: Callable[..., bytes], data: bytes, path: Path, **options: object)
 @pytest.mark.parametrize("way", [by_pillow_from_disk, by_encode, from_bytes])
 def test_reduced_bits_are_told(make: Callable[[], bytes], way: Callable[..., bytes], tmp_path: Path) -> None:
     assert _told(way, make(), tmp_path, lossless=True) == REDUCED
+
+
+@pytest.mark.parametrize("way", [by_pillow_from_disk, by_encode, from_bytes])
+def test_grey_of_sixteen_bits_whose_zero_is_white_is_no_negative(way: Callable[..., bytes], tmp_path: Path) -> None:
+    negative = nncodec.decode(way(_tiff(1, 0), tmp_path, lossless=True))
+    assert np.array_equal(np.asarray(negative), 0xFFFF - np.asarray(Image.open(io.BytesIO(_tiff(1, 1)))))
+    if way is from_bytes:
+        with pytest.warns(NncWarning, match="reduced to 8"):
+            shallow = nncodec.decode(way(_tiff(1, 0), tmp_path, quality=100))
+        assert np.abs(np.asarray(shallow, np.int16) - (np.asarray(negative) >> 8)).max() <= 3
 
 
 def test_reduced_bits_are_told_by_every_way(stored: Stored) -> None:
