@@ -42,6 +42,16 @@ _TIFF_TAGS = (
     ExifTags.Base.RatingPercent,
 )
 _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+# Tags of the directory of EXIF: scanners, and Pillow itself, write them into the first one of a TIFF file.
+_PHOTOSHOP_LAYERS, _TIFF_EP_VERSION, _INTEROPERABILITY = 37724, 37398, 40965
+_EXIF_TAGS = tuple(
+    tag
+    for tag in sorted(ExifTags.Base)
+    if (tag in (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber) or tag >= ExifTags.Base.ExposureProgram)
+    and tag not in (*_TIFF_TAGS, *_DIRECTORIES, _PHOTOSHOP_LAYERS, _TIFF_EP_VERSION, _INTEROPERABILITY)
+)
+TIFF_TAGS_KEPT = frozenset((*_TIFF_TAGS, *_DIRECTORIES, *_EXIF_TAGS))
+"""Tags in the first directory of a TIFF file that become EXIF."""
 _TURNED = range(2, 9)
 
 
@@ -158,6 +168,9 @@ def _of_tiff(image: Image.Image) -> bytes | None:
         if tag in own:
             kept[tag] = own[tag]
     for directory in _DIRECTORIES:
-        if values := own.get_ifd(directory):
+        values = dict(own.get_ifd(directory))
+        if directory == ExifTags.IFD.Exif:
+            values = {tag: own[tag] for tag in _EXIF_TAGS if tag in own} | values
+        if values:
             kept[directory] = values
     return kept.tobytes().removeprefix(PREFIX) if kept else None

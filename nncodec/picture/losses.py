@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from PIL import Image
+from PIL import Image, TiffTags
 
+from nncodec._support.text import count_of
 from nncodec.picture.conversion import MODES
 from nncodec.picture.depth import bits_of
-from nncodec.picture.exif import orientation_of
+from nncodec.picture.exif import TIFF_TAGS_KEPT, orientation_of
 from nncodec.picture.in_file import found_by_opening
 from nncodec.picture.openers import STACKS, frame_count
 from nncodec.picture.xmp import xmp_of
@@ -22,6 +23,15 @@ _C2PA, _C2PA_SEGMENTS = b"c2pa", ("APP11", b"caBX")
 _PHOTOSHOP_IPTC = 0x0404
 # What tags of a TIFF file say that is not kept.
 _TIFF_IPTC, _TIFF_PHOTOSHOP, _GEO_KEYS = 33723, 34377, 34735
+# Tags that say how the pixels are stored, that are read elsewhere, or that nobody misses.
+_TIFF_UNTOLD = TIFF_TAGS_KEPT | {
+    *(254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289),  # layout
+    *(292, 293, 297, 317, 320, 322, 323, 324, 325, 326, 327, 328, 330, 332, 333, 334, 336, 338, 339, 340, 341, 347),
+    *(512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532, 32995, 32996, 32997),  # JPEG, and old ones
+    *(301, 318, 319, 700, 34675),  # colours and XMP
+    *(_TIFF_IPTC, _TIFF_PHOTOSHOP, _GEO_KEYS, 33550, 33922, 34264, 34736, 34737),  # told by name
+    *(37398, 40965, 59932, 59933),  # versions, a directory, and the padding of Windows
+}
 # Text in `info` that is kept, or that describes the file.
 _NOT_TEXT = {"XML:com.adobe.xmp", "comment", "compression", "mode", "model", "xmp"} | {
     f"Raw profile type {name}" for name in ("APP1", "exif", "icc", "icm", "xmp")
@@ -33,6 +43,7 @@ _TECHNICAL_COMMENT = b"Created by OpenJPEG"  # of Pillow's JPEG 2000 files
 _NAMED_TEXTS = 5
 # Formats with further pictures that are no frames.
 _ALBUMS = ("HEIF", "MPO")
+_ICONS = ("ICNS", "ICO")
 _SHALLOW_MODES = (*MODES, "CMYK")
 # Formats that do not say the number of their frames at the beginning: counting them would drop the pixels of an image.
 _COUNTED_BY_READING = ("GIF", "TIFF")
@@ -47,16 +58,25 @@ def texts_not_kept(image: Image.Image) -> Iterator[str]:
     texts = [key for key, value in info.items() if isinstance(key, str) and isinstance(value, str)]
     names = [name for name in texts if name not in _NOT_TEXT | _TECHNICAL and not name.startswith(_TECHNICAL_PREFIXES)]
     if names:
-        more = f" and {len(names) - _NAMED_TEXTS} more" if len(names) > _NAMED_TEXTS else ""
-        yield f"its text is not kept: {', '.join(names[:_NAMED_TEXTS])}{more}"
+        yield f"its text is not kept: {_some_of(names)}"
     photoshop, tags = info.get("photoshop"), getattr(image, "tag_v2", {})
     in_tags = _TIFF_IPTC in tags or _PHOTOSHOP_IPTC.to_bytes(2) in _photoshop_kinds(tags.get(_TIFF_PHOTOSHOP))
     if in_tags or (isinstance(photoshop, Mapping) and _PHOTOSHOP_IPTC in photoshop):
         yield "its IPTC record is not kept"
     if _GEO_KEYS in tags:
         yield "its place on the map (GeoTIFF) is not kept"
+    if others := sorted(set(tags) - _TIFF_UNTOLD):
+        known = {tag: TiffTags.lookup(tag).name for tag in others}
+        names = [str(tag) if known[tag] == "unknown" else known[tag] for tag in others]
+        verb = "is" if len(names) == 1 else "are"
+        yield f"{count_of(len(names), 'tag')} of the TIFF file {verb} not kept: {_some_of(names)}"
     if any(name in _C2PA_SEGMENTS and _C2PA in content for name, content in _segments(image)):
         yield "its Content Credentials (C2PA) are not kept"
+
+
+def _some_of(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED_TEXTS} more" if len(names) > _NAMED_TEXTS else ""
+    return f"{', '.join(names[:_NAMED_TEXTS])}{more}"
 
 
 def companions_of(image: Image.Image) -> list[str]:
@@ -91,6 +111,14 @@ def pictures_not_kept(image: Image.Image) -> list[str]:
     count = (found_by_opening(image, frame_count) or 1) if by_reading else frame_count(image)
     kind = "pictures" if image.format in _ALBUMS else "frames"
     return [f"of {count} {kind} in this {image.format} file, the first is used"] if count > 1 else []
+
+
+def sizes_not_kept(image: Image.Image) -> list[str]:
+    """Return a note if an icon has several sizes."""
+    sizes = image.info.get("sizes", ()) if image.format in _ICONS else ()
+    if len(sizes) < 2:
+        return []
+    return [f"of {len(sizes)} sizes in this {image.format} file, one is used: {image.width} x {image.height}"]
 
 
 def depth_not_kept(images: Sequence[Image.Image]) -> list[str]:

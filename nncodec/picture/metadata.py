@@ -21,6 +21,7 @@ from nncodec.picture.losses import (
     depth_not_kept,
     pictures_not_kept,
     shape_not_kept,
+    sizes_not_kept,
     texts_not_kept,
     unlike_first,
 )
@@ -111,7 +112,7 @@ def metadata_of(
         xmp = whole
     notes += shape_not_kept(image)
     notes += unlike_first(images, options)
-    notes += beside_pixels
+    notes += beside_pixels + sizes_not_kept(image)
     if is_converted:
         profile = None
     elif "icc_profile" in options:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from pictures_with_metadata import (
 )
 from PIL import ExifTags, Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
+from PIL.TiffImagePlugin import IFDRational
 
 import nncodec
 import nncodec_pillow  # noqa: F401 (registers the format)
@@ -90,6 +92,9 @@ def test_text_that_programs_write_by_themselves_is_dropped_in_silence(stored: St
         (34377, b"8BIM\x04\x04\0\0\0\0\0\x04abcd", ["its IPTC record is not kept"]),
         (34377, b"8BIM\x03\xed\0\0\0\0\0\x04abcd", []),
         (34735, (1, 1, 0, 0), ["its place on the map (GeoTIFF) is not kept"]),
+        (42112, "<GDALMetadata/>", ["1 tag of the TIFF file is not kept: GDAL_METADATA"]),
+        (65000, "private", ["1 tag of the TIFF file is not kept: 65000"]),
+        (297, (1, 2), []),
     ],
 )
 def test_tags_of_a_tiff_that_are_not_kept_are_told(tag: int, value: object, told: list[str], tmp_path: Path) -> None:
@@ -99,6 +104,34 @@ def test_tags_of_a_tiff_that_are_not_kept_are_told(tag: int, value: object, told
             warnings.simplefilter("always")
             way(data, tmp_path)
         assert [str(warning.message) for warning in caught] == told
+
+
+def test_many_tags_of_a_tiff_are_told_in_one_line(stored: Stored) -> None:
+    data = file_of(photo(), "TIFF", tiffinfo={65000 + number: "private" for number in range(7)})
+    _, notes = stored(data)
+    assert notes == ["7 tags of the TIFF file are not kept: 65000, 65001, 65002, 65003, 65004 and 2 more"]
+    assert stored(file_of(photo(), "TIFF"))[1] == []
+
+
+def test_exif_in_the_first_directory_of_a_tiff_is_kept(stored: Stored) -> None:
+    exif = turned_exif()
+    time, exposure = "2001:01:01 00:00:00", IFDRational(1, 50)
+    tags = {ExifTags.Base.DateTimeOriginal: time, ExifTags.Base.ExposureTime: exposure}
+    for tag, value in tags.items():
+        exif[tag] = value
+    decoded, notes = stored(file_of(photo(), "TIFF", exif=exif))
+    kept = decoded.getexif().get_ifd(ExifTags.IFD.Exif)
+    assert {tag: kept.get(tag) for tag in tags} == tags
+    assert notes == []
+
+
+@pytest.mark.parametrize("kind", ["ICO", "ICNS"])
+def test_further_sizes_of_an_icon_are_told(stored: Stored, kind: str) -> None:
+    _, notes = stored(file_of(photo((64, 64)), kind, sizes=[(16, 16), (64, 64)]))
+    assert len(notes) == 1
+    assert re.fullmatch(rf"of \d+ sizes in this {kind} file, one is used: (\d+) x \1", notes[0])
+    if kind == "ICO":
+        assert stored(file_of(photo((64, 64)), kind, sizes=[(64, 64)]))[1] == []
 
 
 # --- resolution ---------------------------------------------------------------------------------------------------
