@@ -10,7 +10,6 @@ from nncodec.errors import FormatError, NotNnc
 from nncodec.picture.openers import open_picture, what_it_is
 
 _HEAD_BYTES = 4096
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 @contextlib.contextmanager
@@ -25,8 +24,6 @@ def telling_what_else(stream: BinaryIO) -> Iterator[None]:
 
 
 def _what_else(stream: BinaryIO, head: bytes, otherwise: str) -> str:
-    if head.startswith(_LFS_POINTER):
-        return "a Git LFS pointer instead of the file; get the file with 'git lfs pull'"
     with contextlib.suppress(Exception):  # Pillow's decoders may raise anything
         stream.seek(0)
         kind = open_picture(stream).format

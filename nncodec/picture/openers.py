@@ -8,7 +8,7 @@ import importlib
 from pathlib import PurePath
 from typing import BinaryIO, NamedTuple
 
-from PIL import Image, UnidentifiedImageError
+from PIL import EpsImagePlugin, Image, UnidentifiedImageError
 
 from nncodec._support.extras import is_installed
 from nncodec.errors import UnsupportedImage, first_line
@@ -50,6 +50,10 @@ STACKS = ("AVIF", "FLI", "GIF", "PNG", "TIFF", "WEBP")
 _HEIF, _JXL = PACKAGES
 _NOT_READ = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2", ".svg", ".svgz"}
 _DEVELOP = "a camera raw file; develop it to TIFF or PNG first, with darktable or RawTherapee for example"
+_CONVERT = "convert it to PNG or TIFF first, with ImageMagick for example"
+_TOO_SHORT = "damaged or incomplete; download or copy it again"
+_ODD = "damaged, or of a kind that Pillow does not read; copy it again, or save it as PNG with another program"
+_METAFILE = "a drawing of Windows (WMF or EMF); export it as PNG first, with LibreOffice for example"
 # What files begin with. Pillow knows some of these formats, so they matter only if it could not open the file.
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF-", "a PDF document; export its pages as pictures first, with pdftoppm -png for example"),
@@ -64,14 +68,56 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (4, b"ftypcrx ", _DEVELOP),
     (0, b"PK\3\4", "a ZIP archive, not a picture"),
     (0, b"\x1f\x8b", "a gzip archive, not a picture"),
+    (0, b"BZh", "a bzip2 archive, not a picture"),
+    (0, b"\xfd7zXZ\0", "an xz archive, not a picture"),
+    (0, b"7z\xbc\xaf", "a 7z archive, not a picture"),
+    (0, b"Rar!", "a RAR archive, not a picture"),
     (0, b"\x1a\x45\xdf\xa3", "a video, not a picture"),
+    (8, b"AVI LIST", "a video, not a picture"),
+    (0, b"\x7fELF", "a program, not a picture"),
+    (0, b"\0\5\x16\7", "what macOS stores beside a file, not a picture; the picture has the same name without '._'"),
+    (
+        0,
+        b"version https://git-lfs.github.com/spec/",
+        "a Git LFS pointer instead of the file; get it with 'git lfs pull'",
+    ),
+    (0, b"\x93NUMPY", "a NumPy array, not a picture; encode the array in Python"),
+    (0, b"P7\n", f"a PAM picture; {_CONVERT}"),
+    (0, b"#?RADIANCE", f"an HDR picture (Radiance); {_CONVERT}"),
+    (0, b"#?RGBE", f"an HDR picture (Radiance); {_CONVERT}"),
+    (0, b"v/1\1", f"an HDR picture (OpenEXR); {_CONVERT}"),
+    (0, b"FLIF", f"a FLIF picture; {_CONVERT}"),
+    (0, b"II\xbc\1", f"a JPEG XR picture; {_CONVERT}"),
+    (128, b"DICM", f"a DICOM picture; {_CONVERT}"),
+    (0, b"gimp xcf", "a picture of GIMP; export it as PNG first"),
+    (0, b"8BPS\0\2", "a large document of Photoshop (PSB); save it as TIFF or PNG first"),
+    (0, b"AT&TFORM", "a DjVu document; export its pages as pictures first, with ddjvu for example"),
+    (0, b"\xd7\xcd\xc6\x9a", _METAFILE),
+    (40, b" EMF", _METAFILE),
+    # Formats that Pillow reads, whole files of any kind,
+    (0, b"\x89PNG\r\n\x1a\n", f"a PNG file that is {_TOO_SHORT}"),
+    (0, b"\xff\xd8\xff", f"a JPEG file that is {_TOO_SHORT}"),
+    (0, b"GIF8", f"a GIF file that is {_TOO_SHORT}"),
+    (8, b"WEBPVP8", f"a WebP file that is {_TOO_SHORT}"),
+    (0, b"qoif", f"a QOI file that is {_TOO_SHORT}"),
+    *((0, b"P%d" % kind + end, f"a PNM file that is {_TOO_SHORT}") for kind in range(1, 7) for end in (b"\n", b" ")),
+    # or of some kinds.
+    (0, b"II*\0", f"a TIFF file that is {_ODD}"),
+    (0, b"MM\0*", f"a TIFF file that is {_ODD}"),
+    (0, b"II+\0", f"a TIFF file that is {_ODD}"),
+    (0, b"MM\0+", f"a TIFF file that is {_ODD}"),
+    (0, b"\0\0\1\0", f"an ICO file that is {_ODD}"),
+    (0, b"icns", f"an ICNS file that is {_ODD}"),
+    (0, b"8BPS\0\1", f"a Photoshop document that is {_ODD}"),
+    (0, b"\0\0\0\x0cjP  ", f"a JPEG 2000 file that is {_ODD}"),
+    (0, b"\xff\x4f\xff\x51", f"a JPEG 2000 file that is {_ODD}"),
+    (0, b"DDS ", f"a DDS file that is {_ODD}"),
+    (0, b"\x01\xda", f"an SGI file that is {_ODD}"),
+    (0, b"/* XPM */", f"an XPM file that is {_ODD}"),
+    *((0, b"\x0a" + version, f"a PCX file that is {_ODD}") for version in (b"\0\1", b"\2\1", b"\3\1", b"\5\1")),
 )
-_TOO_SHORT = "damaged or incomplete; download or copy it again"
-_KNOWN_STARTS: tuple[tuple[bytes, str], ...] = (
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"GIF8", "GIF"),
-)
+_EPS = (b"%!PS-Adobe", b"\xc5\xd0\xd3\xc6")
+_UNKNOWN = "not a picture that Pillow can read"
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
@@ -146,10 +192,26 @@ def what_it_is(head: bytes) -> str:
         return _needs(_JXL)
     if head[4:8] == b"ftyp":
         return _boxed(head)
-    for beginning, name in _KNOWN_STARTS:
-        if head.startswith(beginning):
-            return f"a {name} file that is {_TOO_SHORT}"
-    return _text(head) or "not a picture that Pillow can read"
+    if head.startswith(b"BM") and b"\0" in head:  # text may begin so, too
+        return f"a BMP file that is {_ODD}"
+    if head.startswith(_EPS):
+        return _postscript(head)
+    return _text(head) or _UNKNOWN
+
+
+def what_failed(stream: BinaryIO, error: Exception) -> str:
+    """Say what a file is that Pillow recognised but failed to read, and what to do: Pillow tells only programmers."""
+    stream.seek(0)
+    found = what_it_is(stream.read(_HEAD_BYTES))
+    return damaged(error) if found == _UNKNOWN else found
+
+
+def _postscript(head: bytes) -> str:
+    if head.startswith(b"%!") and b"EPSF" not in head.split(b"\n")[0]:
+        return "a PostScript document; export its pages as pictures first, with Ghostscript for example"
+    if EpsImagePlugin.has_ghostscript():
+        return f"an EPS drawing that is {_ODD}"
+    return "an EPS drawing; install Ghostscript to read it, or export it as PNG"
 
 
 def _needs(package: _Package) -> str:
@@ -185,6 +247,8 @@ def _text(head: bytes) -> str:
         return "an HTML page, not a picture"
     if "<svg" in start:
         return "an SVG drawing, which has no pixels; render it as a PNG first, with rsvg-convert for example"
+    if "\n" not in text.strip() and PurePath(text.strip()).suffix.lower() in Image.registered_extensions():
+        return "only the name of a picture file, not a picture; names are given as str or Path"
     return "a text file, not a picture"
 
 

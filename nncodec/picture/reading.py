@@ -19,7 +19,15 @@ from nncodec.picture.conversion import MODES, Converted, convert, convert_exactl
 from nncodec.picture.exif import UPRIGHT, orientation_in, orientation_of
 from nncodec.picture.losses import depth_not_kept, unlike_first
 from nncodec.picture.metadata import Metadata, metadata_of
-from nncodec.picture.openers import STACKS, STUBS, damaged, frame_count, open_picture, package_for, register_packages
+from nncodec.picture.openers import (
+    STACKS,
+    STUBS,
+    frame_count,
+    open_picture,
+    package_for,
+    register_packages,
+    what_failed,
+)
 from nncodec.picture.options import EncodeOptions
 from nncodec.picture.samples import palette_of
 
@@ -63,18 +71,18 @@ def read_picture_file(
 
     Raises:
         UnsupportedImage, InvalidOption: the image cannot be encoded as requested, or Pillow cannot read it.
-        OSError: the file cannot be read, or Pillow says what is wrong with it.
+        OSError: the file cannot be read.
         Image.DecompressionBombError, MemoryError: the picture is too large.
         ValueError: the stream is closed.
     """
     try:
         return _read_file(stream, frame, max_pixels, strip, max_error)
-    except (NncError, OSError, MemoryError, Image.DecompressionBombError):
+    except (NncError, MemoryError, Image.DecompressionBombError):
         raise
     except Exception as error:  # Pillow's decoders may raise anything
-        if stream.closed:
+        if stream.closed or (isinstance(error, OSError) and error.errno is not None):  # of the disk
             raise
-        raise UnsupportedImage(detail=damaged(error)) from error
+        raise UnsupportedImage(detail=what_failed(stream, error)) from error
 
 
 def _read_file(stream: BinaryIO, frame: int | None, max_pixels: int, strip: bool, max_error: int | None) -> PictureFile:
