@@ -7,12 +7,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, Unpack, cast, overload
 
 from PIL import Image
 
 from nncodec._support.notes import larger_than_input, warn_of
+from nncodec._support.numbers import whole_number
 from nncodec.coding import decoder
 from nncodec.coding.choice import Choice, exactness_of
 from nncodec.coding.encoder import Encoder, unused_quality
@@ -314,10 +315,10 @@ def decode(
         ModelError, BadModelFile, WeightsMismatch, PluginError: the model or the enhancer cannot be used.
     """
     with Computing.chosen(precision, device).applied():
-        opened = _open(data, range(frame, frame + 1), box, enhancer, strength, limits)
+        opened = _open(data, [frame], box, enhancer, strength, limits)
         if as_array:
-            container, _, checked, enhancement = opened
-            return decoder.decode_array(container, frame, checked, enhancement, on_progress)
+            container, (number,), checked, enhancement = opened
+            return decoder.decode_array(container, number, checked, enhancement, on_progress)
         return next(iter(decoder.decode_frames(*opened, on_progress)))
 
 
@@ -352,21 +353,28 @@ def decode_frames(
 
 def _open(
     data: NncSource,
-    frames: range | None,
+    frames: Iterable[object] | None,
     box: Box | None,
     enhancer: str | None,
     strength: float | None,
     limits: Limits,
-) -> tuple[Container, range, Box | None, Enhancement | None]:
+) -> tuple[Container, Sequence[int], Box | None, Enhancement | None]:
     """Return an open file and what to decode of it, checked."""
     container = Container(data, limits)
     container.check_end()
     count = container.header.frames
-    wanted = range(count) if frames is None else frames
-    if wanted and not all(0 <= number < count for number in (wanted[0], wanted[-1])):
-        raise InvalidOption(option="frame", reason=f"the file has frames 0 to {count - 1}")
+    wanted = range(count) if frames is None else [_frame_number(frame, count) for frame in frames]
     checked = None if box is None else checked_box(box, container.header.display_size)
     return container, wanted, checked, enhancement_for(container, enhancer, strength)
+
+
+def _frame_number(frame: object, count: int) -> int:
+    number = whole_number(frame)
+    if number is None:
+        raise InvalidOption(option="frame", reason=f"{frame!r} is not a whole number")
+    if not 0 <= number < count:
+        raise InvalidOption(option="frame", reason=f"the file has frames 0 to {count - 1}")
+    return number
 
 
 def decode_batch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import operator
 import os
 import threading
 from pathlib import Path
@@ -94,7 +95,7 @@ class NncImageFile(ImageFile.ImageFile):
         if not 0 <= frame < self.n_frames:
             raise EOFError(f"there is no frame {frame}; the file has frames 0 to {self.n_frames - 1}")
         if frame != self._frame and self._container is not None:
-            self._choose(self._container, frame)
+            self._choose(self._container, operator.index(frame))
 
     def tell(self) -> int:
         """Return the number of the chosen frame."""

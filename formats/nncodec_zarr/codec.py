@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from zarr.abc.codec import ArrayBytesCodec
 
 from nncodec import InvalidOption, decode, decode_frames, encode, inspect
+from nncodec._support.numbers import whole_number
 
 if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec
@@ -51,6 +52,9 @@ class NncCodec(ArrayBytesCodec):
     def __post_init__(self) -> None:
         if self.quality is not None and self.max_error is not None:
             raise InvalidOption(option="max_error", reason="it and 'quality' are both given; choose one")
+        for name in ("quality", "max_error", "effort"):  # NumPy's numbers have no JSON
+            if (number := whole_number(getattr(self, name))) is not None:
+                object.__setattr__(self, name, number)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> NncCodec:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from PIL import Image
 
+from nncodec._support.numbers import whole_number
 from nncodec.coding.difference import difference
 from nncodec.coding.encoder import Encoder
 from nncodec.coding.exact_encoder import DEFAULT_LOSSLESS, ExactEncoder
@@ -57,16 +57,16 @@ def exactness_of(model: str | None, options: EncodeOptions) -> int | None:
     if not isinstance(lossless, bool) and lossless != AUTO:
         raise InvalidOption(option="lossless", reason=f"{lossless!r} is not True, False or {AUTO!r}")
     top = (1 << MAX_BITS) - 1
-    whole = isinstance(max_error, int | np.integer) and not isinstance(max_error, bool)
-    if max_error is not None and not (whole and 0 <= max_error <= top):
+    error = whole_number(max_error)
+    if max_error is not None and (error is None or not 0 <= error <= top):
         raise InvalidOption(option="max_error", reason=f"{max_error!r} is not a whole number from 0 to {top}")
     catalog = registry.catalog()
     by_model = model is not None and catalog.kind_of(catalog.find(model)) == LOSSLESS
     if lossless is False and (by_model or max_error is not None):
         what = f"the model {model}" if by_model else "'max_error'"
         raise InvalidOption(option="lossless", reason=f"it is False, but {what} stores pictures exactly; drop one")
-    if max_error is not None:
-        return int(max_error)
+    if error is not None:
+        return error
     return 0 if lossless is True or by_model else None
 
 

@@ -75,7 +75,7 @@ class Encoder:
 
     def __init__(self, model: str, quality: int, options: EncodeOptions) -> None:
         check_options(options)
-        require_range("quality", quality, 0, 100)
+        quality = require_range("quality", quality, 0, 100)
         self.options = options
         # Shared by encoders of other qualities, so that a search packs alpha once.
         self._packed_alpha: list[tuple[Pixels, bytes]] = []

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from nncodec._support.notes import warn_of
+from nncodec._support.numbers import real_number, whole_number
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.format.header import ColourMode
 from nncodec.limits import DEFAULT_LIMITS, Limits
@@ -107,9 +108,10 @@ def enhance(
         reason = "they are enhanced one by one; decode them first, such as with PIL.ImageSequence"
         raise UnsupportedImage(detail=f"expected one picture, got {len(images)}; {reason}")
     image = images[0]
-    if scale is not None and (isinstance(scale, bool) or not isinstance(scale, int | np.integer) or scale < 1):
+    wanted = DEFAULT_SCALE if scale is None else whole_number(scale)
+    if wanted is None or wanted < 1:
         raise InvalidOption(option="scale", reason=f"{scale!r} is not a whole number from 1")
-    name = default_enhancer(scale or DEFAULT_SCALE) if enhancer is None else enhancer
+    name = default_enhancer(wanted) if enhancer is None else enhancer
     with Computing.chosen(precision, device).applied():
         enhancement = Enhancement.of(name, strength)
     factor = enhancement.factor
@@ -241,10 +243,10 @@ class Enhancement:
 
 def checked_strength(strength: object, option: str = "strength") -> float:
     """Return a strength; raises InvalidOption unless it is a number from 0 to 1."""
-    is_number = isinstance(strength, int | float | np.integer | np.floating) and not isinstance(strength, bool)
-    if not is_number or not 0 <= strength <= 1:  # type: ignore[operator]
+    number = real_number(strength)
+    if number is None or not 0 <= number <= 1:
         raise InvalidOption(option=option, reason=f"{strength!r} is not a number from 0 (faithful) to 1 (most detail)")
-    return float(strength)  # type: ignore[arg-type]
+    return number
 
 
 def _check_size(image: Image.Image, enhancement: Enhancement, limits: Limits) -> None:

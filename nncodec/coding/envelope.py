@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 from PIL import Image
 
+from nncodec._support.numbers import whole_number
 from nncodec._version import __version__
 from nncodec.errors import InvalidOption
 from nncodec.format.container import write
@@ -42,9 +42,10 @@ def check_options(options: EncodeOptions) -> None:
 
 def require_range(option: str, value: object, low: int, high: int) -> int:
     """Return a whole number from `low` to `high`; raises InvalidOption for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+    number = whole_number(value)
+    if number is None or not low <= number <= high:
         raise InvalidOption(option=option, reason=f"{value!r} is not a whole number from {low} to {high}")
-    return int(value)
+    return number
 
 
 def level_of(efforts: Sequence[int], effort: int) -> int:

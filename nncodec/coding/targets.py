@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 from PIL import Image
 
+from nncodec._support.numbers import real_number, whole_number
 from nncodec.coding.choice import TOP_MAX_ERROR, Choice
 from nncodec.coding.difference import difference
 from nncodec.coding.encoder import Encoder
@@ -102,11 +102,11 @@ def target_of(
     if not given:
         return None
     ((name, bound),) = given
-    kinds = int | np.integer if name == "target_size" else int | float | np.integer | np.floating
-    if isinstance(bound, bool) or not isinstance(bound, kinds) or not 0 < bound < math.inf:
-        number = "whole number" if name == "target_size" else "number"
-        raise InvalidOption(option=name, reason=f"{bound!r} is not a {number} above 0")
-    return Target(name, bound)
+    number = whole_number(bound) if name == "target_size" else real_number(bound)
+    if number is None or not 0 < number < math.inf:
+        kind = "whole number" if name == "target_size" else "number"
+        raise InvalidOption(option=name, reason=f"{bound!r} is not a {kind} above 0")
+    return Target(name, number)
 
 
 def encode_to(

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from nncodec._support import extras
+from nncodec._support.numbers import whole_number
 from nncodec._support.workers import each
 from nncodec.compare.codecs import default_codecs, open_codec
 from nncodec.compare.matching import check_matched
@@ -146,23 +147,31 @@ def _plan(
     names = tuple(default_codecs() if codecs is None else codecs)
     if not names or len(set(names)) < len(names):
         raise InvalidOption(option="codecs", reason="give each codec once, and one at least")
-    if effort is not None and not 0 <= effort <= 9:
+    if effort is not None and ((effort := whole_number(effort)) is None or not 0 <= effort <= 9):
         raise InvalidOption(option="effort", reason="it is 0 to 9")
-    asked = (
+    by_name = (
         qualities if isinstance(qualities, Mapping) else {name: qualities for name in names if qualities is not None}
     )
+    asked = {name: [_whole(quality) for quality in own] for name, own in by_name.items()}
     if unknown := asked.keys() - set(names):
         raise InvalidOption(option="qualities", reason=f"{min(unknown)} is not among the codecs")
     for name in names:
         _check_qualities(name, effort, asked.get(name, ()))
         if name in asked and not asked[name]:
             raise InvalidOption(option="qualities", reason=f"{name} has none")
+    match = [replace(matching, quality=_whole(matching.quality)) for matching in match]
     for matching in match:
         check_matched(matching.by)
         if matching.reference not in names:
             raise InvalidOption(option="match", reason=f"{matching.reference} is not among the codecs")
         _check_qualities(matching.reference, effort, [matching.quality])
     return Plan(names, asked, effort, tuple(match), timings, max_pixels)
+
+
+def _whole(quality: object) -> int:
+    if (number := whole_number(quality)) is None:
+        raise InvalidOption(option="qualities", reason=f"{quality!r} is not a whole number")
+    return number
 
 
 def _check_qualities(name: str, effort: int | None, qualities: Sequence[int]) -> None:

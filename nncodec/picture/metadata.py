@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image
 
+from nncodec._support.numbers import real_number, whole_number
 from nncodec.errors import InvalidOption
 from nncodec.format.animation import Animation
 from nncodec.format.metadata import KEYS, metadata_chunks
@@ -220,10 +221,10 @@ def _animation_of(images: Sequence[Image.Image], options: Mapping[str, Any]) -> 
 
 
 def _loop_option(value: Any) -> int | None:
-    is_number = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if value is not None and not (is_number and 0 <= value <= _LONGEST_MS):
+    number = whole_number(value)
+    if value is not None and (number is None or not 0 <= number <= _LONGEST_MS):
         raise InvalidOption(option="loop", reason=f"{value!r} is not a whole number from 0")
-    return None if value is None else int(value)
+    return number
 
 
 def _durations_of(infos: Sequence[Mapping[Any, Any]]) -> tuple[int, ...] | None:
@@ -246,5 +247,5 @@ def _durations_option(value: Any, frames: int) -> tuple[int, ...] | None:
 
 
 def _milliseconds(value: object) -> int | None:
-    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    return round(value) if is_number and 0 <= value <= _LONGEST_MS else None  # type: ignore[operator,call-overload]
+    number = real_number(value)
+    return round(number) if number is not None and 0 <= number <= _LONGEST_MS else None

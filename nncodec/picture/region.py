@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from nncodec._support.numbers import whole_number
 from nncodec.errors import InvalidOption
 from nncodec.format.header import Header
 from nncodec.picture.area import Area, Span
@@ -27,9 +28,11 @@ def checked_box(box: Sequence[int], size: tuple[int, int] | None = None) -> Box:
     Raises:
         InvalidOption: it is not four whole numbers, is empty, or exceeds the picture.
     """
-    if not isinstance(box, Sequence | np.ndarray) or len(box) != 4 or not all(_is_whole(edge) for edge in box):
+    edges = [whole_number(edge) for edge in box] if isinstance(box, Sequence | np.ndarray) and len(box) == 4 else []
+    whole = [edge for edge in edges if edge is not None]
+    if len(whole) != 4:
         raise InvalidOption(option="box", reason=f"{box!r} is not four whole numbers: left, upper, right, lower")
-    left, upper, right, lower = (int(edge) for edge in box)
+    left, upper, right, lower = whole
     shown = f"({left}, {upper}, {right}, {lower})"
     if left >= right or upper >= lower:
         raise InvalidOption(option="box", reason=f"{shown} is empty: left < right and upper < lower hold pixels")
@@ -37,10 +40,6 @@ def checked_box(box: Sequence[int], size: tuple[int, int] | None = None) -> Box:
         picture = f"the picture, which is {size[0]} x {size[1]} pixels" if size else "any picture"
         raise InvalidOption(option="box", reason=f"{shown} reaches outside {picture}")
     return left, upper, right, lower
-
-
-def _is_whole(edge: object) -> bool:
-    return isinstance(edge, int | np.integer) and not isinstance(edge, bool)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from nncodec import api
+from nncodec._support.numbers import whole_number
 from nncodec._support.worker_process import use_threads
 from nncodec.coding import decoder
 from nncodec.coding.exact_decoder import decode_array
@@ -83,9 +84,9 @@ class RandomCrop:
 
     def __call__(self, width: int, height: int, random: Random) -> Box:
         """Return a box of a picture of this size, every position being equally likely."""
-        free_x, free_y, own_width = _free(self, width, height)
+        free_x, free_y, own_width, own_height = _free(self, width, height)
         left, upper = int(random.integers(free_x + 1)), int(random.integers(free_y + 1))
-        return left, upper, left + own_width, upper + self.height
+        return left, upper, left + own_width, upper + own_height
 
 
 @dataclass(frozen=True)
@@ -97,17 +98,18 @@ class CenterCrop:
 
     def __call__(self, width: int, height: int, random: Random) -> Box:
         """Return the middle of a picture of this size."""
-        free_x, free_y, own_width = _free(self, width, height)
-        return free_x // 2, free_y // 2, free_x // 2 + own_width, free_y // 2 + self.height
+        free_x, free_y, own_width, own_height = _free(self, width, height)
+        return free_x // 2, free_y // 2, free_x // 2 + own_width, free_y // 2 + own_height
 
 
-def _free(crop: RandomCrop | CenterCrop, width: int, height: int) -> tuple[int, int, int]:
-    """Return by how much a picture is wider and higher than a crop, and the width of the crop."""
-    own_width = crop.height if crop.width is None else crop.width
-    if min(own_width, crop.height) < 1 or own_width > width or crop.height > height:
-        reason = f"no crop of {own_width} x {crop.height} pixels fits into a picture of {width} x {height}"
+def _free(crop: RandomCrop | CenterCrop, width: int, height: int) -> tuple[int, int, int, int]:
+    """Return by how much a picture is wider and higher than a crop, and the width and height of the crop."""
+    wide = crop.height if crop.width is None else crop.width
+    own_width, own_height = whole_number(wide), whole_number(crop.height)
+    if own_width is None or own_height is None or not (0 < own_width <= width and 0 < own_height <= height):
+        reason = f"no crop of {wide} x {crop.height} pixels fits into a picture of {width} x {height}"
         raise InvalidOption(option="box", reason=reason)
-    return width - own_width, height - crop.height, own_width
+    return width - own_width, height - own_height, own_width, own_height
 
 
 class SampleDecoder:

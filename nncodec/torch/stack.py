@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Sequence
 from typing import Any, Unpack
@@ -59,7 +60,7 @@ class StackDataset(Dataset[Any]):
         """Return frames, each block decoded once; errors: see `__getitem__`."""
         if wrong := [index for index in indices if not -self._count <= index < self._count]:
             raise IndexError(wrong[0])
-        numbers = [index % self._count for index in indices]
+        numbers = [operator.index(index) % self._count for index in indices]
         in_order = sorted(set(numbers))
         decoded = self._decoder.decode_frames(self._container.value, in_order, self._file.name)
         frames = dict(zip(in_order, decoded, strict=True))
