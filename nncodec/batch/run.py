@@ -72,6 +72,7 @@ class Report:
         shard: the part of the files that was due.
         done, skipped, failed: numbers of files; skipped are those that an earlier run had done.
         extra: .nnc files in `dest`, of `check`, that no picture of `source` has as its result.
+        links: links to folders in `source`, which are not followed.
         source_bytes, result_bytes, pixels: of the files that were done.
         work_seconds: of all workers together.
         seconds: from start to end.
@@ -90,6 +91,7 @@ class Report:
     skipped: int = 0
     failed: int = 0
     extra: int = 0
+    links: int = 0
     source_bytes: int = 0
     result_bytes: int = 0
     pixels: int = 0
@@ -197,7 +199,8 @@ class Batch:
                         note(item, outcome)
             finally:
                 manifest.close()
-                report.skipped, report.extra, report.restarts = plan.skipped, plan.extra, engine.restarts
+                report.skipped, report.extra, report.links = plan.skipped, plan.extra, self._source.links
+                report.restarts = engine.restarts
                 report.seconds = time.monotonic() - start
             self._note("report", asdict(report))
         return report

@@ -69,6 +69,10 @@ class Store(Protocol):
             FileNotFoundError: there is no such folder.
         """
 
+    @property
+    def links(self) -> int:
+        """How many links to folders listings have left out, since these are not followed."""
+
     def find(self, name: str) -> Entry:
         """Return what the store says about a file; raises FileNotFoundError."""
 
@@ -142,6 +146,11 @@ class LocalStore:
     def __init__(self, root: Path, scratch: str) -> None:
         self._root, self._scratch = root, root / STATE_FOLDER / scratch
         self.url = str(root.absolute())
+        self._links: set[str] = set()
+
+    @property
+    def links(self) -> int:
+        return len(self._links)
 
     def listing(self, folder: str) -> tuple[list[Entry], list[str]]:
         files, folders = [], []
@@ -151,7 +160,9 @@ class LocalStore:
                     continue
                 name = f"{folder}/{entry.name}" if folder else entry.name
                 if entry.is_dir():
-                    if not entry.is_symlink():
+                    if entry.is_symlink():
+                        self._links.add(name)
+                    else:
                         folders.append(name)
                     continue
                 with contextlib.suppress(FileNotFoundError):  # removed since, or a link to nothing
@@ -225,6 +236,8 @@ class UrlStore:
     In object stores a file is published by one PUT, or by completing a multipart upload. Elsewhere it gets a temporary
     name first.
     """
+
+    links = 0  # such stores hold none, or follow them
 
     def __init__(self, url: str, scratch: str) -> None:
         fsspec = require("fsspec", "batch", f"opening {url}")

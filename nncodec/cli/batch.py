@@ -314,6 +314,8 @@ def _line_of_report(report: batch.Report) -> str:
     parts = [count_of(report.done, "file"), sizes, duration_of(report.seconds)]
     told = {"skipped": report.skipped, "failed": report.failed, "without a picture": report.extra}
     parts += [f"{number:,} {what}" for what, number in told.items() if number]
+    if report.links:
+        parts.append(f"{count_of(report.links, 'link')} to folders not followed")
     if report.restarts:
         parts.append(f"{count_of(report.restarts, 'worker')} died")
     return ", ".join(parts)

@@ -85,7 +85,7 @@ def decode_command(
     extension = (extension or "").lower().removeprefix(".")
     if output is None and not recursive:
         inputs, output = output_among(inputs, names_a_picture, f"photo.{extension or DEFAULT_FORMAT}")
-    files = collect(inputs, recursive=recursive, wanted=is_nnc, listed=files_from)
+    files = collect(inputs, recursive=recursive, wanted=is_nnc, listed=files_from, quiet=manner.quiet)
     # A .nnc file usually lies beside the picture that it was made from.
     rename = functools.partial(picture_name, extension=extension or DEFAULT_FORMAT, keep_extension=keep_extension)
     jobs = plan(files, output, rename, protects=True)

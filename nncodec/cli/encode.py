@@ -64,7 +64,9 @@ def encode_command(
     keeps = settings.quality == KEEP
     if output is None and not recursive:
         inputs, output = output_among(inputs, is_nnc, "photo.nnc")
-    files = collect(inputs, recursive=recursive, wanted=is_nnc if keeps else is_picture, listed=files_from)
+    files = collect(
+        inputs, recursive=recursive, wanted=is_nnc if keeps else is_picture, listed=files_from, quiet=manner.quiet
+    )
     jobs = plan(files, output, functools.partial(nnc_name, keep_extension=keep_extension))
     for job in jobs:
         if job.target is not None and names_another_format(job.target):

@@ -188,7 +188,7 @@ def enhance_command(
     extension = (extension or "").lower().removeprefix(".")
     if output is None and not recursive and not (inputs and Path(inputs[-1]).exists()):  # two pictures are two inputs
         inputs, output = output_among(inputs, names_a_picture, f"larger.{extension or DEFAULT_FORMAT}")
-    files = collect(inputs, recursive=recursive, wanted=_is_input, listed=files_from)
+    files = collect(inputs, recursive=recursive, wanted=_is_input, listed=files_from, quiet=manner.quiet)
     addition = "-enhanced" if output is None else ""
     jobs = plan(files, output, _renamer(extension or DEFAULT_FORMAT, addition, keep_extension))
     kind = format_to_write(extension, output, jobs, options["quality"])

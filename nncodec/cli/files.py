@@ -14,6 +14,8 @@ from typing import BinaryIO
 import click
 
 from nncodec._support.files import is_special
+from nncodec._support.text import describe
+from nncodec.cli.text import complain
 from nncodec.errors import InvalidOption
 from nncodec.picture.writing import check_quality, extension_of, format_of
 
@@ -32,11 +34,13 @@ class InputFile:
         path: None for stdin.
         relative: path below the folder that was given, or the bare name.
         in_folder: whether the folder was given, not the file itself.
+        problem: why it cannot be read; empty if nothing is known.
     """
 
     path: Path | None
     relative: Path
     in_folder: bool = False
+    problem: str = ""
 
     @property
     def name(self) -> str:
@@ -84,17 +88,25 @@ class Job:
 
 
 def collect(
-    inputs: Sequence[str], *, recursive: bool, wanted: Callable[[Path], bool], listed: str | None = None
+    inputs: Sequence[str],
+    *,
+    recursive: bool,
+    wanted: Callable[[Path], bool],
+    listed: str | None = None,
+    quiet: bool = False,
 ) -> list[InputFile]:
     """Return the input files; for a folder, all `wanted` files below it, in order, without hidden ones.
 
-    Several folders keep their names: the results of `a` and `b` go below `a` and `b`.
+    Several folders keep their names: the results of `a` and `b` go below `a` and `b`. A folder below that cannot be
+    listed is among the files, with its problem. Links to folders are not followed, as `cp -r` does not, since they may
+    lead anywhere and around in circles; each gets a line on stderr.
 
     Args:
         inputs: files, folders, or "-" for stdin.
         recursive: descend into folders.
         wanted: which files of a folder to take.
         listed: a file with further inputs, see `read_list`.
+        quiet: write no lines about links.
 
     Raises:
         click.UsageError: no input, a folder without `recursive`, an empty one, or stdin twice.
@@ -117,11 +129,10 @@ def collect(
         elif not recursive:
             raise click.UsageError(f"{path} is a folder; use -r to take the files in it, or -o to write into it")
         else:
-            below = [p for p in _walk(path) if wanted(p) and not is_special(p)]
+            below = list(_files_below(path, Path(path.resolve().name if several else ""), wanted, quiet=quiet))
             if not below:
                 raise click.UsageError(f"there is no suitable file in {path}")
-            root = Path(path.resolve().name if several else "")
-            files += [InputFile(p, root / p.relative_to(path), in_folder=True) for p in below]
+            files += below
     return files
 
 
@@ -164,7 +175,7 @@ def output_among(
 def sources(files: Iterable[InputFile]) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
     """Yield the name of each input and a function that opens it."""
     for file in files:
-        yield file.name, functools.partial(_open, file.path)
+        yield file.name, functools.partial(_open, file)
 
 
 def plan(
@@ -179,7 +190,8 @@ def plan(
         protects: never replace a file beside its input unless `output` names it, nor any other without `output`.
 
     Returns:
-        One job for each input; if two would write the same file, or one would replace an input, they have a `problem`.
+        One job for each input; if two would write the same file, one would replace an input, or an input cannot be
+        read, they have a `problem`.
 
     Raises:
         click.UsageError: the only result would replace its input, or bytes would go to a terminal.
@@ -187,20 +199,24 @@ def plan(
     folder = output is not None and output != STANDARD and _is_folder(output, files)
     jobs: list[Job] = []
     for file in files:
+        if file.path is not None and file.problem:
+            jobs.append(Job(file.name, file.path, None, file.problem))
+            continue
         target = _target(file, output, folder, rename)
         source = _read_stdin() if file.path is None else file.path
         if isinstance(source, Path) and _is_pipe(source):
             source = source.read_bytes()
         overwrites = not protects or (output is not None and not (folder and _is_beside(target, file, rename)))
         jobs.append(Job(file.name, source, target, overwrites=overwrites))
-    if len(jobs) > 1 and any(job.target is None for job in jobs):
+    to_stdout = any(job.target is None and not job.problem for job in jobs)
+    if to_stdout and len(jobs) > 1:
         raise click.UsageError("several files cannot all go to stdout; give a folder with -o")
-    if any(job.target is None for job in jobs) and sys.stdout is None:
+    if to_stdout and sys.stdout is None:
         raise click.UsageError("stdout is closed; give a file with -o")
-    if any(job.target is None for job in jobs) and sys.stdout.buffer.isatty():
+    if to_stdout and sys.stdout.buffer.isatty():
         raise click.UsageError("stdout is a terminal; give a file with -o, or pipe the output into a program")
     jobs = _checked(jobs)
-    if len(jobs) == 1 and jobs[0].problem:
+    if len(jobs) == 1 and jobs[0].problem and not files[0].problem:
         raise click.UsageError(jobs[0].problem)
     return jobs
 
@@ -253,7 +269,10 @@ def names_a_picture(path: Path) -> bool:
         return False
 
 
-def _open(path: Path | None) -> BinaryIO:
+def _open(file: InputFile) -> BinaryIO:
+    if file.problem:
+        raise OSError(file.problem)
+    path = file.path
     if path is None:
         return io.BytesIO(_read_stdin())
     return io.BytesIO(path.read_bytes()) if _is_pipe(path) else path.open("rb")
@@ -269,10 +288,24 @@ def _read_stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+def _files_below(folder: Path, root: Path, wanted: Callable[[Path], bool], *, quiet: bool) -> Iterator[InputFile]:
+    """Yield the wanted files below a folder, and the folders that cannot be listed; see `collect`."""
+    unlisted: list[OSError] = []
+    for place, folders, names in os.walk(folder, onerror=unlisted.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        for name in folders:
+            if not quiet and Path(place, name).is_symlink():
+                complain(
+                    "a link to a folder, which is not followed; give it as an input to take its files",
+                    f"{Path(place, name)}",
+                )
+        for path in (Path(place, name) for name in sorted(names) if not name.startswith(".")):
+            if wanted(path) and not is_special(path):
+                yield InputFile(path, root / path.relative_to(folder), in_folder=True)
+    for error in unlisted:
+        path = Path(error.filename)
+        problem = f"cannot list it: {describe(error)}"
+        yield InputFile(path, root / path.relative_to(folder), in_folder=True, problem=problem)
 
 
 def _is_folder(output: str, files: Sequence[InputFile]) -> bool:

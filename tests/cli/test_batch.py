@@ -55,6 +55,16 @@ def test_a_failure_is_a_line_and_the_exit_status_1(run, pictures):
     assert result.stderr.splitlines()[-1] == "nncodec: 1 of 4 files failed"
 
 
+def test_links_to_folders_are_counted_and_not_followed(run, pictures):
+    Path("in/linked").symlink_to("sub")
+    Path("in/sub/again").symlink_to("..")
+    result = run("batch", "encode", "in", "out", *QUICK, "--report", "report.json")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("3 files, ")
+    assert "2 links to folders not followed" in result.stderr
+    assert json.loads(Path("report.json").read_text())["links"] == 2
+
+
 def test_what_is_not_kept_is_told_once_with_the_number_of_files(run, pictures, photo):
     for number in range(2):
         photo.rotate(5 * number).convert("CMYK").save(f"in/{number}.tif")
