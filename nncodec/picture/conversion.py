@@ -93,6 +93,11 @@ def loses_profile(image: Image.Image) -> bool:
     return image.mode in _OTHER_COLOURS and not (image.mode in _OF_RGB and profile[_SPACE] == b"RGB ")
 
 
+def loses_samples(image: Image.Image) -> bool:
+    """Return whether `convert` gives an image other samples: of 8 bits, or of another colour space."""
+    return image.mode in (*_DEEP_MODES, *_OTHER_COLOURS)
+
+
 def convert_exactly(image: Image.Image, *, allows_errors: bool = False) -> Converted:
     """Return an image in one of `EXACT_MODES`, with as little change as possible; unchanged if it has one already.
 

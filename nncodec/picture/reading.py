@@ -15,7 +15,7 @@ from nncodec._support.notes import warn_of
 from nncodec.errors import InvalidOption, NncError, UnsupportedImage
 from nncodec.format.header import MAGIC
 from nncodec.format.metadata import KEYS
-from nncodec.picture.conversion import MODES, Converted, convert, convert_exactly
+from nncodec.picture.conversion import MODES, Converted, convert, convert_exactly, loses_samples
 from nncodec.picture.exif import UPRIGHT, orientation_in, orientation_of
 from nncodec.picture.losses import depth_not_kept, unlike_first
 from nncodec.picture.metadata import Metadata, metadata_of
@@ -100,7 +100,6 @@ def _read_file(stream: BinaryIO, frame: int | None, max_pixels: int, strip: bool
                     detail=f"{len(chosen)} frames of {image.width} x {image.height} pixels are more than {max_pixels} "
                     "pixels; choose one with --frame, or raise --max-pixels"
                 )
-            notes += depth_not_kept([image])
             frames, metadata = _read(image, chosen, strip, notes, max_error)
     notes += [str(warning.message) for warning in caught]
     return PictureFile(frames, metadata, tuple(dict.fromkeys(notes)))
@@ -187,6 +186,7 @@ def _read(
     for number in chosen:
         if number:
             image.seek(number)
+        notes += depth_not_kept([image])
         if not frames:
             metadata = metadata_of([image], strip=strip, keeps_colours=max_error is not None, of_file=True)
             notes.extend(metadata.notes)
@@ -232,16 +232,19 @@ def _info_of(metadata: Metadata, number: int) -> dict[str | tuple[int, int], Any
 
 
 def in_one_mode(frames: Sequence[Image.Image], max_error: int | None = None) -> list[Image.Image]:
-    """Return the frames of an animation in one mode that can be stored.
+    """Return the frames of an animation in one mode that can be stored; warns of samples that change.
 
     Args:
         frames: such as Pillow reads them of a GIF: a palette, then colours.
         max_error: see `read_picture_file`.
 
     Raises:
-        UnsupportedImage: they differ in size, or have no fixed range of values.
+        UnsupportedImage: they differ in size, or have no fixed range of values, or no mode holds all of them exactly.
     """
-    return _alike([_converted(frame, max_error).image for frame in frames])
+    converted = [_converted(frame, max_error) for frame in frames]
+    notes = [one.note for frame, one in zip(frames, converted, strict=True) if loses_samples(frame)]
+    warn_of(dict.fromkeys(note for note in notes if note))
+    return _alike([one.image for one in converted])
 
 
 def _converted(image: Image.Image, max_error: int | None) -> Converted:
@@ -253,6 +256,10 @@ def _alike(frames: list[Image.Image]) -> list[Image.Image]:
         raise UnsupportedImage(detail="its frames differ in size; choose one with --frame")
     if len({(frame.mode, palette_of(frame)) for frame in frames}) == 1:
         return frames
+    if any(loses_samples(frame) for frame in frames):
+        names = " and ".join(sorted({frame.mode for frame in frames}))
+        reason = "no mode holds all of them exactly; choose one with --frame, or give a quality instead"
+        raise UnsupportedImage(detail=f"its frames have modes {names}, and {reason}")
     frames = [frame if frame.mode in MODES else convert(frame).image for frame in frames]
     modes = {frame.mode for frame in frames}
     if len(modes) == 1:
