@@ -17,6 +17,7 @@ from nncodec._support.files import is_special
 from nncodec._support.text import describe
 from nncodec.cli.text import complain
 from nncodec.errors import InvalidOption
+from nncodec.picture.openers import names_another_format
 from nncodec.picture.writing import check_quality, extension_of, format_of
 
 STANDARD = "-"
@@ -232,16 +233,19 @@ def format_to_write(extension: str, output: str | None, jobs: Sequence[Job], qua
 
     Raises:
         click.UsageError: Pillow writes no such format, it has no qualities but one is given, or the output file has no
-            extension.
+            extension, or that of another format.
     """
     try:
         if not extension and output not in (None, STANDARD) and len(jobs) == 1 and jobs[0].target is not None:
             extension = extension_of(jobs[0].target)
         kind = format_of(extension or DEFAULT_FORMAT)
         check_quality(kind, quality)
-        return kind
     except InvalidOption as error:
         raise click.UsageError(error.reason) from None
+    for job in jobs:
+        if job.target is not None and names_another_format(job.target, kind):
+            raise click.UsageError(f"{job.target} names another format than --format {extension}; drop one of them")
+    return kind
 
 
 def write_stdout(data: bytes) -> None:

@@ -143,11 +143,18 @@ def package_for(suffix: str) -> str | None:
     return None
 
 
-def names_another_format(path: PurePath) -> bool:
-    """Return whether a name has the extension of a picture of another format, whether it can be written or not."""
+def names_another_format(path: PurePath, kind: str = "NNC") -> bool:
+    """Return whether a name has the extension of a picture of another format, whether it can be written or not.
+
+    Args:
+        path: ends in the name.
+        kind: Pillow's name of the format that is written.
+    """
     suffix = path.suffix.lower()
-    others = {suffix for package in PACKAGES for suffix in package.suffixes} | _NOT_READ
-    return suffix in others or Image.registered_extensions().get(suffix, "NNC") != "NNC"
+    named = "NNC" if suffix == ".nnc" else Image.registered_extensions().get(suffix)
+    if named is not None:
+        return named != kind
+    return suffix in {suffix for package in PACKAGES for suffix in package.suffixes} | _NOT_READ
 
 
 def open_picture(stream: BinaryIO) -> Image.Image:

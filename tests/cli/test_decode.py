@@ -48,6 +48,24 @@ def test_stdin_to_stdout(run, photo_nnc):
     assert Image.open(io.BytesIO(result.stdout_bytes)).format == "JPEG"
 
 
+@pytest.mark.parametrize("command", ["decode", "enhance"])
+@pytest.mark.parametrize(
+    ("output", "given"),
+    [("out.png", "jpg"), ("out.JPG", "png"), ("out.heic", "png"), ("o.nnc", "png"), ("o.dng", "tif")],
+)
+def test_a_name_of_another_format_than_the_one_asked_for_is_refused(run, photo_nnc, command, output, given):
+    result = run(command, photo_nnc, "-o", output, "--format", given, *(("-m", "tiny/keep") * (command == "enhance")))
+    assert result.exit_code == 2
+    assert f"{output} names another format than --format {given}" in result.stderr
+    assert not Path(output).exists()
+
+
+@pytest.mark.parametrize(("output", "given"), [("o.jpeg", "jpg"), ("o.TIFF", ".tif"), ("out", "png"), ("a.b", "png")])
+def test_a_name_of_the_format_asked_for_or_of_none_is_taken(run, photo_nnc, output, given):
+    assert run("decode", photo_nnc, "-o", output, "--format", given).exit_code == 0
+    assert Path(output).is_file()
+
+
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
 @pytest.mark.parametrize("suffix", ["png", "webp", "avif", "tif", "jp2", "tga", "qoi", "gif"])
 def test_every_mode_in_formats_that_hold_it(run, photo, mode, suffix):
