@@ -166,4 +166,4 @@ def _plane_bits(samples: Samples) -> float:
     planes = [plane.astype(np.int32) for plane in np.moveaxis(some, 3, 0)]
     coded = colour.forward(planes, colour.choose(planes))
     bits = sum(np.log2(1 + 2 * np.abs(np.diff(plane, axis=2))).sum() for plane in coded)
-    return float(bits) * rows / some.shape[1]
+    return float(bits * rows / some.shape[1])
