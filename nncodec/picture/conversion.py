@@ -14,6 +14,8 @@ from nncodec.errors import UnsupportedImage
 
 MODES = ("L", "LA", "RGB", "RGBA")
 """Pillow modes that a file can hold, exactly or approximated."""
+DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+"""Pillow modes of grey that may have 16 bits a sample."""
 EXACT_MODES = ("1", "L", "LA", "I;16", "RGB", "RGBA", "P", "CMYK")
 """Pillow modes that a file can hold exactly."""
 
@@ -24,7 +26,6 @@ _OF_RGB = ("YCbCr", "HSV")
 
 _WHITE_IS_ZERO = 0
 _ALPHA_MODES = ("La", "PA", "RGBa")
-_DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 # Where an ICC profile names its colour space.
 _SPACE = slice(16, 20)
 # Where Pillow keeps the colour, or the palette's alphas, that make pixels transparent.
@@ -59,7 +60,7 @@ def convert(image: Image.Image) -> Converted:
         visible = with_alpha(image)
         note = "" if visible is image else f"mode {mode} with transparency is stored as {visible.mode}"
         return Converted(visible, note)
-    if mode in _DEEP_MODES:
+    if mode in DEEP_MODES:
         samples = _deep_samples(image).astype(np.int64)
         white = _white_of(image, samples)
         shallow = _eight_bits(image, samples, white)
@@ -87,6 +88,18 @@ def convert(image: Image.Image) -> Converted:
     return Converted(colour, note)
 
 
+def advice(mode: str, fitting: str) -> str:
+    """Return what to do with an image of a mode that cannot be stored.
+
+    Args:
+        mode: of the image.
+        fitting: modes to convert to, in words, where Pillow's conversion keeps the picture.
+    """
+    if mode in (*DEEP_MODES, "F"):
+        return "scale its samples to 0..255 first, and convert to L then: Pillow's convert would only clip them"
+    return f"convert to {fitting}"
+
+
 def loses_profile(image: Image.Image) -> bool:
     """Return whether `convert` changes the colour space, so that the colour profile no longer applies."""
     profile = image.info.get("icc_profile") or b""
@@ -109,7 +122,7 @@ def convert_exactly(image: Image.Image, *, allows_errors: bool = False) -> Conve
         UnsupportedImage: see `convert`.
     """
     image.load()
-    if image.mode in _DEEP_MODES:
+    if image.mode in DEEP_MODES:
         return _exact_grey(image)
     keeps = ("CMYK",) if allows_errors else ("CMYK", "P")
     if image.mode in keeps or (image.mode == "1" and not allows_errors and image.info.get(_KEY) is None):

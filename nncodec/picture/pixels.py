@@ -16,7 +16,7 @@ from nncodec.format.header import ColourMode
 from nncodec.format.samples import SampleArray
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.area import Area, Span, read_window
-from nncodec.picture.conversion import EXACT_MODES, MODES, with_alpha
+from nncodec.picture.conversion import DEEP_MODES, EXACT_MODES, MODES, advice, with_alpha
 from nncodec.picture.hidden import fill_hidden
 from nncodec.plugin.latents import Pixels
 
@@ -144,9 +144,10 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
         transparent = any(image.has_transparency_data for image in images)
         with_alpha_of = "LA" if first.mode in ("1", "La") else "RGBA"
         fitting = f"{with_alpha_of}, it has transparency" if transparent else f"one of {', '.join(MODES)}"
-        is_kept = first.mode in EXACT_MODES and not (first.mode == "1" and transparent)
-        keeps = f"; lossless=True keeps mode {first.mode}" if is_kept else ""
-        raise UnsupportedImage(detail=f"cannot write mode {first.mode} as NNC; convert to {fitting}{keeps}")
+        is_kept = first.mode in (*EXACT_MODES, *DEEP_MODES) and not (first.mode == "1" and transparent)
+        kept = "its 16 bits" if first.mode in DEEP_MODES else f"mode {first.mode}"
+        keeps = f"; lossless=True keeps {kept}" if is_kept else ""
+        raise UnsupportedImage(detail=f"cannot write mode {first.mode} as NNC; {advice(first.mode, fitting)}{keeps}")
     if 0 in first.size:
         raise UnsupportedImage(detail=f"cannot encode a picture of {first.width} x {first.height} pixels")
     for number, image in enumerate(images):

@@ -17,7 +17,14 @@ from nncodec.format.palette import Palette
 from nncodec.format.samples import MAX_PLANES, SampleArray, SampleFormat
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.area import Area, Span
-from nncodec.picture.conversion import EXACT_MODES, convert_exactly, is_negative, with_alpha
+from nncodec.picture.conversion import (
+    DEEP_MODES,
+    EXACT_MODES,
+    advice,
+    convert_exactly,
+    is_negative,
+    with_alpha,
+)
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.lossless import Samples
 
@@ -110,10 +117,11 @@ def stack_of(pictures: Sequence[SamplePicture], max_error: int = 0) -> SampleSta
 
 
 def _with_alpha(image: Image.Image) -> Image.Image:
-    if not is_negative(image) and (image.mode not in ("1", DEEP_GREY) or image.info.get("transparency") is None):
+    is_kept = image.info.get("transparency") is None if image.mode in ("1", DEEP_GREY) else image.mode not in DEEP_MODES
+    if is_kept and not is_negative(image):
         return with_alpha(image)
     converted = convert_exactly(image)
-    if converted.image.mode == image.mode and converted.note:
+    if converted.image.mode in (image.mode, DEEP_GREY) and converted.note:
         warn_of([converted.note])
     return converted.image
 
@@ -131,8 +139,9 @@ def _of_images(images: Sequence[Any], max_error: int) -> SampleStack:
         image.load()  # raises here, before anything is coded, if the file is damaged
     first = images[0]
     if first.mode not in _MODES:
+        fitting = f"one of {', '.join(EXACT_MODES)}"
         raise UnsupportedImage(
-            detail=f"cannot write mode {first.mode} as NNC without loss; convert to one of {', '.join(EXACT_MODES)}"
+            detail=f"cannot write mode {first.mode} as NNC without loss; {advice(first.mode, fitting)}"
         )
     mode, alpha, palette = _MODES[first.mode], None, None
     if max_error and mode in (ColourMode.P, ColourMode.BILEVEL):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import nncodec
 from nncodec.errors import UnsupportedImage
 from nncodec.format.header import ColourMode
 from nncodec.picture.area import Area, Span
@@ -56,6 +57,24 @@ def test_alpha_is_kept_apart_from_what_a_model_codes(mode: str, coded: ColourMod
 def test_another_mode_is_refused_by_name(mode: str) -> None:
     with pytest.raises(UnsupportedImage, match=f"cannot write mode {mode} as NNC"):
         from_images([Image.new(mode, (4, 4))])
+
+
+@pytest.mark.parametrize("mode", ["I", "I;16", "I;16B", "F"])
+def test_samples_that_pillow_would_clip_are_to_be_scaled(mode: str) -> None:
+    image = Image.new(mode, (4, 4), 3000)
+    with pytest.raises(UnsupportedImage, match=r"scale its samples to 0\.\.255 first") as refused:
+        from_images([image])
+    assert ("lossless=True keeps its 16 bits" in str(refused.value)) is (mode != "F")
+    if mode == "F":
+        with pytest.raises(UnsupportedImage, match=r"scale its samples to 0\.\.255 first"):
+            nncodec.encode(image, lossless=True)
+    else:
+        assert np.array_equal(np.asarray(nncodec.decode(nncodec.encode(image, lossless=True))), np.full((4, 4), 3000))
+
+
+def test_grey_of_more_than_sixteen_bits_is_refused() -> None:
+    with pytest.raises(UnsupportedImage, match="exceed 16 bits; scale them"):
+        nncodec.encode(Image.new("I", (4, 4), 70_000), lossless=True)
 
 
 def test_nothing_is_refused() -> None:
