@@ -53,6 +53,8 @@ _EXIF_TAGS = tuple(
 TIFF_TAGS_KEPT = frozenset((*_TIFF_TAGS, *_DIRECTORIES, *_EXIF_TAGS))
 """Tags in the first directory of a TIFF file that become EXIF."""
 _TURNED = range(2, 9)
+_INCH, _CENTIMETRE = 2, 3
+_UNSAID = ((72.0, 72.0), (1.0, 1.0))  # what cameras write because the tags are mandatory
 
 
 def exif_of(image: Image.Image) -> bytes | None:
@@ -93,6 +95,20 @@ def is_turned_by_decoder(image: Image.Image) -> bool:
     Those of JPEG XL do (ISO/IEC 18181-2), unless the plugin reads them from the JPEG that the file was made of.
     """
     return image.format == "JXL" and not getattr(image, "jpeg", False)
+
+
+def resolution_of(image: Image.Image) -> tuple[float, float] | None:
+    """Return the dots per inch that EXIF says, None if it does not: Pillow looks for them in EXIF of JPEG only."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow's parser
+            exif = image.getexif()
+        across, down = (float(exif[tag]) for tag in (ExifTags.Base.XResolution, ExifTags.Base.YResolution))
+        unit = exif.get(ExifTags.Base.ResolutionUnit, _INCH)
+    except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
+        return None
+    scale = {_INCH: 1.0, _CENTIMETRE: 2.54}.get(unit)
+    return None if scale is None or (across, down) in _UNSAID else (across * scale, down * scale)
 
 
 def orientation_in(info: Mapping[Any, Any]) -> int:

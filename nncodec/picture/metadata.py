@@ -15,7 +15,7 @@ from nncodec.format.animation import Animation
 from nncodec.format.metadata import KEYS, metadata_chunks
 from nncodec.picture.cicp import cicp_of
 from nncodec.picture.conversion import loses_profile
-from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, is_turned_by_decoder, raw_profile
+from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, is_turned_by_decoder, raw_profile, resolution_of
 from nncodec.picture.exif_entries import said_upright, with_size
 from nncodec.picture.losses import (
     companions_of,
@@ -180,7 +180,7 @@ def _bytes_or_none(value: object) -> bytes | None:
 
 def _dpi_of(image: Image.Image) -> tuple[float, float] | None:
     try:
-        dpi = _dpi_option(image.info.get("dpi"))
+        dpi = _dpi_option(image.info["dpi"] if "dpi" in image.info else resolution_of(image))
     except InvalidOption:  # files say anything
         return None
     return None if dpi == (1, 1) or (dpi == (72, 72) and _is_unsaid(image)) else dpi  # (1, 1) is Pillow's for TIFF

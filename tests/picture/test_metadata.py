@@ -144,6 +144,22 @@ def test_dpi_is_kept(stored: Stored, kind: str) -> None:
     assert notes == []
 
 
+@pytest.mark.filterwarnings("ignore:the result is larger")
+@pytest.mark.parametrize(
+    ("says", "dpi"),
+    [((300, 150, 2), (300, 150)), ((100, 100, 3), (254, 254)), ((72, 72, 2), None), ((300, 300, 1), None)],
+)
+def test_dpi_that_only_exif_says_is_kept(says: tuple[int, int, int], dpi: tuple[int, int] | None) -> None:
+    exif = Image.Exif()
+    tags = (ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit)
+    for tag, value in zip(tags, says, strict=True):
+        exif[tag] = value
+    for kind in ("WEBP", "AVIF", "PNG"):
+        data = file_of(photo(), kind, exif=exif)
+        assert nncodec.inspect(nncodec.encode(data)).dpi == (dpi and pytest.approx(dpi))
+    assert nncodec.inspect(nncodec.encode(data, dpi=None)).dpi is None
+
+
 def test_dpi_can_be_given() -> None:
     data = nncodec.encode(photo(), dpi=96)
     assert nncodec.inspect(data).dpi == (96, 96)
