@@ -52,7 +52,7 @@ _COUNTED_BY_READING = ("GIF", "TIFF")
 def texts_not_kept(image: Image.Image) -> Iterator[str]:
     """Yield notes on what is said of a picture beside EXIF, ICC profile and XMP."""
     info = image.info
-    comment = info.get("comment")
+    comment = info.get("comment") or info.get("id_section")  # the latter of TGA
     if comment and not (isinstance(comment, bytes) and comment.startswith(_TECHNICAL_COMMENT)):
         yield "its comment is not kept"
     texts = [key for key, value in info.items() if isinstance(key, str) and isinstance(value, str)]

@@ -131,6 +131,8 @@ def _pictures(source: Any, max_error: int | None) -> list[SamplePicture]:
         return _read(io.BytesIO(source), max_error)
     of_array = _of_array if max_error is None else _of_samples
     if isinstance(source, np.ndarray):
+        if np.ma.is_masked(source):
+            warn_of(["the mask of an array is not kept; its samples are"])
         return [of_array(source)]
     if _is_tensor(source):
         return [of_array(_samples_of_tensor(source, None if max_error is None else MAX_PLANES))]

@@ -63,6 +63,7 @@ def _jpeg_with_xmp(attribute: bytes) -> bytes:
         pytest.param(_jpeg_with_xmp(b'GCamera:MotionPhoto="0"'), [], id="no motion photo"),
         pytest.param(_jpeg_with_xmp(b'xmpNote:HasExtendedXMP="0123"'), _SECOND_PART, id="XMP in parts"),
         pytest.param(file_of(photo(), "JPEG2000"), [], id="OpenJPEG"),
+        pytest.param(file_of(photo(), "TGA", id_section=b"by me"), ["its comment is not kept"], id="TGA"),
         pytest.param(file_of(photo(), "JPEG2000", comment="by me"), ["its comment is not kept"], id="comment"),
     ],
 )

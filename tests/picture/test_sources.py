@@ -102,6 +102,15 @@ def test_arrays_in_any_memory_order_and_tensors_with_a_gradient_are_taken(photo:
     assert np.array_equal(images_from(tensor.half())[0], array)
 
 
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_mask_that_is_not_kept_is_told(photo: Image.Image, lossless: bool) -> None:
+    array = np.ma.MaskedArray(np.array(photo), mask=False)
+    whole = nncodec.encode(array, lossless=lossless)
+    array[:4] = np.ma.masked
+    with pytest.warns(nncodec.NncWarning, match="the mask of an array is not kept"):
+        assert nncodec.encode(array, lossless=lossless) == whole
+
+
 def test_a_decoded_array_is_encoded_and_decoded_to_an_array(photo: Image.Image) -> None:
     data = nncodec.encode(np.array(photo), quality=90)
     array = nncodec.decode(data, as_array=True)
