@@ -16,15 +16,18 @@ from importlib import resources
 from pathlib import Path
 
 import click
+from PIL import Image
 
 import nncodec
 from nncodec._support.files import write_file
 from nncodec.cli.text import complain
+from nncodec.coding.inspection import image_info, pillow_mode
 from nncodec.errors import NncError
 from nncodec.format.container import Container
 from nncodec.format.header import MAGIC, MIME, ChunkType
 from nncodec.format.preview import read_preview
 from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.picture.conversion import convert
 from nncodec.picture.reading import upright
 
 MOST_PIXELS = 1 << 24
@@ -106,28 +109,42 @@ def files() -> dict[Path, bytes]:
 
 
 def thumbnail(source: Path, size: int) -> bytes:
-    """Return a PNG of the first frame, upright, with edges of at most `size` pixels.
+    """Return a PNG of the first frame, upright, with edges of at most `size` pixels; transparent where the frame is.
 
     A preview needs neither model nor torch. It is used if its longest edge has at least half of `size` pixels.
 
     Raises:
-        FormatError: the file is damaged, or has more than `MOST_PIXELS` and no preview.
+        FormatError: the file is damaged, or has more than `MOST_PIXELS` and no preview that can be used.
         NncError: it cannot be decoded.
     """
     container = Container(source)
-    chunk = container.chunk(ChunkType.PREVIEW)
-    image = None if chunk is None else read_preview(chunk, DEFAULT_LIMITS)
-    small = image is not None and 2 * max(image.size) < min(size, max(container.header.display_size))
-    if image is None or (small and container.header.width * container.header.height <= MOST_PIXELS):
-        image = nncodec.decode(source, limits=Limits(pixels=MOST_PIXELS))
-    elif exif := container.chunk(ChunkType.EXIF):
-        image.info["exif"] = exif
-    image = upright(image)
+    image = _preview_of(container, size) or nncodec.decode(source, limits=Limits(pixels=MOST_PIXELS))
+    # Pillow reduces palettes and black and white by leaving pixels out, and PNG does not hold every mode.
+    image = convert(upright(image)).image
     image.thumbnail((size, size))
+    profile = image.info.get("icc_profile")
     image.info.clear()
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    image.save(buffer, "PNG", icc_profile=profile)
     return buffer.getvalue()
+
+
+def _preview_of(container: Container, size: int) -> Image.Image | None:
+    """Return the preview of a file with the `info` of its picture; None if the picture must be decoded."""
+    chunk = container.chunk(ChunkType.PREVIEW)
+    info = image_info(container)
+    # A preview is opaque, and would show what a transparent picture hides.
+    if chunk is None or pillow_mode(container) in ("LA", "RGBA") or "transparency" in info:
+        return None
+    image = read_preview(chunk, DEFAULT_LIMITS)
+    header = container.header
+    is_small = 2 * max(image.size) < min(size, max(header.display_size))
+    if is_small and header.width * header.height <= MOST_PIXELS:
+        return None
+    image.info.update(info)
+    if pillow_mode(container) == "CMYK":  # the preview is RGB
+        image.info.pop("icc_profile", None)
+    return image
 
 
 def _update(home: Path) -> None:

@@ -10,13 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import Image, ImageCms
 
 import nncodec
 from nncodec.cli import main
 from nncodec.cli.desktop import thumbnail
+from nncodec.plugin import discovery, registry
 
 MODEL = "conv/photo"
 PLACES = {
@@ -42,6 +44,13 @@ def picture() -> Image.Image:
     exif[0x0112] = 6
     image.info["exif"] = exif.tobytes()
     return image
+
+
+@pytest.fixture
+def lossless(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bundled lossless model, which other tests of the command line do without."""
+    monkeypatch.delenv(discovery.DISABLED_VARIABLE)
+    registry.refresh()
 
 
 def run(*arguments: object) -> str:
@@ -136,6 +145,67 @@ def test_a_thumbnail_comes_from_the_preview_and_else_from_the_picture(
             assert image.format == "PNG"
     monkeypatch.setattr(nncodec, "decode", lambda *given, **options: pytest.fail("decoded"))
     thumbnail(previewed, 64)
+
+
+@pytest.mark.usefixtures("lossless")
+@pytest.mark.parametrize("preview", [False, True])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16", "P", "RGB", "RGBA", "CMYK"])
+def test_every_mode_has_a_thumbnail(tmp_path: Path, mode: str, preview: bool) -> None:
+    halves = Image.new("L", (96, 48), 40)
+    halves.paste(200, (0, 0, 48, 48))
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(halves).astype(np.uint16) * 257)
+    else:
+        image = halves.quantize(8) if mode == "P" else halves.convert("RGB").convert(mode)
+    (tmp_path / "a.nnc").write_bytes(nncodec.encode(image, lossless=True, preview=preview))
+    with Image.open(io.BytesIO(thumbnail(tmp_path / "a.nnc", 32))) as small:
+        assert small.size == (32, 16)
+        levels = [small.convert("L").getpixel((x, 8)) for x in (8, 24)]
+        assert levels == pytest.approx([200, 40], abs=20)  # previews are lossy, and mode 1 is dithered
+
+
+@pytest.mark.usefixtures("lossless")
+def test_black_and_white_becomes_grey_where_it_is_reduced(tmp_path: Path) -> None:
+    stripes = Image.fromarray(np.tile(np.array([False, True]), (64, 32)))
+    (tmp_path / "a.nnc").write_bytes(nncodec.encode(stripes, lossless=True))
+    with Image.open(io.BytesIO(thumbnail(tmp_path / "a.nnc", 16))) as small:
+        assert small.getextrema() == pytest.approx((127, 127), abs=20)
+
+
+def _cut_out(mode: str) -> Image.Image:
+    """Return a picture whose left half is transparent, and red below."""
+    image = Image.new("RGBA", (300, 200), (0, 0, 255, 255))
+    image.paste((255, 0, 0, 0), (0, 0, 150, 200))
+    if mode != "P":
+        return image.convert(mode)
+    palette = Image.new("P", image.size, 1)
+    palette.putpalette([255, 0, 0, 0, 0, 255])
+    palette.paste(0, (0, 0, 150, 200))
+    palette.info["transparency"] = 0
+    return palette
+
+
+@pytest.mark.usefixtures("lossless")
+@pytest.mark.parametrize("preview", [False, True])
+@pytest.mark.parametrize(("mode", "options"), [("RGBA", {"lossless": True}), ("LA", {}), ("P", {"lossless": True})])
+def test_what_is_transparent_stays_so(tmp_path: Path, mode: str, options: dict[str, bool], preview: bool) -> None:
+    data = nncodec.encode(_cut_out(mode), preview=preview, **options)
+    (tmp_path / "a.nnc").write_bytes(data)
+    with Image.open(io.BytesIO(thumbnail(tmp_path / "a.nnc", 30))) as small:
+        assert [small.convert("RGBA").getpixel((x, 10))[3] for x in (4, 25)] == [0, 255]
+
+
+def test_xmp_turns_a_preview_and_the_profile_stays(tmp_path: Path, picture: Image.Image) -> None:
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+    )
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = nncodec.encode(picture, MODEL, preview=True, exif=None, xmp=xmp, icc_profile=profile)
+    (tmp_path / "a.nnc").write_bytes(data)
+    with Image.open(io.BytesIO(thumbnail(tmp_path / "a.nnc", 64))) as small:
+        assert small.size == (32, 64)
+        assert small.info == {"icc_profile": profile}
 
 
 def test_a_damaged_file_has_a_line_and_leaves_no_thumbnail(tmp_path: Path, picture: Image.Image) -> None:
