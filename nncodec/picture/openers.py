@@ -178,7 +178,8 @@ def open_picture(stream: BinaryIO) -> Image.Image:
 def frame_count(image: Image.Image) -> int:
     """Return how many frames an open picture has; raises UnsupportedImage if that cannot be read."""
     try:
-        return int(getattr(image, "n_frames", 1))  # some files are read for it
+        # Some files are read for it. Pillow counts the layers of a PSD file, and a flattened one has none.
+        return max(1, int(getattr(image, "n_frames", 1)))
     except Exception as error:  # Pillow's decoders may raise anything
         raise UnsupportedImage(detail=damaged(error)) from error
 

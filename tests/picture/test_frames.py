@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,18 @@ def test_saving_all_frames_tells_what_becomes_of_their_samples(
             image.save(io.BytesIO(), "NNC", save_all=True)
         with pytest.raises(OSError, match="no mode holds all of them exactly"):
             image.save(io.BytesIO(), "NNC", save_all=True, lossless=True)
+
+
+def flat_psd(image: Image.Image) -> bytes:
+    """Return a Photoshop file without layers, RGB."""
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, *image.size[::-1], 8, 3)
+    return head + bytes(12) + b"\0\0" + b"".join(band.tobytes() for band in image.split())
+
+
+@pytest.mark.parametrize("source", [bytes, io.BytesIO, lambda data: Image.open(io.BytesIO(data))])
+def test_a_flattened_psd_has_one_picture(source: Callable[[bytes], Any]) -> None:
+    image = nncodec.decode(nncodec.encode(source(flat_psd(PHOTO)), lossless=True))
+    assert np.array_equal(np.asarray(image), np.asarray(PHOTO))
 
 
 @pytest.mark.parametrize("frame", [None, 1])
