@@ -1,4 +1,4 @@
-"""Atomic writes: a file is complete under its name, or not there. Pipes are read whole."""
+"""Atomic writes: a file is complete under its name, or not there. Pipes are read whole. What a path leads to."""
 
 from __future__ import annotations
 
@@ -96,6 +96,30 @@ def write_file(target: Path, data: bytes) -> None:
         target = target.resolve()
     with replacing(target) as temporary:
         temporary.write_bytes(data)
+
+
+# `Path` has methods for these, which raise where a folder on the way is closed or a name is too long. What is wrong is
+# told when the path is opened, which stops nothing else.
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a path leads to anything, as far as that can be seen."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path leads to a folder, as far as that can be seen."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a path leads to a file, as far as that can be seen."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_link(path: Path) -> bool:
+    """Return whether a path is a link, as far as that can be seen."""
+    return os.path.islink(path)  # noqa: PTH114
 
 
 def is_special(path: Path) -> bool:

@@ -159,16 +159,21 @@ class LocalStore:
                 if entry.name.startswith("."):
                     continue
                 name = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.is_dir():
-                    if entry.is_symlink():
-                        self._links.add(name)
-                    else:
-                        folders.append(name)
-                    continue
-                with contextlib.suppress(FileNotFoundError):  # removed since, or a link to nothing
+                try:
                     status = entry.stat()
-                    if stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
-                        files.append(Entry(name, status.st_size, f"mtime {status.st_mtime_ns}"))
+                except FileNotFoundError:  # removed since, or a link to nothing
+                    continue
+                except OSError:  # a link into a closed folder, or to itself: reading the file says so
+                    files.append(Entry(name, None, ""))
+                    continue
+                if stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
+                    files.append(Entry(name, status.st_size, f"mtime {status.st_mtime_ns}"))
+                elif not stat.S_ISDIR(status.st_mode):
+                    continue
+                elif entry.is_symlink():
+                    self._links.add(name)
+                else:
+                    folders.append(name)
         return sorted(files, key=lambda file: file.name), sorted(folders)
 
     def find(self, name: str) -> Entry:

@@ -13,6 +13,7 @@ import click
 from PIL import Image
 
 import nncodec
+from nncodec._support.files import is_there
 from nncodec.cli.files import (
     DEFAULT_FORMAT,
     Job,
@@ -186,7 +187,7 @@ def enhance_command(
     manner = Manner.taken_from(options)
     name = _installed(enhancer or default_enhancer(DEFAULT_SCALE if scale is None else scale))
     extension = (extension or "").lower().removeprefix(".")
-    if output is None and not recursive and not (inputs and Path(inputs[-1]).exists()):  # two pictures are two inputs
+    if output is None and not recursive and not (inputs and is_there(Path(inputs[-1]))):  # two pictures are two inputs
         inputs, output = output_among(inputs, names_a_picture, f"larger.{extension or DEFAULT_FORMAT}")
     files = collect(inputs, recursive=recursive, wanted=_is_input, listed=files_from, quiet=manner.quiet)
     addition = "-enhanced" if output is None else ""

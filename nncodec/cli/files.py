@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import click
 
-from nncodec._support.files import is_special
+from nncodec._support.files import is_file, is_folder, is_link, is_special, is_there
 from nncodec._support.text import describe
 from nncodec.cli.text import complain
 from nncodec.errors import InvalidOption
@@ -69,12 +69,15 @@ class Job:
 
     @property
     def source_bytes(self) -> int:
-        """Size of the input."""
-        return len(self.source) if isinstance(self.source, bytes) else self.source.stat().st_size
+        """Size of the input; 0 if it is gone."""
+        try:
+            return len(self.source) if isinstance(self.source, bytes) else self.source.stat().st_size
+        except OSError:  # it was removed since it was read
+            return 0
 
     def is_done(self, *, update: bool) -> bool:
         """Whether the output is there; with `update`, whether it is also at least as new as the input."""
-        if self.target is None or not self.target.is_file():
+        if self.target is None or not is_file(self.target):
             return False
         if not update or isinstance(self.source, bytes):
             return not update
@@ -120,12 +123,12 @@ def collect(
     paths = [None if given == STANDARD else Path(given) for given in inputs]
     if listed is not None:
         paths += [Path(name) for name in read_list(listed)]
-    several = len({path for path in paths if path is not None and path.is_dir()}) > 1
+    several = len({path for path in paths if path is not None and is_folder(path)}) > 1
     files: list[InputFile] = []
     for path in paths:
         if path is None:
             files.append(InputFile(None, Path("stdin")))
-        elif not path.is_dir():
+        elif not is_folder(path):
             files.append(InputFile(path, Path(path.name)))
         elif not recursive:
             raise click.UsageError(f"{path} is a folder; use -r to take the files in it, or -o to write into it")
@@ -163,12 +166,12 @@ def output_among(
     if len(inputs) < 2:
         return inputs, None
     last = Path(inputs[-1])
-    if writes(last) and not last.exists() and not last.is_symlink() and len(inputs) == 2:
+    if writes(last) and not is_there(last) and not is_link(last) and len(inputs) == 2:
         return inputs[:1], inputs[1]
-    if writes(last) and not last.is_dir():
-        state = f"{last} is already there" if last.exists() else f"several files do not go into {last}"
+    if writes(last) and not is_folder(last):
+        state = f"{last} is already there" if is_there(last) else f"several files do not go into {last}"
         raise click.UsageError(f"{state}; name the output with -o: a file such as {example} for one input, or a folder")
-    if len(inputs) == 2 and inputs[1] != STANDARD and not last.exists():
+    if len(inputs) == 2 and inputs[1] != STANDARD and not is_there(last):
         raise click.UsageError(f"{last} does not exist; if it is the output, name it with -o, such as -o {example}")
     return inputs, None
 
@@ -206,7 +209,11 @@ def plan(
         target = _target(file, output, folder, rename)
         source = _read_stdin() if file.path is None else file.path
         if isinstance(source, Path) and _is_pipe(source):
-            source = source.read_bytes()
+            try:
+                source = source.read_bytes()
+            except OSError as error:
+                jobs.append(Job(file.name, source, None, describe(error)))
+                continue
         overwrites = not protects or (output is not None and not (folder and _is_beside(target, file, rename)))
         jobs.append(Job(file.name, source, target, overwrites=overwrites))
     to_stdout = any(job.target is None and not job.problem for job in jobs)
@@ -216,8 +223,10 @@ def plan(
         raise click.UsageError("stdout is closed; give a file with -o")
     if to_stdout and sys.stdout.buffer.isatty():
         raise click.UsageError("stdout is a terminal; give a file with -o, or pipe the output into a program")
+    if len(jobs) == 1 and jobs[0].problem:
+        return jobs
     jobs = _checked(jobs)
-    if len(jobs) == 1 and jobs[0].problem and not files[0].problem:
+    if len(jobs) == 1 and jobs[0].problem:
         raise click.UsageError(jobs[0].problem)
     return jobs
 
@@ -257,12 +266,12 @@ def write_stdout(data: bytes) -> None:
 
 def is_taken(target: Path) -> bool:
     """Whether a file, folder or dangling link is there that a result must not replace silently."""
-    return target.is_file() or target.is_dir() or is_dangling(target)
+    return is_file(target) or is_folder(target) or is_dangling(target)
 
 
 def is_dangling(path: Path) -> bool:
     """Whether a path is a link to nothing."""
-    return path.is_symlink() and not path.exists()
+    return is_link(path) and not is_there(path)
 
 
 def names_a_picture(path: Path) -> bool:
@@ -298,7 +307,7 @@ def _files_below(folder: Path, root: Path, wanted: Callable[[Path], bool], *, qu
     for place, folders, names in os.walk(folder, onerror=unlisted.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in folders:
-            if not quiet and Path(place, name).is_symlink():
+            if not quiet and is_link(Path(place, name)):
                 complain(
                     "a link to a folder, which is not followed; give it as an input to take its files",
                     f"{Path(place, name)}",
@@ -315,9 +324,9 @@ def _files_below(folder: Path, root: Path, wanted: Callable[[Path], bool], *, qu
 def _is_folder(output: str, files: Sequence[InputFile]) -> bool:
     several = len(files) > 1 or any(file.in_folder for file in files)
     path = Path(output)
-    if several and path.exists() and not path.is_dir():
+    if several and is_there(path) and not is_folder(path):
         raise click.UsageError(f"{output} is not a folder, and several results need one")
-    return several or path.is_dir() or output.endswith(("/", os.sep))
+    return several or is_folder(path) or output.endswith(("/", os.sep))
 
 
 def _target(file: InputFile, output: str | None, folder: bool, rename: Callable[[str], str]) -> Path | None:

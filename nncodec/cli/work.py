@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from nncodec._support.files import write_file
+from nncodec._support.files import is_file, is_folder, write_file
 from nncodec._support.text import count_of, describe, duration_of, line_of, plain, size_of
 from nncodec._support.workers import each
 from nncodec.cli.files import Job, is_dangling, is_taken, place, write_stdout
@@ -188,7 +188,7 @@ class _Batch:
                 raise NncError(detail=f"another input was already written to {target}")
             if not is_taken(target) or self._may_replace(job):
                 due.append((target, data))
-            elif not (self._manner.skip_existing and target.is_file()):
+            elif not (self._manner.skip_existing and is_file(target)):
                 raise NncError(detail=taken(target, job))
         if not due:
             raise _FramesAreThere
@@ -229,7 +229,7 @@ def _lost(_: Job, reason: str) -> JobResult:
 
 def taken(target: Path, job: Job | None = None) -> str:
     """Return why what is there keeps `target` from being written, by a job if it is given."""
-    if target.is_dir():
+    if is_folder(target):
         return f"{target} is a folder"
     if is_dangling(target):
         return f"{target} is a link to a file that does not exist; use -f to replace the link"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,14 @@ def test_a_failure_is_a_line_and_the_exit_status_1(run, pictures):
     assert result.exit_code == 1
     assert result.stderr.splitlines()[0] == "nncodec: bad.png: a text file, not a picture"
     assert result.stderr.splitlines()[-1] == "nncodec: 1 of 4 files failed"
+
+
+def test_a_link_to_itself_fails_alone(run, pictures):
+    Path("in/loop.png").symlink_to("loop.png")
+    result = run("batch", "encode", "in", "out", *QUICK)
+    assert result.exit_code == 1
+    assert f"nncodec: loop.png: {os.strerror(errno.ELOOP)}" in result.stderr
+    assert result.stderr.endswith("nncodec: 1 of 4 files failed\n")
 
 
 def test_links_to_folders_are_counted_and_not_followed(run, pictures):
