@@ -136,3 +136,9 @@ def seekable(stream: BinaryIO) -> BinaryIO:
     can_seek = getattr(stream, "seekable", None)
     is_text = isinstance(stream, io.TextIOBase)
     return stream if is_text or can_seek is None or can_seek() else io.BytesIO(stream.read())
+
+
+def end_of(stream: BinaryIO) -> int:
+    """Go to the end of a stream and return where that is; many streams, such as `mmap`, return nothing from `seek`."""
+    stream.seek(0, io.SEEK_END)
+    return stream.tell()

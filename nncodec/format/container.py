@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from nncodec._support.files import seekable
+from nncodec._support.files import end_of, seekable
 from nncodec.errors import Corrupt, InvalidOption, NotNnc, Truncated
 from nncodec.format.header import CRC_BYTES, Header, crc_of, pack_header, read_exactly, read_header
 from nncodec.limits import DEFAULT_LIMITS, Limits
@@ -72,7 +72,7 @@ class Container:
         try:
             self.header, block_sizes, self.chunk_table, header_bytes = read_header(stream, limits)
         except NotNnc:
-            if self._start and stream.seek(0, io.SEEK_END) == self._start:
+            if self._start and end_of(stream) == self._start:
                 reason = "the stream stands at its end; go to the beginning of the file with seek(0)"
                 raise InvalidOption(option="data", reason=reason) from None
             raise
@@ -118,7 +118,7 @@ class Container:
 
     def check_end(self) -> None:
         """Raise Truncated or Corrupt unless the file ends exactly after the last block."""
-        end = self._stream.seek(0, io.SEEK_END)
+        end = end_of(self._stream)
         if end < self._end:
             raise Truncated(part="blocks")
         if end > self._end:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nncodec._support.files import seekable
+from nncodec._support.files import end_of, seekable
 from nncodec._support.notes import warn_of
 from nncodec._support.text import describe
 from nncodec.errors import NncError, UnsupportedImage
@@ -94,7 +94,7 @@ def seekable_source(source: Any) -> Any:
 
 def file_bytes_of(source: Any) -> int | None:
     """Return the size of the picture file that a source is; None if it is no file, or cannot be read."""
-    return _found_in_file(source, lambda stream: stream.seek(0, os.SEEK_END))
+    return _found_in_file(source, end_of)
 
 
 def is_nnc_source(source: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import mmap
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ import pytest
 from PIL import Image
 
 import nncodec
+import nncodec_pillow
 from nncodec.coding import decoder
 from nncodec.coding.encoder import Encoder
 from nncodec.format.container import Container, write
@@ -103,6 +105,62 @@ def test_a_batch_from_which_the_decoder_drops_an_image_is_an_error(monkeypatch: 
     monkeypatch.setattr(decoder, "decode_together", lambda *_: iter([]))
     with pytest.raises(ValueError, match="shorter"):
         nncodec.decode_batch(nncodec.encode_batch([ramp(16, 16, "RGB")]))
+
+
+class Silent(io.RawIOBase):
+    """A stream whose `seek` returns nothing, as that of `mmap` before Python 3.13."""
+
+    def __init__(self, data: bytes) -> None:
+        self._stream = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._stream.read(size)
+
+    def seek(self, place: int, whence: int = 0) -> None:  # type: ignore[override]
+        self._stream.seek(place, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        nncodec.decode,
+        lambda s: next(nncodec.decode_frames(s)),
+        nncodec.inspect,
+        nncodec.check,
+        lambda s: Image.open(s).load(),
+    ],
+)
+def test_a_stream_whose_seek_returns_nothing_is_read(call: Callable[[Any], object]) -> None:
+    nncodec_pillow.register_nnc_opener()
+    data = nncodec.encode(ramp(16, 16, "RGB"))
+    call(Silent(data))
+    with mmap.mmap(-1, len(data)) as mapped:
+        mapped.write(data)
+        mapped.seek(0)
+        call(mapped)
+
+
+def test_such_a_stream_at_its_end_is_told() -> None:
+    at_end = Silent(nncodec.encode(ramp(16, 16, "RGB")))
+    at_end.seek(0, io.SEEK_END)
+    with pytest.raises(nncodec.InvalidOption, match="stands at its end"):
+        nncodec.decode(at_end)  # type: ignore[call-overload]
+
+
+def test_the_size_of_a_picture_in_such_a_stream_is_known() -> None:
+    png = io.BytesIO()
+    Image.new("L", (1, 1)).save(png, "PNG")
+    with pytest.warns(nncodec.NncWarning, match=f"larger than the input: {len(png.getvalue())} -> "):
+        nncodec.encode(Silent(png.getvalue()), exif=bytes(200))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wanted", [range(5), range(4, -1, -1), range(0, 5, 3), range(3, 0, -2), range(0)])
