@@ -43,6 +43,8 @@ def _is_nnc(fp: object, format: str | None) -> bool:
 class NncImageFile(ImageFile.ImageFile):
     """An open .nnc file. Its header has been read and checked; `load` decodes the chosen frame.
 
+    Copies and pickles hold this frame only, as those of Pillow's own formats do.
+
     Attributes:
         n_frames: number of pictures in the file.
         is_animated: whether it has several.
