@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nncodec.training.losses import edge_aware_error, multiscale_similarity, parts_of, ssimulacra2_distance
 
-LOOKS = "0.45*mse + 0.31*ssimulacra2 + 0.24*ms-ssim"
+LOOKS = "0.36*mse + 0.40*ssimulacra2 + 0.24*ms-ssim"
 """The mix that `hyperprior/photo` is trained for."""
 
 PARTS = ("mse", "mse-edges", "ssimulacra2", "ms-ssim")
