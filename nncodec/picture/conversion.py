@@ -108,7 +108,7 @@ def loses_profile(image: Image.Image) -> bool:
 
 def loses_samples(image: Image.Image) -> bool:
     """Return whether `convert` gives an image other samples: of 8 bits, or of another colour space."""
-    return image.mode in (*_DEEP_MODES, *_OTHER_COLOURS)
+    return image.mode in (*DEEP_MODES, *_OTHER_COLOURS)
 
 
 def convert_exactly(image: Image.Image, *, allows_errors: bool = False) -> Converted:
