@@ -27,7 +27,7 @@ from nncodec.format.container import Container, NncSource
 from nncodec.format.samples import SampleArray
 from nncodec.limits import DEFAULT_LIMITS, Limits
 from nncodec.picture.conversion import mode_with_alpha
-from nncodec.picture.options import EncodeOptions, OnProgress
+from nncodec.picture.options import EncodeOptions, OnProgress, check_progress
 from nncodec.picture.region import Box, checked_box
 from nncodec.picture.sources import file_bytes_of, images_from, is_nnc_source, samples_from, seekable_source
 from nncodec.plugin.computing import Computing
@@ -90,6 +90,7 @@ def encode(
         >>> nncodec.decode(data).size
         (512, 512)
     """
+    check_progress(on_progress)
     image = seekable_source(image)
     input_bytes = _input_bytes(image)
     if quality == "keep":
@@ -315,6 +316,7 @@ def decode(
         ModelError, BadModelFile, WeightsMismatch, PluginError: the model or the enhancer cannot be used.
     """
     with Computing.chosen(precision, device).applied():
+        check_progress(on_progress)
         opened = _open(data, [frame], box, enhancer, strength, limits)
         if as_array:
             container, (number,), checked, enhancement = opened
@@ -348,6 +350,7 @@ def decode_frames(
             reached.
     """
     with Computing.chosen(precision, device).applied():
+        check_progress(on_progress)
         return decoder.decode_frames(*_open(data, frames, box, enhancer, strength, limits), on_progress)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import secrets
@@ -136,6 +137,19 @@ def seekable(stream: BinaryIO) -> BinaryIO:
     can_seek = getattr(stream, "seekable", None)
     is_text = isinstance(stream, io.TextIOBase)
     return stream if is_text or can_seek is None or can_seek() else io.BytesIO(stream.read())
+
+
+def path_of(source: str | os.PathLike[str]) -> Path:
+    """Return a path that a caller gave; raises FileNotFoundError for a name that no file can have."""
+    path = Path(source)
+    if "\0" in str(path):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    return path
+
+
+def stream_of(data: bytes | bytearray | memoryview) -> BinaryIO:
+    """Return a stream of bytes in memory, also of a view that leaves some out."""
+    return io.BytesIO(bytes(data))
 
 
 def end_of(stream: BinaryIO) -> int:

@@ -23,6 +23,7 @@ from nncodec.picture.area import Area, Span, aligned, pieces
 from nncodec.picture.conversion import convert
 from nncodec.picture.hidden import fill_hidden
 from nncodec.picture.metadata import info_of_copy
+from nncodec.picture.options import check_progress
 from nncodec.picture.pixels import Canvas, Frames, from_model, to_model
 from nncodec.picture.sources import images_from
 from nncodec.plugin import registry
@@ -103,6 +104,7 @@ def enhance(
     Example:
         >>> larger = nncodec.enhance("small.png", scale=4)
     """
+    check_progress(on_progress)
     images = images_from(image)
     if len(images) != 1:
         reason = "they are enhanced one by one; decode them first, such as with PIL.ImageSequence"

@@ -22,6 +22,7 @@ from nncodec.compare.versions import versions
 from nncodec.errors import InvalidOption
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.metrics.cvvdp import require_package
+from nncodec.picture.options import check_progress
 
 _MODEL_QUALITIES = range(101)
 
@@ -73,6 +74,7 @@ def compare(
         >>> bd_rate(comparison.mean_curve("jpeg"), comparison.mean_curve("webp")) < 0
         True
     """
+    check_progress(on_progress)
     extras.check("pytorch_msssim", "compare", "comparing")
     sources = sources_of(pictures)
     if colorvideovdp:

@@ -13,10 +13,9 @@ import io
 import os
 import zlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import BinaryIO
 
-from nncodec._support.files import end_of, seekable
+from nncodec._support.files import end_of, path_of, seekable, stream_of
 from nncodec.errors import Corrupt, InvalidOption, NotNnc, Truncated
 from nncodec.format.header import CRC_BYTES, Header, crc_of, pack_header, read_exactly, read_header
 from nncodec.limits import DEFAULT_LIMITS, Limits
@@ -58,8 +57,8 @@ class Container:
 
     def __init__(self, source: NncSource, limits: Limits = DEFAULT_LIMITS) -> None:
         if isinstance(source, str | os.PathLike):
-            source = Path(source).read_bytes()
-        stream = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
+            source = path_of(source).read_bytes()
+        stream = stream_of(source) if isinstance(source, bytes | bytearray | memoryview) else source
         if not hasattr(stream, "read"):
             kind = type(source).__name__
             raise InvalidOption(option="data", reason=f"expected a path, bytes or a binary stream, got {kind}")

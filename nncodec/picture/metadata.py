@@ -208,12 +208,12 @@ def _dpi_option(value: Any) -> tuple[float, float] | None:
 
 
 def _animation_of(images: Sequence[Image.Image], options: Mapping[str, Any]) -> Animation | None:
-    if len(images) < 2:
-        return None
     infos = [image.info for image in images]
     loop = _loop_option(options["loop"]) if "loop" in options else infos[0].get("loop")
     loop = loop if isinstance(loop, int) and 0 <= loop <= _LONGEST_MS else None
     durations = _durations_option(options["duration"], len(images)) if "duration" in options else _durations_of(infos)
+    if len(images) < 2:
+        return None
     is_still = bool(infos[0].get("default_image"))
     if durations is None and loop is None and not is_still:
         return None
@@ -240,8 +240,9 @@ def _durations_option(value: Any, frames: int) -> tuple[int, ...] | None:
         return None
     given = list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value] * frames
     durations = [_milliseconds(number) for number in given]
-    if len(given) != frames or None in durations:
-        reason = f"{value!r} is not a number of milliseconds from 0, or one for each of the {frames} frames"
+    if (len(given) != frames and frames > 1) or None in durations:  # a single frame has none
+        each = f"of the {frames} frames" if frames > 1 else "frame"
+        reason = f"{value!r} is not a number of milliseconds from 0, or one for each {each}"
         raise InvalidOption(option="duration", reason=reason)
     return tuple(number for number in durations if number is not None)
 

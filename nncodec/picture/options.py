@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from PIL import Image
 
+from nncodec.errors import InvalidOption
+
 if TYPE_CHECKING:
     from nncodec.plugin.device import Device
 
 OnProgress = Callable[[int, int], None]
 """Called with the blocks done and their total; an exception that it raises ends the work and reaches the caller."""
+
+
+def check_progress(on_progress: object) -> None:
+    """Raise InvalidOption unless an `on_progress` can be called, or is None."""
+    if on_progress is not None and not callable(on_progress):
+        reason = f"expected a function of two numbers, got {type(on_progress).__name__}"
+        raise InvalidOption(option="on_progress", reason=reason)
 
 
 class EncodeOptions(TypedDict, total=False):

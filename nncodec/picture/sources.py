@@ -6,17 +6,16 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nncodec._support.files import end_of, seekable
+from nncodec._support.files import end_of, path_of, seekable, stream_of
 from nncodec._support.notes import warn_of
 from nncodec._support.text import describe
-from nncodec.errors import NncError, UnsupportedImage
+from nncodec.errors import NncError, UnsupportedImage, first_line
 from nncodec.format.header import MAGIC
 from nncodec.format.samples import MAX_PLANES
 from nncodec.limits import DEFAULT_LIMITS
@@ -106,10 +105,10 @@ def _found_in_file(source: Any, find: Callable[[BinaryIO], _T]) -> _T | None:
     """Return what a function finds in the file that a source is; a stream stays where it is."""
     try:
         if isinstance(source, str | os.PathLike):
-            with Path(source).open("rb") as stream:
+            with path_of(source).open("rb") as stream:
                 return find(stream)
         if isinstance(source, bytes | bytearray | memoryview):
-            return find(io.BytesIO(source))
+            return find(stream_of(source))
         if not isinstance(source, Image.Image) and hasattr(source, "read") and hasattr(source, "seek"):
             place = source.tell()
             found = find(source)
@@ -125,10 +124,10 @@ def _pictures(source: Any, max_error: int | None) -> list[SamplePicture]:
     if isinstance(source, Image.Image):
         return [source]
     if isinstance(source, str | os.PathLike):
-        with Path(source).open("rb") as stream:
+        with path_of(source).open("rb") as stream:
             return _read(stream, max_error)
     if isinstance(source, bytes | bytearray | memoryview):
-        return _read(io.BytesIO(source), max_error)
+        return _read(stream_of(source), max_error)
     of_array = _of_array if max_error is None else _of_samples
     if isinstance(source, np.ndarray):
         if np.ma.is_masked(source):
@@ -214,12 +213,14 @@ def _samples_of_tensor(tensor: Any, most_planes: int | None) -> NDArray[Any]:
     if tensor.ndim != 3 or tensor.shape[0] not in (range(1, most_planes + 1) if most_planes else _PLANES):
         hint = "; pass list(tensor) for several frames" if tensor.ndim == 4 else ""
         raise UnsupportedImage(detail=f"tensors have shape (1 to 4, H, W), this one {tuple(tensor.shape)}{hint}")
-    samples = tensor.detach().cpu().permute(1, 2, 0)  # (H, W, C)
-    if samples.is_floating_point():
-        levels = samples.float().numpy()
-        if levels.size and not (levels.min() >= -_TOLERANCE and levels.max() <= 1 + _TOLERANCE):
-            raise UnsupportedImage(
-                detail="tensors of floats hold samples from 0 to 1; this one exceeds that, or is NaN"
-            )
-        return np.asarray(np.round(levels.clip(0, 1) * 255).astype(np.uint8))
-    return np.asarray(samples.numpy())
+    try:
+        samples = tensor.detach().cpu().permute(1, 2, 0)  # (H, W, C)
+        samples = (samples.float() if samples.is_floating_point() else samples).numpy()
+    except (NotImplementedError, RuntimeError, TypeError) as error:  # it is quantized, sparse, or of device "meta"
+        reason = f"pass its samples as a dense tensor or an array ({first_line(error)})"
+        raise UnsupportedImage(detail=f"the tensor holds no samples that can be read; {reason}") from error
+    if not tensor.is_floating_point():
+        return np.asarray(samples)
+    if samples.size and not (samples.min() >= -_TOLERANCE and samples.max() <= 1 + _TOLERANCE):
+        raise UnsupportedImage(detail="tensors of floats hold samples from 0 to 1; this one exceeds that, or is NaN")
+    return np.asarray(np.round(samples.clip(0, 1) * 255).astype(np.uint8))

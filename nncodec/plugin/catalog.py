@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 
-from nncodec.errors import BadModelFile, ModelError, UnknownModel
+from nncodec.errors import BadModelFile, InvalidOption, ModelError, UnknownModel
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec
 from nncodec.plugin.model_file import LONG_ID_BYTES, SHORT_ID_BYTES, ModelInfo
@@ -53,9 +53,13 @@ class Catalog:
             kind: the kind it must have, "codec", "enhancer" or "lossless"; None for any.
 
         Raises:
+            InvalidOption: the name is not a text.
             UnknownModel: none is installed.
             ModelError: it has another kind.
         """
+        if not isinstance(name, str):
+            reason = f"expected the name of an installed model, got {type(name).__name__}"
+            raise InvalidOption(option="model", reason=reason)
         model_info = self.models.get(self.aliases.get(name, name))
         if model_info is None:
             raise self._unknown(name, kind)

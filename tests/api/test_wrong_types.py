@@ -1,0 +1,83 @@
+"""Arguments of a wrong type get a sentence of this package, not an error of the interpreter or of a library."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import nncodec
+
+pytestmark = pytest.mark.usefixtures("codecs_only")
+
+GREY = Image.new("L", (16, 16))
+Call = Callable[..., object]
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    return nncodec.encode(GREY)
+
+
+@pytest.mark.parametrize("model", [Path("m.safetensors"), 5, ["photo"], b"photo"])
+@pytest.mark.parametrize("call", [nncodec.encode, lambda image, **given: nncodec.encode_batch([image], **given)])
+def test_a_model_that_is_no_name_is_told(call: Call, model: object) -> None:
+    with pytest.raises(nncodec.InvalidOption, match=r"'model': expected the name of an installed model, got"):
+        call(GREY, model=model)
+
+
+@pytest.mark.parametrize("call", [nncodec.decode, nncodec.decode_frames])
+def test_what_cannot_be_called_reports_no_progress_of_decoding(call: Call, data: bytes) -> None:
+    with pytest.raises(nncodec.InvalidOption, match="'on_progress': expected a function of two numbers, got int"):
+        call(data, on_progress=5)
+
+
+@pytest.mark.parametrize("call", [nncodec.encode, nncodec.enhance])
+def test_what_cannot_be_called_reports_no_progress_of_pictures(call: Call) -> None:
+    with pytest.raises(nncodec.InvalidOption, match="'on_progress': expected a function of two numbers, got int"):
+        call(GREY, on_progress=5)
+
+
+@pytest.mark.parametrize("name", ["a\0.png", Path("a\0.png")])
+@pytest.mark.parametrize("call", [nncodec.encode, nncodec.decode, nncodec.inspect])
+def test_a_path_that_no_file_can_have_is_not_there(call: Call, name: object) -> None:
+    with pytest.raises(FileNotFoundError):
+        call(name)
+
+
+def test_views_that_leave_bytes_out_are_read(data: bytes) -> None:
+    png = io.BytesIO()
+    GREY.save(png, "PNG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0" + bytes(900))
+    for call, wanted in ((nncodec.decode, data), (nncodec.encode, png.getvalue())):
+        view = memoryview(np.repeat(np.frombuffer(wanted, np.uint8), 2))[::2]
+        assert call(view) == call(wanted)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.empty((1, 8, 8), dtype=torch.uint8, device="meta"),
+        torch.empty((3, 8, 8), device="meta"),
+        torch.zeros((3, 8, 8)).to_sparse(),
+    ],
+    ids=["meta", "meta floats", "sparse"],
+)
+@pytest.mark.parametrize("options", [{}, {"lossless": True}])
+def test_a_tensor_without_samples_is_told(tensor: torch.Tensor, options: dict[str, Any]) -> None:
+    with pytest.raises(nncodec.UnsupportedImage, match="pass its samples as a dense tensor or an array"):
+        nncodec.encode(tensor, **options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"duration": -1}, {"duration": "x"}, {"duration": [5, None]}, {"loop": -1}, {"loop": 1.5}]
+)
+@pytest.mark.parametrize("images", [GREY, [GREY, GREY]], ids=["one", "two"])
+def test_how_frames_are_shown_is_checked_also_for_one(options: dict[str, Any], images: Any) -> None:
+    with pytest.raises(nncodec.InvalidOption, match=next(iter(options))):
+        nncodec.encode(images, **options)
