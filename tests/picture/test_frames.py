@@ -83,10 +83,10 @@ def test_a_flattened_psd_has_one_picture(source: Callable[[bytes], Any]) -> None
 def test_a_later_frame_that_pillow_reads_with_fewer_bits_is_told(
     frame: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nncodec.picture import reading
+    from nncodec.picture import losses, reading
 
     path = tiff(tmp_path, PHOTO, PHOTO.rotate(180))
-    monkeypatch.setattr(reading, "_bits_of", lambda image: 16 if image.tell() else 8)
+    monkeypatch.setattr(losses, "bits_of", lambda image: 16 if image.tell() else 8)
     with path.open("rb") as stream:
         picture = reading.read_picture_file(stream, frame=frame, max_pixels=1 << 20, strip=False)
     assert "16 bits a sample are reduced to 8" in picture.notes
