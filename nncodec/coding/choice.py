@@ -10,7 +10,7 @@ from nncodec._support.numbers import whole_number
 from nncodec.coding.difference import difference
 from nncodec.coding.encoder import Encoder
 from nncodec.coding.exact_encoder import DEFAULT_LOSSLESS, ExactEncoder
-from nncodec.coding.exact_estimate import estimated_bytes
+from nncodec.coding.exact_estimate import estimated_bytes, is_drawn
 from nncodec.errors import InvalidOption, UnknownModel
 from nncodec.format.samples import MAX_BITS
 from nncodec.picture.conversion import with_alpha
@@ -31,7 +31,8 @@ TOP_MAX_ERROR = 2
 # files of photographs are about twice as large; pages, which lower qualities store exactly, must not get worse here.
 _EXACT_AT_TOP, _LIKE_AT_TOP = 1.35, 1.6
 # Errors up to those at the top spare at most about so much of an exact file. A nearly exact file of noise takes about
-# what it is estimated at, and one of a photograph half of that, but far more than a codec.
+# what it is estimated at, and one of a photograph half of that, but far more than a codec. Drawings with smooth edges
+# take as small a part of the estimate as exact files.
 _NEAR_GAIN, _NEAR_ESTIMATE_RATIO = 5, 1.5
 # No exact file that exceeds the bare samples is worth more than so many bytes.
 _SLACK_BYTES = 8
@@ -103,7 +104,8 @@ class Choice:
                 return exact
         if estimate > most_near:
             return data
-        coarse, most = self._stack(images, TOP_MAX_ERROR), _NEAR_ESTIMATE_RATIO * len(data)
+        coarse = self._stack(images, TOP_MAX_ERROR)
+        most = (_ESTIMATE_RATIO if is_drawn(stack) else _NEAR_ESTIMATE_RATIO) * len(data)
         if estimated_bytes(coarse, most) > most:
             return data
         near = self._write(coarse, metadata)

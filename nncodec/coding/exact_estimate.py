@@ -48,6 +48,12 @@ def estimated_bytes(stack: SampleStack, most: float = math.inf) -> float:
     return estimate
 
 
+def is_drawn(stack: SampleStack) -> bool:
+    """Return whether most pixels equal the one to the left, as in drawings, plots and pages, smooth edges or not."""
+    equal = [(np.diff(stack.window(frame, area), axis=2) == 0).all(axis=3).ravel() for frame, area in _strips(stack)]
+    return bool(np.concatenate(equal).mean() > 1 / 2) if stack.size[0] > 1 else False
+
+
 def _without_repeats(samples: Samples) -> Samples:
     """Return a strip without the rows and columns that equal the one before, if those hold half of its pixels."""
     rows, columns = (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import nncodec
 
@@ -37,6 +37,24 @@ def test_a_nearly_exact_file_is_written_if_it_is_smaller_and_better(planes: int,
     low = nncodec.encode(image, "photo", 10)
     assert len(low) < len(near)
     assert nncodec.inspect(low).quality == 10
+
+
+def smooth_lines() -> Image.Image:
+    """Lines whose edges have many colours, as in plots."""
+    image = Image.new("RGB", (1280, 960), "white")
+    draw, places = ImageDraw.Draw(image), np.random.default_rng(0)
+    for ends, colour in zip(
+        places.integers(0, 960, (30, 4)).tolist(), places.integers(0, 255, (30, 3)).tolist(), strict=True
+    ):
+        draw.line(ends, tuple(colour), 8)
+    return image.reduce(4)
+
+
+def test_a_drawing_with_smooth_edges_is_nearly_exact_where_an_exact_file_is_larger() -> None:
+    image = smooth_lines()
+    near, exact = nncodec.encode(image, max_error=2), nncodec.encode(image, lossless=True)
+    assert len(near) < len(nncodec.encode(image, "photo", 50, lossless=False)) < len(exact)
+    assert nncodec.encode(image, "photo", 50) == near
 
 
 def gradient() -> Image.Image:
