@@ -66,6 +66,16 @@ def lossless_speed(record: Record) -> Table:
     return Table([heading, *codecs], [[line, *(speeds[codec] for codec in codecs)] for line, speeds in rows.items()])
 
 
+def busy_machine(record: Record) -> Table:
+    """Milliseconds of each codec beside so many other programs that compute."""
+    rows: dict[str, list[str]] = {}
+    counts = sorted({row["other_programs"] for row in record["seconds"]})
+    for row in record["seconds"]:
+        rows.setdefault(f"{row['operation']}, {row['codec']}", []).append(f"{1000 * row['median_s']:.0f}")
+    heading = "milliseconds beside so many other programs"
+    return Table([heading, *map(str, counts)], [[line, *rows[line]] for line in sorted(rows, reverse=True)])
+
+
 def _models(record: Record) -> set[str]:
     return {name for name, codec in record["codecs"].items() if codec["is_model"]}
 
@@ -80,4 +90,5 @@ TABLES: Tables = {
     "speed_memory": ("speed", speed_memory),
     "cold_start": ("speed", cold_start),
     "lossless_speed": ("lossless_speed", lossless_speed),
+    "busy_machine": ("busy_machine", busy_machine),
 }

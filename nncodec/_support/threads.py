@@ -36,12 +36,16 @@ class Threads:
     Args:
         count: of pieces of work; a single one, or a single allowed thread, is left to the calling thread.
         start: starts that many threads, each with that share of the computing threads; by default `started`.
+        computing: how many computing threads they share; by default the allowed ones. If it is fewer, a single piece of
+            work gets a thread, too.
     """
 
-    def __init__(self, count: int, start: _Start | None = None) -> None:
+    def __init__(self, count: int, start: _Start | None = None, computing: int | None = None) -> None:
         allowed = allowed_threads()
-        self._count = min(allowed, count)
-        self._pool = (start or started)(self._count, allowed // self._count) if self._count > 1 else None
+        computing = min(computing or allowed, allowed)
+        self._count = max(1, min(allowed, count))
+        is_left = self._count == 1 and computing == allowed
+        self._pool = None if is_left else (start or started)(self._count, max(1, computing // self._count))
 
     @property
     def is_one(self) -> bool:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from nncodec._support.notes import warn_of
 from nncodec._support.numbers import real_number, whole_number
+from nncodec.coding.parallel import threads_for
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.format.header import ColourMode
 from nncodec.limits import DEFAULT_LIMITS, Limits
@@ -206,13 +207,18 @@ class Enhancement:
         frames = Frames((image,), None)
         canvas = Canvas(frames.mode.name, wanted, 1)
         tiles = list(self._tiles(self._restored(wanted)))
-        for number, tile in enumerate(tiles, 1):
+
+        def enhanced(tile: Area) -> tuple[Area, Pixels]:
             window = self._window(tile, picture)
             colour = frames.window(Span(0, 1), window.relative_to(given))
             place = tile.scaled(self.factor)
-            canvas.put(place, self._enhanced(colour, frames.mode)[:, *place.slices(1, window.scaled(self.factor))])
-            if on_progress:
-                on_progress(number, len(tiles))
+            return place, self._enhanced(colour, frames.mode)[:, *place.slices(1, window.scaled(self.factor))]
+
+        with threads_for(1) as threads:
+            for number, (place, pixels) in enumerate(threads.map(enhanced, tiles), 1):
+                canvas.put(place, pixels)
+                if on_progress:
+                    on_progress(number, len(tiles))
         return canvas.images[0]
 
     def _restored(self, wanted: Area) -> Area:

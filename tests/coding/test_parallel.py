@@ -26,6 +26,8 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
 
     def allow(count: int) -> None:
         monkeypatch.setattr("nncodec._support.threads.allowed_threads", lambda: count)
+        monkeypatch.setattr("nncodec.coding.parallel.allowed_threads", lambda: count)
+        monkeypatch.setattr("nncodec.coding.parallel.free_processors", lambda wanted: wanted)
         torch.set_num_threads(count)
 
     yield allow
@@ -83,6 +85,30 @@ def test_one_block_is_done_by_the_calling_thread(threads: Callable[[int], None])
     with threads_for(1) as one:
         assert one.is_one
         assert list(one.map(lambda _: threading.get_ident(), [0])) == [threading.get_ident()]
+
+
+def test_a_busy_machine_gives_one_block_fewer_threads(
+    threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads(4)
+    for free, used in ((4, 4), (3, 3), (1, 1)):
+        monkeypatch.setattr("nncodec.coding.parallel.free_processors", lambda wanted, free=free: min(wanted, free))
+        with threads_for(1) as one:
+            assert one.is_one == (free == 4)
+            assert list(one.map(lambda _: torch.get_num_threads(), [0])) == [used]
+        with threads_for(2) as two:
+            assert set(two.map(lambda _: torch.get_num_threads(), range(3))) == {max(1, free // 2)}
+        assert torch.get_num_threads() == 4
+
+
+def test_a_process_of_one_thread_is_never_too_many(
+    threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads(4)
+    torch.set_num_threads(1)
+    monkeypatch.setattr("nncodec.coding.parallel.free_processors", lambda wanted: min(wanted, 1))
+    with threads_for(1) as one:
+        assert one.is_one
 
 
 def test_without_torch_the_calling_thread_does_all_blocks(
