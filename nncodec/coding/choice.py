@@ -10,7 +10,7 @@ from nncodec._support.numbers import whole_number
 from nncodec.coding.difference import difference
 from nncodec.coding.encoder import Encoder
 from nncodec.coding.exact_encoder import DEFAULT_LOSSLESS, ExactEncoder
-from nncodec.coding.exact_estimate import estimated_bytes, is_drawn
+from nncodec.coding.exact_estimate import estimated_bytes, is_drawn, may_be_smaller
 from nncodec.errors import InvalidOption, UnknownModel
 from nncodec.format.samples import MAX_BITS
 from nncodec.picture.conversion import with_alpha
@@ -27,9 +27,9 @@ TOP_QUALITY = 100
 TOP_MAX_ERROR = 2
 """The error that a sample may have at the top of the quality scale; uniform errors up to it make 45.1 dB."""
 
-# At the top of the scale, an exact file may be so much larger than one with errors, if it is like it by estimate. Exact
-# files of photographs are about twice as large; pages, which lower qualities store exactly, must not get worse here.
-_EXACT_AT_TOP, _LIKE_AT_TOP = 1.35, 1.6
+# At the top of the scale, an exact file may be so much larger than one with errors. Those of photographs are twice as
+# large; pages, which lower qualities store exactly, must not get worse here.
+_EXACT_AT_TOP = 1.35
 # Errors up to those at the top spare at most about so much of an exact file. A nearly exact file of noise takes about
 # what it is estimated at, and one of a photograph half of that, but far more than a codec. Drawings with smooth edges
 # take as small a part of the estimate as exact files.
@@ -148,7 +148,7 @@ class Choice:
         self._encoder.on_progress = on_progress
         data = self._write(coarse, metadata)
         self._encoder.on_progress = None
-        if estimated_bytes(exact) <= _LIKE_AT_TOP * estimated_bytes(coarse):
+        if may_be_smaller(exact, coarse):
             whole = self._write(exact, metadata)
             if len(whole) <= max(len(data) + _SLACK_BYTES, min(_EXACT_AT_TOP * len(data), exact.raw_bytes)):
                 return whole
@@ -162,9 +162,10 @@ class Choice:
         reached = difference(below, frames)
         if reached.squares > TOP_MAX_ERROR**2 * reached.samples:
             return data  # cannot be worse
+        is_within = reached.largest <= TOP_MAX_ERROR
         if difference(data, frames).squares <= reached.squares:
-            return data
-        if reached.largest <= TOP_MAX_ERROR:
+            return below if is_within and len(below) <= len(data) else data
+        if is_within:
             return below
         for max_error in range(TOP_MAX_ERROR - 1, 0, -1):
             finer = self._write(self._stack(images, max_error), metadata)
@@ -174,7 +175,9 @@ class Choice:
 
     def near(self, max_error: int, images: Sequence[Image.Image], metadata: Mapping[int, bytes]) -> bytes | None:
         """Return the file whose samples are off by no more than an error, or None if there is no choice."""
-        return None if self._encoder is None else self._write(self._stack(images, max_error), metadata)
+        if self._encoder is None:
+            return None
+        return self._encoder.write_smaller(self._stack(images, max_error), self._stack(images), metadata)
 
     def _write(self, stack: SampleStack, metadata: Mapping[int, bytes]) -> bytes:
         assert self._encoder is not None

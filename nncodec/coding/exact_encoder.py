@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from PIL import Image
 from nncodec._support.notes import warn_of
 from nncodec._support.threads import in_threads
 from nncodec.coding.envelope import check_options, level_of, require_range, write_file
+from nncodec.coding.exact_estimate import may_be_smaller
 from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, Cell, Grid
 from nncodec.errors import InvalidOption, UnknownModel, UnsupportedImage
 from nncodec.format.alpha import pack_alpha
@@ -75,7 +77,8 @@ class ExactEncoder:
             max_error: the most by which a sample may change.
         """
         metadata = self._metadata(pictures)
-        return self.write(stack_of(pictures, max_error), metadata)
+        coarse = stack_of(pictures, max_error)
+        return self.write_smaller(coarse, stack_of(pictures), metadata) if max_error else self.write(coarse, metadata)
 
     def _metadata(self, pictures: Sequence[SamplePicture]) -> dict[int, bytes]:
         images = [picture if isinstance(picture, Image.Image) else _blank(picture) for picture in pictures]
@@ -84,6 +87,21 @@ class ExactEncoder:
         kept = metadata_of(images, self.options, keeps_colours=True)
         warn_of(kept.notes)
         return kept.chunks()
+
+    def write_smaller(self, coarse: SampleStack, exact: SampleStack, metadata: Mapping[int, bytes]) -> bytes:
+        """Encode frames as `write` does, with errors, or without where the file is no larger then.
+
+        Args:
+            coarse: the frames with errors.
+            exact: the same frames without.
+            metadata: chunks.
+        """
+        data = self.write(coarse, metadata)
+        if not may_be_smaller(exact, coarse):
+            return data
+        whole = copy.copy(self)
+        whole.on_progress = None
+        return min(whole.write(exact, metadata), data, key=len)
 
     def write(self, stack: SampleStack, metadata: Mapping[int, bytes]) -> bytes:
         """Encode all frames into one file, with these chunks of metadata.

@@ -62,6 +62,36 @@ def gradient() -> Image.Image:
     return Image.radial_gradient("L").resize((96, 96))
 
 
+def drawing() -> Image.Image:
+    """A line and a disc, on transparent ground."""
+    image = Image.new("RGBA", (120, 90))
+    draw = ImageDraw.Draw(image)
+    draw.line((5, 80, 110, 8), "red", 3)
+    draw.ellipse((40, 30, 90, 70), "navy")
+    return image
+
+
+def colours_of_places() -> Image.Image:
+    y, x = np.mgrid[:96, :128]
+    return Image.fromarray(np.stack([2 * x, 2 * y, x + y], 2).astype(np.uint8))
+
+
+def tiny() -> Image.Image:
+    return Image.new("RGBA", (1, 1), "red")
+
+
+@pytest.mark.parametrize("max_error", [1, 2, 20])
+@pytest.mark.parametrize("image", [drawing(), colours_of_places(), tiny()], ids=["drawing", "colours", "tiny"])
+def test_a_permitted_error_never_makes_a_file_larger(image: Image.Image, max_error: int) -> None:
+    exact = nncodec.encode(image, lossless=True)
+    assert nncodec.encode(image, max_error=max_error) == exact
+
+
+def test_quality_100_of_a_transparent_drawing_is_exact_as_lower_ones_are() -> None:
+    exact = nncodec.encode(drawing(), lossless=True)
+    assert {nncodec.encode(drawing(), "photo", quality) for quality in (70, 99, 100)} == {exact}
+
+
 def faint_noise() -> Image.Image:
     return Image.fromarray((128 + random().integers(-1, 2, (48, 64, 3))).astype(np.uint8))
 

@@ -74,7 +74,7 @@ def test_the_smaller_form_is_written_and_read() -> None:
 
 
 def test_pictures_keep_their_alpha_with_a_codec_and_with_bounded_errors() -> None:
-    picture = Image.new("RGBA", (96, 80), "red")
+    picture = Image.fromarray(np.random.default_rng(5).integers(0, 256, (80, 96, 4), np.uint8), "RGBA")
     picture.putalpha(Image.fromarray(mask(80)))
     for data in (nncodec.encode(picture, "conv/photo", lossless=False), nncodec.encode(picture, max_error=1)):
         assert Container(data).chunk(ChunkType.ALPHA) == alpha_chunk(mask(80)[None])
