@@ -66,14 +66,14 @@ def test_arrays_come_back_exactly(
 
 def test_metadata_and_chunks_are_what_any_reader_knows(tmp_path: Path) -> None:
     codec = NncCodec(max_error=3, effort=6, planes=False)
-    create(tmp_path / "a.zarr", noise(9, 8), (9, 8), codec)
+    create(tmp_path / "a.zarr", noise(90, 80), (90, 80), codec)
     stored = json.loads((tmp_path / "a.zarr" / "zarr.json").read_text())["codecs"]
     expected = {"name": "nncodec", "configuration": {"max_error": 3, "effort": 6, "planes": False}}
     assert stored == [expected]
     assert NncCodec.from_dict(expected) == codec
     assert NncCodec().to_dict() == {"name": "nncodec"}
     info = nncodec.inspect((tmp_path / "a.zarr" / "c" / "0" / "0").read_bytes())
-    assert (info.width, info.height, info.max_error, info.bits) == (8, 9, 3, 16)
+    assert (info.width, info.height, info.max_error, info.bits) == (80, 90, 3, 16)
 
 
 def test_a_permitted_error_bounds_every_sample() -> None:
