@@ -21,6 +21,7 @@ import click
 from nncodec import __version__
 from nncodec._support.interrupts import INTERRUPTED, raise_interrupts
 from nncodec._support.text import describe
+from nncodec.cli.standard_streams import open_closed_streams
 from nncodec.cli.text import DEBUG_VARIABLE, SEE_TRACEBACK, complain, show_traceback
 from nncodec.errors import InvalidOption, NncError, UnknownModel
 
@@ -71,6 +72,10 @@ class _Commands(click.Group):
         # Path("") is the current folder, which nobody means who gives the value of a variable that is not set.
         ctx.meta[_EMPTY] = _empty(args)
         return super().parse_args(ctx, args)
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        open_closed_streams()
+        return super().main(*arguments, **options)
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         try:
