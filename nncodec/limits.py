@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import operator
+from dataclasses import dataclass, fields
 
-from nncodec.errors import LimitExceeded
+from nncodec.errors import InvalidOption, LimitExceeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,9 @@ class Limits:
         preview_pixels: size of the preview, which Pillow decodes.
         resampled_edge: coded and display width and height, if they differ: Pillow's resampling takes about 50 bytes for
             each pixel of an edge.
+
+    Raises:
+        InvalidOption: a limit is not a whole number from 0.
     """
 
     pixels: int = 178_956_970
@@ -38,6 +42,17 @@ class Limits:
     settings_bytes: int = 1 << 16
     preview_pixels: int = 1 << 18
     resampled_edge: int = 1 << 20
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            try:
+                number = -1 if isinstance(value, bool) else operator.index(value)  # NumPy's become Python's
+            except TypeError:
+                number = -1
+            if number < 0:
+                raise InvalidOption(option=field.name, reason=f"the limit {value!r} is not a whole number from 0")
+            object.__setattr__(self, field.name, number)
 
     @property
     def computed_pixels(self) -> int:
@@ -55,3 +70,10 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def checked_limits(value: object) -> Limits:
+    """Return limits that a caller gave; raises InvalidOption if they are something else."""
+    if not isinstance(value, Limits):
+        raise InvalidOption(option="limits", reason=f"expected nncodec.Limits, got {type(value).__name__}")
+    return value

@@ -15,7 +15,7 @@ from PIL import Image
 from nncodec import InvalidOption, Limits
 from nncodec.coding.enhancing import checked_strength
 from nncodec.coding.targets import TARGETS
-from nncodec.limits import DEFAULT_LIMITS
+from nncodec.limits import DEFAULT_LIMITS, checked_limits
 from nncodec.plugin.computing import Computing
 from nncodec.plugin.device import Device
 from nncodec.plugin.precision import Precision
@@ -66,9 +66,8 @@ def set_options(options: OpenerOptions) -> None:
     if unknown:
         known = ", ".join(OpenerOptions.__annotations__)
         raise InvalidOption(option=min(unknown), reason=f"there is no such option; the options are {known}")
-    limits = options.get("limits")
-    if not isinstance(limits, Limits | None):
-        raise InvalidOption(option="limits", reason=f"expected nncodec.Limits, got {type(limits).__name__}")
+    if (limits := options.get("limits")) is not None:
+        checked_limits(limits)
     enhancer, strength = options.get("enhancer"), options.get("strength")
     if not isinstance(enhancer, str | None):
         raise InvalidOption(option="enhancer", reason=f"expected a name, got {type(enhancer).__name__}")

@@ -75,7 +75,12 @@ class _Commands(click.Group):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         open_closed_streams()
-        return super().main(*arguments, **options)
+        try:
+            return super().main(*arguments, **options)
+        except OSError as error:  # help and the version are written before any command is invoked
+            show_traceback()
+            complain(describe(error))
+            sys.exit(1)
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         try:

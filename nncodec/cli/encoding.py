@@ -80,6 +80,8 @@ def encode_settings(context: click.Context, options: dict[str, Any]) -> EncodeSe
     is_exact = options["lossless"] or options["max_error"] is not None
     if is_exact and rate != Rate():
         raise click.UsageError("--lossless and --max-error exclude -q and the targets")
+    if options["lossless"] and options["max_error"]:
+        raise click.UsageError(f"--lossless and --max-error {options['max_error']} contradict each other; drop one")
     is_default = context.get_parameter_source("model") is ParameterSource.DEFAULT
     model = None if is_default and (is_exact or rate.quality == KEEP) else options["model"]
     chosen = {key: options[key] for key, unset in _UNSET.items() if options[key] != unset}

@@ -19,7 +19,7 @@ from nncodec._support.numbers import real_number, whole_number
 from nncodec.coding.parallel import threads_for
 from nncodec.errors import InvalidOption, UnsupportedImage
 from nncodec.format.header import ColourMode
-from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.limits import DEFAULT_LIMITS, Limits, checked_limits
 from nncodec.picture.area import Area, Span, aligned, pieces
 from nncodec.picture.conversion import convert
 from nncodec.picture.hidden import fill_hidden
@@ -106,6 +106,7 @@ def enhance(
         >>> larger = nncodec.enhance("small.png", scale=4)
     """
     check_progress(on_progress)
+    limits = checked_limits(limits)
     images = images_from(image)
     if len(images) != 1:
         reason = "they are enhanced one by one; decode them first, such as with PIL.ImageSequence"

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from nncodec._support.files import end_of, path_of, seekable, stream_of
 from nncodec.errors import Corrupt, InvalidOption, NotNnc, Truncated
 from nncodec.format.header import CRC_BYTES, Header, crc_of, pack_header, read_exactly, read_header
-from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.limits import DEFAULT_LIMITS, Limits, checked_limits
 
 NncSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 """Where a file comes from: a path, its bytes, or a binary stream."""
@@ -51,11 +51,12 @@ class Container:
 
     Raises:
         NotNnc, UnsupportedVersion, Truncated, Corrupt, LimitExceeded: see errors.py.
-        InvalidOption: the source is something else, or a stream at its end.
+        InvalidOption: the source or the limits are something else, or a stream is at its end.
         ValueError: the stream is closed, as Python's own streams say it; methods that read raise it too.
     """
 
     def __init__(self, source: NncSource, limits: Limits = DEFAULT_LIMITS) -> None:
+        limits = checked_limits(limits)
         if isinstance(source, str | os.PathLike):
             source = path_of(source).read_bytes()
         stream = stream_of(source) if isinstance(source, bytes | bytearray | memoryview) else source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from nncodec._support.files import is_special
 from nncodec.errors import NncError, PluginError, first_line
 from nncodec.plugin import hooks
 from nncodec.plugin.catalog import Catalog, PluginInfo, refuse_clash
+from nncodec.plugin.guard import quiet_import
 from nncodec.plugin.hooks import KINDS, ArchitectureSpec, ModelSpec
 from nncodec.plugin.model_file import read_model_info
 
@@ -48,7 +49,8 @@ def build_catalog(entry_points: Iterable[importlib.metadata.EntryPoint]) -> Cata
             plugins.append(PluginInfo(entry_point.name, origin, "disabled"))
             continue
         try:
-            addition = _load_plugin(entry_point, draft)
+            with quiet_import():
+                addition = _load_plugin(entry_point, draft)
         except (Exception, SystemExit) as error:  # third-party code: anything can happen
             plugins.append(PluginInfo(entry_point.name, origin, "failed", _describe(error)))
             continue
@@ -77,40 +79,58 @@ def _load_plugin(entry_point: importlib.metadata.EntryPoint, draft: Catalog) -> 
     manager.check_pending()
     addition = Catalog()
     if not manager.get_hookcallers(plugin):
-        raise PluginError(plugin=entry_point.name, reason="it implements no hook; is @hookimpl missing?")
-    for answer in manager.hook.nncodec_architectures():
-        for spec in answer:
-            if not isinstance(spec, ArchitectureSpec) or not _all_text(
-                spec.name, spec.reference, spec.training, spec.decoder
-            ):
-                raise PluginError(plugin=entry_point.name, reason=f"{spec!r:.80} is not an ArchitectureSpec of names")
-            if spec.kind not in KINDS:
-                kinds = ", ".join(map(repr, KINDS[:-1])) + f" or {KINDS[-1]!r}"
-                reason = f"architecture {spec.name!r} has the kind {spec.kind!r:.40}; a kind is {kinds}"
-                raise PluginError(plugin=entry_point.name, reason=reason)
-            if spec.name in draft.architectures or spec.name in addition.architectures:
-                reason = f"architecture {spec.name!r} is already provided{draft.provider_of(spec.name)}"
-                raise PluginError(plugin=entry_point.name, reason=reason)
-            addition.architectures[spec.name] = spec
-    for answer in manager.hook.nncodec_models():
-        for spec in answer:
-            if not isinstance(spec, ModelSpec) or not isinstance(spec.aliases, tuple) or not _all_text(*spec.aliases):
-                raise PluginError(
-                    plugin=entry_point.name, reason=f"{spec!r:.80} is not a ModelSpec with a tuple of aliases"
-                )
-            model_info = read_model_info(Path(spec.path))
-            if model_info.name != spec.name:
-                reason = f"{spec.path} holds {model_info.name!r}, not {spec.name!r}"
-                raise PluginError(plugin=entry_point.name, reason=reason)
-            for known in (draft, addition):
-                refuse_clash(model_info, known)
-            addition.models[spec.name] = model_info
-            for alias in spec.aliases:
-                if any(alias in known.aliases or alias in known.models for known in (draft, addition)):
-                    reason = f"the name {alias!r} is already taken{draft.provider_of(alias)}"
-                    raise PluginError(plugin=entry_point.name, reason=reason)
-                addition.aliases[alias] = spec.name
+        raise _Unsound("it implements no hook; is @hookimpl missing?")
+    for spec in _listed(manager.hook.nncodec_architectures):
+        _add_architecture(spec, addition, draft)
+    for spec in _listed(manager.hook.nncodec_models):
+        _add_model(spec, addition, draft)
     return addition
+
+
+class _Unsound(Exception):
+    """What is wrong with a plugin."""
+
+
+def _listed(hook: pluggy.HookCaller) -> Iterator[object]:
+    """Yield what a plugin's hook lists."""
+    answers = hook()
+    if hook.get_hookimpls() and not answers:  # pluggy leaves None out
+        raise _Unsound(f"its hook {hook.name} returned None, not a list; is the return missing?")
+    for answer in answers:
+        if isinstance(answer, str) or not isinstance(answer, Iterable):
+            raise _Unsound(f"its hook {hook.name} returned {type(answer).__name__}, not a list; return [...]")
+        yield from answer
+
+
+def _add_architecture(spec: object, addition: Catalog, draft: Catalog) -> None:
+    if not isinstance(spec, ArchitectureSpec) or not _all_text(spec.name, spec.reference, spec.training, spec.decoder):
+        raise _Unsound(f"{spec!r:.80} is not an ArchitectureSpec of names")
+    if spec.kind not in KINDS:
+        kinds = ", ".join(map(repr, KINDS[:-1])) + f" or {KINDS[-1]!r}"
+        raise _Unsound(f"architecture {spec.name!r} has the kind {spec.kind!r:.40}; a kind is {kinds}")
+    if spec.name in draft.architectures or spec.name in addition.architectures:
+        raise _Unsound(f"architecture {spec.name!r} is already provided{draft.provider_of(spec.name)}")
+    addition.architectures[spec.name] = spec
+
+
+def _add_model(spec: object, addition: Catalog, draft: Catalog) -> None:
+    if not isinstance(spec, ModelSpec) or not isinstance(spec.aliases, tuple) or not _all_text(*spec.aliases):
+        raise _Unsound(f"{spec!r:.80} is not a ModelSpec with a tuple of aliases")
+    path = Path(spec.path)
+    if not path.is_absolute():
+        raise _Unsound(f"model {spec.name!r} has the path {str(path)!r}; give Path(__file__).with_name({path.name!r})")
+    if not path.exists():
+        raise _Unsound(f"model {spec.name!r}: {path} is not there; is it among the data of the package?")
+    model_info = read_model_info(path)
+    if model_info.name != spec.name:
+        raise _Unsound(f"{spec.path} holds {model_info.name!r}, not {spec.name!r}")
+    for known in (draft, addition):
+        refuse_clash(model_info, known)
+    addition.models[spec.name] = model_info
+    for alias in spec.aliases:
+        if any(alias in known.aliases or alias in known.models for known in (draft, addition)):
+            raise _Unsound(f"the name {alias!r} is already taken{draft.provider_of(alias)}")
+        addition.aliases[alias] = spec.name
 
 
 def _add_user_models(draft: Catalog) -> list[str]:
@@ -135,6 +155,8 @@ def _all_text(*values: object) -> bool:
 
 
 def _describe(error: BaseException) -> str:
+    if isinstance(error, _Unsound):
+        return str(error)
     if isinstance(error, PluginError):
         return str(error.reason)
     if isinstance(error, NncError):

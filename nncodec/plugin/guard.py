@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
@@ -38,6 +41,11 @@ class PluginGuard:
     def error(self, reason: str) -> PluginError:
         """Return the error that says what this plugin did wrong."""
         return PluginError(plugin=self.plugin, distribution=self.distribution, model=self.model, reason=reason)
+
+
+def quiet_import() -> AbstractContextManager[object]:
+    """Let what a plugin prints while it is imported go to stderr: stdout may be the file that is being written."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 UNKNOWN_PLUGIN = PluginGuard("unknown")

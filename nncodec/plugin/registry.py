@@ -17,6 +17,7 @@ from nncodec.plugin.codec import CodecModel, DecoderModel, EngineDecoder
 from nncodec.plugin.discovery import ENTRY_POINT_GROUP, MODELS_VARIABLE, build_catalog, models_folder
 from nncodec.plugin.engine import Loader
 from nncodec.plugin.enhancer import EnhancerModel
+from nncodec.plugin.guard import quiet_import
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec
 from nncodec.plugin.lossless import LosslessModel
 from nncodec.plugin.model_file import ModelFile, ModelInfo, read_model, read_model_info
@@ -185,8 +186,11 @@ def resolve(spec: ArchitectureSpec, reference: str, base: type[_T], model: str =
     """
     guard = catalog().guard_of_architecture(spec.name, model)
     module, _, attribute = reference.partition(":")
+    if not attribute:
+        raise guard.error(f"{reference!r} names a module and nothing in it; write 'module:attribute'")
     try:
-        target = getattr(importlib.import_module(module), attribute)
+        with quiet_import():
+            target = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # third-party code: anything can happen
         raise guard.error(f"{reference}: {type(error).__name__}: {first_line(error)}") from error
     if not (isinstance(target, type) and issubclass(target, base)):

@@ -24,7 +24,7 @@ from nncodec.coding.grid import PIXELS_AT_ONCE
 from nncodec.errors import InvalidOption, NncError
 from nncodec.format.container import Container
 from nncodec.format.header import ColourMode
-from nncodec.limits import DEFAULT_LIMITS, Limits
+from nncodec.limits import DEFAULT_LIMITS, Limits, checked_limits
 from nncodec.picture.region import Box, checked_box
 from nncodec.plugin.computing import Computing
 from nncodec.plugin.device import Device, chosen_device
@@ -144,7 +144,7 @@ class SampleDecoder:
         # Other devices get the tensors, but compute no pixels.
         self._computing_on = chosen_device(device) if self._device.type == "cuda" else None
         self._precision, self._seed = precision, seed
-        self.limits = limits
+        self.limits = checked_limits(limits)
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
 
     @property

@@ -78,6 +78,15 @@ def test_a_quality_excludes_them(run, options):
     assert "exclude -q and the targets" in result.stderr
 
 
+def test_exact_and_nearly_exact_contradict_each_other(run):
+    Image.fromarray(PHOTO).save("a.png")
+    result = run("encode", "--lossless", "--max-error", 3, "p.png")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "--lossless and --max-error 3 contradict each other" in result.stderr
+    assert run("encode", "--lossless", "--max-error", 0, "p.png").exit_code == 0
+    assert run("encode", "-m", "lossless", "--max-error", 3, "a.png").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("source", "target", "note"),
     [

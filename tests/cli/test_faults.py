@@ -8,6 +8,8 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -196,6 +198,15 @@ def test_a_full_device_is_one_line(run: Run, photo_png: Path) -> None:
     done = run("encode", photo_png, *TINY, "-o", "/dev/full", "-f")
     assert done.exit_code == 1
     assert done.stderr == f"nncodec: {photo_png}: cannot write /dev/full: {os.strerror(errno.ENOSPC)}\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("encode", "--help"), ("models",)])
+def test_what_a_full_device_does_not_take_is_one_line(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "nncodec", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, f"nncodec: {os.strerror(errno.ENOSPC)}\n")
 
 
 @posix

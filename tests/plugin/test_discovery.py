@@ -48,9 +48,18 @@ _MARKED = "from nncodec.plugin.hooks import ArchitectureSpec, ModelSpec, hookimp
         ("def broken(:", "SyntaxError"),
         (f"{_MARKED}def nncodec_models():\n    raise KeyError", "KeyError: no message"),
         (f"{_MARKED}def nncodec_models():\n    yield 1 / 0", "ZeroDivisionError"),
-        (f"{_MARKED}def nncodec_models():\n    return 5", "TypeError"),
-        (f"{_MARKED}def nncodec_models():\n    return 'good/one'", "is not a ModelSpec"),
-        (f"{_MARKED}def nncodec_models():\n    return [ModelSpec('x/y', 'nowhere')]", "not a usable model file"),
+        (f"{_MARKED}def nncodec_models():\n    return 5", "its hook nncodec_models returned int, not a list"),
+        (f"{_MARKED}def nncodec_models():\n    pass", "its hook nncodec_models returned None, not a list"),
+        (f"{_MARKED}def nncodec_architectures():\n    return", "nncodec_architectures returned None, not a list"),
+        (f"{_MARKED}def nncodec_models():\n    return ModelSpec('x/y', 'z')", "returned ModelSpec, not a list"),
+        (f"{_MARKED}def nncodec_models():\n    return 'good/one'", "returned str, not a list"),
+        (f"{_MARKED}def nncodec_models():\n    return ['good/one']", "is not a ModelSpec"),
+        (f"{_MARKED}def nncodec_models():\n    return [ModelSpec('x/y', 'nowhere')]", "with_name('nowhere')"),
+        (
+            f"{_MARKED}def nncodec_models():\n    return [ModelSpec('x/y', '/no/where')]",
+            "among the data of the package",
+        ),
+        (f"{_MARKED}def nncodec_models():\n    return [ModelSpec('x/y', __file__)]", "not a usable model file"),
         (f"{_MARKED}def nncodec_models():\n    return [ModelSpec('x/y', None)]", "TypeError"),
         (f"{_MARKED}def nncodec_models():\n    return [ModelSpec('x/y', 'z', aliases='photo')]", "tuple of aliases"),
         (f"{_MARKED}def nncodec_architectures():\n    return ['a:B']", "is not an ArchitectureSpec"),
@@ -74,6 +83,14 @@ def test_a_broken_plugin_is_left_out_and_reported(plugin: Plugin, good: EntryPoi
     assert fine.status == "ok"
     assert list(catalog.models) == ["good/one"]
     assert catalog.failures == (f"plugin 'bad' ({bad.reason})",)
+
+
+def test_what_a_plugin_prints_while_it_is_loaded_goes_to_stderr(
+    plugin: Plugin, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = "from nncodec.plugin.hooks import hookimpl\nprint('hello')\n@hookimpl\ndef nncodec_models():\n"
+    assert build_catalog([plugin("loud", f"{source}    print('models')\n    return []\n")]).plugins[0].status == "ok"
+    assert capsys.readouterr() == ("", "hello\nmodels\n")
 
 
 def test_a_plugin_that_fails_half_way_leaves_nothing_behind(plugin: Plugin, tmp_path: Path) -> None:
