@@ -35,6 +35,7 @@ from nncodec.plugin.codec import AnySize, DecoderModel, EngineDecoder, FixedSize
 from nncodec.plugin.computing import Computing
 from nncodec.plugin.device import pixels_may_stay
 from nncodec.plugin.engine import Loader
+from nncodec.plugin.entropy import problem_with_entropy
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Latents, Pixels
 from nncodec.plugin.model_file import ModelInfo
@@ -339,6 +340,8 @@ def _decode_cell(container: Container, codec: _FileCodec, cell: Cell) -> Latents
     specs = codec.model.traits.latents
     shapes = {spec.name: spec.shape(cell.frames.size, cell.rows.size, cell.columns.size) for spec in specs}
     entropy = codec.guard.run(codec.model.entropy, container.header.quality or 0)
+    if problem := problem_with_entropy(entropy):
+        raise codec.guard.error(problem)
     block = codec.grid.index(cell)
     payload = container.block(block)
     mismatch = BackendMismatch(block=block, model=codec.guard.model)
@@ -373,12 +376,14 @@ def _synthesize(codec: _FileCodec, tile: _Tile) -> Pixels:
         expected = (min(at_once, frames - start), area.rows.size, area.columns.size)
         kind, shape = guard.run(_kind_and_shape, pixels)
         if kind != "uint8" or shape[:3] != expected or shape[3:] not in planes:
-            raise guard.error(f"its synthesis returned {kind} {shape}")
+            raise guard.error(f"its synthesis returned {kind} {shape or ''}".rstrip())
         parts.append(from_model(pixels, header.mode))
     return joined(parts)
 
 
 def _kind_and_shape(pixels: Any) -> tuple[str, tuple[int, ...]]:
+    if not hasattr(pixels, "dtype"):
+        return f"a {type(pixels).__name__}, not an array", ()
     kind = str(pixels.dtype)  # of a torch tensor, "torch.uint8"
     return kind.removeprefix("torch.") if pixels_may_stay() else kind, tuple(pixels.shape)
 

@@ -33,7 +33,7 @@ from nncodec.picture.pixels import Frames, from_images, to_model
 from nncodec.plugin import registry
 from nncodec.plugin.codec import CodecModel, FixedSize
 from nncodec.plugin.computing import Computing
-from nncodec.plugin.entropy import EntropyModel, QuantizedLatents
+from nncodec.plugin.entropy import EntropyModel, QuantizedLatents, problem_with_entropy
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import CODEC
 from nncodec.plugin.latents import Latents, Pixels, problem_with, problem_with_analysis
@@ -279,7 +279,10 @@ class Encoder:
         return whole
 
     def _entropy(self) -> EntropyModel:
-        return self._guard.run(self.model.entropy, self.quality or 0)
+        entropy = self._guard.run(self.model.entropy, self.quality or 0)
+        if problem := problem_with_entropy(entropy):
+            raise self._guard.error(problem)
+        return entropy
 
     def _payloads(
         self,

@@ -33,7 +33,7 @@ from nncodec.plugin.device import Device
 from nncodec.plugin.enhancer import EnhancerModel
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import ENHANCER
-from nncodec.plugin.latents import Pixels
+from nncodec.plugin.latents import Pixels, kind_of_array
 from nncodec.plugin.model_file import ModelInfo
 from nncodec.plugin.precision import Precision
 
@@ -244,9 +244,9 @@ class Enhancement:
         expected = (1, self.factor * pixels.shape[1], self.factor * pixels.shape[2], 3)
         with self.computing.applied():
             result = self.guard.run(self.model.enhance, pixels, self.strength)
-        kind, shape = self.guard.run(lambda array: (array.dtype, array.shape), result)
-        if kind != np.uint8 or shape != expected:
-            raise self.guard.error(f"it returned {kind} {shape} instead of uint8 {expected}")
+        found = kind_of_array(result)
+        if found != f"uint8 {expected}":
+            raise self.guard.error(f"it returned {found} instead of uint8 {expected}")
         return from_model(result, mode)
 
 

@@ -27,7 +27,7 @@ from nncodec.picture.region import Box, Region
 from nncodec.plugin import registry
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import LOSSLESS
-from nncodec.plugin.latents import Pixels
+from nncodec.plugin.latents import Pixels, kind_of_array
 from nncodec.plugin.lossless import LosslessModel, Samples
 
 
@@ -225,7 +225,8 @@ def decoded_block(
         raise Corrupt(detail=f"a block: {first_line(error)}") from error
     except (Exception, SystemExit) as error:  # third-party code: anything can happen
         raise guard.error(f"{type(error).__name__}: {first_line(error)}") from error
-    kind, found, top = guard.run(lambda array: (array.dtype, array.shape, int(array.max())), samples)
-    if kind != np.uint16 or found != shape or top >> bits:
-        raise guard.error(f"it decoded {kind} {found} up to {top} instead of uint16 {shape} of {bits} bits")
+    found, expected = kind_of_array(samples), f"uint16 {tuple(shape)}"
+    if found != expected or (top := int(samples.max())) >> bits:
+        up_to = f" up to {top}" if found == expected else ""
+        raise guard.error(f"it decoded {found}{up_to} instead of {expected} of {bits} bits")
     return samples

@@ -102,7 +102,8 @@ class DecoderModel(ABC):
         Override it if the transform can leave out what later layers do not need of the halo.
         """
         rows, columns = margins.inside
-        return self.synthesis(latents, quality)[:, rows, columns]
+        pixels = self.synthesis(latents, quality)
+        return pixels[:, rows, columns] if getattr(pixels, "ndim", 0) == 4 else pixels  # core says what is wrong
 
     def entropy(self, quality: int) -> EntropyModel:
         """Return the entropy model for a quality; by default one without learned probabilities."""

@@ -203,6 +203,8 @@ def checked_context(
     Raises:
         ValueError: it does not fit the stage, or names a table that does not exist; one line.
     """
+    if not isinstance(context, tuple) or len(context) != len(StageContext._fields):
+        raise ValueError(f"stage {stage} has a {type(context).__name__} as its context, not a StageContext")
     tables, offsets = (np.asarray(part) for part in context)
     for what, array in (("table indices", tables), ("offsets", offsets)):
         if array.dtype.kind not in "iu":
@@ -240,3 +242,10 @@ class PlainEntropy(EntropyModel):
     def context(self, stage: int, known: Mapping[str, IntArray]) -> StageContext:
         channels = self._specs[stage].channels
         return StageContext(np.arange(channels)[None, :, None, None])
+
+
+def problem_with_entropy(entropy: object) -> str | None:
+    """Return in one line what a codec's `entropy` gave instead of an entropy model, or None."""
+    if isinstance(entropy, EntropyModel):
+        return None
+    return f"its entropy() returned a {type(entropy).__name__}, not an EntropyModel"

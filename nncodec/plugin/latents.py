@@ -58,6 +58,8 @@ def problem_with_analysis(
     arrays: Mapping[str, NDArray[Any]], specs: tuple[LatentSpec, ...], shape: tuple[int, int, int]
 ) -> str | None:
     """Return what is wrong with the result of an analysis for (frames, height, width), or None."""
+    if problem := _problem_with_types("its analysis", arrays):
+        return problem
     declared = {spec.name: spec.shape(*shape) for spec in specs}
     if not arrays or not arrays.keys() <= declared.keys():
         return f"its analysis gives {sorted(arrays)}, declared {sorted(declared)}"
@@ -73,6 +75,8 @@ def problem_with(
     latents: Mapping[str, IntArray], specs: tuple[LatentSpec, ...], shape: tuple[int, int, int]
 ) -> str | None:
     """Return what is wrong with a model's latents for (frames, height, width), or None."""
+    if problem := _problem_with_types("its rounding", latents):
+        return problem
     if latents.keys() != {spec.name for spec in specs}:
         return f"its latents are {sorted(latents)}, declared {sorted(spec.name for spec in specs)}"
     for spec in specs:
@@ -84,3 +88,19 @@ def problem_with(
         if array.size and (array.min() < spec.minimum or array.max() > spec.maximum):
             return f"latents {spec.name!r} leave {spec.minimum}..{spec.maximum}"
     return None
+
+
+def kind_of_array(value: object) -> str:
+    """Return what an array is, or is instead, for a message: "uint8 (1, 8, 8, 3)", or "a Tensor, not a NumPy array"."""
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else f"a {_type(value)}, not a NumPy array"
+
+
+def _problem_with_types(what: str, arrays: object) -> str | None:
+    if not isinstance(arrays, Mapping):
+        return f"{what} gives a {_type(arrays)}, not a dictionary of arrays"
+    other = next((name for name, array in arrays.items() if not isinstance(array, np.ndarray)), None)
+    return None if other is None else f"{what} gives {other!r} as {kind_of_array(arrays[other])}"
+
+
+def _type(value: object) -> str:
+    return type(value).__name__

@@ -162,7 +162,7 @@ def _architecture_of(model_file: ModelFile) -> ArchitectureSpec:
 def _built(model_file: ModelFile, build: Callable[[], _T]) -> _T:
     try:
         model = build()
-        problem = problem_with_traits(model.traits) if isinstance(model, _WITH_TRAITS) else None
+        problem = problem_with_traits(getattr(model, "traits", None)) if isinstance(model, _WITH_TRAITS) else None
     except NncError:
         raise
     except (Exception, SystemExit) as error:  # third-party code on an untrusted file: anything can happen

@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 from nncodec.errors import BadModelFile, ModelError, first_line
 from nncodec.plugin.codec import CodecModel, DecoderModel, FixedSize
-from nncodec.plugin.entropy import NOT_CODED, EntropyModel, StageContext, checked_context, shapes_of
+from nncodec.plugin.entropy import (
+    NOT_CODED,
+    EntropyModel,
+    StageContext,
+    checked_context,
+    problem_with_entropy,
+    shapes_of,
+)
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import IntArray, Latents, LatentSpec
 from nncodec.plugin.model_file import ModelInfo
@@ -63,6 +70,8 @@ def check_contexts(model: DecoderModel, model_info: ModelInfo, guard: PluginGuar
 def problem_with_contexts(model: DecoderModel) -> str | None:
     """Return in one line what is wrong with the contexts of one small block, or None."""
     entropy, shape = model.entropy(_tried_quality(model)), _tried_shape(model)
+    if problem := problem_with_entropy(entropy):
+        return problem
     if model.traits.coder == "rans" and entropy.tables is None:
         return "its coder is 'rans', but it has no probability tables"
     if shape is None:

@@ -8,7 +8,7 @@ from nncodec.errors import BadModelFile, NncError
 from nncodec.plugin.codec import CodecModel, FixedSize
 from nncodec.plugin.enhancer import EnhancerModel
 from nncodec.plugin.guard import PluginGuard
-from nncodec.plugin.latents import Pixels, problem_with, problem_with_analysis
+from nncodec.plugin.latents import Pixels, kind_of_array, problem_with, problem_with_analysis
 from nncodec.plugin.lossless import LosslessModel
 from nncodec.plugin.model_file import ModelInfo
 from nncodec.plugin.self_test import problem_with_contexts
@@ -74,10 +74,12 @@ def _problem_with_codec(model: CodecModel) -> str | None:
 
 def _problem_with_pixels(result: Pixels, pixels: Pixels, factor: int) -> str | None:
     count, height, width, _ = pixels.shape
+    if not isinstance(result, np.ndarray):
+        return f"it returns {kind_of_array(result)}"
     fits = result.ndim == 4 and result.shape[:3] == (count, factor * height, factor * width)
     if result.dtype == np.uint8 and fits and result.shape[3] in (1, 3):
         return None
-    return f"it returns {result.dtype} {result.shape} for a picture of {width} x {height} pixels"
+    return f"it returns {kind_of_array(result)} for a picture of {width} x {height} pixels"
 
 
 def _ramp(width: int, height: int, planes: int) -> Pixels:

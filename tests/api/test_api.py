@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -332,7 +331,8 @@ def test_an_entropy_model_that_fails_is_the_plugins_fault(opened: pytest.MonkeyP
     picture = ramp(16, 16, "RGB")
     data = nncodec.encode(picture, coder="zstd")
     model = registry.open_model("photo")
-    broken = SimpleNamespace(tables=model.entropy(50).tables, begin_block=failing)
+    broken = model.entropy(50)
+    broken.begin_block = failing  # type: ignore[method-assign]
     opened.setattr(model, "entropy", lambda _: broken)
     for call in (lambda: nncodec.encode(picture, coder="zstd"), lambda: nncodec.decode(data)):
         with pytest.raises(nncodec.PluginError, match=f"{NAMED}ZeroDivisionError: one;"):
@@ -354,7 +354,7 @@ def test_a_synthesis_that_returns_something_else_is_the_plugins_fault(
 ) -> None:
     data = nncodec.encode(ramp(16, 16, "RGB"))
     model = registry.open_model("photo")
-    wrong = f"{NAMED}its synthesis returned|{NAMED}AttributeError|{NAMED}TypeError"
+    wrong = f"{NAMED}its synthesis returned"
     opened.setattr(model, "synthesis_within", lambda *_: pixels)
     with pytest.raises(nncodec.PluginError, match=wrong):
         nncodec.decode(data)

@@ -117,7 +117,7 @@ def block_symbols(
     if isinstance(latents, QuantizedLatents):
         contexts = latents.context
     for number, stage in enumerate(stages):
-        values = guard.run(_part, latents, stage)
+        values = _part(latents, stage, number, guard)
         context = _context(entropy.tables, contexts, number, known, values, guard)
         distances = values - context.offsets
         symbols = distances // steps[stage.latent]
@@ -157,7 +157,7 @@ def decode_block(
     by_name = {spec.name: spec for spec in specs}
     stages, contexts = guard.run(entropy.begin_block, shapes_of(known))
     for number, stage in enumerate(stages):
-        target = guard.run(_part, known, stage)
+        target = _part(known, stage, number, guard)
         if not target.size:
             continue
         context = _context(entropy.tables, contexts, number, known, target, guard)
@@ -203,8 +203,12 @@ def _values(symbols: IntArray, offsets: IntArray, spec: LatentSpec) -> IntArray:
     return values.astype(np.int32, copy=False)
 
 
-def _part(latents: Latents, stage: Stage) -> IntArray:
-    return latents[stage.latent][stage.where]
+def _part(latents: Latents, stage: Stage, number: int, guard: PluginGuard) -> IntArray:
+    if not isinstance(stage, Stage):
+        raise guard.error(f"stage {number} is a {type(stage).__name__}, not a Stage")
+    if stage.latent not in latents:
+        raise guard.error(f"stage {number} codes {stage.latent!r}, which the model does not declare")
+    return guard.run(lambda: latents[stage.latent][stage.where])
 
 
 def _context(
