@@ -91,6 +91,8 @@ def pictures() -> Iterator[tuple[str, Image.Image]]:
     yield "bilevel page, scanned", scanned(fax)
     yield "dither", Image.fromarray(_photograph("camera")).convert("1")
     yield "dither, 16 colours", astronaut.quantize(16, dither=Image.Dither.FLOYDSTEINBERG).convert("RGB")
+    yield "ordered dither, 64 colours", ordered_dither(astronaut)
+    yield "rings", rings(512)
     yield "horse", Image.fromarray(_photograph("horse")).convert("1")
     camera = Image.fromarray(_photograph("camera"))
     yield "heat map", coloured(camera.filter(ImageFilter.GaussianBlur(6)), "viridis")
@@ -106,6 +108,20 @@ def pictures() -> Iterator[tuple[str, Image.Image]]:
 def _photograph(name: str) -> NDArray[np.uint8]:
     pixels: NDArray[np.uint8] = getattr(skimage.data, name)()
     return pixels
+
+
+def ordered_dither(image: Image.Image) -> Image.Image:
+    """Return a photograph in four levels of each colour, by the pattern of Bayer's matrix of 4 x 4 places."""
+    thresholds = (np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) + 0.5) / 16
+    tiled = np.tile(thresholds, (-(-image.height // 4), -(-image.width // 4)))[: image.height, : image.width]
+    steps = np.floor(3 * np.asarray(image) / 255 + tiled[..., None])
+    return Image.fromarray((85 * np.minimum(steps, 3)).astype(np.uint8))
+
+
+def rings(edge: int) -> Image.Image:
+    """Return black and white rings, narrower from the middle to the edge."""
+    y, x = np.ogrid[:edge, :edge]
+    return Image.fromarray((((x - edge // 2) ** 2 + (y - edge // 2) ** 2) // (edge * 2) % 2 * 255).astype(np.uint8))
 
 
 def coloured(grey: Image.Image, name: str) -> Image.Image:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _SMALL_SHARE = 1 / 64
 # Zstandard's slow level brings photographs to 0.85 of the estimate at best; beyond this it cannot win.
 _SLOW_LEVEL_GAIN = 1.2
+# So few samples of a drawing are tried even where the slow level would have to bring them to a fifth of the estimate,
+# as it does with patterns that repeat far away.
+_TRIED_SAMPLES, _TRIED_GAIN = 1 << 18, 5
 # A part of a block may be so much worse than the whole.
 _SAMPLING_ERROR = 1.1
 # The networks bring pictures to a third of the estimate at best; where another coder does better, they are not tried.
@@ -123,10 +126,12 @@ class LosslessCodec(LosslessModel):
         if simplest > max(_SMALL_SHARE * plain_bytes, estimate / _NATURAL_GAIN) and suits(samples.shape):
             found.append(self._natural(samples, bits))
         least = min(map(len, found), default=math.inf)
+        drawn = is_drawn(samples)
+        gain = _TRIED_GAIN if drawn and samples.size <= _TRIED_SAMPLES else _SLOW_LEVEL_GAIN
         if estimate < least or (
-            estimate < _SLOW_LEVEL_GAIN * least
+            estimate < gain * least
             # Some rows of a drawing do not show what repeats further away.
-            and (is_drawn(samples) or filtered.sampled_bytes(samples, bits) < _SAMPLING_ERROR * least)
+            and (drawn or filtered.sampled_bytes(samples, bits) < _SAMPLING_ERROR * least)
         ):
             found.append(bytes([BlockCoder.FILTERED]) + filtered.encode(samples, bits))
         best = min(found, key=len)

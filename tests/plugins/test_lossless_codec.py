@@ -11,6 +11,7 @@ from nncodec.format.entropy.zstd import compress
 from nncodec.plugin.model_file import read_model
 from nncodec_lossless import filtered, plugin
 from nncodec_lossless.codec import BlockCoder, LosslessCodec
+from nncodec_lossless.synthetic import block as synthetic
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,15 @@ def test_what_repeats_further_away_than_some_rows_show_is_coded_by_the_baseline(
     assert payload[0] == BlockCoder.FILTERED
     assert len(payload) < 1.2 * tile.size
     np.testing.assert_array_equal(model.decode(payload, samples.shape, 8), samples)
+
+
+def test_symmetric_drawings_are_coded_by_the_baseline(model) -> None:
+    y, x = np.ogrid[:128, :256]
+    rings = (((x - 128) ** 2 + (y - 64) ** 2) // 200 % 2 * 255).astype(np.uint16)[None, ..., None]
+    payload = model.encode(rings, 8, 0)
+    assert payload[0] == BlockCoder.FILTERED
+    assert len(payload) < 0.8 * len(synthetic.encode(rings, 8))
+    np.testing.assert_array_equal(model.decode(payload, rings.shape, 8), rings)
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("waves", [262]), ("levels", [300]), ("squares", [300])])

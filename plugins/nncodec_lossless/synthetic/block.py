@@ -17,8 +17,9 @@ _TRANSPOSED = 0x80
 _MOST_STRIPS = 4
 # Lower strips lose more bytes than they save time.
 _STRIP_HEIGHT = 192
-# A picture of more colours than this is coded only if half of its pixels equal one beside them.
-_FEW_COLOURS = 16
+# A picture of more colours than this is coded only if half of its pixels equal one beside them. Dithers in four levels
+# of each colour have as many, and no coder but this one finds their pattern.
+_FEW_COLOURS = 64
 # A step takes time however few pixels it has, so pictures that are too narrow are not coded this way.
 _FREE_STEPS = 1 << 12
 _PIXELS_PER_STEP = 64
