@@ -114,8 +114,11 @@ class UnknownModel(ModelError):
         super().__init__(kind=kind, near=near, **fields)
 
     def _message(self) -> str:
-        install = "get its model file and install it with 'nncodec models add FILE'"
-        advice = f"did you mean {self.near}?" if self.near else install
+        advice = "get its model file and install it with 'nncodec models add FILE'"
+        if self.fields["failures"]:
+            advice = f"mend the plugin that failed, or {advice}"
+        if self.near:
+            advice = f"did you mean {self.near}?"
         return self.sentence.format(**self.fields, advice=advice)
 
 

@@ -32,9 +32,9 @@ def replacing(
     Raises:
         OSError: the file cannot be written.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     temporary = (folder or target.parent) / f".nncodec-{secrets.token_hex(8)}.part"
     temporary.touch(exist_ok=False)
     try:
@@ -65,7 +65,7 @@ def creating(target: Path) -> Iterator[Path]:
         FileExistsError: the target exists; it is not changed.
         OSError: the file cannot be written.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     temporary = target.parent / f".nncodec-{secrets.token_hex(8)}.part"
     temporary.touch(exist_ok=False)
     try:
@@ -80,6 +80,23 @@ def creating(target: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it lies in, if they are not there.
+
+    Raises:
+        NotADirectoryError: a file is in its place or in that of one that it lies in; it says which.
+        OSError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        for path in (folder, *folder.parents):
+            if is_there(path) and not path.is_dir():
+                reason = f"{path} is a file, not a folder"
+                raise NotADirectoryError(errno.ENOTDIR, reason, str(path)) from None
+        raise
 
 
 def write_file(target: Path, data: bytes) -> None:

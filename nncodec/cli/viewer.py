@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nncodec._support.files import write_file
+from nncodec._support.files import make_folder, write_file
 from nncodec._support.text import count_of
 from nncodec.cli.options import complete_models, force_option
 from nncodec.cli.work import taken
@@ -39,7 +39,7 @@ def viewer_command(folder: Path, models: tuple[str, ...], force: bool) -> None:
             if target.exists():
                 raise NncError(detail=taken(target))
     for name in sorted(files, key=lambda name: name == "index.html"):  # last: where it is, the others are complete
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        make_folder((folder / name).parent)
         write_file(folder / name, files[name])
     size = sum(map(len, files.values()))
     click.echo(f"{folder}: {count_of(len(files), 'file')}, {size / 1e6:.1f} MB; serve it, and open index.html")

@@ -172,16 +172,24 @@ def _read_safetensors_header(path: Path) -> dict[str, Any]:
         size = path.stat().st_size
         with path.open("rb") as stream:
             declared = int.from_bytes(stream.read(8), "little")
-            if size > _MAX_FILE_BYTES or size < 8 or declared > min(_MAX_HEADER_BYTES, size - 8):
-                raise BadModelFile(path=path, reason="its size or header size is out of bounds")
-            header = json.loads(stream.read(declared))
+            if size > _MAX_FILE_BYTES:
+                raise BadModelFile(path=path, reason=f"it is larger than {_MAX_FILE_BYTES >> 20} MiB")
+            if size < 8 or stream.read(1) != b"{" or declared > _MAX_HEADER_BYTES:
+                raise BadModelFile(path=path, reason="it is not a safetensors file")
+            header = json.loads(b"{" + stream.read(declared - 1)) if declared <= size - 8 else None
     except (OSError, ValueError, RecursionError) as error:
         raise BadModelFile(path=path, reason=first_line(error)) from error
+    incomplete = BadModelFile(path=path, reason="it is incomplete; copy or download it again")
+    if header is None:
+        raise incomplete
     if not isinstance(header, dict) or len(header) > _MAX_TENSORS + 1:
         raise BadModelFile(path=path, reason="its header is not a table of at most 4096 tensors")
     for name, entry in header.items():
         if name != "__metadata__" and not _is_tensor_entry(entry):
             raise BadModelFile(path=path, reason=f"tensor {name[:80]!r} has a type, shape or size that is not allowed")
+    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    if 8 + declared + max(ends, default=0) > size:
+        raise incomplete
     return header
 
 

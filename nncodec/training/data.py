@@ -157,4 +157,4 @@ def reason_of(error: BaseException) -> str:
     """Return in one line why a picture cannot be read."""
     if isinstance(error, Image.DecompressionBombError):
         return "it has too many pixels; make it smaller first"  # no training option raises this limit
-    return describe(error).split("\n")[0]
+    return describe(error).split("\n")[0].removeprefix("ValueError: ")  # which openers of ours and of Pillow raise

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nncodec._support.files import write_file
+from nncodec._support.files import make_folder, write_file
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import ModelFile, is_model_name
 from nncodec.training.checkpoint import has_checkpoint
@@ -149,7 +149,7 @@ def begin(run: Run, settings: RunSettings, pictures: TrainingSet, resuming: bool
             on_event(Note("the run has no checkpoint yet; it starts from the beginning"))
     if not has_checkpoint(run.checkpoint):
         CsvLog(run.folder / "validation.csv").cut(0)
-    run.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(run.folder)
     write_file(run.record_path, (json.dumps(record, indent=2) + "\n").encode())
 
 

@@ -81,3 +81,13 @@ def test_a_temporary_file_never_takes_the_place_of_another(tmp_path: Path, monke
 def test_a_device_is_written_to_and_not_replaced() -> None:
     write_file(Path(os.devnull), b"nothing")
     assert not Path(os.devnull).is_file()
+
+
+@pytest.mark.parametrize("below", ["x.nnc", "one/two/x.nnc"])
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path, below: str) -> None:
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"picture")
+    with pytest.raises(NotADirectoryError) as caught:
+        write_file(picture / below, b"data")
+    assert caught.value.strerror == f"{picture} is a file, not a folder"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -223,7 +223,7 @@ def test_a_file_cut_anywhere_is_refused(path: Path) -> None:
     data = write(path)
     for size in range(len(data)):
         path.write_bytes(data[:size])
-        assert_refused(path)
+        assert_refused(path, "it is incomplete" if size > 8 else "it is not a safetensors file")
 
 
 def test_bytes_after_the_tensors_are_refused(path: Path) -> None:
@@ -233,8 +233,14 @@ def test_bytes_after_the_tensors_are_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("size", [2**20 + 1, 2**31, 2**63, 2**64 - 1])
 def test_a_header_that_claims_to_be_huge_is_refused(path: Path, size: int) -> None:
-    path.write_bytes(struct.pack("<Q", size) + bytes(2**20 + 2))
-    assert_refused(path, "header size")
+    path.write_bytes(struct.pack("<Q", size) + b"{" + bytes(2**20 + 2))
+    assert_refused(path, "it is not a safetensors file")
+
+
+@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"<!DOCTYPE html><html>", bytes(100)])
+def test_another_file_is_told_from_one_that_is_cut(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    assert_refused(path, "it is not a safetensors file")
 
 
 def test_a_file_that_is_huge_is_refused_unread(path: Path) -> None:
@@ -242,7 +248,7 @@ def test_a_file_that_is_huge_is_refused_unread(path: Path) -> None:
     with path.open("r+b") as stream:
         stream.truncate(2**30 + 1)  # sparse: takes no room
     assert path.stat().st_size > len(data)
-    with pytest.raises(BadModelFile, match="size"):
+    with pytest.raises(BadModelFile, match="larger than 1024 MiB"):
         read_model_info(path)
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from nncodec._support.files import make_folder
 from nncodec.errors import NncError
 
 PAGE = "report.html"
@@ -43,7 +44,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool = 
     check_folder(folder, overwrite=overwrite)
     if foreign := [name for name in files if not _OWN.fullmatch(name)]:
         raise ValueError(f"not a report's files: {foreign}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     # Beside the folder, since a rename cannot cross file systems.
     temporary = folder.parent / f".nncodec-{secrets.token_hex(8)}.part"
     try:
