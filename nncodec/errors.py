@@ -114,11 +114,8 @@ class UnknownModel(ModelError):
         super().__init__(kind=kind, near=near, **fields)
 
     def _message(self) -> str:
-        advice = "get its model file and install it with 'nncodec models add FILE'"
-        if self.fields["failures"]:
-            advice = f"mend the plugin that failed, or {advice}"
-        if self.near:
-            advice = f"did you mean {self.near}?"
+        install = "get its model file and install it with 'nncodec models add FILE'"
+        advice = f"did you mean {self.near}?" if self.near else install
         return self.sentence.format(**self.fields, advice=advice)
 
 

@@ -30,8 +30,8 @@ EXAMPLES: list[tuple[NncError, str]] = [
     ),
     (
         errors.UnknownModel(wanted="x4", installed="none", failures="; not available: b", kind="enhancer"),
-        "no installed enhancer is 'x4'; installed: none; not available: b; mend the plugin that failed, or get its "
-        "model file and install it with 'nncodec models add FILE'",
+        "no installed enhancer is 'x4'; installed: none; not available: b; get its model file and install it with "
+        "'nncodec models add FILE'",
     ),
     (
         errors.WeightsMismatch(name="a/b", expected="01", found="02"),

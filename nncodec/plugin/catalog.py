@@ -125,7 +125,7 @@ class Catalog:
     def _unknown(self, wanted: str, kind: str | None) -> UnknownModel:
         disabled = [f"plugin {plugin.name!r} (disabled)" for plugin in self.plugins if plugin.status == "disabled"]
         missing = "; ".join([*self.failures, *disabled])
-        failures = f"; not available: {missing}" if missing else ""
+        failures = f"; not available until mended or enabled: {missing}" if missing else ""
         of_kind = [name for name in sorted(self.models) if kind is None or self.kind_of(self.models[name]) == kind]
         noun = ENHANCER if kind == ENHANCER else "model"
         names = [*of_kind, *(alias for alias, name in self.aliases.items() if name in of_kind)]

@@ -195,7 +195,9 @@ def test_the_message_for_an_unknown_model_names_disabled_plugins(
     good: EntryPoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(discovery.DISABLED_VARIABLE, "good")
-    with pytest.raises(UnknownModel, match=r"installed: none; not available: plugin 'good' \(disabled\)"):
+    with pytest.raises(
+        UnknownModel, match=r"installed: none; not available until mended or enabled: plugin 'good' \(disabled\)"
+    ):
         build_catalog([good]).find("good/one")
 
 
