@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _PROC = Path("/proc")
-# A program that wakes up for a moment is no load: what most of these looks leave free counts, so many seconds apart.
+# A program that wakes up for a moment is no load: the most that one of these looks finds free counts.
 _LOOKS, _PAUSE_SECONDS = 3, 0.0003
 
 

@@ -22,7 +22,7 @@ from nncodec.format.header import ChunkType, CoderId, ColourMode, Header
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.metadata import metadata_of
 from nncodec.picture.options import EncodeOptions, OnProgress
-from nncodec.picture.samples import SamplePicture, SampleStack, stack_of
+from nncodec.picture.samples import SamplePicture, SampleStack, exact_of, stack_of
 from nncodec.plugin import registry
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import LOSSLESS
@@ -78,7 +78,7 @@ class ExactEncoder:
         """
         metadata = self._metadata(pictures)
         coarse = stack_of(pictures, max_error)
-        return self.write_smaller(coarse, stack_of(pictures), metadata) if max_error else self.write(coarse, metadata)
+        return self.write_smaller(coarse, exact_of(coarse), metadata) if max_error else self.write(coarse, metadata)
 
     def _metadata(self, pictures: Sequence[SamplePicture]) -> dict[int, bytes]:
         images = [picture if isinstance(picture, Image.Image) else _blank(picture) for picture in pictures]

@@ -107,13 +107,22 @@ def stack_of(pictures: Sequence[SamplePicture], max_error: int = 0) -> SampleSta
                 detail=f"frame {number} is {_described(picture)}, the first is {_described(first)}; all frames of a "
                 "file must agree"
             )
-    stack = _of_arrays(pictures, max_error) if isinstance(first, np.ndarray) else _of_images(pictures, max_error)
+    stack = _stacked(pictures, max_error)
     bits = stack.format.bits
     if max_error >> bits:
         reason = f"it is {max_error}, but these samples have {bits} bits; give {(1 << bits) - 1} at most"
         raise InvalidOption(option="max_error", reason=reason)
     _check_size(stack)
     return stack
+
+
+def exact_of(stack: SampleStack) -> SampleStack:
+    """Return the pictures of a stack as one whose samples do not change."""
+    return _stacked(stack.pictures, 0)
+
+
+def _stacked(pictures: Sequence[Any], max_error: int) -> SampleStack:
+    return _of_arrays(pictures, max_error) if isinstance(pictures[0], np.ndarray) else _of_images(pictures, max_error)
 
 
 def _with_alpha(image: Image.Image) -> Image.Image:

@@ -342,3 +342,12 @@ def test_a_block_within_the_limits_of_a_call() -> None:
     data = nncodec.encode(noise(40, 40, 12), lossless=True)
     with pytest.raises(LimitExceeded, match="block pixels"):
         nncodec.decode(data, as_array=True, limits=Limits(block_pixels=4799))
+
+
+@pytest.mark.parametrize("options", [{"max_error": 2}, {"lossless": True}], ids=str)
+def test_what_is_not_kept_is_told_once(options: dict[str, Any]) -> None:
+    file = io.BytesIO()
+    Image.fromarray(noise(17, 23, top=1 << 16, kind=np.uint16)).save(file, "PNG", transparency=5)
+    with pytest.warns(nncodec.NncWarning) as caught:
+        nncodec.encode(Image.open(file), **options)
+    assert [str(one.message) for one in caught] == ["a transparent colour of mode I;16 is not kept"]

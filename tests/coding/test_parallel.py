@@ -16,7 +16,7 @@ from toys import SmoothMeans
 import nncodec
 from nncodec.coding.parallel import threads_for
 from nncodec.errors import Corrupt, PluginError
-from nncodec.plugin import current_precision, registry
+from nncodec.plugin import current_precision
 
 
 @pytest.fixture
@@ -32,15 +32,6 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
 
     yield allow
     torch.set_num_threads(before)
-
-
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> SmoothMeans:
-    """Return a model that is opened in place of any other."""
-    opened = SmoothMeans()
-    monkeypatch.setattr(registry, "open_model", lambda _: opened)
-    monkeypatch.setattr(registry, "open_decoder", lambda *_: opened)
-    return opened
 
 
 def picture() -> Image.Image:

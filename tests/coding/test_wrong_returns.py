@@ -13,19 +13,9 @@ from toys import SmoothMeans
 
 import nncodec
 from nncodec.errors import PluginError
-from nncodec.plugin import registry
 from nncodec.plugin.entropy import EntropyModel, Stage
 
 IMAGE = Image.linear_gradient("L").resize((16, 8))
-
-
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> SmoothMeans:
-    """Return a model that is opened in place of any other."""
-    opened = SmoothMeans()
-    monkeypatch.setattr(registry, "open_model", lambda _: opened)
-    monkeypatch.setattr(registry, "open_decoder", lambda *_: opened)
-    return opened
 
 
 def returning(value: object) -> Callable[..., Any]:
