@@ -3,7 +3,7 @@
     python -m benchmarks.lossless_graphics --output benchmarks/results/lossless_graphics.json
 
 Pictures are drawn with the fonts of matplotlib; photographs and dithers are scikit-image's. Each picture is one block.
-`whole_bytes` is what the samples take as they are, where the block has insets, tables or repeats.
+`whole_bytes` is what the samples take as they are, where the block has insets, tables, repeats or copies.
 Speeds are in megapixels per second of processor time, on one core.
 """
 
@@ -50,7 +50,7 @@ PEERS = (
     PillowCodec("PNG", "PNG", {"optimize": True}),
 )
 GROUP_4 = PillowCodec("TIFF group 4", "TIFF", {"compression": "group4"})
-_DIVIDED = (BlockCoder.INSETS, BlockCoder.INDEXED, BlockCoder.REPEATS)
+_DIVIDED = (BlockCoder.INSETS, BlockCoder.INDEXED, BlockCoder.REPEATS, BlockCoder.COPIES)
 _COLOURS = ((20, 20, 20), (0, 0, 200), (150, 30, 150), (0, 110, 0), (170, 90, 0))
 
 
@@ -100,6 +100,9 @@ def pictures() -> Iterator[tuple[str, Image.Image]]:
     yield "photograph, contrast raised", coffee.point([min(255, level * 7 // 5) for level in range(256)] * 3)
     yield "photograph, 16 levels", camera.point([level // 16 * 17 for level in range(256)])
     small = sprite(64, seed=0)
+    yield "map of 32 tiles", tile_map(astronaut)
+    yield "wallpaper", Image.fromarray(np.tile(np.asarray(astronaut)[40:140, 180:280], (5, 5, 1)))
+    yield "photograph twice", Image.fromarray(np.tile(np.asarray(coffee)[40:296, 80:400], (2, 1, 1)))
     yield "sprite, enlarged 8 times", small.resize((512, 512), Image.Resampling.NEAREST)
     thumbnail = astronaut.resize((128, 128), Image.Resampling.LANCZOS)
     yield "photograph, enlarged 2.5 times", thumbnail.resize((320, 320), Image.Resampling.NEAREST)
@@ -116,6 +119,16 @@ def ordered_dither(image: Image.Image) -> Image.Image:
     tiled = np.tile(thresholds, (-(-image.height // 4), -(-image.width // 4)))[: image.height, : image.width]
     steps = np.floor(3 * np.asarray(image) / 255 + tiled[..., None])
     return Image.fromarray((85 * np.minimum(steps, 3)).astype(np.uint8))
+
+
+def tile_map(photograph: Image.Image) -> Image.Image:
+    """Return a map of 32 x 32 places, each with one of 32 tiles of 16 x 16 pixels that are parts of a photograph."""
+    rng = np.random.default_rng(0)
+    pixels = np.asarray(photograph)
+    corners = rng.integers(0, min(photograph.size) - 16, (32, 2))
+    tiles = np.stack([pixels[y : y + 16, x : x + 16] for y, x in corners])
+    places = tiles[rng.integers(0, len(tiles), (32, 32))]  # rows, columns, then the pixels of each
+    return Image.fromarray(places.transpose(0, 2, 1, 3, 4).reshape(512, 512, 3))
 
 
 def rings(edge: int) -> Image.Image:
@@ -152,7 +165,7 @@ def measure(model: LosslessCodec, image: Image.Image) -> dict[str, Any]:
 
 
 def whole_bytes(model: LosslessCodec, samples: Samples, bits: int) -> int:
-    """Return the bytes of a block without insets, tables and repeats."""
+    """Return the bytes of a block without insets, tables, repeats and copies."""
     payloads = synthetic.encode(samples, bits), natural.encode(model.networks, samples, bits)
     return 1 + min(len(payload) for payload in payloads if payload is not None)
 

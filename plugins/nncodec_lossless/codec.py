@@ -12,7 +12,7 @@ import numpy as np
 from nncodec.plugin.engine import BrowserPart, Loader
 from nncodec.plugin.lossless import LosslessModel, LosslessTraits, Samples
 from nncodec.plugin.model_file import ModelFile, Tensors
-from nncodec_lossless import filtered, indexed, insets, repeats
+from nncodec_lossless import copies, copy_search, filtered, indexed, insets, repeats
 from nncodec_lossless.natural.layers import check_tensors
 from nncodec_lossless.natural.neighbours import suits
 from nncodec_lossless.recording import browser_part
@@ -51,6 +51,7 @@ class BlockCoder(IntEnum):
     INSETS = 4
     INDEXED = 5
     REPEATS = 6
+    COPIES = 7
 
 
 class _Page(NamedTuple):
@@ -101,10 +102,19 @@ class LosslessCodec(LosslessModel):
         samples = np.ascontiguousarray(samples)
         found = repeats.find(samples)
         if found is None:
-            return self._whole(samples, bits)
-        payload = bytes([BlockCoder.REPEATS]) + repeats.pack(found, self._whole(found.without(samples), bits))
+            return self._with_copies(samples, bits)
+        payload = bytes([BlockCoder.REPEATS]) + repeats.pack(found, self._with_copies(found.without(samples), bits))
         # What is said of the repeats may cost more than they do.
-        return min(payload, self._whole(samples, bits), key=len) if samples.size < _SMALL else payload
+        return min(payload, self._with_copies(samples, bits), key=len) if samples.size < _SMALL else payload
+
+    def _with_copies(self, samples: Samples, bits: int) -> bytes:
+        """Return the payload of contiguous samples without repeats, with what is copied within them or as a whole."""
+        whole = self._whole(samples, bits)
+        found = copy_search.find(samples)
+        if found is None:
+            return whole
+        payload = bytes([BlockCoder.COPIES]) + copies.pack(found, self._whole(found.without(samples), bits))
+        return min(payload, whole, key=len)
 
     def _whole(self, samples: Samples, bits: int) -> bytes:
         """Return the payload of contiguous samples, none of which are left out."""
@@ -175,17 +185,23 @@ class LosslessCodec(LosslessModel):
     def decode(self, payload: bytes, shape: Shape, bits: int) -> Samples:
         """See `LosslessModel.decode`."""
         if payload[:1] == bytes([BlockCoder.REPEATS]):
-            return repeats.decode(payload[1:], shape, lambda part, size: self._decode_whole(part, size, bits))
+            return repeats.decode(payload[1:], shape, lambda part, size: self._decode_with_copies(part, size, bits))
+        return self._decode_with_copies(payload, shape, bits)
+
+    def _decode_with_copies(self, payload: bytes, shape: Shape, bits: int) -> Samples:
+        """Return the samples of a payload of any coder but repeats."""
+        if payload[:1] == bytes([BlockCoder.COPIES]):
+            return copies.decode(payload[1:], shape, lambda part, size: self._decode_whole(part, size, bits))
         return self._decode_whole(payload, shape, bits)
 
     def _decode_whole(self, payload: bytes, shape: Shape, bits: int) -> Samples:
-        """Return the samples of a payload of any coder but repeats."""
+        """Return the samples of a payload of any coder but repeats and copies."""
         if payload[:1] == bytes([BlockCoder.INSETS]):
             return insets.decode(payload[1:], shape, lambda part, size: self._decode_part(part, size, bits))
         return self._decode_part(payload, shape, bits)
 
     def _decode_part(self, payload: bytes, shape: Shape, bits: int) -> Samples:
-        """Return the samples of a payload of any coder but repeats and insets."""
+        """Return the samples of a payload of any coder but repeats, copies and insets."""
         coder, content = payload[:1], payload[1:]
         if coder == bytes([BlockCoder.RAW]):
             return filtered.decode_raw(content, shape, bits)

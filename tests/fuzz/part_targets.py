@@ -29,7 +29,7 @@ from nncodec.plugin.entropy import EntropyModel, PlainEntropy
 from nncodec.plugin.latents import LatentSpec
 from nncodec.plugin.lossless import Samples
 from nncodec.plugin.model_file import read_model
-from nncodec_lossless import filtered, indexed, insets, repeats
+from nncodec_lossless import copies, filtered, indexed, insets, repeats
 from nncodec_lossless.codec import BlockCoder, LosslessCodec
 from nncodec_lossless.natural import block as natural
 from nncodec_lossless.synthetic import block as synthetic
@@ -45,6 +45,7 @@ _CODED: tuple[tuple[str, CoderId, EntropyModel, tuple[LatentSpec, ...]], ...] = 
     ("rans", CoderId.RANS, toys.Checkerboard(), _WIDE),
 )
 _BLOCK = (1, 9, 10, 3)  # as small as networks take part in
+_COPIES = [copies.Copy(0, 2, 3, 4, 0, 0), copies.Copy(3, 0, 2, 6, 0, 0)]
 
 
 def part_targets() -> dict[str, Target]:
@@ -188,4 +189,8 @@ def _payload(model: LosslessCodec, coder: BlockCoder, samples: Samples, bits: in
             return None
         left = found.without(samples)
         return repeats.pack(found, bytes([BlockCoder.FILTERED]) + filtered.encode(left, bits))
+    if coder is BlockCoder.COPIES:
+        found_copies = copies.Copies(_COPIES, *samples.shape[1:3])
+        left = found_copies.without(samples)
+        return copies.pack(found_copies, bytes([BlockCoder.FILTERED]) + filtered.encode(left, bits))
     return natural.encode(model.networks, samples, bits)

@@ -108,6 +108,8 @@ def exact_pictures() -> dict[str, tuple[Picture | list[Picture], EncodeOptions]]
     steps = Image.fromarray((np.add.outer(np.arange(300) ** 2, np.arange(40) * 3) % 65536).astype(np.uint16))
     warmth = ((2 + np.sin(rows / 11) + np.cos(columns / 17)) * 30).astype(np.uint8)
     heat = Image.fromarray(np.stack([90 + warmth, 180 - warmth, warmth**2 // 60], axis=2).astype(np.uint8))
+    tile = np.asarray(face)[:20, :24]
+    tiles = Image.fromarray(np.concatenate([np.tile(tile, (2, 3, 1)), np.tile(np.roll(tile, 7, axis=1), (2, 3, 1))]))
     return {
         "exact-bilevel": (cat.convert("1"), {}),
         "exact-grey": (grey, {}),
@@ -130,6 +132,7 @@ def exact_pictures() -> dict[str, tuple[Picture | list[Picture], EncodeOptions]]
         "exact-insets": (page, {}),
         "exact-colour-map": (heat, {}),
         "exact-gaps": (cat.point(lambda level: level // 8 * 8 + 3), {}),
+        "exact-tiles": (tiles, {}),
         "exact-enlarged": (face.resize((96, 64), Image.Resampling.NEAREST), {}),
     }
 

@@ -45,6 +45,8 @@ def decode_block(payload: bytes, shape: Shape, bits: int, networks: Networks) ->
             return indexed(content, shape, bits, networks)
         case 6:
             return with_repeats(content, shape, bits, networks)
+        case 7:
+            return with_copies(content, shape, bits, networks)
     raise ValueError("no such block coder")
 
 
@@ -81,6 +83,29 @@ def with_repeats(content: bytes, shape: Shape, bits: int, networks: Networks) ->
     sources = [list(itertools.accumulate(1 - bit for bit in [1, *part])) for part in parts]
     left = decode_block(content[2 + size :], (frames, sources[0][-1] + 1, sources[1][-1] + 1, planes), bits, networks)
     return left[:, sources[0]][:, :, sources[1]]
+
+
+def with_copies(content: bytes, shape: Shape, bits: int, networks: Networks) -> Samples:
+    frames, rows, columns, planes = shape
+    count, size = content[0] + 256 * content[1] + 1, int.from_bytes(content[2:6], "little")
+    table = zstandard.ZstdDecompressor().decompress(content[6 : 6 + size])
+    fields = struct.unpack(f"<{6 * count}H", table)
+    origin: dict[tuple[int, int], tuple[int, int]] = {}
+    for number in range(count):
+        top, left, height, width, from_top, from_left = fields[number::count]
+        for y, x in itertools.product(range(height), range(width)):
+            origin[top + y, left + x] = from_top + y, from_left + x
+    own = [place for place in itertools.product(range(rows), range(columns)) if place not in origin]
+    own_rows, own_columns = (sorted({place[axis] for place in own}) for axis in (0, 1))
+    left_shape = (frames, len(own_rows), len(own_columns), planes)
+    rest = decode_block(content[6 + size :], left_shape, bits, networks)
+    samples = np.zeros(shape, np.int64)
+    for y, x in itertools.product(range(rows), range(columns)):
+        if (y, x) in origin:
+            samples[:, y, x] = samples[:, origin[y, x][0], origin[y, x][1]]
+        else:
+            samples[:, y, x] = rest[:, own_rows.index(y), own_columns.index(x)]
+    return samples
 
 
 def plain(content: bytes, shape: Shape, bits: int) -> Samples:

@@ -6,7 +6,7 @@ import { DecisionReader } from "./decisions.js";
 import { natural } from "./natural.js";
 import { readPalette, synthetic } from "./synthetic.js";
 
-const INSETS = 4, REPEATS = 6, MOST_INSETS = 16, INSET_BYTES = 12;
+const INSETS = 4, REPEATS = 6, COPIES = 7, MOST_INSETS = 16, INSET_BYTES = 12, MOST_COPIES = 2 ** 14;
 const refuse = (text) => { throw new Corrupt(`a block: ${text}`); };
 const sizeOf = (shape) => shape.reduce((product, edge) => product * edge);
 
@@ -20,9 +20,11 @@ export function open({ networks }) {
   }
   const whole = (payload, shape, bits) =>
     payload[0] === INSETS ? insets(payload.subarray(1), shape, (content, own) => part(content, own, bits)) : part(payload, shape, bits);
+  const withCopies = (payload, shape, bits) =>
+    payload[0] === COPIES ? copies(payload.subarray(1), shape, (content, own) => whole(content, own, bits)) : whole(payload, shape, bits);
   // Samples (Uint16Array) of a block of `shape`, (frames, rows, columns, planes), each below 2^bits.
   const decode = (payload, shape, bits) =>
-    payload[0] === REPEATS ? repeats(payload.subarray(1), shape, (content, own) => whole(content, own, bits)) : whole(payload, shape, bits);
+    payload[0] === REPEATS ? repeats(payload.subarray(1), shape, (content, own) => withCopies(content, own, bits)) : withCopies(payload, shape, bits);
   return { decode };
 }
 
@@ -129,6 +131,50 @@ function repeats(content, [frames, rows, columns, planes], part) {
       for (const column of fromColumns) {
         const from = ((frame * height + row) * width + column) * planes;
         for (let plane = 0; plane < planes; plane++) found[to++] = left[from + plane];
+      }
+    }
+  }
+  return found;
+}
+
+// Rectangles that equal an earlier place; rows and columns that consist of them are left out.
+function copies(content, [frames, rows, columns, planes], part) {
+  if (content.length < 6) refuse("a block with copies ends within its header");
+  const view = new DataView(content.buffer, content.byteOffset, content.length), count = view.getUint16(0, true) + 1;
+  if (count > MOST_COPIES) refuse(`a block has ${count} copies, and may have ${MOST_COPIES}`);
+  const end = 6 + view.getUint32(2, true), table = decompress(content.subarray(6, end), 12 * count, true);
+  // How many pixels back each pixel is copied from, or 0.
+  const back = new Int32Array(rows * columns);
+  let pixels = 0;
+  for (let n = 0; n < count; n++) {
+    const [top, left, height, width, fromTop, fromLeft] = [0, 1, 2, 3, 4, 5].map((field) => {
+      const at = 2 * (field * count + n);
+      return table[at] + 256 * table[at + 1];
+    });
+    const isEarlier = fromTop < top || (fromTop === top && fromLeft < left);
+    if (!height || !width || !isEarlier || top + height > rows || Math.max(left, fromLeft) + width > columns) {
+      refuse("a copy is empty, reaches beyond its block or comes from later in it");
+    }
+    pixels += height * width;
+    if (pixels > rows * columns) refuse("copies are larger than their block");
+    const distance = (top - fromTop) * columns + left - fromLeft;
+    for (let row = top; row < top + height; row++) back.fill(distance, row * columns + left, row * columns + left + width);
+  }
+  const [isRowLeft, isColumnLeft] = [rows, columns].map((size) => new Uint8Array(size));
+  back.forEach((distance, at) => {
+    if (!distance) isRowLeft[Math.floor(at / columns)] = isColumnLeft[at % columns] = 1;
+  });
+  const numberLeft = (flags) => flags.reduce((sum, flag) => sum + flag, 0), height = numberLeft(isRowLeft), width = numberLeft(isColumnLeft);
+  const left = part(content.subarray(end), [frames, height, width, planes]), found = new Uint16Array(frames * rows * columns * planes);
+  let to = 0;
+  for (let frame = 0; frame < frames; frame++) {
+    for (let row = 0, at = 0, fromRow = -1; row < rows; row++) {
+      fromRow += isRowLeft[row];
+      for (let column = 0, fromColumn = -1; column < columns; column++, at++) {
+        fromColumn += isColumnLeft[column];
+        const isCopy = back[at] > 0, source = isCopy ? found : left;
+        const from = isCopy ? to - back[at] * planes : ((frame * height + fromRow) * width + fromColumn) * planes;
+        for (let plane = 0; plane < planes; plane++) found[to++] = source[from + plane];
       }
     }
   }
