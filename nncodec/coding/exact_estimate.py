@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nncodec.picture.area import Area, Span
 from nncodec.picture.samples import SampleStack
 from nncodec.plugin.lossless import Samples
+from nncodec.plugin.squares import pixel_keys, seen_squares
 
 # What is estimated from: strips of rows, up to so many.
 _STRIPS, _STRIP_ROWS, _STRIP_COLUMNS = 8, 32, 1024
@@ -22,6 +23,10 @@ _MOST_COLOURS = 256
 _SAMPLED = 29
 # By estimate, photographs take 1.6 times as much exactly as with errors up to 2, or more.
 _ALIKE = 1.6
+# Pixels of a row that are looked for in the other rows of all strips, and the share of them that shows a pattern.
+_RUN, _PATTERN_SHARE = 16, 1 / 8
+# Squares that are then looked for in an area of so many rows and columns.
+_SQUARE, _AREA_EDGE = 8, 1024
 # So few are coded twice in no time.
 _FEW_SAMPLES = 1 << 14
 # What a model spends to learn of a colour that it can follow another.
@@ -32,7 +37,8 @@ def estimated_bytes(stack: SampleStack, most: float = math.inf) -> float:
     """Return roughly how many bytes a picture takes without loss, from a sample of it; a model takes fewer.
 
     A strip costs what Zstandard makes of its samples, of their differences from the left, or of those from above, too,
-    or what few colours cost as numbers, whichever is least. Enlarged drawings cost what they did before.
+    or what few colours cost as numbers, whichever is least. Enlarged drawings cost what they did before, and patterns
+    what they show for the first time.
 
     Args:
         stack: the picture.
@@ -40,7 +46,7 @@ def estimated_bytes(stack: SampleStack, most: float = math.inf) -> float:
     """
     strips = list(_strips(stack))
     width, height = stack.size
-    share = sum(area.pixels for _, area in strips) / (len(stack.pictures) * width * height)
+    share = sum(area.pixels for _, area in strips) / (len(stack.pictures) * width * height * _new_share(stack))
     estimate: float = 0
     for frame, area in strips:
         samples = _without_repeats(stack.window(frame, area))
@@ -68,6 +74,22 @@ def is_drawn(stack: SampleStack) -> bool:
     """Return whether most pixels equal the one to the left, as in drawings, plots and pages, smooth edges or not."""
     equal = [(np.diff(stack.window(frame, area), axis=2) == 0).all(axis=3).ravel() for frame, area in _strips(stack)]
     return bool(np.concatenate(equal).mean() > 1 / 2) if stack.size[0] > 1 else False
+
+
+def _new_share(stack: SampleStack) -> float:
+    """Return the share of squares of more than one colour that are not seen before nearby, above 0; 1 if most are not.
+
+    A few rows show that a photograph repeats nothing.
+    """
+    width, height = stack.size
+    if min(width, height) < _RUN:
+        return 1.0
+    rows = np.concatenate([stack.window(frame, area)[:, ::_SQUARE] for frame, area in _strips(stack)], axis=1)
+    if seen_squares(pixel_keys(rows), 1, _RUN).share < _PATTERN_SHARE or is_drawn(stack):
+        return 1.0
+    area = Area(*(Span(0, min(edge, _AREA_EDGE)) for edge in (height, width)))
+    seen = seen_squares(pixel_keys(stack.window(Span(0, 1), area)), _SQUARE, _SQUARE)
+    return max(1 - seen.share, 1 / max(1, seen.busy))
 
 
 def _without_repeats(samples: Samples) -> Samples:

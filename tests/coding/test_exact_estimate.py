@@ -53,3 +53,27 @@ def test_a_drawing_in_few_colours_is_stored_exactly_where_that_is_smaller() -> N
     exact = nncodec.encode(lines(), lossless=True)
     assert len(nncodec.encode(lines(), "photo", 20, lossless=False)) > 2 * len(exact)
     assert nncodec.encode(lines(), "photo", 20) == exact
+
+
+def wallpaper() -> Image.Image:
+    return Image.fromarray(np.tile(skimage.data.astronaut()[40:104, 180:244], (5, 6, 1)))
+
+
+def tile_map() -> Image.Image:
+    rng = np.random.default_rng(0)
+    tiles = np.stack([skimage.data.coffee()[y : y + 16, x : x + 16] for y, x in rng.integers(0, 380, (16, 2))])
+    return Image.fromarray(tiles[rng.integers(0, 16, (20, 20))].transpose(0, 2, 1, 3, 4).reshape(320, 320, 3))
+
+
+@pytest.mark.parametrize("image", [wallpaper(), tile_map()], ids=["wallpaper", "tiles"])
+def test_patterns_are_stored_exactly_where_that_is_smaller(image: Image.Image) -> None:
+    exact = nncodec.encode(image, lossless=True)
+    assert estimated_bytes(stack_of([image])) < 3 * len(exact)
+    assert len(nncodec.encode(image, "photo", 50, lossless=False)) > 1.5 * len(exact)
+    assert nncodec.encode(image, "photo", 50) == exact
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "camera", "brick", "retina"])
+def test_a_photograph_is_searched_for_patterns_in_a_few_rows_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nncodec.coding.exact_estimate._AREA_EDGE", 0)  # a search of an area would fail
+    assert estimated_bytes(stack_of([Image.fromarray(getattr(skimage.data, name)())])) > 0
