@@ -28,7 +28,7 @@ CODERS = {
     "exact-insets": {4},
     **{name: {5} for name in ("exact-colour-map", "exact-gaps")},
     "exact-enlarged": {6},
-    "exact-tiles": {7},
+    **{name: {7} for name in ("exact-animation", "exact-tiles")},
 }
 
 

@@ -1,7 +1,8 @@
 """Rectangles that equal an earlier place of their block are copied from there: tiles, patterns, pictures shown twice.
 
-The rectangles stand first. Rows and columns that consist of copies are left out, and the payload of the others follows,
-in which copies have one colour.
+Frames stand one below the other as one picture, so what stays the same from frame to frame is copied too. The
+rectangles come first. Rows and columns that consist of copies are left out, and the payload of the others follows, in
+which copies have one colour.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Shape = tuple[int, int, int, int]
 
 
 class Copy(NamedTuple):
-    """A rectangle of a block, and the earlier place that it equals; the two may overlap."""
+    """A rectangle of a picture, and the earlier place that it equals; the two may overlap."""
 
     top: int
     left: int
@@ -35,16 +36,16 @@ class Copy(NamedTuple):
 
     @property
     def place(self) -> tuple[slice, slice]:
-        """Return where it lies, (H, W)."""
+        """Return where it lies in pixels (H, W)."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
 class Copies:
-    """Copies in a block, in any order: what they copy may itself be copied.
+    """Copies in a picture, in any order: what they copy may itself be copied.
 
     Args:
-        copies: each within the block and earlier there; later ones replace earlier ones.
-        height, width: of the block.
+        copies: each within the picture and from earlier there; later ones replace earlier ones.
+        height, width: of the picture.
     """
 
     def __init__(self, copies: list[Copy], height: int, width: int) -> None:
@@ -64,19 +65,27 @@ class Copies:
         return int(self._rows.sum()), int(self._columns.sum())
 
     def without(self, samples: Samples) -> Samples:
-        """Return the rows and columns of a block that are left; copies have the colour of the first pixel."""
-        left = samples.copy()
-        left[:, self._is_copied] = samples[:, :1, 0]
+        """Return the rows and columns of a block that are left, (1, rows, columns, C).
+
+        Copies have the colour of the first pixel there.
+        """
+        left = stacked(samples).copy()
+        left[:, self._is_copied] = left[:, :1, 0]
         return np.ascontiguousarray(left[:, self._rows][:, :, self._columns])
 
     def filled(self, left: Samples) -> Samples:
-        """Return the block, from what `without` returned."""
+        """Return the block, its frames one below the other, from what `without` returned."""
         rows, columns = (np.maximum(np.cumsum(flags) - 1, 0) for flags in (self._rows, self._columns))
         sources = self._sources
         while not np.array_equal(further := sources.ravel()[sources], sources):  # each round doubles the distance
             sources = further
         from_rows, from_columns = np.divmod(sources, sources.shape[1])
         return left[:, rows[from_rows], columns[from_columns]]
+
+
+def stacked(samples: Samples) -> Samples:
+    """Return samples (N, H, W, C) with frames one below the other, (1, N H, W, C)."""
+    return samples.reshape(1, -1, *samples.shape[2:])
 
 
 def pack(copies: Copies, payload: bytes) -> bytes:
@@ -101,7 +110,8 @@ def decode(payload: bytes, shape: Shape, decode_part: Callable[[bytes, Shape], S
     Raises:
         ValueError: the payload is damaged.
     """
-    frames, height, width, planes = shape
+    frames, rows, width, planes = shape
+    height = frames * rows
     if len(payload) < _HEADER.size:
         raise ValueError("a block with copies ends within its header")
     count, size = _HEADER.unpack_from(payload)
@@ -118,7 +128,7 @@ def decode(payload: bytes, shape: Shape, decode_part: Callable[[bytes, Shape], S
     if sum(copy.height * copy.width for copy in found) > height * width:
         raise ValueError("copies are larger than their block")
     copies = Copies(found, height, width)
-    return copies.filled(decode_part(payload[end:], (frames, *copies.shape_left, planes)))
+    return copies.filled(decode_part(payload[end:], (1, *copies.shape_left, planes))).reshape(shape)
 
 
 def _lies_within(copy: Copy, height: int, width: int) -> bool:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nncodec.plugin.lossless import Samples
 from nncodec.plugin.squares import Keys, pixel_keys, seen_squares
-from nncodec_lossless.copies import MOST_COPIES, Copies, Copy
+from nncodec_lossless.copies import MOST_COPIES, Copies, Copy, stacked
 from nncodec_lossless.repetition import is_drawn
 
 # Edge of the squares that are looked for, in photographs and in drawings. Letters and thin lines repeat too, but the
@@ -20,6 +20,8 @@ _MOST_EDGE = (1 << 16) - 1
 
 def find(samples: Samples) -> Copies | None:
     """Return the copies in a block, uint16 (N, H, W, C), or None if there are few."""
+    frame_rows = samples.shape[1]
+    samples = stacked(samples)
     _, height, width, _ = samples.shape
     edge = _DRAWN_SQUARE if is_drawn(samples) else _SQUARE
     if min(height, width) < edge or max(height, width) > _MOST_EDGE:
@@ -28,23 +30,30 @@ def find(samples: Samples) -> Copies | None:
     seen = seen_squares(keys, edge, edge)
     if seen.share <= _LEAST_SHARE:
         return None
-    copies = Copies(_grown(keys, seen.places, edge), height, width)
+    copies = Copies(_grown(keys, seen.places, edge, frame_rows), height, width)
     # Two squares may have one key by chance.
     return copies if np.array_equal(copies.filled(copies.without(samples)), samples) else None
 
 
-def _grown(keys: Keys, places: NDArray[np.intp], edge: int) -> list[Copy]:
+def _grown(keys: Keys, places: NDArray[np.intp], edge: int, frame_rows: int) -> list[Copy]:
     """Return a copy for each square that none before it holds, as large as it can be, up to `MOST_COPIES`."""
     found: list[Copy] = []
     is_free = np.ones(keys.shape, bool)
     for top, left, *earlier in places.tolist():
         square = Copy(top, left, edge, edge, *earlier[:2])
-        if len(found) < MOST_COPIES and is_free[square.place].all():
-            # An early place may lie at the edge of the block, which cuts off what else is equal.
-            choices = {square, Copy(top, left, edge, edge, *earlier[2:])}
-            largest = (_largest(keys, is_free, choice) for choice in sorted(choices))
-            found.append(max(largest, key=lambda copy: copy.height * copy.width))
-            is_free[found[-1].place] = False
+        if len(found) == MOST_COPIES or not is_free[square.place].all():
+            continue
+        # An early place may lie at the edge of the block, which cuts off what else is equal; the last one may be
+        # another tile of the same frame, where all of the frame before is equal.
+        choices = {square, square._replace(from_top=earlier[2], from_left=earlier[3])}
+        before = square._replace(from_top=top - frame_rows, from_left=left)
+        if before.from_top >= 0 and np.array_equal(
+            keys[before.place], keys[before._replace(top=before.from_top).place]
+        ):
+            choices.add(before)
+        largest = (_largest(keys, is_free, choice) for choice in sorted(choices))
+        found.append(max(largest, key=lambda copy: copy.height * copy.width))
+        is_free[found[-1].place] = False
     return found
 
 

@@ -110,6 +110,9 @@ def exact_pictures() -> dict[str, tuple[Picture | list[Picture], EncodeOptions]]
     heat = Image.fromarray(np.stack([90 + warmth, 180 - warmth, warmth**2 // 60], axis=2).astype(np.uint8))
     tile = np.asarray(face)[:20, :24]
     tiles = Image.fromarray(np.concatenate([np.tile(tile, (2, 3, 1)), np.tile(np.roll(tile, 7, axis=1), (2, 3, 1))]))
+    moving = [Image.fromarray(skimage.data.chelsea()).crop((120, 60, 216, 132)) for _ in range(3)]
+    for number, frame in enumerate(moving):
+        frame.paste((200, 30, 40), (6 * number, 3, 6 * number + 5, 9))
     return {
         "exact-bilevel": (cat.convert("1"), {}),
         "exact-grey": (grey, {}),
@@ -133,6 +136,7 @@ def exact_pictures() -> dict[str, tuple[Picture | list[Picture], EncodeOptions]]
         "exact-colour-map": (heat, {}),
         "exact-gaps": (cat.point(lambda level: level // 8 * 8 + 3), {}),
         "exact-tiles": (tiles, {}),
+        "exact-animation": (moving, {}),
         "exact-enlarged": (face.resize((96, 64), Image.Resampling.NEAREST), {}),
     }
 

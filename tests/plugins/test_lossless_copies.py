@@ -81,6 +81,19 @@ def test_sixteen_bits_and_frames(model: LosslessCodec) -> None:
     assert len(payload) < tile.nbytes + 64
 
 
+@pytest.mark.parametrize(
+    ("ground", "most"), [(ASTRONAUT[:120, 150:310], 1.1), (tile_map(20, 0)[:120, :160], 2)], ids=["photograph", "tiles"]
+)
+def test_what_stays_the_same_in_eight_frames_is_coded_once(
+    model: LosslessCodec, ground: np.ndarray, most: float
+) -> None:
+    frames = np.stack([ground] * 8)
+    for number, frame in enumerate(frames):
+        frame[30 + 3 * number : 46 + 3 * number, 10 + 15 * number : 26 + 15 * number] = (200, 30, 40)
+    first = len(model.encode(block(ground), 8, 0))
+    assert len(coded(model, frames.astype(np.uint16))) < most * first
+
+
 def test_an_enlarged_map_of_tiles_is_both(model: LosslessCodec) -> None:
     small = tile_map(16, 0)
     large = np.asarray(Image.fromarray(small).resize((320, 320), Image.Resampling.NEAREST))

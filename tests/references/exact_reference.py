@@ -86,7 +86,7 @@ def with_repeats(content: bytes, shape: Shape, bits: int, networks: Networks) ->
 
 
 def with_copies(content: bytes, shape: Shape, bits: int, networks: Networks) -> Samples:
-    frames, rows, columns, planes = shape
+    rows, columns, planes = shape[0] * shape[1], *shape[2:]
     count, size = content[0] + 256 * content[1] + 1, int.from_bytes(content[2:6], "little")
     table = zstandard.ZstdDecompressor().decompress(content[6 : 6 + size])
     fields = struct.unpack(f"<{6 * count}H", table)
@@ -97,15 +97,14 @@ def with_copies(content: bytes, shape: Shape, bits: int, networks: Networks) -> 
             origin[top + y, left + x] = from_top + y, from_left + x
     own = [place for place in itertools.product(range(rows), range(columns)) if place not in origin]
     own_rows, own_columns = (sorted({place[axis] for place in own}) for axis in (0, 1))
-    left_shape = (frames, len(own_rows), len(own_columns), planes)
-    rest = decode_block(content[6 + size :], left_shape, bits, networks)
-    samples = np.zeros(shape, np.int64)
+    rest = decode_block(content[6 + size :], (1, len(own_rows), len(own_columns), planes), bits, networks)[0]
+    samples = np.zeros((rows, columns, planes), np.int64)
     for y, x in itertools.product(range(rows), range(columns)):
         if (y, x) in origin:
-            samples[:, y, x] = samples[:, origin[y, x][0], origin[y, x][1]]
+            samples[y, x] = samples[origin[y, x]]
         else:
-            samples[:, y, x] = rest[:, own_rows.index(y), own_columns.index(x)]
-    return samples
+            samples[y, x] = rest[own_rows.index(y), own_columns.index(x)]
+    return samples.reshape(shape)
 
 
 def plain(content: bytes, shape: Shape, bits: int) -> Samples:

@@ -137,8 +137,9 @@ function repeats(content, [frames, rows, columns, planes], part) {
   return found;
 }
 
-// Rectangles that equal an earlier place; rows and columns that consist of them are left out.
-function copies(content, [frames, rows, columns, planes], part) {
+// Rectangles that equal an earlier place; rows and columns that consist of them are left out. Frames stand one below the other.
+function copies(content, [frames, rowsOfFrame, columns, planes], part) {
+  const rows = frames * rowsOfFrame;
   if (content.length < 6) refuse("a block with copies ends within its header");
   const view = new DataView(content.buffer, content.byteOffset, content.length), count = view.getUint16(0, true) + 1;
   if (count > MOST_COPIES) refuse(`a block has ${count} copies, and may have ${MOST_COPIES}`);
@@ -165,17 +166,14 @@ function copies(content, [frames, rows, columns, planes], part) {
     if (!distance) isRowLeft[Math.floor(at / columns)] = isColumnLeft[at % columns] = 1;
   });
   const numberLeft = (flags) => flags.reduce((sum, flag) => sum + flag, 0), height = numberLeft(isRowLeft), width = numberLeft(isColumnLeft);
-  const left = part(content.subarray(end), [frames, height, width, planes]), found = new Uint16Array(frames * rows * columns * planes);
-  let to = 0;
-  for (let frame = 0; frame < frames; frame++) {
-    for (let row = 0, at = 0, fromRow = -1; row < rows; row++) {
-      fromRow += isRowLeft[row];
-      for (let column = 0, fromColumn = -1; column < columns; column++, at++) {
-        fromColumn += isColumnLeft[column];
-        const isCopy = back[at] > 0, source = isCopy ? found : left;
-        const from = isCopy ? to - back[at] * planes : ((frame * height + fromRow) * width + fromColumn) * planes;
-        for (let plane = 0; plane < planes; plane++) found[to++] = source[from + plane];
-      }
+  const left = part(content.subarray(end), [1, height, width, planes]), found = new Uint16Array(rows * columns * planes);
+  for (let row = 0, at = 0, to = 0, fromRow = -1; row < rows; row++) {
+    fromRow += isRowLeft[row];
+    for (let column = 0, fromColumn = -1; column < columns; column++, at++) {
+      fromColumn += isColumnLeft[column];
+      const isCopy = back[at] > 0, source = isCopy ? found : left;
+      const from = isCopy ? to - back[at] * planes : (fromRow * width + fromColumn) * planes;
+      for (let plane = 0; plane < planes; plane++) found[to++] = source[from + plane];
     }
   }
   return found;
