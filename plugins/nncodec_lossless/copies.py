@@ -35,6 +35,11 @@ class Copy(NamedTuple):
     from_left: int
 
     @property
+    def pixels(self) -> int:
+        """Return its area."""
+        return self.height * self.width
+
+    @property
     def place(self) -> tuple[slice, slice]:
         """Return where it lies in pixels (H, W)."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
@@ -125,7 +130,7 @@ def decode(payload: bytes, shape: Shape, decode_part: Callable[[bytes, Shape], S
     found = [Copy(*fields) for fields in np.frombuffer(table, _FIELD).reshape(-1, count).T.tolist()]
     if not all(_lies_within(copy, height, width) for copy in found):
         raise ValueError("a copy is empty, reaches beyond its block or comes from later in it")
-    if sum(copy.height * copy.width for copy in found) > height * width:
+    if sum(copy.pixels for copy in found) > height * width:
         raise ValueError("copies are larger than their block")
     copies = Copies(found, height, width)
     return copies.filled(decode_part(payload[end:], (1, *copies.shape_left, planes))).reshape(shape)

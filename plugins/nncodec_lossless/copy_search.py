@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,9 +12,12 @@ from nncodec.plugin.squares import Keys, pixel_keys, seen_squares
 from nncodec_lossless.copies import MOST_COPIES, Copies, Copy, stacked
 from nncodec_lossless.repetition import is_drawn
 
-# Edge of the squares that are looked for, in photographs and in drawings. Letters and thin lines repeat too, but the
-# coder of drawings knows that.
-_SQUARE, _DRAWN_SQUARE = 8, 32
+# Edges of the squares that are looked for, one after another, in photographs and in drawings. Letters and thin lines
+# repeat too, but the coder of drawings knows that.
+_SQUARES, _DRAWN_SQUARES = (8, 4, 2), (32,)
+# A copy in which fewer pixels differ from the one to the left is not worth its place in the table: flat parts of
+# photographs recur by chance, and cost next to nothing.
+_LEAST_CHANGES = 24
 # Share of the squares of more than one colour that must have been seen before.
 _LEAST_SHARE = 1 / 4
 _MOST_EDGE = (1 << 16) - 1
@@ -23,25 +28,31 @@ def find(samples: Samples) -> Copies | None:
     frame_rows = samples.shape[1]
     samples = stacked(samples)
     _, height, width, _ = samples.shape
-    edge = _DRAWN_SQUARE if is_drawn(samples) else _SQUARE
-    if min(height, width) < edge or max(height, width) > _MOST_EDGE:
+    edges = _DRAWN_SQUARES if is_drawn(samples) else _SQUARES
+    if min(height, width) < edges[0] or max(height, width) > _MOST_EDGE:
         return None
     keys = pixel_keys(samples)
-    seen = seen_squares(keys, edge, edge)
-    if seen.share <= _LEAST_SHARE:
-        return None
-    copies = Copies(_grown(keys, seen.places, edge, frame_rows), height, width)
+    found: list[Copy] = []
+    is_free = np.ones(keys.shape, bool)
+    for edge in edges:
+        seen = seen_squares(keys, edge, edge)
+        if edge == edges[0] and seen.share <= _LEAST_SHARE:
+            return None
+        for copy in _grown(keys, is_free, seen.places, edge, frame_rows):
+            is_free[copy.place] = False
+            found.append(copy)
+    copies = Copies(found[:MOST_COPIES], height, width)
     # Two squares may have one key by chance.
     return copies if np.array_equal(copies.filled(copies.without(samples)), samples) else None
 
 
-def _grown(keys: Keys, places: NDArray[np.intp], edge: int, frame_rows: int) -> list[Copy]:
-    """Return a copy for each square that none before it holds, as large as it can be, up to `MOST_COPIES`."""
-    found: list[Copy] = []
-    is_free = np.ones(keys.shape, bool)
+def _grown(
+    keys: Keys, is_free: NDArray[np.bool_], places: NDArray[np.intp], edge: int, frame_rows: int
+) -> Iterator[Copy]:
+    """Yield a copy, as large as it can be, for each square that is free when its turn comes."""
     for top, left, *earlier in places.tolist():
         square = Copy(top, left, edge, edge, *earlier[:2])
-        if len(found) == MOST_COPIES or not is_free[square.place].all():
+        if not is_free[square.place].all():
             continue
         # An early place may lie at the edge of the block, which cuts off what else is equal; the last one may be
         # another tile of the same frame, where all of the frame before is equal.
@@ -51,10 +62,9 @@ def _grown(keys: Keys, places: NDArray[np.intp], edge: int, frame_rows: int) -> 
             keys[before.place], keys[before._replace(top=before.from_top).place]
         ):
             choices.add(before)
-        largest = (_largest(keys, is_free, choice) for choice in sorted(choices))
-        found.append(max(largest, key=lambda copy: copy.height * copy.width))
-        is_free[found[-1].place] = False
-    return found
+        largest = max((_largest(keys, is_free, choice) for choice in sorted(choices)), key=lambda copy: copy.pixels)
+        if np.count_nonzero(np.diff(keys[largest.place], axis=1)) >= _LEAST_CHANGES:
+            yield largest
 
 
 def _largest(keys: Keys, is_free: NDArray[np.bool_], square: Copy) -> Copy:
