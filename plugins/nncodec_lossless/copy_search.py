@@ -15,9 +15,9 @@ from nncodec_lossless.repetition import is_drawn
 # Edges of the squares that are looked for, one after another, in photographs and in drawings. Letters and thin lines
 # repeat too, but the coder of drawings knows that.
 _SQUARES, _DRAWN_SQUARES = (8, 4, 2), (32,)
-# A copy in which fewer pixels differ from the one to the left is not worth its place in the table: flat parts of
-# photographs recur by chance, and cost next to nothing.
-_LEAST_CHANGES = 24
+# A small copy in which fewer pixels differ from the one to the left, and from the one above, is not worth its place in
+# the table: flat parts of photographs recur by chance, and cost next to nothing.
+_LEAST_CHANGES, _SMALL_PIXELS = 24, 128
 # Share of the squares of more than one colour that must have been seen before.
 _LEAST_SHARE = 1 / 4
 _MOST_EDGE = (1 << 16) - 1
@@ -38,18 +38,31 @@ def find(samples: Samples) -> Copies | None:
         seen = seen_squares(keys, edge, edge)
         if edge == edges[0] and seen.share <= _LEAST_SHARE:
             return None
-        for copy in _grown(keys, is_free, seen.places, edge, frame_rows):
+        # Later squares fill what is left beside copies; elsewhere, so small ones recur by chance.
+        places = seen.places if edge == edges[0] else seen.places[_beside(is_free, seen.places, edge)]
+        for copy in _grown(keys, is_free, places, edge, frame_rows):
             is_free[copy.place] = False
             found.append(copy)
+    if not found:
+        return None
     copies = Copies(found[:MOST_COPIES], height, width)
     # Two squares may have one key by chance.
     return copies if np.array_equal(copies.filled(copies.without(samples)), samples) else None
 
 
+def _beside(is_free: NDArray[np.bool_], places: NDArray[np.intp], edge: int) -> NDArray[np.bool_]:
+    """Return whether squares of a grid touch what is not free."""
+    taken = np.pad(~is_free, 1)
+    beside = taken[1:-1, :-2] | taken[1:-1, 2:] | taken[:-2, 1:-1] | taken[2:, 1:-1]
+    rows, columns = (size // edge for size in is_free.shape)
+    squares = np.asarray(beside[: rows * edge, : columns * edge].reshape(rows, edge, columns, edge).any(axis=(1, 3)))
+    return np.asarray(squares[places[:, 0] // edge, places[:, 1] // edge])
+
+
 def _grown(
     keys: Keys, is_free: NDArray[np.bool_], places: NDArray[np.intp], edge: int, frame_rows: int
 ) -> Iterator[Copy]:
-    """Yield a copy, as large as it can be, for each square that is free when its turn comes."""
+    """Yield a copy, as large as it can be, for each square that is still free; the caller marks what it takes."""
     for top, left, *earlier in places.tolist():
         square = Copy(top, left, edge, edge, *earlier[:2])
         if not is_free[square.place].all():
@@ -63,7 +76,7 @@ def _grown(
         ):
             choices.add(before)
         largest = max((_largest(keys, is_free, choice) for choice in sorted(choices)), key=lambda copy: copy.pixels)
-        if np.count_nonzero(np.diff(keys[largest.place], axis=1)) >= _LEAST_CHANGES:
+        if largest.pixels > _SMALL_PIXELS or _changes(keys[largest.place]) >= _LEAST_CHANGES:
             yield largest
 
 
@@ -82,6 +95,11 @@ def _largest(keys: Keys, is_free: NDArray[np.bool_], square: Copy) -> Copy:
     left -= _run(same(slice(top, bottom), slice(max(0, back), left))[:, ::-1])
     top -= _run(same(slice(up, top), slice(left, right))[::-1].T)
     return Copy(top, left, bottom - top, right - left, top - up, left - back)
+
+
+def _changes(keys: Keys) -> int:
+    """Return how many pixels differ from the one to the left, or from the one above if those are more."""
+    return max(int(np.count_nonzero(np.diff(keys, axis=axis))) for axis in (0, 1))
 
 
 def _run(flags: NDArray[np.bool_]) -> int:

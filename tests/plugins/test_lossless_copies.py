@@ -121,6 +121,30 @@ def test_blocks_of_any_size(shape: tuple[int, int]) -> None:
         assert min(shape) >= 8
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("period", [7, 16, 40])
+def test_stripes_that_recur_come_back(model: LosslessCodec, axis: int, period: int) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (period, 3))
+    stripes = np.repeat(np.tile(colours, (6, 1))[:, None], 96, axis=1)
+    assert len(coded(model, block(stripes.swapaxes(0, axis)))) < 3 * colours.size + 64
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 2**16))
+def test_random_patterns_come_back(data: st.DataObject, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    edge, count, colours = (data.draw(st.integers(*limits)) for limits in ((1, 20), (1, 4), (2, 300)))
+    tiles = rng.integers(0, colours, (count, edge, edge, data.draw(st.integers(1, 3)))).astype(np.uint16)
+    rows, columns, frames = (data.draw(st.integers(1, most)) for most in (6, 6, 3))
+    places = tiles[rng.integers(0, count, (frames, rows, columns))].transpose(0, 1, 3, 2, 4, 5)
+    samples = places.reshape(frames, rows * edge, columns * edge, -1)
+    found = copy_search.find(samples)
+    if found is not None:
+        payload = copies.pack(found, b"left")
+        left = found.without(samples)
+        np.testing.assert_array_equal(copies.decode(payload, samples.shape, lambda content, shape: left), samples)
+
+
 def test_a_file_with_tiles_comes_back_and_is_chosen() -> None:
     image = Image.fromarray(tile_map(16, 0))
     data = nncodec.encode(image, lossless=True)
