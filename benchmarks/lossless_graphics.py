@@ -102,7 +102,9 @@ def pictures() -> Iterator[tuple[str, Image.Image]]:
     small = sprite(64, seed=0)
     yield "map of 32 tiles", tile_map(astronaut)
     yield "wallpaper", Image.fromarray(np.tile(np.asarray(astronaut)[40:140, 180:280], (5, 5, 1)))
-    yield "photograph twice", Image.fromarray(np.tile(np.asarray(coffee)[40:296, 80:400], (2, 1, 1)))
+    part = np.asarray(coffee)[40:296, 80:400]
+    yield "photograph twice", Image.fromarray(np.concatenate([part, part]))
+    yield "photograph and its mirror image", Image.fromarray(np.concatenate([part, part[::-1]]))
     yield "sprite, enlarged 8 times", small.resize((512, 512), Image.Resampling.NEAREST)
     thumbnail = astronaut.resize((128, 128), Image.Resampling.LANCZOS)
     yield "photograph, enlarged 2.5 times", thumbnail.resize((320, 320), Image.Resampling.NEAREST)

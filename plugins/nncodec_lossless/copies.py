@@ -18,6 +18,8 @@ from nncodec.format.entropy.zstd import compress, decompress
 from nncodec.plugin.lossless import Samples
 
 MOST_COPIES = 1 << 14
+# Times that all copies together may cover a block: once by rows, once by columns.
+MOST_COVER = 2
 _HEADER = struct.Struct("<HI")
 _FIELD = np.dtype("<u2")
 
@@ -130,7 +132,7 @@ def decode(payload: bytes, shape: Shape, decode_part: Callable[[bytes, Shape], S
     found = [Copy(*fields) for fields in np.frombuffer(table, _FIELD).reshape(-1, count).T.tolist()]
     if not all(_lies_within(copy, height, width) for copy in found):
         raise ValueError("a copy is empty, reaches beyond its block or comes from later in it")
-    if sum(copy.pixels for copy in found) > height * width:
+    if sum(copy.pixels for copy in found) > MOST_COVER * height * width:
         raise ValueError("copies are larger than their block")
     copies = Copies(found, height, width)
     return copies.filled(decode_part(payload[end:], (1, *copies.shape_left, planes))).reshape(shape)

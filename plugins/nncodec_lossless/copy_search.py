@@ -21,6 +21,7 @@ _LEAST_CHANGES, _SMALL_PIXELS = 24, 128
 # Share of the squares of more than one colour that must have been seen before.
 _LEAST_SHARE = 1 / 4
 _MOST_EDGE = (1 << 16) - 1
+_LINE_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 def find(samples: Samples) -> Copies | None:
@@ -32,12 +33,14 @@ def find(samples: Samples) -> Copies | None:
     if min(height, width) < edges[0] or max(height, width) > _MOST_EDGE:
         return None
     keys = pixel_keys(samples)
-    found: list[Copy] = []
+    found = _equal_lines(keys)
     is_free = np.ones(keys.shape, bool)
+    for copy in found:
+        is_free[copy.place] = False
     for edge in edges:
         seen = seen_squares(keys, edge, edge)
         if edge == edges[0] and seen.share <= _LEAST_SHARE:
-            return None
+            break
         # Later squares fill what is left beside copies; elsewhere, so small ones recur by chance.
         places = seen.places if edge == edges[0] else seen.places[_beside(is_free, seen.places, edge)]
         for copy in _grown(keys, is_free, places, edge, frame_rows):
@@ -48,6 +51,39 @@ def find(samples: Samples) -> Copies | None:
     copies = Copies(found[:MOST_COPIES], height, width)
     # Two squares may have one key by chance.
     return copies if np.array_equal(copies.filled(copies.without(samples)), samples) else None
+
+
+def _equal_lines(keys: Keys) -> list[Copy]:
+    """Return the rows, and then the columns, that equal an earlier one: mirrored pictures consist of them."""
+    rows = _earlier_rows(keys)
+    own = np.flatnonzero(rows < 0)
+    columns = _earlier_rows(keys[own].T)
+    bottom = int(own[-1]) + 1  # rows above it copy rows with equal columns, if they are not such rows themselves
+    return [Copy(top, 0, count, keys.shape[1], source, 0) for top, count, source in _line_runs(rows)] + [
+        Copy(0, left, bottom, count, 0, source) for left, count, source in _line_runs(columns)
+    ]
+
+
+def _line_runs(earlier: NDArray[np.intp]) -> Iterator[tuple[int, int, int]]:
+    """Yield runs of lines that equal as many earlier ones in the same order: first line, number, first earlier one."""
+    lines = np.flatnonzero(earlier >= 0)
+    ends = np.flatnonzero((np.diff(lines) != 1) | (np.diff(earlier[lines]) != 1)) + 1
+    for run in np.split(lines, ends) if len(lines) else []:
+        yield int(run[0]), len(run), int(earlier[run[0]])
+
+
+def _earlier_rows(keys: Keys) -> NDArray[np.intp]:
+    """Return the last earlier row that each row equals, or -1; all -1 if few rows of more than one colour have one."""
+    factors = _LINE_FACTOR ** np.arange(1, keys.shape[1] + 1, dtype=np.uint64)
+    lines = (keys * factors).sum(axis=1, dtype=np.uint64)
+    order = np.argsort(lines, kind="stable")
+    earlier = np.full(len(lines), -1, np.intp)
+    is_equal = lines[order[1:]] == lines[order[:-1]]
+    earlier[order[1:][is_equal]] = order[:-1][is_equal]
+    is_busy = (keys != keys[:, :1]).any(axis=1)
+    if np.count_nonzero(is_busy & (earlier >= 0)) <= _LEAST_SHARE * np.count_nonzero(is_busy):
+        earlier[:] = -1
+    return earlier
 
 
 def _beside(is_free: NDArray[np.bool_], places: NDArray[np.intp], edge: int) -> NDArray[np.bool_]:

@@ -49,7 +49,8 @@ def test_the_coder_that_suits_a_block_is_taken(model, kind, coders) -> None:
     np.testing.assert_array_equal(model.decode(payload, samples.shape, 8), samples)
 
 
-def test_what_repeats_further_away_than_some_rows_show_is_coded_by_the_baseline(model) -> None:
+def test_what_repeats_further_away_than_some_rows_show_is_coded_by_the_baseline(model, monkeypatch) -> None:
+    monkeypatch.setattr("nncodec_lossless.codec.copy_search.find", lambda samples: None)
     random = np.random.default_rng(0)
     rows = random.integers(0, 256, (1, 60, 500, 3)).astype(np.uint16)  # too many colours for a palette
     samples = rows[:, random.integers(0, 60, 500)]
@@ -59,7 +60,8 @@ def test_what_repeats_further_away_than_some_rows_show_is_coded_by_the_baseline(
     np.testing.assert_array_equal(model.decode(payload, samples.shape, 8), samples)
 
 
-def test_symmetric_drawings_are_coded_by_the_baseline(model) -> None:
+def test_symmetric_drawings_are_coded_by_the_baseline(model, monkeypatch) -> None:
+    monkeypatch.setattr("nncodec_lossless.codec.copy_search.find", lambda samples: None)
     y, x = np.ogrid[:128, :256]
     rings = (((x - 128) ** 2 + (y - 64) ** 2) // 200 % 2 * 255).astype(np.uint16)[None, ..., None]
     payload = model.encode(rings, 8, 0)

@@ -157,7 +157,7 @@ function copies(content, [frames, rowsOfFrame, columns, planes], part) {
       refuse("a copy is empty, reaches beyond its block or comes from later in it");
     }
     pixels += height * width;
-    if (pixels > rows * columns) refuse("copies are larger than their block");
+    if (pixels > 2 * rows * columns) refuse("copies are larger than their block");
     const distance = (top - fromTop) * columns + left - fromLeft;
     for (let row = top; row < top + height; row++) back.fill(distance, row * columns + left, row * columns + left + width);
   }
