@@ -21,7 +21,8 @@ class SeenSquares:
     """Squares on a grid that equal an earlier place, which need not lie on it.
 
     Args:
-        busy: number of squares of more than one colour, seen before or not.
+        busy: number of squares whose rows differ, and whose columns differ, seen before or not. Coders that see their
+            neighbours hardly need more for others.
         places: (count, 6) of those that were: row and column, then those of the first and of the last earlier place.
     """
 
@@ -58,7 +59,9 @@ def seen_squares(keys: Keys, height: int, width: int) -> SeenSquares:
     squares = windows[::height, ::width]
     rows, columns = squares.shape
     parts = keys[: rows * height, : columns * width].reshape(rows, height, columns, width)
-    is_busy = (parts != parts[:, :1, :, :1]).any(axis=(1, 3))
+    is_busy = (parts[..., 1:] != parts[..., :-1]).any(axis=(1, 3))
+    if height > 1:
+        is_busy &= (parts[:, 1:] != parts[:, :-1]).any(axis=(1, 3))
     shift = np.uint64(64 - _SIEVE_BITS)
     sieve = np.zeros(1 << _SIEVE_BITS, bool)
     sieve[squares[is_busy] >> shift] = True
