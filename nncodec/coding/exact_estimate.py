@@ -77,9 +77,9 @@ def is_drawn(stack: SampleStack) -> bool:
 
 
 def _new_share(stack: SampleStack) -> float:
-    """Return the share of squares of more than one colour that are not seen before nearby, above 0; 1 if most are not.
+    """Return the share of busy squares that are not seen before nearby, above 0; 1 if a few rows show no pattern.
 
-    A few rows show that a photograph repeats nothing.
+    So photographs are not searched.
     """
     width, height = stack.size
     if min(width, height) < _RUN:

@@ -18,7 +18,7 @@ _SQUARES, _DRAWN_SQUARES = (8, 4, 2), (32,)
 # A small copy in which fewer pixels differ from the one to the left, and from the one above, is not worth its place in
 # the table: flat parts of photographs recur by chance, and cost next to nothing.
 _LEAST_CHANGES, _SMALL_PIXELS = 24, 128
-# Share of the squares of more than one colour that must have been seen before.
+# Share of the busy squares, or of the lines of more than one colour, that must have been seen before.
 _LEAST_SHARE = 1 / 4
 _MOST_EDGE = (1 << 16) - 1
 _LINE_FACTOR = np.uint64(0x9E3779B97F4A7C15)

@@ -10,10 +10,10 @@ import pytest
 import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lossless_blocks import coded, lossless_codec
 from PIL import Image
 
 import nncodec
-from nncodec.plugin.registry import open_lossless
 from nncodec_lossless import copies, copy_search
 from nncodec_lossless.codec import BlockCoder, LosslessCodec
 from nncodec_lossless.copies import Copies, Copy
@@ -23,21 +23,12 @@ ASTRONAUT = skimage.data.astronaut()
 
 @pytest.fixture(scope="module")
 def model() -> LosslessCodec:
-    opened = open_lossless("lossless")
-    assert isinstance(opened, LosslessCodec)
-    return opened
+    return lossless_codec()
 
 
 def block(pixels: np.ndarray) -> np.ndarray:
     """Return pixels as the samples of a block, uint16 (1, H, W, C)."""
     return pixels.astype(np.uint16).reshape(1, *pixels.shape[:2], -1)
-
-
-def coded(model: LosslessCodec, samples: np.ndarray, bits: int = 8) -> bytes:
-    """Return the payload of a block, which comes back."""
-    payload = model.encode(samples, bits, 0)
-    np.testing.assert_array_equal(model.decode(payload, samples.shape, bits), samples)
-    return payload
 
 
 def tile_map(edge: int, offset: int) -> np.ndarray:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lossless_blocks import lossless_codec
 
 import nncodec
 from nncodec.format.container import Container
-from nncodec.plugin.registry import open_lossless
 from nncodec_lossless.codec import BlockCoder, LosslessCodec
 from nncodec_lossless.insets import Inset, decode, find, pack, without
 from nncodec_lossless.natural import block as natural
@@ -20,9 +20,7 @@ PLACES = (Inset(37, 21, 90, 80), Inset(50, 130, 66, 70))
 
 @pytest.fixture(scope="module")
 def model() -> LosslessCodec:
-    opened = open_lossless("lossless")
-    assert isinstance(opened, LosslessCodec)
-    return opened
+    return lossless_codec()
 
 
 def photograph(height: int, width: int, planes: int = 3) -> np.ndarray:

@@ -8,10 +8,10 @@ import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
+from lossless_blocks import coded, lossless_codec
 from PIL import Image
 
 import nncodec
-from nncodec.plugin.registry import open_lossless
 from nncodec_lossless import indexed, repeats
 from nncodec_lossless.codec import BlockCoder, LosslessCodec
 from nncodec_lossless.natural import block as natural
@@ -21,9 +21,7 @@ PHOTO = Image.fromarray(skimage.data.astronaut()).crop((150, 20, 310, 148))
 
 @pytest.fixture(scope="module")
 def model() -> LosslessCodec:
-    opened = open_lossless("lossless")
-    assert isinstance(opened, LosslessCodec)
-    return opened
+    return lossless_codec()
 
 
 def block(image: Image.Image) -> np.ndarray:
@@ -37,13 +35,6 @@ def colour_map(levels: np.ndarray) -> np.ndarray:
     position = np.arange(256)
     table = np.stack([np.abs(position - 60), 255 - np.abs(2 * position - 255), 255 - position], axis=1)
     return table[levels].astype(np.uint16)
-
-
-def coded(model: LosslessCodec, samples: np.ndarray, bits: int = 8) -> bytes:
-    """Return the payload of a block, which comes back."""
-    payload = model.encode(samples, bits, 0)
-    np.testing.assert_array_equal(model.decode(payload, samples.shape, bits), samples)
-    return payload
 
 
 def natural_bytes(model: LosslessCodec, samples: np.ndarray, bits: int = 8) -> int:
