@@ -133,8 +133,8 @@ def test_what_is_no_picture_of_this_kind_is_declined() -> None:
 @pytest.mark.parametrize(
     ("shape", "colours", "bits", "payload"),
     [
-        ((1, 8, 6, 1), 6, 3, "8105004f3837c37050e415698361856c9b1f007f1b00003ff35a1008"),
-        ((1, 6, 8, 1), 2, 1, "01010055c52cbe058d72990c01"),
+        ((1, 8, 6, 1), 6, 3, "810500b353fdfdc761f065be2def6b88d21901df7d1900f003e453"),
+        ((1, 6, 8, 1), 2, 1, "010100fee640154c57131186"),
     ],
 )
 def test_literal_bytes(shape: tuple[int, int, int, int], colours: int, bits: int, payload: str) -> None:

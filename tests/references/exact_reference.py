@@ -287,7 +287,7 @@ class Decisions:
             chance = 1 << 21
             for slot in chain:
                 seen, true = self.counts[slot]
-                chance = ((true << 22) + 2 * chance) // (seen + 2)
+                chance = ((true << 22) + 4 * chance) // (seen + 4)
             no = (2**22 - chance) * (2**24 - 2) // 2**22 + 1
             found.append(self.reader.column([no, 2**24 - no]))
         for chain, decision in zip(slots, found, strict=True):
@@ -386,7 +386,7 @@ class ManyColours:
 
     def __init__(self, reader: AnsReader, bits: int) -> None:
         self.bits, self.pixel_bits = bits, min(one for one in (1, 2, 4, 8) if one >= bits or one == 8)
-        self.first, self.second, self.spelling = (Decisions(reader, 18) for _ in range(3))
+        self.first, self.second, self.spelling = (Decisions(reader, slot_bits) for slot_bits in (18, 18, 20))
         self.memories: tuple[dict[int, int], dict[int, int]] = ({}, {})
 
     def step(self, indices: Samples, places: list[Pixel]) -> list[int]:
@@ -417,7 +417,7 @@ class ManyColours:
             for i in wrong:
                 found[i] = others[i]
             left = [i for i, one in zip(wrong, second, strict=True) if not one]
-            for i, index in zip(left, self.spell([beside[i] for i in left]), strict=True):
+            for i, index in zip(left, self.spell([(*beside[i], guesses[i], others[i]) for i in left]), strict=True):
                 found[i] = index
         for memory, level in zip(self.memories, (0, 1), strict=True):
             new: dict[int, int] = {}
@@ -431,12 +431,14 @@ class ManyColours:
         entry = self.memories[level].get(key >> 46, 0)
         return entry % 65536 if entry // 65536 == (key >> 24 | 1 << 39) else otherwise
 
-    def spell(self, beside: list[list[int]]) -> list[int]:
+    def spell(self, beside: list[tuple[int, ...]]) -> list[int]:
         nodes = [1] * len(beside)
         for _ in range(self.bits if beside else 0):
             chains = []
-            for node, (w, n, _, _) in zip(nodes, beside, strict=True):
+            for node, (w, n, nw, ne, guess, other) in zip(nodes, beside, strict=True):
                 left, above = (w + 1) * B, (n + 1) * D
-                chains.append([(node * C + e) * B & MASK for e in (0, left, above, left + above)])
+                around = (left + above) * A + (nw + 1) * B + (ne + 1) * D
+                guessed = around * A + (guess + 1) * B + (other + 1) * D
+                chains.append([(node * C + e) * B & MASK for e in (0, left, above, left + above, around, guessed)])
             nodes = [2 * node + one for node, one in zip(nodes, self.spelling.group(chains), strict=True)]
         return [node - (1 << self.bits) for node in nodes]

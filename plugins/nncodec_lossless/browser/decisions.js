@@ -3,7 +3,7 @@
 import { Corrupt } from "../../nnc/errors.js";
 import { RansState } from "../../nnc/rans.js";
 
-const ONE = 2 ** 22, WHOLE = 2 ** 24;
+const ONE = 2 ** 22, WHOLE = 2 ** 24, WEIGHT = 4;
 
 // Constants of hashes, [high, low].
 export const A = [0x9e3779b9, 0x7f4a7c15], B = [0xc2b2ae3d, 0x27d4eb4f], C = [0x165667b1, 0x9e3779f9], D = [0xd6e8feb8, 0x6659fd93];
@@ -55,7 +55,7 @@ export class Contexts {
     for (let n = 0; n < count; n++) {
       let chance = ONE / 2;
       for (let at = n * levels; at < (n + 1) * levels; at++) {
-        chance = Math.floor((yes[slots[at]] * ONE + 2 * chance) / (seen[slots[at]] + 2));
+        chance = Math.floor((yes[slots[at]] * ONE + WEIGHT * chance) / (seen[slots[at]] + WEIGHT));
       }
       found[n] = state.decision(Math.floor(((ONE - chance) * (WHOLE - 2)) / ONE) + 1) ? 1 : 0;
     }

@@ -4,7 +4,7 @@ import { Corrupt } from "../../nnc/errors.js";
 import { A, add, B, C, Contexts, D, DecisionReader, hash, multiply } from "./decisions.js";
 
 const HEADER_BYTES = 3, TRANSPOSED = 0x80, FREE_STEPS = 4096, PIXELS_PER_STEP = 64, FIRST_COLOURS = 16, MOST_AT_ONCE = 256;
-const PALETTE_SLOT_BITS = 16, SLOT_BITS = 18, ROWS = 4, SPELLING_LEVELS = 4;
+const PALETTE_SLOT_BITS = 16, SLOT_BITS = 18, SPELLING_SLOT_BITS = 20, ROWS = 4, SPELLING_LEVELS = 6;
 // Pixels of the rows' histories that each level sees: the first and the one after the last, counted from the latest.
 const TWO_COLOURS = [
   [[0, 2], [0, 3], [3, 4], [0, 0]], [[0, 3], [0, 4], [2, 5], [0, 0]], [[0, 4], [0, 5], [1, 6], [0, 0]], [[0, 6], [0, 7], [0, 7], [3, 8]],
@@ -156,7 +156,7 @@ class ManyColours {
   constructor(reader, bits) {
     this.bits = bits;
     [this.first, this.second] = [1, 2].map(() => new Contexts(reader, MANY_COLOURS.length, SLOT_BITS));
-    this.spelling = new Contexts(reader, SPELLING_LEVELS, SLOT_BITS);
+    this.spelling = new Contexts(reader, SPELLING_LEVELS, SPELLING_SLOT_BITS);
     this.memories = [0, 1].map(() => ({ tags: new Float64Array(2 ** SLOT_BITS), colours: new Uint16Array(2 ** SLOT_BITS) }));
   }
 
@@ -198,6 +198,7 @@ class ManyColours {
   // The second guesses of pixels, and what they are where these are wrong, too.
   #readWrong(front, indices, wrong, found, near, plain) {
     const { levels, keysHigh, keysLow } = front, slots = new Uint32Array(wrong.length * levels);
+    const guesses = found.slice();
     wrong.forEach((n, number) => {
       const around = [[0, -1], [-1, -1], [-1, 0], [-1, 1]].map(([down, right]) => front.beside(indices, n, down, right));
       found[n] = [near[n], plain[n], ...around].find((one) => one !== found[n]) ?? near[n];
@@ -209,23 +210,22 @@ class ManyColours {
       }
     });
     const right = this.second.group(slots, wrong.length), left = wrong.filter((_, number) => !right[number]);
-    if (left.length) this.#spell(front, indices, left, found);
+    if (left.length) this.#spell(front, indices, left, guesses, found);
   }
 
-  #spell(front, indices, left, found) {
-    const nodes = new Uint32Array(left.length).fill(1), beside = left.map((n) => {
-      multiply(0, front.beside(indices, n, 0, -1) + 1, B);
-      const west = [hash.high, hash.low];
-      multiply(0, front.beside(indices, n, -1, 0) + 1, D);
-      return [west, [hash.high, hash.low]];
+  // `found` holds the second guesses of the pixels `left`, and then what they are.
+  #spell(front, indices, left, guesses, found) {
+    const nodes = new Uint32Array(left.length).fill(1), surroundings = left.map((n) => {
+      const beside = (down, right) => front.beside(indices, n, down, right), west = beside(0, -1), north = beside(-1, 0);
+      const both = pair([0, 0], west, north), around = pair(both, beside(-1, -1), beside(-1, 1));
+      return [[0, 0], term(west, B), term(north, D), both, around, pair(around, guesses[n], found[n])];
     });
     for (let bit = 0; bit < this.bits; bit++) {
       const slots = new Uint32Array(left.length * SPELLING_LEVELS);
       nodes.forEach((node, n) => {
         for (let level = 0; level < SPELLING_LEVELS; level++) {
           multiply(0, node, C);
-          if (level & 1) add(...beside[n][0]);
-          if (level & 2) add(...beside[n][1]);
+          add(...surroundings[n][level]);
           multiply(hash.high, hash.low, B);
           slots[n * SPELLING_LEVELS + level] = this.spelling.slot(level, hash.high);
         }
@@ -234,6 +234,21 @@ class ManyColours {
     }
     left.forEach((n, place) => { found[n] = nodes[place] - 2 ** this.bits; });
   }
+}
+
+// A colour as a part of a hash, [high, low].
+function term(colour, constant) {
+  multiply(0, colour + 1, constant);
+  return [hash.high, hash.low];
+}
+
+// The hash of a context with two colours more.
+function pair([high, low], first, second) {
+  const [one, other] = [term(first, B), term(second, D)];
+  multiply(high, low, A);
+  add(...one);
+  add(...other);
+  return [hash.high, hash.low];
 }
 
 // Remembers the colours of pixels; of several in a slot the one with the largest tag, then colour.

@@ -33,8 +33,10 @@ _MANY_COLOURS: tuple[Template, ...] = (
     ((0, 4), (0, 5), (1, 6), _NONE),
 )
 _SLOT_BITS = 18
-# Contexts of a spelled bit: none, the pixel to the left, the one above, both.
-_SPELLING_LEVELS = 4
+_SPELLING_SLOT_BITS = 20
+# Contexts of a spelled bit: none, the pixel to the left, the one above, both, all four, these and the wrong guesses.
+_SPELLING_LEVELS = 6
+_FOLD = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.array([0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
 
 
@@ -78,7 +80,7 @@ class _ManyColours:
         self._bits = bits
         self._first = Contexts(len(_MANY_COLOURS), _SLOT_BITS)
         self._second = Contexts(len(_MANY_COLOURS), _SLOT_BITS)
-        self._spelling = Contexts(_SPELLING_LEVELS, _SLOT_BITS)
+        self._spelling = Contexts(_SPELLING_LEVELS, _SPELLING_SLOT_BITS)
         self._memory = Memory()
 
     def code(self, front: Wavefront, indices: Ints) -> Ints:
@@ -105,17 +107,26 @@ class _ManyColours:
         right = self._coder.code(self._second, keys * _MIX[0], indices == coded)
         left = np.flatnonzero(~right)
         if left.size:
-            beside = Neighbours(*others[2:, left])
-            coded[left] = self._spell(beside.west, beside.north, indices[left])
+            guesses = np.stack([guess, coded])[:, left]
+            coded[left] = self._spell(Neighbours(*others[2:, left]), guesses, indices[left])
         return coded
 
-    def _spell(self, west: Ints, north: Ints, indices: Ints) -> Ints:
-        """Code indices bit by bit, from the highest, in the contexts of the pixels to the left and above."""
+    def _spell(self, beside: Neighbours, guesses: Ints, indices: Ints) -> Ints:
+        """Code indices bit by bit, from the highest, in contexts of the pixels around and the guesses (2, pixels)."""
         surroundings = np.zeros((_SPELLING_LEVELS, indices.size), np.uint64)
-        surroundings[1::2] = (west + 1).view(np.uint64) * _MIX[0]
-        surroundings[2:] += (north + 1).view(np.uint64) * _MIX[2]
+        surroundings[1], surroundings[2] = _hashes(beside.west, beside.north)
+        surroundings[3:] = surroundings[1] + surroundings[2]
+        for level, pair in ((4, (beside.north_west, beside.north_east)), (5, guesses)):
+            first, second = _hashes(*pair)
+            surroundings[level:] *= _FOLD
+            surroundings[level:] += first + second
         node = np.ones(indices.size, np.int64)
         for place in range(self._bits - 1, -1, -1):
             keys = (surroundings + node.view(np.uint64) * _MIX[1]) * _MIX[0]
             node = 2 * node + self._coder.code(self._spelling, keys, (indices >> place & 1) == 1)
         return node - (1 << self._bits)
+
+
+def _hashes(first: Ints, second: Ints) -> tuple[Keys, Keys]:
+    """Return what two neighbours of pixels add to the hash of a context."""
+    return (first + 1).view(np.uint64) * _MIX[0], (second + 1).view(np.uint64) * _MIX[2]

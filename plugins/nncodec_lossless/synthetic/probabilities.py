@@ -26,7 +26,7 @@ Keys = NDArray[np.uint64]
 PRECISION = 22
 _ONE = float(1 << PRECISION)
 # Observations for which the probability of the next smaller context counts.
-_WEIGHT = 2
+_WEIGHT = 4
 # A slot holds the number of decisions in its upper 32 bits, and of those that came true in its lower.
 _DECISION = 1 << 32
 _TRUE = _DECISION - 1
