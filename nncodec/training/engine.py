@@ -119,7 +119,7 @@ def train(
     task.require_size(*batches.sampler.batch(0).shape[1:3])
     with connected(processes, device):
         if processes.is_first:
-            begin(run, settings, pictures, resuming, on_event)
+            begin(run, settings, pictures, batches, resuming, on_event)
         processes.wait()
         report, validation = _fit(run, settings.run, task, batches, device, on_event, cancel, processes)
     if not processes.is_first:

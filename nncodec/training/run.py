@@ -16,6 +16,7 @@ from nncodec.training.distributed import ProcessGroup
 from nncodec.training.events import Note, OnEvent
 from nncodec.training.log import CsvLog
 from nncodec.training.recipe import find_recipe
+from nncodec.training.sampling import Batches
 from nncodec.training.settings import RunSettings, settings_of
 from nncodec.training.training_set import TrainingSet
 
@@ -138,18 +139,30 @@ def _check_empty(folder: Path) -> None:
         raise ValueError(f"{folder} has files that belong to no run; give an empty or a new folder with --run")
 
 
-def begin(run: Run, settings: RunSettings, pictures: TrainingSet, resuming: bool, on_event: OnEvent) -> None:
+def begin(
+    run: Run, settings: RunSettings, pictures: TrainingSet, batches: Batches, resuming: bool, on_event: OnEvent
+) -> None:
     """Create the run's folder, record its settings, and note what has changed since a run that resumes."""
-    record = _record(run, settings) | {"pictures": [len(pictures.training), len(pictures.validation)]}
+    now = {
+        "pictures": [len(pictures.training), len(pictures.validation)],
+        "validation_digest": batches.validation_digest,
+    }
     if resuming:
         before = json.loads(run.record_path.read_text(encoding="utf-8"))
-        if before.get("pictures") != record["pictures"]:
-            on_event(Note("the pictures have changed since the run started; it continues with the current ones"))
+        # A run of an older version does not say what it validated on.
+        if any(before.get(key, now[key]) != value for key, value in now.items()):
+            on_event(
+                Note(
+                    "the pictures have changed since the run started; it continues with the current ones, and what was "
+                    "measured on others no longer counts"
+                )
+            )
         if not has_checkpoint(run.checkpoint):
             on_event(Note("the run has no checkpoint yet; it starts from the beginning"))
     if not has_checkpoint(run.checkpoint):
         CsvLog(run.folder / "validation.csv").cut(0)
     make_folder(run.folder)
+    record = _record(run, settings) | now
     write_file(run.record_path, (json.dumps(record, indent=2) + "\n").encode())
 
 

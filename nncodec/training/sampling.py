@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -175,6 +176,15 @@ class Batches:
     validation_steps: int
     sample_steps: int
     validation: list[Pixels]
+
+    @property
+    def validation_digest(self) -> str:
+        """What tells these batches to validate on from others: losses on others cannot be compared."""
+        state = hashlib.sha256()
+        for batch in self.validation:
+            state.update(f"{batch.dtype} {batch.shape}\n".encode())
+            state.update(np.ascontiguousarray(batch).data)
+        return state.hexdigest()
 
 
 def make_batches(size: tuple[int, int] | int, pictures: TrainingSet, options: RunOptions, on_event: OnEvent) -> Batches:

@@ -23,7 +23,8 @@ class Validation:
 
     The loss is that at the end of a training (progress 1), without gradients and in evaluation mode, on the same
     batches every time, with the same random numbers. While the task's losses are not comparable, the latest weights
-    are kept and patience does not run out.
+    are kept and patience does not run out. A run that resumes with other pictures to validate on forgets its best: a
+    loss on others says nothing about it.
 
     Args:
         task: in training.
@@ -48,6 +49,7 @@ class Validation:
     ) -> None:
         self._task = task
         self._batches = batches
+        self._measured_on = batches.validation_digest
         self._options = options
         self._device = device
         self._log = log
@@ -88,18 +90,22 @@ class Validation:
             "best_step": self.best_step,
             "in_vain": self._without_gain,
             "last_step": self._last_step,
+            "measured_on": self._measured_on,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Validator`."""
+        if self._log:
+            self._log.cut(state["last_step"])
+        # Checkpoints of older versions do not say what they were measured on.
+        if state.get("measured_on", self._measured_on) != self._measured_on:
+            return
         self._best_weights = state["best_weights"]
         self._best_loss = state["best_loss"]
         self.best_figures = state["best_figures"]
         self.best_step = state["best_step"]
         self._without_gain = state["in_vain"]
         self._last_step = state["last_step"]
-        if self._log:
-            self._log.cut(self._last_step)
 
     def _validate(self, step: int) -> None:
         figures = self._measured()

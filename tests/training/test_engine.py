@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from PIL import Image
 from trainings import MakeRun, stop_after
@@ -366,3 +367,47 @@ def test_a_resumed_run_notes_that_the_pictures_have_changed(make_run: MakeRun, p
     notes: list[Event] = []
     train(make_run(resume=True), notes.append)
     assert any(isinstance(note, Note) and "have changed" in note.text for note in notes)
+
+
+def changed_notes(events: list[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Note) and "have changed" in event.text]
+
+
+@pytest.mark.parametrize("further", [1, 0])
+def test_other_held_back_pictures_make_a_resumed_run_forget_its_best(
+    make_run: MakeRun, pictures: Path, further: int
+) -> None:
+    # Black pictures, as many as before: on those every loss is lower than on the photographs that follow.
+    for path in pictures.iterdir():
+        Image.new("L", (48, 40)).save(path)
+    first = train(make_run(steps=54, learning_rate=0.3))
+    assert first is not None
+    for number, path in enumerate(sorted(pictures.iterdir())):
+        Image.fromarray(skimage.data.camera()[40 * number :][:40, 100:148]).save(path)
+    events: list[Event] = []
+    result = train(make_run(steps=54 + further, learning_rate=0.3, resume=True, overwrite=True), events.append)
+    assert result is not None
+    assert len(changed_notes(events)) == 1
+    measured = [event.figures for event in events if isinstance(event, Validated)]
+    assert result.figures == measured[0]
+    assert result.figures["loss"] > first.figures["loss"]
+    assert result.model.card["measured"]["step"] == 54 + further
+
+
+def test_a_run_that_resumes_with_its_own_pictures_keeps_its_best(make_run: MakeRun) -> None:
+    run = make_run(steps=54, learning_rate=0.5)
+    first = train(run)
+    assert first is not None
+    # A checkpoint of an older version does not say what its best was measured on.
+    state = load_checkpoint(run.checkpoint)
+    assert state["watcher"].pop("measured_on")
+    torch.save(state, run.checkpoint)
+    record = json.loads(run.record_path.read_text())
+    assert record.pop("validation_digest")
+    run.record_path.write_text(json.dumps(record))
+    events: list[Event] = []
+    again = train(replace(run, resume=True, overwrite=True), events.append)
+    assert again is not None
+    assert not changed_notes(events)
+    assert again.model.digest == first.model.digest
+    assert again.figures == first.figures
