@@ -48,7 +48,7 @@ def add_command(file: Path) -> None:
     """Install a model file (.safetensors) as your own, to encode with it and to decode its pictures."""
     before = registry.catalog().models.values()
     model_info = registry.install_model(file)
-    if model_info in before:
+    if any(model_info is known for known in before):  # not a copy of it that was damaged, and is replaced
         click.echo(f"{model_info.name} is already installed")
         return
     click.echo(f"added {model_info.name} ({model_info.digest[: 2 * LONG_ID_BYTES]})")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.metadata
+import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from nncodec._support.files import creating
+from nncodec._support.files import creating, is_folder, is_special
 from nncodec.errors import BadModelFile, ModelError, NncError, WeightsMismatch, first_line
 from nncodec.plugin.catalog import Catalog, refuse_clash
 from nncodec.plugin.codec import CodecModel, DecoderModel, EngineDecoder
@@ -201,6 +203,8 @@ def resolve(spec: ArchitectureSpec, reference: str, base: type[_T], model: str =
 def install_model(path: Path) -> ModelInfo:
     """Copy a model file into the user's model folder, so that its name and the files made with it resolve.
 
+    A copy of that name that cannot be used, because it is damaged or a link to nothing, is replaced.
+
     Returns:
         The installed model; the one that is there if it has this digest, under whatever name, and nothing is copied.
 
@@ -208,11 +212,11 @@ def install_model(path: Path) -> ModelInfo:
         BadModelFile: the file is unusable, or the model fails when it is tried; its name or the first four bytes of its
             digest are taken.
         WeightsMismatch: its tensors are not those of its digest.
-        ModelError: the user's model folder is a file.
+        ModelError: the user's model folder is a file, or something in it is in the way.
     """
     model_file = read_model(path)
-    installed = catalog()
-    if known := _with_digest(model_file.digest):
+    installed, unusable = _without_unusable_copy(model_file)
+    if known := _with_digest(model_file.digest, installed):
         return known
     refuse_clash(model_file, installed)
     if model_file.architecture in installed.architectures:
@@ -220,18 +224,23 @@ def install_model(path: Path) -> ModelInfo:
     folder = models_folder()
     if folder.exists() and not folder.is_dir():
         raise ModelError(detail=f"{folder} is a file, not a folder for models; set {MODELS_VARIABLE} to a folder")
-    # No name holds a plus, so no two share a file.
-    target = folder / f"{model_file.name.replace('/', '+')}.safetensors"
+    target = folder / f"{_stem_of(model_file.name)}.safetensors"
+    if target not in unusable and _problem_with(target):
+        unusable.append(target)
+    for copy in unusable:
+        if is_folder(copy) or is_special(copy):
+            raise ModelError(detail=f"{copy} is in the way, and no file; remove it")
+        copy.unlink(missing_ok=True)
     try:
         with creating(target) as temporary:
             shutil.copyfile(path, temporary)
             read_model(temporary)  # what was copied is what was tried, and complete
     except FileExistsError:  # another process was faster
         refresh()
-        if known := _with_digest(model_file.digest):
+        if known := _with_digest(model_file.digest, catalog()):
             return known
-        reason = f"{target} already exists; choose another name, or remove that file"
-        raise BadModelFile(path=path, reason=reason) from None
+        detail = f"{target} already exists, and holds another model than its name says; rename or remove that file"
+        raise ModelError(detail=detail) from None
     refresh()
     return read_model_info(target)
 
@@ -247,28 +256,75 @@ def use_model(path: Path) -> ModelInfo:
         WeightsMismatch: its tensors are not those of its digest.
     """
     model_file = read_model(path)
-    if known := _with_digest(model_file.digest):
+    installed, _ = _without_unusable_copy(model_file)
+    if known := _with_digest(model_file.digest, installed):
         return known
-    refuse_clash(model_file, catalog())
+    refuse_clash(model_file, installed)
     model_info = read_model_info(path)
     catalog().models[model_info.name] = model_info
     return model_info
 
 
-def _with_digest(digest: str) -> ModelInfo | None:
-    return next((known for known in catalog().models.values() if known.digest == digest), None)
+def _with_digest(digest: str, installed: Catalog) -> ModelInfo | None:
+    """Return the installed model of a digest, if there is one; raises ModelError if its file is damaged."""
+    known = next((known for known in installed.models.values() if known.digest == digest), None)
+    if known is not None and (problem := _problem_with(known.path)):
+        own = known.path.parent == models_folder()
+        advice = f"remove it with 'nncodec models remove {known.name}'" if own else "reinstall the package it came with"
+        raise ModelError(detail=f"the model is installed as {known.name}, which cannot be used ({problem}); {advice}")
+    return known
+
+
+def _without_unusable_copy(wanted: ModelInfo) -> tuple[Catalog, list[Path]]:
+    """Return the catalog without the user's model of this name if its file is damaged, and the paths of such."""
+    installed = catalog()
+    known = installed.models.get(wanted.name)
+    if known is None or known.path.parent != models_folder() or not _problem_with(known.path):
+        return installed, []
+    models = {name: model_info for name, model_info in installed.models.items() if name != wanted.name}
+    return replace(installed, models=models), [known.path]
+
+
+def _problem_with(path: Path) -> str:
+    """Return why a file in a folder of models is no whole model; empty if it is one, or nothing is there."""
+    if not os.path.lexists(path):
+        return ""
+    if is_special(path):
+        return "it is no file"
+    try:
+        read_model(path)
+    except NncError as error:
+        return str(error)
+    return ""
+
+
+def _stem_of(name: str) -> str:
+    """Return how the user's file of a model is called. No name holds a plus, so no two share a file."""
+    return name.replace("/", "+")
 
 
 def remove_model(name: str) -> Path:
-    """Delete one of the user's own models and return its former path.
+    """Delete one of the user's own models, also one that cannot be used, and return its former path.
 
     Raises:
         UnknownModel: no model has this name.
         ModelError: it ships with a plugin.
+        OSError: its file cannot be deleted.
     """
-    model_info = catalog().find(name)
-    if model_info.path.parent != models_folder():
+    path = _own_file(name)
+    if path is None:
+        model_info = catalog().find(name)
         raise ModelError(detail=f"{model_info.name} ships with a plugin; uninstall that package instead")
-    model_info.path.unlink()
+    path.unlink()
     refresh()
-    return model_info.path
+    return path
+
+
+def _own_file(name: str) -> Path | None:
+    """Return the user's file of a model: the one in the catalog, or one of that name which is not fit for it."""
+    folder, models = models_folder(), catalog().models
+    if name in models and models[name].path.parent == folder:
+        return models[name].path
+    others = {model_info.path for model_info in models.values()}
+    candidates = folder.glob("*.safetensors") if folder.is_dir() else ()
+    return next((path for path in candidates if path.stem == _stem_of(name) and path not in others), None)

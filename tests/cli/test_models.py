@@ -54,6 +54,17 @@ def test_add_use_and_remove(run, photo_png, model_maker, installed):
     assert "no installed model" in result.stderr
 
 
+def test_a_damaged_copy_is_repaired_as_the_message_says(run, photo_png, model_maker, installed):
+    path = model_maker(Path("mine.safetensors"), "mine", note=4)
+    assert run("models", "add", path).exit_code == 0
+    copy = installed / "mine.safetensors"
+    copy.write_bytes(copy.read_bytes()[:-1] + b"x")
+    registry.refresh()
+    assert "reinstall the model" in run("encode", photo_png, "-m", "mine").stderr
+    assert run("models", "add", path).stdout.startswith("added mine (")
+    assert run("encode", photo_png, "-m", "mine").exit_code == 0
+
+
 def test_a_model_without_its_architecture_is_added_with_a_warning(run, model_maker, monkeypatch):
     path = model_maker(Path("mine.safetensors"), "mine", note=2)
     monkeypatch.setenv(discovery.DISABLED_VARIABLE, "tiny")

@@ -166,6 +166,85 @@ def test_a_removed_model_is_gone(installed: Catalog, user_models: Path, tmp_path
         open_model("mine")
 
 
+def _dangling(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.with_name("nothing"))
+
+
+def _other_weights(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+
+
+UNUSABLE: dict[str, Callable[[Path], object]] = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-2]),
+    "empty": lambda path: path.write_bytes(b""),
+    "other weights": _other_weights,
+    "another digest": lambda path: forge_digest(path, 64 * "b"),
+    "a link to nothing": _dangling,
+}
+
+
+@pytest.mark.parametrize("spoil", UNUSABLE.values(), ids=UNUSABLE)
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_copy_that_cannot_be_used_is_replaced_or_removed(
+    installed: Catalog, user_models: Path, tmp_path: Path, spoil: Callable[[Path], object], renamed: bool
+) -> None:
+    source = model_file(tmp_path, "mine/two", seed=1)
+    sound = source.read_bytes()
+    path = install_model(source).path
+    if renamed and spoil in (UNUSABLE["other weights"], UNUSABLE["another digest"]):  # its header still says its name
+        path = path.rename(user_models / "copied.safetensors")
+    spoil(path)
+    registry.refresh()
+    repaired = install_model(source)
+    assert repaired.path.read_bytes() == sound
+    assert isinstance(open_model("mine/two"), BlockMeans)
+    assert list(user_models.iterdir()) == [repaired.path]
+
+    spoil(repaired.path)
+    registry.refresh()
+    assert remove_model("mine/two") == repaired.path
+    assert not list(user_models.iterdir())
+
+
+def test_a_damaged_copy_under_another_name_is_blamed_and_not_the_file(
+    installed: Catalog, user_models: Path, tmp_path: Path
+) -> None:
+    _other_weights(install_model(model_file(tmp_path, "first", seed=1)).path)
+    second = model_file(tmp_path, "second", seed=1)
+    registry.refresh()
+    with pytest.raises(ModelError, match="installed as first, which cannot be used .* 'nncodec models remove first'"):
+        install_model(second)
+    remove_model("first")
+    assert install_model(second).name == "second"
+
+
+def test_a_damaged_model_of_a_plugin_is_blamed_and_not_the_file(installed: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "copies").mkdir()
+    copy = model_file(tmp_path / "copies", "good/one")
+    _other_weights(installed.find("good/one").path)
+    with pytest.raises(ModelError, match="installed as good/one, which cannot be used .*; reinstall the package"):
+        install_model(copy)
+
+
+def test_what_is_no_file_is_not_replaced_by_a_model(installed: Catalog, user_models: Path, tmp_path: Path) -> None:
+    (user_models / "mine.safetensors").mkdir(parents=True)
+    with pytest.raises(ModelError, match=r"mine.safetensors is in the way, and no file; remove it"):
+        install_model(model_file(tmp_path, "mine", seed=1))
+
+
+def test_a_sound_file_of_another_model_is_neither_replaced_nor_removed(
+    installed: Catalog, user_models: Path, tmp_path: Path
+) -> None:
+    other = install_model(model_file(tmp_path, "other", seed=2)).path.rename(user_models / "mine.safetensors")
+    registry.refresh()
+    with pytest.raises(ModelError, match="holds another model than its name says"):
+        install_model(model_file(tmp_path, "mine", seed=1))
+    with pytest.raises(UnknownModel):
+        remove_model("mine")
+    assert other.is_file()
+
+
 def test_a_model_that_ships_with_a_plugin_is_not_removed(installed: Catalog) -> None:
     with pytest.raises(ModelError, match="ships with a plugin"):
         remove_model("one")
