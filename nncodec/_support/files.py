@@ -8,6 +8,7 @@ import io
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -23,7 +24,7 @@ def replacing(
     passes its mode on.
 
     Args:
-        target: the file to write.
+        target: the file to write; a link is replaced itself, unless `written_to` finds what it leads to.
         fsync: wait until the new file is on the disk before it takes the name, so that a power failure leaves one or
             the other.
         previous: path under which to keep the file that is replaced; by default it is lost.
@@ -36,7 +37,8 @@ def replacing(
     if folder is not None:
         make_folder(folder)
     temporary = (folder or target.parent) / f".nncodec-{secrets.token_hex(8)}.part"
-    temporary.touch(exist_ok=False)
+    with _named(target, temporary):
+        temporary.touch(exist_ok=False)
     try:
         yield temporary
         if fsync:
@@ -46,7 +48,8 @@ def replacing(
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         if previous is not None and target.exists():
             target.replace(previous)
-        temporary.replace(target)
+        with _named(target, temporary):
+            temporary.replace(target)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -82,6 +85,42 @@ def creating(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def _named(target: Path, temporary: Path) -> Iterator[None]:
+    """Let an error within the block name the file that the user knows, not the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename != str(temporary):
+            raise
+        raise OSError(error.errno, error.strerror, str(target)) from error
+
+
+def written_to(path: Path) -> Path:
+    """Return the file that is written under a path: what a link leads to; a link to nothing is replaced itself."""
+    return path.resolve() if is_link(path) and is_there(path) else path
+
+
+def require_writable(path: Path) -> None:
+    """Raise the error that writing a file would end with, as far as that can be seen; nothing is left behind.
+
+    Raises:
+        NotADirectoryError: see `make_folder`.
+        OSError: the name or the folder takes no file.
+    """
+    target = written_to(path)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        target.lstat()  # a name may be too long
+    folder = next(parent for parent in target.parents if os.path.lexists(parent))
+    if is_there(folder) and not is_folder(folder):
+        raise _no_folder(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder, and those that it lies in, if they are not there.
 
@@ -94,9 +133,12 @@ def make_folder(folder: Path) -> None:
     except (FileExistsError, NotADirectoryError):
         for path in (folder, *folder.parents):
             if is_there(path) and not path.is_dir():
-                reason = f"{path} is a file, not a folder"
-                raise NotADirectoryError(errno.ENOTDIR, reason, str(path)) from None
+                raise _no_folder(path) from None
         raise
+
+
+def _no_folder(path: Path) -> NotADirectoryError:
+    return NotADirectoryError(errno.ENOTDIR, f"{path} is a file, not a folder", str(path))
 
 
 def write_file(target: Path, data: bytes) -> None:
@@ -110,9 +152,7 @@ def write_file(target: Path, data: bytes) -> None:
     if target.exists() and not target.is_file():
         target.write_bytes(data)
         return
-    if target.is_symlink() and target.exists():
-        target = target.resolve()
-    with replacing(target) as temporary:
+    with replacing(written_to(target)) as temporary:
         temporary.write_bytes(data)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from nncodec._support.files import replacing, write_file
+from nncodec._support.files import replacing, write_file, written_to
 from nncodec._support.text import count_of
 from nncodec.plugin import registry
 from nncodec.plugin.codec import CodecModel
@@ -246,7 +246,7 @@ def _export(
 ) -> ModelInfo:
     trained = recipe.export(task, pictures, lambda text: on_event(Phase(text)))
     on_event(Phase("writing the model"))
-    with replacing(run.output) as temporary:
+    with replacing(written_to(run.output)) as temporary:
         write = functools.partial(
             write_model,
             temporary,

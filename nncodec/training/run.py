@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nncodec._support.files import make_folder, write_file
+from nncodec._support.files import (
+    is_folder,
+    is_special,
+    is_there,
+    make_folder,
+    require_writable,
+    write_file,
+)
+from nncodec._support.text import describe
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import ModelFile, is_model_name
 from nncodec.training.checkpoint import has_checkpoint
@@ -71,8 +80,7 @@ def check_targets(run: Run, settings: RunSettings) -> None:
     """Refuse early what would otherwise fail at the end."""
     if run.output.suffix != ".safetensors":
         raise ValueError(f"{run.output} does not end in .safetensors, as model files do")
-    if run.output.is_dir() or (run.output.exists() and not run.overwrite):
-        raise ValueError(f"{run.output} already exists; choose another, or overwrite it with -f")
+    _check_output(run.output, run.overwrite)
     if not is_model_name(run.name):
         raise ValueError(f"{run.name!r} cannot name a model; use lower-case letters, digits, '.', '_' and '-'")
     installed = registry.catalog()
@@ -80,6 +88,20 @@ def check_targets(run: Run, settings: RunSettings) -> None:
         raise ValueError(f"a model named {run.name!r} is already installed; choose another name")
     if run.base is not None:
         _check_base(run, run.base, settings)
+
+
+def _check_output(output: Path, overwrite: bool) -> None:
+    """Refuse a model file that could not be written, and one that is there unless it may be overwritten."""
+    if is_folder(output) or is_special(output):
+        raise ValueError(f"{output} is {'a folder' if is_folder(output) else 'no file'}; choose another name with -o")
+    if is_there(output) and not overwrite:
+        raise ValueError(f"{output} already exists; choose another, or overwrite it with -f")
+    if os.path.lexists(output) and not overwrite:
+        raise ValueError(f"{output} is a link to a file that does not exist; use -f to replace the link")
+    try:
+        require_writable(output)
+    except OSError as error:
+        raise ValueError(f"{output} cannot be written ({describe(error)}); choose another place with -o") from error
 
 
 def _check_base(run: Run, base: ModelFile, settings: RunSettings) -> None:

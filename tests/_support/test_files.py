@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nncodec._support.files import replacing, write_file
+from nncodec._support.files import replacing, require_writable, write_file, written_to
 
 
 def test_a_file_takes_its_name_at_the_end_of_the_block(tmp_path: Path) -> None:
@@ -91,3 +91,35 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path, below: str) ->
         write_file(picture / below, b"data")
     assert caught.value.strerror == f"{picture} is a file, not a folder"
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_link_to_a_file_is_written_through_and_a_link_to_nothing_replaced(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    file, link, dangling = tmp_path / "below" / "file", tmp_path / "link", tmp_path / "dangling"
+    file.write_bytes(b"old")
+    link.symlink_to(file)
+    dangling.symlink_to(tmp_path / "nothing")
+    assert written_to(link) == file.resolve()
+    assert [written_to(path) for path in (file, dangling)] == [file, dangling]
+
+
+def test_a_place_that_takes_no_file_is_told_before_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"picture")
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    before = sorted(tmp_path.iterdir())
+    for name in ("x", "one/two/x", "link", "a.png"):
+        require_writable(tmp_path / name)
+    for name, reason in (("a.png/one/x", "a.png is a file"), ("link/x", "No such file"), (300 * "x", "too long")):
+        with pytest.raises(OSError, match=reason) as caught:
+            require_writable(tmp_path / name)
+        assert "tmp" not in str(caught.value).replace(str(tmp_path), "")  # no name that nobody gave
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that takes no files")
+def test_an_error_names_the_file_and_not_the_temporary_one() -> None:
+    target = Path("/proc/x")
+    for write in (require_writable, lambda path: write_file(path, b"")):
+        with pytest.raises(OSError, match="/proc/x'$") as caught:
+            write(target)
+        assert caught.value.filename == str(target)

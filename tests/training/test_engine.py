@@ -219,6 +219,29 @@ def test_problems_at_the_end_are_refused_at_the_start(make_run: MakeRun, tmp_pat
     assert "no run to resume" in refused(make_run(resume=True))
     assert "no device" in refused(make_run(device="abacus"))
     assert "no setting 'epoch'" in refused(make_run(epoch=3))
+    (tmp_path / "a.png").write_bytes(b"picture")
+    folder = tmp_path / "folder.safetensors"
+    folder.mkdir()
+    reason = f"cannot be written ({tmp_path / 'a.png'} is a file, not a folder); choose another place"
+    assert reason in refused(make_run(output=tmp_path / "a.png" / "x.safetensors", folder=tmp_path / "x.run"))
+    with pytest.raises(ValueError, match="is a folder; choose another name"):
+        train(make_run(output=folder, overwrite=True))
+    assert not make_run().folder.exists()
+
+
+def test_a_link_to_a_model_stays_and_a_link_to_nothing_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    link, target = tmp_path / "link.safetensors", tmp_path / "elsewhere" / "target.safetensors"
+    link.symlink_to(target)
+    with pytest.raises(ValueError, match="is a link to a file that does not exist; use -f"):
+        train(make_run(output=link, steps=1))
+    target.parent.mkdir()
+    target.write_bytes(b"old")
+    with pytest.raises(ValueError, match="already exists"):
+        train(make_run(output=link, steps=1))
+    train(make_run(output=link, steps=1, overwrite=True))
+    assert link.is_symlink()
+    assert read_model(target).name == "mine"
+    assert list(target.parent.iterdir()) == [target]
 
 
 def test_worse_pictures_are_refused_if_the_architecture_takes_no_pairs(make_run: MakeRun) -> None:
