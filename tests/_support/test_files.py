@@ -120,6 +120,6 @@ def test_a_place_that_takes_no_file_is_told_before_it_is_written(tmp_path: Path)
 def test_an_error_names_the_file_and_not_the_temporary_one() -> None:
     target = Path("/proc/x")
     for write in (require_writable, lambda path: write_file(path, b"")):
-        with pytest.raises(OSError, match="/proc/x'$") as caught:
+        with pytest.raises(OSError, match=r"/proc/x'$") as caught:
             write(target)
         assert caught.value.filename == str(target)

@@ -213,7 +213,7 @@ def test_a_damaged_copy_under_another_name_is_blamed_and_not_the_file(
     _other_weights(install_model(model_file(tmp_path, "first", seed=1)).path)
     second = model_file(tmp_path, "second", seed=1)
     registry.refresh()
-    with pytest.raises(ModelError, match="installed as first, which cannot be used .* 'nncodec models remove first'"):
+    with pytest.raises(ModelError, match=r"installed as first, which cannot be used .* 'nncodec models remove first'"):
         install_model(second)
     remove_model("first")
     assert install_model(second).name == "second"
@@ -223,7 +223,7 @@ def test_a_damaged_model_of_a_plugin_is_blamed_and_not_the_file(installed: Catal
     (tmp_path / "copies").mkdir()
     copy = model_file(tmp_path / "copies", "good/one")
     _other_weights(installed.find("good/one").path)
-    with pytest.raises(ModelError, match="installed as good/one, which cannot be used .*; reinstall the package"):
+    with pytest.raises(ModelError, match=r"installed as good/one, which cannot be used .*; reinstall the package"):
         install_model(copy)
 
 
