@@ -17,7 +17,7 @@ from nncodec.cli.options import force_option
 from nncodec.cli.text import SEE_TRACEBACK, complain, show_traceback, table
 from nncodec.cli.train_display import Display, duration, figures_text
 from nncodec.cli.train_settings import ARGUMENTS, SettingsCommand, no_architecture, read_base, setting_values, shown
-from nncodec.errors import NncError
+from nncodec.errors import NncError, PluginError
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import ModelFile, is_model_name
 from nncodec.training.recipe import find_recipe, trainable_architectures
@@ -202,6 +202,7 @@ def _sources(options: dict[str, Any]) -> list[dict[str, Any]]:
 def _train(ctx: click.Context, run: Run) -> None:
     from nncodec.training.distributed import ProcessGroup
     from nncodec.training.engine import train
+    from nncodec.training.guarding import is_memory
     from nncodec.training.loop import TrainingDiverged
 
     try:
@@ -211,6 +212,8 @@ def _train(ctx: click.Context, run: Run) -> None:
     try:
         with Display() as display:
             result = train(run, display, processes=processes)
+    except PluginError as error:
+        _blame(ctx, run, processes, error)
     except (ValueError, TrainingDiverged, NncError) as error:
         _fail(ctx, processes, str(error))
     except KeyboardInterrupt:
@@ -219,15 +222,20 @@ def _train(ctx: click.Context, run: Run) -> None:
         where = f"{error.filename}: " if error.filename else ""
         _fail(ctx, processes, f"{where}{describe(error)}{_how_to_resume(ctx, run, processes)}")
     except (Exception, SystemExit) as error:  # a recipe is third-party code: anything can happen
-        if _is_memory(error):
+        if is_memory(error):
             _fail(ctx, processes, "out of memory; lower --batch-size or --crop")
         if _is_connection(error, processes):
             _fail(ctx, processes, f"another process of this run has ended{_how_to_resume(ctx, run, processes)}")
-        show_traceback()
-        complain(f"training {run.architecture} failed: {describe(error)}; {SEE_TRACEBACK}")  # in whichever process
-        ctx.exit(1)
+        _blame(ctx, run, processes, registry.catalog().guard_of_architecture(run.architecture).error(describe(error)))
     if result is not None:
         _report(run, result)
+
+
+def _blame(ctx: click.Context, run: Run, processes: ProcessGroup, error: PluginError) -> NoReturn:
+    """Say in whichever process that the recipe's plugin failed."""
+    show_traceback()
+    complain(f"{error}; {SEE_TRACEBACK}{_how_to_resume(ctx, run, processes)}")
+    ctx.exit(1)
 
 
 def _fail(ctx: click.Context, processes: ProcessGroup, message: str, status: int = 1) -> NoReturn:
@@ -255,11 +263,6 @@ def _report(run: Run, result: TrainingResult) -> None:
     click.echo(f"held-back pictures: {figures_text(result.figures)}")
     click.echo(f"logs, plot and samples: {run.folder}{os.sep}")
     click.echo(f"install it with: {shlex.join(['nncodec', 'models', 'add', str(run.output)])}")
-
-
-def _is_memory(error: BaseException) -> bool:
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def _is_connection(error: BaseException, processes: ProcessGroup) -> bool:

@@ -80,6 +80,11 @@ def is_model_name(name: str) -> bool:
     return bool(_NAME_PATTERN.fullmatch(name)) and len(name) <= MAX_NAME
 
 
+def is_architecture_name(name: object) -> bool:
+    """Return whether something is the name of an architecture, as model files hold it."""
+    return isinstance(name, str) and is_model_name(name)
+
+
 def digest_of(architecture: str, config: Mapping[str, Any], tensors: Tensors) -> str:
     """Return the identity of a model: SHA-256 over architecture, config and the tensors in name order.
 
@@ -101,13 +106,24 @@ def write_model(
     """Write a model file and return it as `read_model` would.
 
     Raises:
-        BadModelFile: the name is not lower-case `plugin/model` or a bare name, or a tensor type is not allowed.
+        BadModelFile: the name is not lower-case `plugin/model` or a bare name, the architecture is not a lower-case
+            name, a tensor is no array or its type is not allowed, or config or card cannot be JSON.
     """
     if not is_model_name(name):
         raise BadModelFile(path=path, reason=f"the name {name!r} is not lower-case 'plugin/model' or 'model'")
+    if not is_architecture_name(architecture):
+        raise BadModelFile(path=path, reason=f"the architecture {architecture!r:.80} is not a lower-case name")
     for key, value in tensors.items():
+        if not isinstance(value, np.ndarray | np.generic):
+            kind = f"{type(value).__module__}.{type(value).__name__}"
+            raise BadModelFile(path=path, reason=f"tensor {key!r} is a {kind}, not a NumPy array")
         if value.dtype.str[1:] not in _NUMPY_TYPES:
             raise BadModelFile(path=path, reason=f"tensor {key!r} has type {value.dtype}, which is not allowed")
+    for part, content in (("config", config), ("card", card)):
+        try:
+            _canonical_json(content)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BadModelFile(path=path, reason=f"its {part} cannot be JSON: {first_line(error)}") from error
     digest = digest_of(architecture, config, tensors)
     metadata = {
         "nncodec.architecture": architecture,
@@ -142,7 +158,7 @@ def read_model_info(path: Path) -> ModelInfo:
         raise BadModelFile(path=path, reason="its name is not lower-case 'plugin/model' or 'model'")
     if not re.fullmatch(rf"[0-9a-f]{{{DIGEST_HEX}}}", entries["digest"]):
         raise BadModelFile(path=path, reason="its digest is not 64 hexadecimal digits")
-    if not _NAME_PATTERN.fullmatch(entries["architecture"]) or len(entries["architecture"]) > MAX_NAME:
+    if not is_architecture_name(entries["architecture"]):
         raise BadModelFile(path=path, reason="its architecture is not a lower-case name")
     return ModelInfo(entries["architecture"], config, entries["name"], card, entries["digest"], path)
 

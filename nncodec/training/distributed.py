@@ -21,7 +21,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
+from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Pixels
+from nncodec.training.guarding import guarded
 from nncodec.training.tasks import TrainingTask
 
 
@@ -155,19 +157,20 @@ def connected(processes: ProcessGroup, device: torch.device) -> Iterator[None]:
 class _Forward(nn.Module):
     """Exposes the loss of a task as a forward pass, which DistributedDataParallel calls."""
 
-    def __init__(self, task: TrainingTask) -> None:
+    def __init__(self, task: TrainingTask, guard: PluginGuard) -> None:
         super().__init__()
         self.task = task
+        self.guard = guard
 
     def forward(
         self, turn: int, pixels: Tensor, progress: float, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        return self.task.turn_loss(turn, pixels, progress, generator)
+        return guarded(self.guard, self.task.turn_loss, turn, pixels, progress, generator)
 
 
-def parallel(task: TrainingTask, processes: ProcessGroup, device: torch.device) -> nn.Module:
-    """Return a module whose forward is `task.turn_loss` and whose gradients are the mean over all processes."""
-    wrapped = _Forward(task)
+def parallel(task: TrainingTask, processes: ProcessGroup, device: torch.device, guard: PluginGuard) -> nn.Module:
+    """Return a module whose forward is `task.turn_loss`, guarded, and whose gradients are the mean over processes."""
+    wrapped = _Forward(task, guard)
     if processes.world_size == 1:
         return wrapped
     # A task may train different parts at different times, so some parameters are unused in a step.

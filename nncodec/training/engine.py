@@ -5,10 +5,11 @@ It prints nothing: one callback receives the events of a run, so that a command 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,20 +18,23 @@ import torch
 
 from nncodec._support.files import replacing, write_file, written_to
 from nncodec._support.text import count_of
+from nncodec.errors import BadModelFile
 from nncodec.plugin import registry
 from nncodec.plugin.codec import CodecModel
+from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelInfo, read_model, write_model
 from nncodec.plugin.self_test import SELF_TEST, self_test_of
 from nncodec.training.distributed import SINGLE_PROCESS, ProcessGroup, connected, local_device
 from nncodec.training.drawing import can_plot, loss_plot, sample_grid
-from nncodec.training.events import Event, Note, OnEvent, Phase, Reading, SamplesDue, ignore
+from nncodec.training.events import Event, Note, OnEvent, Phase, Reading, SamplesDue, TrainingStopped, ignore
 from nncodec.training.exact_data import read_exact
+from nncodec.training.guarding import guarded
 from nncodec.training.log import CsvLog
 from nncodec.training.loop import TrainingReport, fit
 from nncodec.training.options import LoopOptions, RunOptions, Schedule
 from nncodec.training.pairs import read_pairs
-from nncodec.training.recipe import Recipe, find_recipe
+from nncodec.training.recipe import Recipe, TrainedModel, find_recipe
 from nncodec.training.run import Run, begin, check_folder, check_targets
 from nncodec.training.sampling import Batches, make_batches
 from nncodec.training.settings import RunSettings, combine
@@ -41,10 +45,6 @@ from nncodec.training.validation import Validation
 __all__ = ["Run", "TrainingResult", "TrainingStopped", "train"]
 
 _LOG_STEPS = 50  # most steps between rows of the log
-
-
-class TrainingStopped(Exception):
-    """The run was cancelled; a checkpoint was written, and `resume` continues from it."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def train(
 
     Raises:
         ValueError: settings, data, model or run folder cannot be used; one line that says what to do.
-        NncError: a model, recipe or plugin cannot be used; likewise.
+        NncError: a model, recipe or plugin cannot be used; likewise. A PluginError names the plugin of the recipe.
         TrainingDiverged: the loss became NaN or infinite.
         TrainingStopped: `cancel` returned True.
         KeyboardInterrupt: Ctrl-C; a checkpoint was written if the training had begun.
@@ -90,14 +90,16 @@ def train(
     if not processes.is_first:
         on_event = ignore
     recipe_class = find_recipe(run.architecture)
+    guard = registry.catalog().guard_of_architecture(run.architecture)
     settings = combine(recipe_class, *run.settings)
     if run.low is not None and not recipe_class.takes_pairs:
         raise ValueError(f"{run.architecture} does not learn from pairs of pictures; leave the worse ones (--low) out")
     device = local_device(settings.run.device)
     check_targets(run, settings)
     resuming = check_folder(run, settings, processes)
-    pictures = _read(run, settings, recipe_class, on_event)
-    recipe = recipe_class(settings.model, pictures.summary, run.base)
+    pictures = _read(run, settings, recipe_class, guard, on_event)
+    recipe = guarded(guard, recipe_class, settings.model, pictures.summary, run.base)
+    mode, size = guarded(guard, lambda: (recipe.mode, recipe.size))
 
     def on_prepared(what: str, done: int, total: int) -> None:
         if cancel():
@@ -105,34 +107,34 @@ def train(
         on_event(Reading(done, total, what))
 
     kind = "pair" if run.low is not None else "picture"
-    colour = "in grey" if recipe.mode == "L" else "in colour"
+    colour = "in grey" if mode == "L" else "in colour"
     if pictures.exact:
         largest = max(picture.max() for picture in (*pictures.training, *pictures.validation))
         colour = f"with {count_of(pictures.training[0].shape[2], 'plane')} of {max(8, int(largest).bit_length())} bits"
     sides = f"{len(pictures.training):,} to train on, {len(pictures.validation):,} held back"
     on_event(Note(f"{count_of(pictures.count, kind)} {colour}: {sides}"))
-    pictures = recipe.prepare(pictures.converted(recipe.mode), settings.run.seed, on_prepared)
-    batches = make_batches(recipe.size, pictures, settings.run, on_event)
+    pictures = guarded(guard, recipe.prepare, pictures.converted(mode), settings.run.seed, on_prepared)
+    batches = make_batches(size, pictures, settings.run, on_event)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.run.seed)
-        task = recipe.task()
-    task.require_size(*batches.sampler.batch(0).shape[1:3])
+        task = guarded(guard, recipe.task)
+    guarded(guard, task.require_size, *batches.sampler.batch(0).shape[1:3])
     with connected(processes, device):
         if processes.is_first:
             begin(run, settings, pictures, batches, resuming, on_event)
         processes.wait()
-        report, validation = _fit(run, settings.run, task, batches, device, on_event, cancel, processes)
+        report, validation = _fit(run, settings.run, task, batches, device, guard, on_event, cancel, processes)
     if not processes.is_first:
         return None
     task.to("cpu")
     task.eval()
-    _draw(run, task, batches, on_event)
+    _draw(run, task, batches, guard, on_event)
     figures = validation.best_figures or report.figures
     card = _card(run, settings, pictures, report, validation)
-    return TrainingResult(_export(run, recipe, task, pictures.training, card, on_event), report, figures)
+    return TrainingResult(_export(run, recipe, task, pictures.training, card, guard, on_event), report, figures)
 
 
-def _read(run: Run, settings: RunSettings, recipe: type[Recipe], on_event: OnEvent) -> TrainingSet:
+def _read(run: Run, settings: RunSettings, recipe: type[Recipe], guard: PluginGuard, on_event: OnEvent) -> TrainingSet:
     options: dict[str, Any] = {
         "held_back": settings.run.held_back,
         "crop": settings.run.crop,
@@ -145,7 +147,7 @@ def _read(run: Run, settings: RunSettings, recipe: type[Recipe], on_event: OnEve
         given = {name: value for name, value in options.items() if name != "crop"}
         if (exact := read_exact(run.data, **given)) is not None:
             return exact
-    return read_data(run.data, planes=recipe.planes(settings.model, run.base), **options)
+    return read_data(run.data, planes=guarded(guard, recipe.planes, settings.model, run.base), **options)
 
 
 def _fit(
@@ -154,6 +156,7 @@ def _fit(
     task: ModelTask,
     batches: Batches,
     device: torch.device,
+    guard: PluginGuard,
     on_event: OnEvent,
     cancel: Callable[[], bool],
     processes: ProcessGroup,
@@ -173,11 +176,13 @@ def _fit(
 
     def draw_and_pass_on(event: Event) -> None:
         if isinstance(event, SamplesDue) and processes.is_first:
-            _write_samples(run.folder / "samples" / f"epoch-{event.epoch:04d}.png", task, batches, device)
+            _write_samples(run.folder / "samples" / f"epoch-{event.epoch:04d}.png", task, batches, device, guard)
         on_event(event)
 
     log = CsvLog(run.folder / "validation.csv") if processes.is_first else None
-    validation = Validation(task, batches, options, device, log=log, processes=processes, on_event=draw_and_pass_on)
+    validation = Validation(
+        task, batches, options, device, log=log, processes=processes, on_event=draw_and_pass_on, guard=guard
+    )
     report = fit(
         task,
         batches.sampler,
@@ -187,6 +192,7 @@ def _fit(
         cancel=cancel,
         validator=validation,
         processes=processes,
+        guard=guard,
     )
     if report.cancelled:
         raise TrainingStopped(f"stopped at step {report.steps:,}")
@@ -197,8 +203,8 @@ def _fit(
 # --- after --------------------------------------------------------------------------------------------------------
 
 
-def _draw(run: Run, task: ModelTask, batches: Batches, on_event: OnEvent) -> None:
-    _write_samples(run.folder / "samples.png", task, batches, torch.device("cpu"))
+def _draw(run: Run, task: ModelTask, batches: Batches, guard: PluginGuard, on_event: OnEvent) -> None:
+    _write_samples(run.folder / "samples.png", task, batches, torch.device("cpu"), guard)
     if can_plot():
         rows = [CsvLog(run.folder / name).rows() for name in ("log.csv", "validation.csv")]
         write_file(run.folder / "loss.png", loss_plot(*rows))
@@ -206,10 +212,10 @@ def _draw(run: Run, task: ModelTask, batches: Batches, on_event: OnEvent) -> Non
         on_event(Note('matplotlib is not installed, so there is no plot: pip install "nncodec-image[train]"'))
 
 
-def _write_samples(path: Path, task: ModelTask, batches: Batches, device: torch.device) -> None:
+def _write_samples(path: Path, task: ModelTask, batches: Batches, device: torch.device, guard: PluginGuard) -> None:
     shown = batches.validation or [batches.sampler.batch(0)]
     buffer = io.BytesIO()
-    sample_grid(task, shown, device).save(buffer, "PNG")
+    guarded(guard, sample_grid, task, shown, device).save(buffer, "PNG")
     write_file(path, buffer.getvalue())
 
 
@@ -242,11 +248,14 @@ def _export(
     task: ModelTask,
     pictures: Sequence[Pixels],
     card: Mapping[str, Any],
+    guard: PluginGuard,
     on_event: OnEvent,
 ) -> ModelInfo:
-    trained = recipe.export(task, pictures, lambda text: on_event(Phase(text)))
+    trained = guarded(guard, recipe.export, task, pictures, lambda text: on_event(Phase(text)))
+    if not isinstance(trained, TrainedModel):
+        raise guard.error(f"its recipe exported {type(trained).__name__}, not a TrainedModel")
     on_event(Phase("writing the model"))
-    with replacing(written_to(run.output)) as temporary:
+    with replacing(written_to(run.output)) as temporary, _blaming(guard):
         write = functools.partial(
             write_model,
             temporary,
@@ -257,7 +266,16 @@ def _export(
         )
         written = write(card=card)
         model = registry.build_model(read_model(temporary))  # a file that cannot be opened must not take the name
-        if isinstance(model, CodecModel) and (contexts := self_test_of(model)):
+        if isinstance(model, CodecModel) and (contexts := guard.run(self_test_of, model)):
             written = write(card={**card, SELF_TEST: contexts})
     info = {field.name: getattr(written, field.name) for field in dataclasses.fields(ModelInfo)}
     return ModelInfo(**info | {"path": run.output})
+
+
+@contextlib.contextmanager
+def _blaming(guard: PluginGuard) -> Iterator[None]:
+    """Say of a model file that cannot be used that a recipe exported it so: nobody knows the file by its name yet."""
+    try:
+        yield
+    except BadModelFile as error:
+        raise guard.error(f"its recipe exported a model that cannot be used: {error.reason}") from error

@@ -1,9 +1,16 @@
-"""Events of a training run. Whoever starts it receives them through one callback, to print or to draw them."""
+"""Events of a training run. Whoever starts it receives them through one callback, to print or to draw them.
+
+A run that is cancelled ends with `TrainingStopped`, which passes through whatever code of a plugin runs then.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+
+class TrainingStopped(Exception):
+    """The run was cancelled; a checkpoint was written, and `resume` continues from it."""
 
 
 @dataclass(frozen=True)

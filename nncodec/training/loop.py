@@ -17,11 +17,13 @@ from torch import Tensor, nn
 from nncodec.errors import first_line
 from nncodec.nn.precision import training_precision
 from nncodec.nn.tensors import to_tensor
+from nncodec.plugin.guard import UNKNOWN_PLUGIN, PluginGuard
 from nncodec.plugin.latents import Pixels
 from nncodec.training.averaging import WeightAverage
 from nncodec.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from nncodec.training.distributed import SINGLE_PROCESS, ProcessGroup, parallel
 from nncodec.training.events import Advanced, Note, OnEvent, ignore
+from nncodec.training.guarding import guarded
 from nncodec.training.log import CsvLog
 from nncodec.training.optimizers import Optimizer, optimizer_for
 from nncodec.training.options import LoopOptions, Schedule
@@ -79,6 +81,7 @@ def fit(
     cancel: Callable[[], bool] = lambda: False,
     validator: Validator | None = None,
     processes: ProcessGroup = SINGLE_PROCESS,
+    guard: PluginGuard = UNKNOWN_PLUGIN,
 ) -> TrainingReport:
     """Train a task in place, resuming from the checkpoint if there is one.
 
@@ -94,6 +97,7 @@ def fit(
         cancel: asked after every step; True ends the run after a checkpoint.
         validator: validation or the like.
         processes: those that share every batch; the first of them writes. They must be connected, see `connected`.
+        guard: of the plugin that the task comes from.
 
     Returns:
         The totals and the last logged figures.
@@ -101,24 +105,25 @@ def fit(
     Raises:
         TrainingDiverged: a loss was NaN or infinite.
         ValueError: the checkpoint cannot be read or belongs to another network; or a batch has fewer pictures than
-            there are processes.
+            there are processes; or the task raised one, see `guarded`.
+        PluginError: the task failed.
         OSError: checkpoint or log cannot be written.
         KeyboardInterrupt: passed on after a checkpoint was written.
     """
     device = torch.device(options.device)
     task.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = optimizer_for(options.optimizer, task.parameter_groups(schedule.learning_rate))
+    optimizer = optimizer_for(options.optimizer, guarded(guard, task.parameter_groups, schedule.learning_rate))
     base_rates = [float(group["lr"]) for group in optimizer.param_groups]
     average = WeightAverage(task.parameters(), options.ema_decay) if options.ema_decay else None
     state = _State(task, optimizer, schedule, options, processes, validator, average, on_event)
     state.resume()
     processes.wait()  # no process may still be reading the checkpoint when the first writes the next one
-    update = _Update(task, optimizer, options, processes)
+    update = _Update(task, optimizer, options, processes, guard)
     task.train()
     cancelled = False
     with _interrupts_noted() as interrupted, torch.random.fork_rng(_cuda_devices(device)):
         while (progress := state.progress()) < 1 and not (validator is not None and validator.ended):
-            factor = schedule.rate_factor(state.step, task.rate_progress(progress))
+            factor = schedule.rate_factor(state.step, guarded(guard, task.rate_progress, progress))
             for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                 group["lr"] = rate * factor
             state.count(*update(sampler.batch(state.step), state.step, progress))
@@ -288,14 +293,22 @@ class _Averages:
 class _Update:
     """Takes a training step and returns its figures; raises before an update that is not finite."""
 
-    def __init__(self, task: TrainingTask, optimizer: Optimizer, options: LoopOptions, processes: ProcessGroup) -> None:
+    def __init__(
+        self,
+        task: TrainingTask,
+        optimizer: Optimizer,
+        options: LoopOptions,
+        processes: ProcessGroup,
+        guard: PluginGuard,
+    ) -> None:
         self._task = task
+        self._guard = guard
         self._parameters = list(task.parameters())
         self._optimizer = optimizer
         self._options = options
         self._device = torch.device(options.device)
         self._processes = processes
-        self._loss = parallel(task, processes, self._device)
+        self._loss = parallel(task, processes, self._device, guard)
 
     def __call__(self, batch: Pixels, step: int, progress: float) -> tuple[dict[str, float], int]:
         """Return the figures of this process's share and the number of pictures in it."""
@@ -307,13 +320,13 @@ class _Update:
         # Gradients are averaged over processes with equal weights, so larger shares need a larger weight.
         weight = len(share) * self._processes.world_size / len(batch)
         pixels = to_tensor(share, self._device)
-        self._task.begin_step(progress)
+        guarded(self._guard, self._task.begin_step, progress)
         figures = self._turn(0, pixels, weight, step, progress, generator)
         for turn in range(1, self._task.turns):
             turn_figures = self._turn(turn, pixels, weight, step, progress, generator)
             del turn_figures["loss"]  # the step's loss is that of its first turn
             figures |= turn_figures
-        self._task.end_step()
+        guarded(self._guard, self._task.end_step)
         return figures, len(share)
 
     def _turn(

@@ -7,6 +7,7 @@ line are the engine's. Importing this module needs no torch; finding a recipe do
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nncodec.errors import ModelError
 from nncodec.plugin import registry
+from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile, Tensors
 from nncodec.training.options import RunOptions
@@ -133,3 +135,13 @@ def find_recipe(architecture: str) -> type[Recipe]:
         names = ", ".join(trainable_architectures()) or "none"
         raise ModelError(detail=f"no architecture named {architecture!r} can be trained here; these can: {names}")
     return registry.resolve(spec, spec.training, Recipe)  # type: ignore[type-abstract]
+
+
+def guard_of(recipe: type[Recipe]) -> PluginGuard:
+    """Return the guard for calls into a recipe that was found: that of the plugin whose architecture names it."""
+    installed = registry.catalog()
+    for spec in installed.architectures.values():
+        module, _, attribute = spec.training.partition(":")
+        if module in sys.modules and getattr(sys.modules[module], attribute, None) is recipe:
+            return installed.guard_of_architecture(spec.name)
+    return PluginGuard(recipe.__module__)

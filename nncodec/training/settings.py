@@ -10,12 +10,13 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nncodec.errors import NncError, first_line
 from nncodec.training.options import LENGTHS, RunOptions
-from nncodec.training.recipe import Recipe
+from nncodec.training.recipe import Recipe, guard_of
 
 _KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -82,8 +83,16 @@ def settings_of(recipe: type[Recipe]) -> dict[str, Setting]:
     """Return the settings of a recipe by name, the architecture's own first.
 
     Raises:
-        TypeError: the recipe's settings are not as `Recipe` requires; that is a fault of the plugin.
+        PluginError: the recipe's settings are not as `Recipe` requires.
     """
+    return guard_of(recipe).run(_declared, recipe)
+
+
+def _declared(recipe: type[Recipe]) -> dict[str, Setting]:
+    if not isinstance(recipe.run, RunOptions):
+        raise TypeError(f"its recipe's run is {recipe.run!r:.80}, not RunOptions")
+    if not is_dataclass(recipe.settings):
+        raise TypeError(f"its recipe's settings are {recipe.settings!r:.80}, not a dataclass")
     settings: dict[str, Setting] = {}
     for cls, defaults, of_run in ((recipe.settings, recipe.settings(), False), (RunOptions, recipe.run, True)):
         kinds = typing.get_type_hints(cls)
@@ -119,6 +128,7 @@ def combine(recipe: type[Recipe], *sources: Mapping[str, Any]) -> RunSettings:
 
     Raises:
         ValueError: an unknown name, a wrong type or a value out of range; one line that lists what is possible.
+        PluginError: the recipe cannot take values that are as it declares them.
     """
     known = settings_of(recipe)
     chosen: dict[str, Any] = {}
@@ -132,12 +142,19 @@ def combine(recipe: type[Recipe], *sources: Mapping[str, Any]) -> RunSettings:
             if name not in known:
                 raise ValueError(_unknown(name, known))
             chosen[name] = known[name].parsed(value) if isinstance(value, Text) else known[name].checked(value)
-    chosen = dict(recipe.translated(chosen))
-    of_run = {name: value for name, value in chosen.items() if known[name].of_run}
-    of_model = {name: value for name, value in chosen.items() if not known[name].of_run}
+    try:
+        chosen = dict(recipe.translated(chosen))
+        of_run = {name: value for name, value in chosen.items() if known[name].of_run}
+        of_model = recipe.settings(**{name: value for name, value in chosen.items() if not known[name].of_run})
+    except NncError:
+        raise
+    except ValueError as error:  # what the user can mend
+        raise ValueError(first_line(error)) from error
+    except (Exception, SystemExit) as error:  # third-party code: anything can happen
+        raise guard_of(recipe).error(f"{type(error).__name__}: {first_line(error)}") from error
     run = replace(recipe.run, **of_run)
     run.length  # noqa: B018 - raises unless exactly one is set
-    return RunSettings(run, recipe.settings(**of_model), frozenset(chosen))
+    return RunSettings(run, of_model, frozenset(chosen))
 
 
 class Text(str):

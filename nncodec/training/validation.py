@@ -10,8 +10,10 @@ from torch import Tensor
 
 from nncodec.nn.precision import training_precision
 from nncodec.nn.tensors import to_tensor
+from nncodec.plugin.guard import UNKNOWN_PLUGIN, PluginGuard
 from nncodec.training.distributed import ProcessGroup
 from nncodec.training.events import OnEvent, SamplesDue, Validated
+from nncodec.training.guarding import guarded
 from nncodec.training.log import CsvLog
 from nncodec.training.options import RunOptions
 from nncodec.training.sampling import Batches
@@ -34,6 +36,7 @@ class Validation:
         log: CSV file of the figures; None writes none.
         processes: those that share every batch.
         on_event: receives `Validated`, and `SamplesDue` when a grid of samples is due.
+        guard: of the plugin that the task comes from.
     """
 
     def __init__(
@@ -46,8 +49,10 @@ class Validation:
         log: CsvLog | None,
         processes: ProcessGroup,
         on_event: OnEvent,
+        guard: PluginGuard = UNKNOWN_PLUGIN,
     ) -> None:
         self._task = task
+        self._guard = guard
         self._batches = batches
         self._measured_on = batches.validation_digest
         self._options = options
@@ -132,7 +137,8 @@ class Validation:
                 weight = len(share) if len(batch) >= self._processes.world_size or self._processes.is_first else 0
                 generator = torch.Generator(self._device).manual_seed((self._processes.rank << 32) + number)
                 with training_precision(self._device, self._options.bfloat16):
-                    loss, figures = self._task.loss(to_tensor(share, self._device), 1.0, generator)
+                    pixels = to_tensor(share, self._device)
+                    loss, figures = guarded(self._guard, self._task.loss, pixels, 1.0, generator)
                 sums["pictures"] += weight
                 for name, value in {"loss": loss.item(), **figures}.items():
                     sums[name] = sums.get(name, 0.0) + value * weight

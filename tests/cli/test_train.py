@@ -146,11 +146,28 @@ def test_what_a_recipe_raises_is_one_line(run: Run, digits: Path, monkeypatch: p
     monkeypatch.setattr("nncodec_dense.recipe.DenseRecipe.task", fail)
     arguments = ("train", "dense", digits, "-o", "x.safetensors", *SMALL)
     line = one_line(run(*arguments), 1)
-    assert line == "nncodec: training dense failed: KeyError: 'weights'; 'nncodec --debug ...' shows where"
+    assert line.startswith("nncodec: the plugin 'dense' (nncodec-image ")
+    assert line.endswith(
+        ") failed: KeyError: 'weights'; update it, or report this to its authors; 'nncodec --debug ...' shows where"
+    )
     shown = run("--debug", *arguments)
     assert "Traceback (most recent call last):" in shown.stderr
     assert one_line(shown, 1) == line
     assert not Path("x.safetensors").exists()
+
+
+def test_a_fault_of_an_export_names_the_plugin_and_the_command_that_resumes(
+    run: Run, digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("nncodec_dense.recipe.weights_of", lambda network: {"weight": np.zeros(3)})
+        line = one_line(run("train", "dense", digits, "-o", "x.safetensors", "--steps", 2, *SMALL), 1)
+    assert "the plugin 'dense'" in line
+    assert "its recipe exported a model that cannot be used: tensor 'weight' has type float64" in line
+    assert ".part" not in line
+    assert not Path("x.safetensors").exists()
+    resumed = run(*shlex.split(line.partition("resume with: nncodec ")[2]))
+    assert resumed.exit_code == 0, resumed.output
 
 
 def test_a_full_disk_is_one_line_with_the_command_that_resumes(

@@ -94,8 +94,8 @@ class TinyRecipe(Recipe):
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     """Install the architecture "tiny", and return its name."""
-    module = types.ModuleType("nncodec_tiny_of_tests")
-    module.__dict__.update(TinyRecipe=TinyRecipe, NoRecipe=dict)
+    module = types.ModuleType("nncodec_tiny_of_tests")  # tests patch it
+    module.__dict__.update(TinyRecipe=TinyRecipe, TinyTask=TinyTask, NoRecipe=dict)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     name = module.__name__
     specs = [

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nncodec.errors import PluginError
 from nncodec.training.options import RunOptions
 from nncodec.training.recipe import Recipe
 from nncodec.training.settings import Text, combine, read_toml, settings_of
@@ -113,7 +114,7 @@ def test_a_setting_may_not_have_the_name_of_a_run_option() -> None:
     class Clashing(OwnRecipe):
         settings = Clash
 
-    with pytest.raises(TypeError, match="crop"):
+    with pytest.raises(PluginError, match=r"failed: TypeError: the setting 'crop'"):
         settings_of(Clashing)
 
 
