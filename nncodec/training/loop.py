@@ -31,6 +31,7 @@ from nncodec.training.sampling import Sampler
 from nncodec.training.tasks import TrainingTask
 
 _RANK_STRIDE = 1 << 40  # keeps the seeds of processes apart at every step
+_SEEDS = 1 << 63  # torch takes no larger ones
 
 
 class TrainingDiverged(ArithmeticError):
@@ -313,7 +314,7 @@ class _Update:
     def __call__(self, batch: Pixels, step: int, progress: float) -> tuple[dict[str, float], int]:
         """Return the figures of this process's share and the number of pictures in it."""
         share = self._processes.share(batch)
-        seed = self._options.seed * 1_000_003 + step + _RANK_STRIDE * self._processes.rank
+        seed = (self._options.seed * 1_000_003 + step + _RANK_STRIDE * self._processes.rank) % _SEEDS
         # What a task draws without the generator, such as dropout, must not depend on how often a run was resumed.
         torch.manual_seed(seed)
         generator = torch.Generator(self._device).manual_seed(seed)

@@ -24,6 +24,7 @@ _LOWEST = {
     "seed": 0,
     "memory_mib": 1,
 }
+_HIGHEST = (1 << 63) - 1  # what torch takes as a seed, and checkpoints as a number
 _WARMUP_STEPS = 200
 _WARMUP_SHARE = 0.05  # of the steps, where that is less
 
@@ -82,6 +83,8 @@ class RunOptions:
             value = getattr(self, name)
             if value is not None and not low <= value < math.inf:
                 raise ValueError(f"{name} is {value}; give at least {low}")
+            if value is not None and value > _HIGHEST:
+                raise ValueError(f"{name} is {value}; give at most {_HIGHEST}")
         for name in ("minutes", "learning_rate", "checkpoint_minutes"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:

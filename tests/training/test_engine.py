@@ -247,6 +247,13 @@ def test_a_link_to_a_model_stays_and_a_link_to_nothing_is_refused(make_run: Make
     assert list(target.parent.iterdir()) == [target]
 
 
+@pytest.mark.parametrize("seed", [1732700000000000000, (1 << 63) - 1])
+def test_a_large_seed_is_one_like_others(make_run: MakeRun, seed: int) -> None:
+    result = train(make_run(steps=2, seed=seed))
+    assert result is not None
+    assert result.model.card["training"]["settings"]["seed"] == seed
+
+
 def test_worse_pictures_are_refused_if_the_architecture_takes_no_pairs(make_run: MakeRun) -> None:
     run = make_run()
     assert refused(replace(run, low=run.data)).startswith("tiny does not learn from pairs of pictures; leave")

@@ -73,6 +73,8 @@ def test_setting_one_length_overrides_the_others() -> None:
         ({"epochs": 1, "steps": 1}, "not epochs and steps"),
         ({"epochs": 0}, "epochs is 0; give at least 1"),
         ({"batch_size": -1}, "batch_size is -1"),
+        ({"seed": Text(str(1 << 63))}, "seed is 9223372036854775808; give at most 9223372036854775807"),
+        ({"steps": 10**400}, "steps is 10{400}; give at most"),
         ({"minutes": 0.0}, "minutes is 0.0; give a number above 0"),
         ({"learning_rate": Text("nan")}, "learning_rate is nan"),
         ({"minutes": Text("inf")}, "minutes is inf"),
