@@ -17,13 +17,14 @@ from nncodec.plugin import hooks
 from nncodec.plugin.catalog import Catalog, PluginInfo, refuse_clash
 from nncodec.plugin.guard import quiet_import
 from nncodec.plugin.hooks import KINDS, ArchitectureSpec, ModelSpec
-from nncodec.plugin.model_file import read_model_info
+from nncodec.plugin.model_file import is_architecture_name, is_model_name, read_model_info
 
 ENTRY_POINT_GROUP = "nncodec"
 DISTRIBUTION = "nncodec-image"
 """What this package is called where it is installed from."""
 MODELS_VARIABLE = "NNCODEC_MODELS"
 DISABLED_VARIABLE = "NNCODEC_DISABLED_PLUGINS"
+_NAMES = "use lower-case letters, digits, '.', '_' and '-'"
 
 
 def models_folder() -> Path:
@@ -105,6 +106,8 @@ def _listed(hook: pluggy.HookCaller) -> Iterator[object]:
 def _add_architecture(spec: object, addition: Catalog, draft: Catalog) -> None:
     if not isinstance(spec, ArchitectureSpec) or not _all_text(spec.name, spec.reference, spec.training, spec.decoder):
         raise _Unsound(f"{spec!r:.80} is not an ArchitectureSpec of names")
+    if not is_architecture_name(spec.name):
+        raise _Unsound(f"{spec.name!r:.80} cannot name an architecture; {_NAMES}")
     if spec.kind not in KINDS:
         kinds = ", ".join(map(repr, KINDS[:-1])) + f" or {KINDS[-1]!r}"
         raise _Unsound(f"architecture {spec.name!r} has the kind {spec.kind!r:.40}; a kind is {kinds}")
@@ -128,6 +131,8 @@ def _add_model(spec: object, addition: Catalog, draft: Catalog) -> None:
         refuse_clash(model_info, known)
     addition.models[spec.name] = model_info
     for alias in spec.aliases:
+        if not is_model_name(alias):
+            raise _Unsound(f"model {spec.name!r} has the alias {alias!r:.80}; {_NAMES}")
         if any(alias in known.aliases or alias in known.models for known in (draft, addition)):
             raise _Unsound(f"the name {alias!r} is already taken{draft.provider_of(alias)}")
         addition.aliases[alias] = spec.name

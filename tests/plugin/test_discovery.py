@@ -93,6 +93,21 @@ def test_what_a_plugin_prints_while_it_is_loaded_goes_to_stderr(
     assert capsys.readouterr() == ("", "hello\nmodels\n")
 
 
+@pytest.mark.parametrize("name", ["Evil Caps", "", "two words\nnl", "a" * 101, "/a", "../a"])
+@pytest.mark.parametrize("of", ["architecture", "alias"])
+def test_what_cannot_be_a_name_is_the_plugins_fault(plugin: Plugin, tmp_path: Path, name: str, of: str) -> None:
+    path = model_file(tmp_path, "odd/one")
+    architectures = f"[ArchitectureSpec({name!r}, 'a:B')]"
+    models = f"[ModelSpec('odd/one', Path({str(path)!r}), ('fine', {name!r}))]"
+    odd = plugin("odd", architectures=architectures) if of == "architecture" else plugin("odd", models=models)
+    catalog = build_catalog([odd])
+    assert catalog.plugins[0].status == "failed"
+    assert f"{name!r:.80}" in catalog.plugins[0].reason
+    assert catalog.plugins[0].reason.endswith("use lower-case letters, digits, '.', '_' and '-'")
+    assert not catalog.architectures
+    assert not catalog.aliases
+
+
 def test_a_plugin_that_fails_half_way_leaves_nothing_behind(plugin: Plugin, tmp_path: Path) -> None:
     path = model_file(tmp_path, "half/one")
     half = plugin(
