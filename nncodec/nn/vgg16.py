@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from nncodec.errors import first_line
 
 SMALLEST_EDGE: Final = 32
 """The five poolings leave one position of an image with this edge, and none of a smaller one."""
@@ -172,8 +173,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], str]:
                 metadata = stream.metadata() or {}
                 return {name: stream.get_tensor(name) for name in stream.keys()}, metadata.get("trained_on", "")  # noqa: SIM118
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise ValueError(f"cannot read VGG16 weights from {path}: {_first_line(error)}") from error
+    except OSError as error:
+        raise ValueError(f"cannot read VGG16 weights from {path}: {error.strerror or first_line(error)}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # torch raises anything, and advises to load what may run code
+        raise ValueError(f"{path} is no .safetensors or .pth file of the weights of VGG16") from error
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise ValueError(f"{path} holds no state dict (tensors by name)")
     return dict(loaded), ""
@@ -193,7 +198,3 @@ def _fill(module: nn.Module, prefix: str, tensors: Mapping[str, Tensor], path: P
             is_, should = f"{tensor.dtype} {tuple(tensor.shape)}", f"{place.dtype} {tuple(place.shape)}"
             raise ValueError(f"{path} does not hold VGG16: {prefix}{name} is {is_}, not {should}".replace("torch.", ""))
         place.copy_(tensor)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

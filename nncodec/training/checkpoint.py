@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -96,7 +97,10 @@ def _read(path: Path) -> Any:
         damaged = archive.testzip()
     if damaged:
         raise ValueError(f"{damaged} inside is damaged")
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # torch advises to load what may run code
+        raise ValueError("it is damaged, or holds something else than tensors, numbers and texts") from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -113,18 +114,23 @@ def test_files_of_other_networks_are_refused_by_the_first_tensor_that_differs(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["noise.safetensors", "noise.pth", "none.pth", "list.pth", "code.pth"])
+@pytest.mark.parametrize("name", ["noise.safetensors", "noise.pth", "none.pth", "list.pth", "code.pth", "a.png"])
 def test_other_files_are_refused_in_one_line(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     if name == "list.pth":
         torch.save([torch.zeros(1)], path)
     elif name == "code.pth":
         torch.save({"features.0.weight": Path("x")}, path)  # anything but tensors would run code when unpickled
+    elif name == "a.png":
+        Image.new("L", (4, 4)).save(path)
     elif name != "none.pth":
         path.write_bytes(bytes(range(256)) * 4)
     with pytest.raises(ValueError, match=name) as caught:
         read_features(path)
     assert "\n" not in str(caught.value)
+    assert "weights_only" not in str(caught.value)  # torch advises to run the code in the file
+    reasons = {"none.pth": "No such file", "list.pth": "holds no state dict"}
+    assert reasons.get(name, "is no .safetensors or .pth file of the weights of VGG16") in str(caught.value)
 
 
 def test_a_recogniser_comes_back_from_its_file(tmp_path: Path) -> None:
