@@ -156,8 +156,10 @@ class ExactEncoder:
         def encoded(cell: Cell) -> bytes:
             samples = stack.window(cell.frames, cell.area)
             payload = self._guard.run(self.model.encode, samples, stack.format.coded_bits, self.effort)
-            if not isinstance(payload, bytes) or not payload:
+            if not isinstance(payload, bytes):
                 raise self._guard.error(f"it encoded a block as {type(payload).__name__} instead of bytes")
+            if not payload:
+                raise self._guard.error("it encoded a block as no bytes; a block takes at least one")
             if self.options.get("verify"):
                 decoded = self._guard.run(self.model.decode, payload, samples.shape, stack.format.coded_bits)
                 if not self._guard.run(np.array_equal, decoded, samples):

@@ -333,9 +333,10 @@ def test_a_damaged_payload_is_corrupt_and_a_broken_plugin_is_named(monkeypatch: 
     answer(np.full((1, 17, 23, 1), 256, np.uint16))
     with pytest.raises(PluginError, match="up to 256"):
         nncodec.decode(data)
-    monkeypatch.setattr(toys.Zipped, "encode", lambda *_: b"")
-    with pytest.raises(PluginError, match="instead of bytes"):
-        nncodec.encode(picture("L"), lossless=True)
+    for payload, reason in ((None, "as NoneType instead of bytes"), (b"", "as no bytes; a block takes at least one")):
+        monkeypatch.setattr(toys.Zipped, "encode", lambda *_, payload=payload: payload)
+        with pytest.raises(PluginError, match=reason):
+            nncodec.encode(picture("L"), lossless=True)
 
 
 def test_a_block_within_the_limits_of_a_call() -> None:
