@@ -105,17 +105,26 @@ class ModelError(NncError):
 class UnknownModel(ModelError):
     """No installed model has this name or id.
 
-    Fields: wanted, installed, failures, kind ("model" or "enhancer"), near (names like it, possibly empty).
+    Fields: wanted, installed, failures, kind ("model" or "enhancer"), near (names like it, possibly empty),
+    mendable (whether failures name what it may come with), home (the plugin that its name begins with, if that is not
+    available).
     """
 
     sentence = "no installed {kind} is {wanted!r}; installed: {installed}{failures}; {advice}"
 
-    def __init__(self, *, kind: str = "model", near: str = "", **fields: object) -> None:
-        super().__init__(kind=kind, near=near, **fields)
+    def __init__(
+        self, *, kind: str = "model", near: str = "", mendable: bool = False, home: str = "", **fields: object
+    ) -> None:
+        super().__init__(kind=kind, near=near, mendable=mendable, home=home, **fields)
 
     def _message(self) -> str:
-        install = "get its model file and install it with 'nncodec models add FILE'"
-        advice = f"did you mean {self.near}?" if self.near else install
+        advice = "get its model file and install it with 'nncodec models add FILE'"
+        if self.mendable:
+            advice = f"mend or enable what it comes with, or else {advice}"
+        if self.near:
+            advice = f"did you mean {self.near}?"
+        if self.home:  # its file would be of no use
+            advice = f"mend or enable the plugin {self.home!r}, which its name begins with"
         return self.sentence.format(**self.fields, advice=advice)
 
 

@@ -29,9 +29,16 @@ EXAMPLES: list[tuple[NncError, str]] = [
         "no installed model is 'a/b'; installed: c/d; get its model file and install it with 'nncodec models add FILE'",
     ),
     (
-        errors.UnknownModel(wanted="x4", installed="none", failures="; not available: b", kind="enhancer"),
-        "no installed enhancer is 'x4'; installed: none; not available: b; get its model file and install it with "
-        "'nncodec models add FILE'",
+        errors.UnknownModel(
+            wanted="x4", installed="none", failures="; not available: b", kind="enhancer", mendable=True
+        ),
+        "no installed enhancer is 'x4'; installed: none; not available: b; mend or enable what it comes with, or "
+        "else get its model file and install it with 'nncodec models add FILE'",
+    ),
+    (
+        errors.UnknownModel(wanted="b/x", installed="none", failures="; not available: b", mendable=True, home="b"),
+        "no installed model is 'b/x'; installed: none; not available: b; mend or enable the plugin 'b', which its name "
+        "begins with",
     ),
     (
         errors.WeightsMismatch(name="a/b", expected="01", found="02"),

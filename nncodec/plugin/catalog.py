@@ -122,17 +122,38 @@ class Catalog:
         example = "".join(f" such as {name}" for name in [*aliases, *of_kind][:1])
         raise ModelError(detail=f"{model_info.name} is {own}, not {wanted}; choose {wanted}{example}")
 
+    def without_architecture(self, model_info: ModelInfo) -> ModelError:
+        """Return the error for a sound model whose architecture no plugin provides."""
+        missing = [_shown(plugin) for plugin in self.plugins if plugin.status != "ok"]
+        unless = f", or mend or enable it if it is among these: {'; '.join(missing)}" if missing else ""
+        return ModelError(
+            detail=f"{model_info.name} cannot be used: no installed plugin provides its architecture "
+            f"{model_info.architecture!r}; install the plugin that does{unless}"
+        )
+
     def _unknown(self, wanted: str, kind: str | None) -> UnknownModel:
-        disabled = [f"plugin {plugin.name!r} (disabled)" for plugin in self.plugins if plugin.status == "disabled"]
+        disabled = [_shown(plugin) for plugin in self.plugins if plugin.status == "disabled"]
         missing = "; ".join([*self.failures, *disabled])
         failures = f"; not available until mended or enabled: {missing}" if missing else ""
         of_kind = [name for name in sorted(self.models) if kind is None or self.kind_of(self.models[name]) == kind]
         noun = ENHANCER if kind == ENHANCER else "model"
         names = [*of_kind, *(alias for alias, name in self.aliases.items() if name in of_kind)]
         near = " or ".join(difflib.get_close_matches(wanted, names, n=2))
+        home = next((p.name for p in self.plugins if p.status != "ok" and wanted.startswith(f"{p.name}/")), "")
         return UnknownModel(
-            wanted=wanted, installed=", ".join(of_kind) or "none", failures=failures, kind=noun, near=near
+            wanted=wanted,
+            installed=", ".join(of_kind) or "none",
+            failures=failures,
+            kind=noun,
+            near=near,
+            mendable=bool(missing),
+            home=home,
         )
+
+
+def _shown(plugin: PluginInfo) -> str:
+    """Return a plugin that is not available, and why."""
+    return f"plugin {plugin.name!r} ({plugin.reason or plugin.status})"
 
 
 def refuse_clash(model_info: ModelInfo, installed: Catalog) -> None:

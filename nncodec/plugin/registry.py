@@ -51,7 +51,7 @@ def open_model(name_or_info: str | ModelInfo) -> CodecModel:
 
     Raises:
         UnknownModel, BadModelFile, WeightsMismatch, PluginError: see errors.py.
-        ModelError: the model is not a codec.
+        ModelError: the model is not a codec, or no installed plugin provides its architecture.
     """
     return _open(name_or_info, CODEC, CodecModel)  # type: ignore[type-abstract]
 
@@ -132,6 +132,7 @@ def build_model(model_file: ModelFile) -> InstalledModel:
     """Build a model of any kind from a file in memory, installed or not.
 
     Raises:
+        ModelError: no installed plugin provides its architecture.
         BadModelFile, PluginError: see errors.py.
     """
     spec = _architecture_of(model_file)
@@ -143,7 +144,7 @@ def build_decoder(model_file: ModelFile, loader: Loader) -> EngineDecoder:
     """Build a model that only decodes, without torch, from a file in memory.
 
     Raises:
-        ModelError: the architecture has none.
+        ModelError: the architecture has none, or no installed plugin provides it.
         BadModelFile, PluginError: see errors.py.
     """
     spec = _architecture_of(model_file)
@@ -156,8 +157,7 @@ def build_decoder(model_file: ModelFile, loader: Loader) -> EngineDecoder:
 def _architecture_of(model_file: ModelFile) -> ArchitectureSpec:
     spec = catalog().architectures.get(model_file.architecture)
     if spec is None:
-        reason = f"no installed plugin provides architecture {model_file.architecture!r}"
-        raise BadModelFile(path=model_file.path, reason=reason)
+        raise catalog().without_architecture(model_file)
     return spec
 
 
@@ -239,6 +239,7 @@ def install_model(path: Path) -> ModelInfo:
         refresh()
         if known := _with_digest(model_file.digest, catalog()):
             return known
+        refuse_clash(model_file, catalog())
         detail = f"{target} already exists, and holds another model than its name says; rename or remove that file"
         raise ModelError(detail=detail) from None
     refresh()

@@ -23,7 +23,7 @@ from nncodec.plugin import registry
 from nncodec.plugin.codec import CodecModel
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Pixels
-from nncodec.plugin.model_file import ModelInfo, read_model, write_model
+from nncodec.plugin.model_file import ModelInfo, is_architecture_name, read_model, write_model
 from nncodec.plugin.self_test import SELF_TEST, self_test_of
 from nncodec.training.distributed import SINGLE_PROCESS, ProcessGroup, connected, local_device
 from nncodec.training.drawing import can_plot, loss_plot, sample_grid
@@ -254,6 +254,10 @@ def _export(
     trained = guarded(guard, recipe.export, task, pictures, lambda text: on_event(Phase(text)))
     if not isinstance(trained, TrainedModel):
         raise guard.error(f"its recipe exported {type(trained).__name__}, not a TrainedModel")
+    if is_architecture_name(trained.architecture) and trained.architecture not in registry.catalog().architectures:
+        raise guard.error(
+            f"its recipe exported a model of {trained.architecture!r}, which no installed plugin provides"
+        )
     on_event(Phase("writing the model"))
     with replacing(written_to(run.output)) as temporary, _blaming(guard):
         write = functools.partial(

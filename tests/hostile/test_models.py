@@ -12,7 +12,7 @@ from PIL import Image
 from toys import write_toy
 
 import nncodec
-from nncodec.errors import BadModelFile, UnknownModel
+from nncodec.errors import BadModelFile, ModelError, UnknownModel
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import LONG_ID_BYTES, SHORT_ID_BYTES, read_model, write_model
 
@@ -146,11 +146,11 @@ def test_the_model_that_is_there_stays_and_the_folder_clean(
 ) -> None:
     user_models.mkdir()
     target = user_models / "mine.safetensors"
-    target.write_bytes(b"another file")
     path = write_toy(tmp_path / "mine.safetensors", "mine", "of-no-plugin")
-    with pytest.raises(BadModelFile, match="already exists"):
+    before = write_toy(target, "another", "of-no-plugin", fill=1).read_bytes()
+    with pytest.raises(ModelError, match="already exists"):
         registry.install_model(path)
-    assert target.read_bytes() == b"another file"
+    assert target.read_bytes() == before
     assert list(user_models.iterdir()) == [target]
     target.unlink()
     monkeypatch.setattr("os.link", _no_links)

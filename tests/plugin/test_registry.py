@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,14 @@ from fake_plugins import Plugin, forge_digest, install, model_file
 from toys import BlockMeans, Negative
 
 from nncodec.errors import BadModelFile, ModelError, PluginError, UnknownModel, WeightsMismatch
-from nncodec.plugin import registry
+from nncodec.plugin import discovery, registry
 from nncodec.plugin.catalog import Catalog
 from nncodec.plugin.registry import install_model, open_enhancer, open_model, remove_model
+
+_NO_PLUGIN = (
+    r"^mine cannot be used: no installed plugin provides its architecture 'unheard-of'; install the plugin that does$"
+)
+
 
 # --- opening models ---------------------------------------------------------------------------------------------------
 
@@ -58,7 +64,7 @@ def test_a_model_without_its_architecture_says_so_whatever_it_was_wanted_for(
     both: Catalog, tmp_path: Path, opener: Callable[[str], object]
 ) -> None:
     install_model(model_file(tmp_path, "mine", seed=9, architecture="unheard-of"))
-    with pytest.raises(BadModelFile, match="no installed plugin provides architecture 'unheard-of'"):
+    with pytest.raises(ModelError, match=_NO_PLUGIN):
         opener("mine")
     assert registry.catalog().kind_of(registry.catalog().find("mine")) == "codec"
 
@@ -115,8 +121,28 @@ def test_whatever_an_architecture_raises_the_model_file_is_refused(
 
 def test_a_model_of_an_unknown_architecture_is_refused(installed: Catalog, tmp_path: Path) -> None:
     install_model(model_file(tmp_path, "mine", seed=1, architecture="unheard-of"))
-    with pytest.raises(BadModelFile, match="no installed plugin provides architecture 'unheard-of'"):
+    with pytest.raises(ModelError, match=_NO_PLUGIN):
         open_model("mine")
+
+
+def test_a_model_whose_plugin_fails_or_is_disabled_names_it(
+    plugin: Plugin, good: EntryPoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = plugin("bad", "raise RuntimeError('it breaks')")
+    install(monkeypatch, bad, good)
+    install_model(model_file(tmp_path, "mine", seed=1))
+    monkeypatch.setenv(discovery.DISABLED_VARIABLE, "good")
+    registry.refresh()
+    listed = r"plugin 'bad' \(RuntimeError: it breaks\)"
+    with pytest.raises(
+        ModelError, match=rf"install the plugin that does, or .*: {listed}; plugin 'good' \(disabled\)$"
+    ):
+        open_model("mine")
+    # The model of a plugin that is not available: its file alone would be of no use.
+    with pytest.raises(UnknownModel, match=r"'bad' \(RuntimeError.*; mend or enable the plugin 'bad', which"):
+        registry.catalog().find_by_id(bytes(8), "bad/one")
+    with pytest.raises(UnknownModel, match=r"mend or enable what it comes with, or else get its model file"):
+        registry.catalog().find_by_id(bytes(8))
 
 
 def test_weights_that_are_not_those_of_the_digest_are_refused(

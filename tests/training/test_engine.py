@@ -370,7 +370,7 @@ def test_a_model_that_its_architecture_cannot_open_is_not_written(
     [
         (TrainedModel("tiny", {}, {"weight": np.zeros(1)}), "tensor 'weight' has type float64, which is not allowed"),
         (TrainedModel("Tiny", {}, {}), "the architecture 'Tiny' is not a lower-case name"),
-        (TrainedModel("unknown", {}, {}), "no installed plugin provides"),
+        (TrainedModel("unknown", {}, {}), "a model of 'unknown', which no installed plugin provides"),
         (TrainedModel("tiny", {}, {"weight": torch.zeros(1)}), "tensor 'weight' is a torch.Tensor, not a NumPy array"),
         (TrainedModel("tiny", {"mode": {1}}, {}), "its config cannot be JSON"),
         (TrainedModel("tiny", {"fail": "KeyError"}, {}), "KeyError: 'it does not fit"),
