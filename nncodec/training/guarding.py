@@ -28,7 +28,7 @@ def guarded(guard: PluginGuard, call: Callable[_P, _T], *args: _P.args, **kwargs
         raise
     except ValueError as error:
         distribution = guard.distribution and f" of {guard.distribution}"
-        raise ValueError(f"{first_line(error)} (so says the plugin {guard.plugin!r}{distribution})") from error
+        raise ValueError(f"{error} (from the plugin {guard.plugin!r}{distribution})") from error
     except (Exception, SystemExit) as error:  # third-party code: anything can happen
         if is_memory(error):
             raise

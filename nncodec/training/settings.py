@@ -146,10 +146,8 @@ def combine(recipe: type[Recipe], *sources: Mapping[str, Any]) -> RunSettings:
         chosen = dict(recipe.translated(chosen))
         of_run = {name: value for name, value in chosen.items() if known[name].of_run}
         of_model = recipe.settings(**{name: value for name, value in chosen.items() if not known[name].of_run})
-    except NncError:
+    except (NncError, ValueError):  # what the user can mend
         raise
-    except ValueError as error:  # what the user can mend
-        raise ValueError(first_line(error)) from error
     except (Exception, SystemExit) as error:  # third-party code: anything can happen
         raise guard_of(recipe).error(f"{type(error).__name__}: {first_line(error)}") from error
     run = replace(recipe.run, **of_run)
