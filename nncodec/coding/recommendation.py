@@ -135,7 +135,14 @@ def _recommended(container: Container, strength: float | None) -> Enhancement | 
         model_info = registry.catalog().find_by_id(recommendation.model_id, recommendation.name, ENHANCER)
     except UnknownModel as error:
         plain = "; to decode the file without it, set no enhancer"
-        raise UnknownModel(**error.fields | {"failures": f"{error.failures}{plain}", "near": ""}) from None
+        raise UnknownModel(
+            wanted=error.wanted,
+            installed=error.installed,
+            failures=f"{error.failures}{plain}",
+            kind=error.kind,
+            mendable=error.mendable,
+            home=error.home,
+        ) from None
     enhancement = Enhancement.of(model_info, recommendation.strength if strength is None else strength)
     if enhancement.factor > 1 and not container.header.is_reduced:
         raise Corrupt(detail=f"it recommends {model_info.name}, which enlarges, but is not stored reduced")
