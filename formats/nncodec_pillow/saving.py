@@ -47,7 +47,7 @@ def save_all(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     max_error = exactness_of(None, cast("EncodeOptions", wanted))
     frames: list[Image.Image] = []
     for source, count in zip(sources, counts, strict=True):
-        frames += _frames_of(source, count, max_error) if count > 1 else [source]
+        frames += _frames_of(source, count, max_error) if count > 1 or source.format == "GIF" else [source]
     _write(frames, image, fp)
 
 

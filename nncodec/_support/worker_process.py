@@ -69,6 +69,7 @@ class WorkerProcess:
 
 def _run(serve: Callable[..., object], connection: Connection, arguments: tuple[Any, ...], threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent handles it
+    sys.stdout = sys.stderr  # the parent's may be the file that it writes
     use_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):

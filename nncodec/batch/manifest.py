@@ -23,7 +23,8 @@ KILLED = "killed"
 TRANSPORT = "transport"
 """Kind of the error of a file that could not be read from its store, or its result not written."""
 
-_MANIFEST = "manifest"
+MANIFEST = "manifest"
+"""Of the file, without its ending."""
 _SHARD = re.compile(r"(\d+)/(\d+)")
 # Check value, files, bytes, time, whether it killed its worker.
 _ENTRY = struct.Struct("<QIQd?")
@@ -38,12 +39,14 @@ class Item:
         result: name of its result.
         size: in bytes, if the store says it.
         version: see `stores.Entry`.
+        taken: names of other files' results that a frame of this one might get, too.
     """
 
     source: str
     result: str
     size: int | None = None
     version: str = ""
+    taken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ class Manifest:
 
     def read(self) -> None:
         """Read what earlier runs have done."""
-        for data in self._store.logs(self._operation, _MANIFEST, self._concerns):
+        for data in self._store.logs(self._operation, MANIFEST, self._concerns):
             self._take(data.split(b"\n"))
 
     @property
@@ -142,7 +145,7 @@ class Manifest:
     def add(self, item: Item, outcome: Outcome) -> None:
         """Note what became of an item."""
         if self._log is None:
-            self._log = self._store.append(f"{self._operation}/{self._shard.folder}/{_MANIFEST}")
+            self._log = self._store.append(f"{self._operation}/{self._shard.folder}/{MANIFEST}")
         line = {
             "source": item.source,
             "size": item.size,

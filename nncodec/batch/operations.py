@@ -27,7 +27,7 @@ from nncodec.batch.coding import (
 from nncodec.coding.choice import exactness_of
 from nncodec.coding.exact_encoder import DEFAULT_LOSSLESS
 from nncodec.coding.inspection import check as check_checksums
-from nncodec.errors import NncError
+from nncodec.errors import FormatError, NncError
 from nncodec.format.container import Container
 from nncodec.limits import Limits
 from nncodec.picture.naming import is_nnc, nnc_name, picture_name
@@ -191,7 +191,10 @@ class Checking:
         return 0
 
     def code(self, data: bytes) -> CodedFile:
-        check_checksums(io.BytesIO(data), limits=_ANY_SIZE)
+        try:
+            check_checksums(io.BytesIO(data), limits=_ANY_SIZE)
+        except FormatError as error:
+            raise NncError(detail=f"its result is to be removed, and encoded again: {error}") from error
         return CodedFile(())
 
 

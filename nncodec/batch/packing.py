@@ -104,6 +104,8 @@ def pack(
         raise NncError(detail="shards need a size of at least 1 byte")
     files, target = open_store(os.fspath(source)), open_store(os.fspath(dest), "pack/tmp")
     others = files if beside is None else open_store(os.fspath(beside))
+    if beside is not None and others.is_empty():
+        raise NncError(detail=f"there are no files in {others.url}")
     with target.locked("pack"):
         target.clean("pack/tmp")
         return _packed(files, others, target, shard_bytes, seed)

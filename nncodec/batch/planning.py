@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from nncodec._support.text import describe
 from nncodec.batch.manifest import KILLED, Item, Manifest, Outcome, Shard
-from nncodec.batch.operations import Checking, Operation
+from nncodec.batch.operations import Checking, Decoding, Operation
 from nncodec.batch.stores import Entry, Store
 from nncodec.errors import NncError
 from nncodec.picture.naming import is_nnc
 
 _GROUP_BYTES, _GROUP_FILES = 1 << 20, 32
 """The most that a worker gets at once, unless a file alone is larger."""
+_FRAME = re.compile(r"(.+)-\d{4,}(\.[^./]*)")
 UNKNOWN_BYTES = 1 << 17
 """Size that a file is taken to have if its store does not say it."""
 
@@ -71,10 +73,13 @@ class Plan:
             if self.operation.takes(base):
                 name = self.operation.result_name(base)
                 results.setdefault(f"{folder}/{name}" if folder else name, []).append(entry)
+        if isinstance(self.operation, Checking):
+            results = _those_encoded(results, found)
+        frames = _names_like_frames(results) if isinstance(self.operation, Decoding) else {}
         for result, entries in results.items():
             for entry in entries:
                 if self.shard.holds(entry.name):
-                    yield from self._checked(entry, result, entries, found)
+                    yield from self._checked(entry, result, entries, found, tuple(frames.get(result, ())))
         if isinstance(self.operation, Checking):
             strays = (
                 name for name in found if is_nnc(PurePosixPath(name)) and name not in results and self.shard.holds(name)
@@ -82,9 +87,9 @@ class Plan:
             self.extra += sum(1 for _ in strays)
 
     def _checked(
-        self, entry: Entry, result: str, rivals: list[Entry], found: dict[str, Entry]
+        self, entry: Entry, result: str, rivals: list[Entry], found: dict[str, Entry], taken: tuple[str, ...]
     ) -> Iterator[tuple[Item, Outcome | None]]:
-        item = Item(entry.name, result, entry.size, entry.version)
+        item = Item(entry.name, result, entry.size, entry.version, taken)
         if len(rivals) > 1:
             names = " and ".join(rival.name for rival in rivals)
             both = "both" if len(rivals) == 2 else "all"
@@ -113,6 +118,27 @@ class Plan:
             return {entry.name: entry for entry in self.dest.listing(folder)[0]}
         except FileNotFoundError:
             return {}
+
+
+def _those_encoded(results: dict[str, list[Entry]], found: dict[str, Entry]) -> dict[str, list[Entry]]:
+    """Leave .nnc files out unless one of them has a result: only `-q keep` encodes these."""
+    files = {
+        result: [entry for entry in entries if is_nnc(PurePosixPath(entry.name))] for result, entries in results.items()
+    }
+    if any(entries and result in found for result, entries in files.items()):
+        return results
+    pictures = {result: [entry for entry in results[result] if entry not in files[result]] for result in results}
+    return {result: entries for result, entries in pictures.items() if entries}
+
+
+def _names_like_frames(results: Iterable[str]) -> dict[str, list[str]]:
+    """Return, for each result, the other results that are called like one of its frames: `a-0001.png` for `a.png`."""
+    names = set(results)
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if (match := _FRAME.fullmatch(name)) and (whole := match[1] + match[2]) in names:
+            found.setdefault(whole, []).append(name)
+    return found
 
 
 def grouped(items: Iterable[Item]) -> Iterator[list[Item]]:

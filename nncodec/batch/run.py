@@ -18,7 +18,7 @@ from nncodec._support.threads import allowed_threads
 from nncodec._version import __version__
 from nncodec.batch.engine import Engine
 from nncodec.batch.local import LocalEngine
-from nncodec.batch.manifest import Item, Manifest, Outcome, Shard
+from nncodec.batch.manifest import MANIFEST, Item, Manifest, Outcome, Shard
 from nncodec.batch.operations import Checking, Operation
 from nncodec.batch.planning import Plan, evenly, grouped
 from nncodec.batch.stores import STATE_FOLDER, open_store
@@ -248,13 +248,21 @@ class Batch:
         )
 
     def _check_dest(self) -> None:
-        """Raise NncError if the destination holds files that no batch has made."""
-        if self._options.force or isinstance(self._operation, Checking):
+        """Raise NncError if the destination holds files that no batch has made, or none to check."""
+        if isinstance(self._operation, Checking):
+            if self._has_run("decode") and not self._has_run("encode"):
+                reason = "pictures that were decoded; check verifies the .nnc files that pictures were encoded to"
+                raise NncError(detail=f"{self._dest.url} holds {reason}")
+            return
+        if self._options.force:
             return
         if not self._dest.is_empty() and not self._dest.has_state():
             raise NncError(
                 detail=f"{self._dest.url} has files already; choose an empty folder, or use -f to write there"
             )
+
+    def _has_run(self, operation: str) -> bool:
+        return any(True for _ in self._dest.logs(operation, MANIFEST, lambda _: True))
 
     def _plan(self) -> tuple[Plan, Manifest]:
         manifest = Manifest(self._dest, self._operation.name, self._shard, self._operation.digest())

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Protocol
 
 from nncodec._support.extras import require
 from nncodec._support.files import replacing
+from nncodec._support.text import describe
 from nncodec.batch.transport import retried
 from nncodec.errors import NncError
 
@@ -28,6 +29,7 @@ except ImportError:  # Windows, where two runs of one shard may do the same work
 STATE_FOLDER = ".nncodec-batch"
 """Folder in a destination that holds what batches note about themselves; hidden, so that no batch takes files of it."""
 
+_ARCHIVES_OF_FSSPEC = {"tar", "zip"}
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
 _LOCAL = "file://"
 _ARCHIVES = {".zip": "zip", ".tar": "tar", ".tgz": "tar", ".gz": "tar"}
@@ -161,10 +163,9 @@ class LocalStore:
                 name = f"{folder}/{entry.name}" if folder else entry.name
                 try:
                     status = entry.stat()
-                except FileNotFoundError:  # removed since, or a link to nothing
-                    continue
-                except OSError:  # a link into a closed folder, or to itself: reading the file says so
-                    files.append(Entry(name, None, ""))
+                except OSError:  # a link to nothing, to itself or into a closed folder: reading the file says so
+                    if entry.is_symlink() or not _is_gone(entry):
+                        files.append(Entry(name, None, ""))
                     continue
                 if stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
                     files.append(Entry(name, status.st_size, f"mtime {status.st_mtime_ns}"))
@@ -247,41 +248,43 @@ class UrlStore:
     def __init__(self, url: str, scratch: str) -> None:
         fsspec = require("fsspec", "batch", f"opening {url}")
         try:
-            self._files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
+            self._files, root = fsspec.core.url_to_fs(
+                url, use_listings_cache=False, skip_instance_cache=True, **_compression_of(url)
+            )
         except ImportError as error:
             raise NncError(detail=f"opening {url} needs another package: {error}") from None
-        except ValueError as error:
-            raise NncError(detail=f"cannot open {url}: {error}") from None
+        except Exception as error:  # such as those of the packages that read archives
+            raise NncError(detail=f"cannot open {url}: {describe(error)}") from error
         protocol = self._files.protocol
         self._protocols = {protocol} if isinstance(protocol, str) else set(protocol)
         self._root, self.url = root.rstrip("/"), url
         self._scratch = f"{STATE_FOLDER}/{scratch}"
 
     def listing(self, folder: str) -> tuple[list[Entry], list[str]]:
-        place = self._path(folder)
-        found: list[Mapping[str, Any]] = retried(lambda: self._files.ls(place, detail=True))
-        files, folders = [], []
-        for info in found:
-            full = str(info["name"]).rstrip("/")
-            base = full.rpartition("/")[2]
-            if full == place or base.startswith(".") or not base:
-                continue  # the object that some programs make for a folder, and hidden ones
-            name = f"{folder}/{base}" if folder else base
-            if info["type"] == "directory":
-                folders.append(name)
-            else:
-                size = info.get("size")
-                files.append(Entry(name, None if size is None else int(size), _version(info)))
-        return sorted(files, key=lambda file: file.name), sorted(folders)
+        files, folders = dict[str, Entry](), set[str]()
+        for place in self._places(folder):
+            found: list[Mapping[str, Any]] = retried(lambda place=place: self._files.ls(place, detail=True))
+            for info in found:
+                full = str(info["name"]).rstrip("/")
+                base = full.rpartition("/")[2]
+                if full == place or base.startswith(".") or not base:
+                    continue  # the object that some programs make for a folder, and hidden ones
+                name = f"{folder}/{base}" if folder else base
+                if info["type"] == "directory":
+                    folders.add(name)
+                else:
+                    size = info.get("size")
+                    files.setdefault(name, Entry(name, None if size is None else int(size), _version(info)))
+        return [files[name] for name in sorted(files)], sorted(folders)
 
     def find(self, name: str) -> Entry:
-        info = retried(lambda: self._files.info(self._path(name)))
+        info = retried(lambda: self._files.info(self._places(name)[0]))
         size = info.get("size")
         return Entry(name, None if size is None else int(size), _version(info))
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> bytes:
         end = None if size is None else start + size
-        data = bytes(retried(lambda: self._files.cat_file(self._path(name), start=start or None, end=end)))
+        data = bytes(retried(lambda: self._files.cat_file(self._places(name)[0], start=start or None, end=end)))
         if size is not None and len(data) > size:
             raise NncError(detail=f"{self.url} does not send parts of files; copy its files to a folder")
         return data
@@ -349,6 +352,18 @@ class UrlStore:
     def _path(self, name: str) -> str:
         return "/".join(part for part in (self._root, name) if part)
 
+    def _places(self, name: str) -> list[str]:
+        """Return the paths of a file or folder, one or more: `tar -C photos .` calls a.png `./a.png`."""
+        path = self._path(name)
+        if not self._protocols & _ARCHIVES_OF_FSSPEC:
+            return [path]
+        dotted = f"./{path}" if path else "."
+        return [place for place in (path, dotted) if self._files.exists(place)] or [path]
+
+
+def _is_gone(entry: os.DirEntry[str]) -> bool:
+    return not os.path.lexists(entry.path)
+
 
 class _LocalLog:
     """Adds lines to a file; what a crash left of a last line stays a line of its own."""
@@ -387,6 +402,11 @@ class _ObjectLog:
             self._objects += 1
             self._lines.clear()
         self._written_s = time.monotonic()
+
+
+def _compression_of(url: str) -> dict[str, Any]:
+    """Return what fsspec does not see in the name of a file."""
+    return {"tar": {"compression": "gzip"}} if url.startswith("tar://") and url.lower().endswith(".tgz") else {}
 
 
 def _is_empty(store: Store) -> bool:

@@ -14,6 +14,7 @@ from nncodec.batch.operations import Checking, Encoding, Operation, open_models
 from nncodec.batch.stores import open_store
 from nncodec.batch.transport import is_transport_error
 from nncodec.coding.grid import PIXELS_AT_ONCE
+from nncodec.errors import NncError
 from nncodec.plugin import registry
 
 FREE_PIXELS = PIXELS_AT_ONCE
@@ -114,8 +115,12 @@ class Worker:
 
     def _publish(self, item: Item, coded: CodedFile) -> None:
         stem, dot, suffix = item.result.rpartition(".")
-        for infix, data in coded.parts:
-            self._dest.publish(f"{stem}{infix}{dot}{suffix}", data)
+        parts = {f"{stem}{infix}{dot}{suffix}": data for infix, data in coded.parts}
+        if taken := next((name for name in item.taken if name in parts), None):
+            reason = "which is the result of another file; rename one, or use --keep-extension"
+            raise NncError(detail=f"a frame of it would be written to {taken}, {reason}")
+        for name, data in parts.items():
+            self._dest.publish(name, data)
 
 
 def _failure(error: Exception, seconds: float = 0) -> Outcome:

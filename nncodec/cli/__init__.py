@@ -21,7 +21,7 @@ import click
 from nncodec import __version__
 from nncodec._support.interrupts import INTERRUPTED, raise_interrupts
 from nncodec._support.text import describe
-from nncodec.cli.standard_streams import open_closed_streams
+from nncodec.cli.standard_streams import open_closed_streams, results_only
 from nncodec.cli.text import DEBUG_VARIABLE, SEE_TRACEBACK, complain, show_traceback
 from nncodec.errors import InvalidOption, NncError, UnknownModel
 
@@ -99,7 +99,8 @@ class _Commands(click.Group):
                 sys.stdout.reconfigure(errors="backslashreplace")
             if ctx.meta[_EMPTY]:
                 raise click.UsageError(f"{ctx.meta[_EMPTY]} is empty; give a path or a value, or leave its option out")
-            return super().invoke(ctx)
+            with results_only():
+                return super().invoke(ctx)
         except click.UsageError as error:
             if isinstance(error, click.exceptions.NoArgsIsHelpError):
                 raise

@@ -27,8 +27,8 @@ from nncodec.picture.region import Box, Region
 from nncodec.plugin import registry
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import LOSSLESS
-from nncodec.plugin.latents import Pixels, kind_of_array
-from nncodec.plugin.lossless import LosslessModel, Samples
+from nncodec.plugin.latents import Pixels
+from nncodec.plugin.lossless import LosslessModel, Samples, problem_with_samples
 
 
 def decode_images(
@@ -225,8 +225,6 @@ def decoded_block(
         raise Corrupt(detail=f"a block: {first_line(error)}") from error
     except (Exception, SystemExit) as error:  # third-party code: anything can happen
         raise guard.error(f"{type(error).__name__}: {first_line(error)}") from error
-    found, expected = kind_of_array(samples), f"uint16 {tuple(shape)}"
-    if found != expected or (top := int(samples.max())) >> bits:
-        up_to = f" up to {top}" if found == expected else ""
-        raise guard.error(f"it decoded {found}{up_to} instead of {expected} of {bits} bits")
+    if problem := problem_with_samples(samples, shape, bits):
+        raise guard.error(problem)
     return samples

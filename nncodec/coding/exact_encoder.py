@@ -27,7 +27,7 @@ from nncodec.plugin import registry
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import LOSSLESS
 from nncodec.plugin.latents import Pixels
-from nncodec.plugin.lossless import LosslessModel
+from nncodec.plugin.lossless import LosslessModel, problem_with_samples
 from nncodec.plugin.model_file import LONG_ID_BYTES, ModelInfo
 
 DEFAULT_LOSSLESS = "lossless"
@@ -161,8 +161,11 @@ class ExactEncoder:
             if not payload:
                 raise self._guard.error("it encoded a block as no bytes; a block takes at least one")
             if self.options.get("verify"):
-                decoded = self._guard.run(self.model.decode, payload, samples.shape, stack.format.coded_bits)
-                if not self._guard.run(np.array_equal, decoded, samples):
+                bits, shape = stack.format.coded_bits, samples.shape
+                decoded = self._guard.run(self.model.decode, payload, shape, bits)
+                if problem := problem_with_samples(decoded, shape, bits):
+                    raise self._guard.error(problem)
+                if not np.array_equal(decoded, samples):
                     raise self._guard.error("a block decodes to other samples than it was encoded from")
             return payload
 

@@ -151,6 +151,7 @@ def measured(
     size_bytes: int,
     encode_s: float | None = None,
     decode_s: float | None = None,
+    frames: int = 1,
 ) -> Measurement:
     """Return the numbers of a picture that was coded and decoded; metrics whose package is not installed are None.
 
@@ -159,6 +160,7 @@ def measured(
         codec, quality: how it was coded.
         size_bytes: of the whole file.
         encode_s, decode_s: times in seconds, None if not measured.
+        frames: how many the file holds; the picture is one of them, and stands for all.
     """
     image, info = original.image, original.info
     return Measurement(
@@ -166,9 +168,9 @@ def measured(
         codec=codec,
         quality=quality,
         bytes=size_bytes,
-        bpp=8 * size_bytes / (info.width * info.height),
-        ratio_raw=info.raw_bytes / size_bytes,
-        ratio_png=info.png_bytes / size_bytes,
+        bpp=8 * size_bytes / (frames * info.width * info.height),
+        ratio_raw=frames * info.raw_bytes / size_bytes,
+        ratio_png=frames * info.png_bytes / size_bytes,
         psnr_db=metrics.psnr(image, decoded),
         ssim=metrics.ssim(image, decoded),
         ms_ssim=None if "MS-SSIM" in metrics.not_installed() else metrics.ms_ssim(image, decoded),

@@ -242,7 +242,7 @@ def _durations_option(value: Any, frames: int) -> tuple[int, ...] | None:
     durations = [_milliseconds(number) for number in given]
     if (len(given) != frames and frames > 1) or None in durations:  # a single frame has none
         each = f"of the {frames} frames" if frames > 1 else "frame"
-        reason = f"{value!r} is not a number of milliseconds from 0, or one for each {each}"
+        reason = f"{value!r} is not a number of milliseconds from 0 to {_LONGEST_MS:,}, or one for each {each}"
         raise InvalidOption(option="duration", reason=reason)
     return tuple(number for number in durations if number is not None)
 

@@ -253,12 +253,12 @@ def _converted(image: Image.Image, max_error: int | None) -> Converted:
 
 def _alike(frames: list[Image.Image]) -> list[Image.Image]:
     if len({frame.size for frame in frames}) > 1:
-        raise UnsupportedImage(detail="its frames differ in size; choose one with --frame")
+        raise UnsupportedImage(detail="its frames differ in size; choose one, on the command line with --frame")
     if len({(frame.mode, palette_of(frame)) for frame in frames}) == 1:
         return frames
     if any(loses_samples(frame) for frame in frames):
         names = " and ".join(sorted({frame.mode for frame in frames}))
-        reason = "no mode holds all of them exactly; choose one with --frame, or give a quality instead"
+        reason = "no mode holds all of them exactly; choose one, on the command line with --frame, or give a quality"
         raise UnsupportedImage(detail=f"its frames have modes {names}, and {reason}")
     frames = [frame if frame.mode in MODES else convert(frame).image for frame in frames]
     modes = {frame.mode for frame in frames}

@@ -143,8 +143,15 @@ def save(
     first = images[0]
     check_size(kind, *first.size, first.mode)
     if first.mode.endswith("A") and kind not in _HOLDS_ALPHA:
+        if any(map(_is_seen_through, images)):
+            raise UnsupportedImage(
+                detail=f"the picture has transparency, which {kind} cannot hold; decode it to .png, .webp or .avif"
+            )
+        images = [_without_alpha(image) for image in images]
+        first = images[0]
+    if first.mode == "I;16" and kind == "PNG" and len(images) > 1:  # Pillow compares and cuts frames as if of 8 bits
         raise UnsupportedImage(
-            detail=f"the picture has transparency, which {kind} cannot hold; decode it to .png, .webp or .avif"
+            detail="Pillow cannot write animated PNG files of 16 bits; decode it to .tif, or without --animate"
         )
     carried = carry(images, kind, strip=strip)
     images, own, reduced = reduction(carried.images, kind, quality)
@@ -235,6 +242,12 @@ def _bytes_of(images: Sequence[Image.Image], kind: str, settings: dict[str, Any]
 
 def _is_seen_through(image: Image.Image) -> bool:
     return image.mode.endswith("A") and any(image.getchannel("A").histogram()[:255])
+
+
+def _without_alpha(image: Image.Image) -> Image.Image:
+    opaque = image.convert(image.mode.removesuffix("A"))
+    opaque.info = image.info
+    return opaque
 
 
 def _with_alpha_flag(webp: bytes) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
@@ -32,7 +33,8 @@ class PluginGuard:
     def run(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Return `call(...)`; an exception of the plugin's own becomes PluginError."""
         try:
-            return call(*args, **kwargs)
+            with code_of_plugins():
+                return call(*args, **kwargs)
         except (NncError, MemoryError):
             raise
         except (Exception, SystemExit) as error:  # third-party code: anything can happen
@@ -41,6 +43,25 @@ class PluginGuard:
     def error(self, reason: str) -> PluginError:
         """Return the error that says what this plugin did wrong."""
         return PluginError(plugin=self.plugin, distribution=self.distribution, model=self.model, reason=reason)
+
+
+_threads = threading.local()
+
+
+@contextlib.contextmanager
+def code_of_plugins() -> Iterator[None]:
+    """Mark a block that runs the code of plugins, in this thread; see `is_in_plugin`."""
+    before = is_in_plugin()
+    _threads.is_in_plugin = True
+    try:
+        yield
+    finally:
+        _threads.is_in_plugin = before
+
+
+def is_in_plugin() -> bool:
+    """Return whether this thread runs the code of a plugin, whose prints are no results of a command."""
+    return getattr(_threads, "is_in_plugin", False)
 
 
 def quiet_import() -> AbstractContextManager[object]:

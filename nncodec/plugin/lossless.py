@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nncodec.plugin.engine import BrowserPart, Loader
+from nncodec.plugin.latents import kind_of_array
 from nncodec.plugin.model_file import ModelFile
 
 Samples = NDArray[np.uint16]
@@ -83,3 +85,12 @@ class LosslessModel(ABC):
             loader: records the networks that decoding needs.
         """
         return None
+
+
+def problem_with_samples(samples: object, shape: tuple[int, ...], bits: int) -> str | None:
+    """Return what is wrong with what a model decoded, uint16 of this shape below 2^bits, or None."""
+    found, expected = kind_of_array(samples), f"uint16 {tuple(shape)}"
+    if found != expected:
+        return f"it decoded {found} instead of {expected} of {bits} bits"
+    top = int(cast(Samples, samples).max())
+    return f"it decoded {found} up to {top} instead of {expected} of {bits} bits" if top >> bits else None

@@ -19,7 +19,7 @@ from nncodec.plugin.codec import CodecModel, DecoderModel, EngineDecoder
 from nncodec.plugin.discovery import ENTRY_POINT_GROUP, MODELS_VARIABLE, build_catalog, models_folder
 from nncodec.plugin.engine import Loader
 from nncodec.plugin.enhancer import EnhancerModel
-from nncodec.plugin.guard import quiet_import
+from nncodec.plugin.guard import code_of_plugins, quiet_import
 from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS, ArchitectureSpec
 from nncodec.plugin.lossless import LosslessModel
 from nncodec.plugin.model_file import ModelFile, ModelInfo, read_model, read_model_info
@@ -163,7 +163,8 @@ def _architecture_of(model_file: ModelFile) -> ArchitectureSpec:
 
 def _built(model_file: ModelFile, build: Callable[[], _T]) -> _T:
     try:
-        model = build()
+        with code_of_plugins():
+            model = build()
         problem = problem_with_traits(getattr(model, "traits", None)) if isinstance(model, _WITH_TRAITS) else None
     except NncError:
         raise

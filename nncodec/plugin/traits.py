@@ -17,6 +17,7 @@ LARGEST_EDGE = 1 << 10
 _MODES = ("L", "RGB")
 _CODERS = ("zstd", "rans")
 _MOST_FACTOR = 16
+_MOST_CHANNELS = 1 << 20  # of one array, however few places it has
 _MOST_BITS, _MOST_PLANES = 16, 32
 
 
@@ -37,6 +38,8 @@ def _of_codec(traits: CodecTraits) -> Iterator[str]:
     for mode in traits.modes:
         if mode not in _MODES:
             yield f"it declares the colour mode {mode!r:.40}; a codec takes 'L', 'RGB' or both, core handles the rest"
+    if not isinstance(traits.qualities, bool):
+        yield f"its qualities are {traits.qualities!r:.40}, not True or False"
     yield from _of_efforts(traits.efforts, traits.seconds_per_megapixel)
     if traits.coder not in _CODERS:
         yield f"its coder is {traits.coder!r:.40}; it can be 'zstd' or 'rans'"
@@ -62,9 +65,11 @@ def _of_latents(specs: tuple[LatentSpec, ...], multiple: int | None) -> Iterator
     if len({spec.name for spec in specs}) < len(specs):
         yield "two arrays of its latents have one name"
     for spec in specs:
-        if not (_is_whole(spec.channels, 1) and _is_whole(spec.stride, 1)):
+        if not isinstance(spec.name, str):
+            yield f"the name of its latents is {spec.name!r:.40}, not a text"
+        if not (_is_whole(spec.channels, 1, _MOST_CHANNELS) and _is_whole(spec.stride, 1)):
             numbers = f"{spec.channels!r} channels and a stride of {spec.stride!r}"
-            yield f"its latents {spec.name!r} have {numbers}, not 1 or more"
+            yield f"its latents {spec.name!r} have {numbers}, not 1 or more, and at most {_MOST_CHANNELS} channels"
         if not all(_is_whole(value) for value in (spec.minimum, spec.maximum, spec.step)):
             yield f"the range or step of its latents {spec.name!r} is not whole numbers"
         if spec.minimum + spec.step > spec.maximum:

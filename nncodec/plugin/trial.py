@@ -9,7 +9,7 @@ from nncodec.plugin.codec import CodecModel, FixedSize
 from nncodec.plugin.enhancer import EnhancerModel
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.latents import Pixels, kind_of_array, problem_with, problem_with_analysis
-from nncodec.plugin.lossless import LosslessModel
+from nncodec.plugin.lossless import LosslessModel, problem_with_samples
 from nncodec.plugin.model_file import ModelInfo
 from nncodec.plugin.self_test import problem_with_contexts
 
@@ -47,8 +47,10 @@ def _problem(model: InstalledModel) -> str | None:
         return _problem_with_pixels(model.enhance(pixels, 0.0), pixels, model.traits.factor)
     samples = _ramp(8, 8, 1).astype(np.uint16)
     payload = model.encode(samples, 8, model.traits.efforts[0])
-    same = np.array_equal(model.decode(payload, samples.shape, 8), samples)
-    return None if same else "does not return the samples that it coded"
+    decoded = model.decode(payload, samples.shape, 8)
+    if problem := problem_with_samples(decoded, samples.shape, 8):
+        return problem
+    return None if np.array_equal(decoded, samples) else "does not return the samples that it coded"
 
 
 def _problem_with_codec(model: CodecModel) -> str | None:

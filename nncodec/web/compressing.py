@@ -207,7 +207,9 @@ def _compress(
         return result, None
     decoded = in_mode_of_original(decoded, original.image)
     quality = -1 if info.quality is None else info.quality
-    measurement = measured(original, decoded, info.model or "", quality, len(data), encode_s, decode_s)
+    measurement = measured(original, decoded, info.model or "", quality, len(data), encode_s, decode_s, info.frames)
+    if info.frames > 1:
+        notes.append("PSNR, SSIM and the picture shown are those of its first frame")
     return {**result, "measured": as_json(measurement)}, measurement
 
 

@@ -229,6 +229,36 @@ def test_files_are_decoded_and_frames_get_files_of_their_own(pictures: Path, tmp
         batch.decoding(tmp_path / "nnc", tmp_path / "out", "nope")
 
 
+def test_a_frame_never_replaces_the_result_of_another_file(tmp_path: Path) -> None:
+    (tmp_path / "nnc").mkdir()
+    stack = [Image.new("RGB", (8, 8), level) for level in ("red", "blue")]
+    for name, images in (("a", stack), ("a-0001", stack[:1]), ("b-0001", stack[:1])):
+        (tmp_path / f"nnc/{name}.nnc").write_bytes(nncodec.encode(images, "tiny/means", lossless=False))
+    report = batch.decoding(tmp_path / "nnc", tmp_path / "out", "bmp").run()
+    assert counts(report) == (2, 0, 1)
+    assert "would be written to a-0001.bmp, which is the result of another file" in report.errors[0]["error"]
+    assert results_below(tmp_path / "out").keys() == {"a-0001.bmp", "b-0001.bmp"}
+    kept = batch.decoding(tmp_path / "nnc", tmp_path / "kept", "bmp", keep_extension=True).run()
+    assert counts(kept) == (3, 0, 0)
+
+
+def test_a_check_looks_at_what_was_encoded(pictures: Path, tmp_path: Path) -> None:
+    encode(pictures, tmp_path / "out")
+    (pictures / "other.nnc").write_bytes((tmp_path / "out/00000.nnc").read_bytes())
+    assert counts(batch.checking(pictures, tmp_path / "out").run()) == (7, 0, 0)
+    encode(pictures, tmp_path / "kept", model=None, quality="keep")
+    assert counts(batch.checking(pictures, tmp_path / "kept").run()) == (1, 0, 7)  # pictures were not encoded there
+    batch.decoding(tmp_path / "out", tmp_path / "decoded", "bmp").run()
+    with pytest.raises(NncError, match=r"holds pictures that were decoded; check verifies the \.nnc files"):
+        batch.checking(tmp_path / "out", tmp_path / "decoded").run()
+
+
+def test_labels_are_not_looked_for_where_nothing_is(pictures: Path, tmp_path: Path) -> None:
+    encode(pictures, tmp_path / "out")
+    with pytest.raises(NncError, match=r"there are no files in .*nowhere"):
+        batch.pack(tmp_path / "out", tmp_path / "shards", beside=tmp_path / "nowhere")
+
+
 def test_a_check_finds_missing_damaged_and_extra_results(pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     encode(pictures, out)
@@ -242,6 +272,7 @@ def test_a_check_finds_missing_damaged_and_extra_results(pictures: Path, tmp_pat
     assert (*counts(report), report.extra) == (0, 5, 2, 1)
     said = {error["source"]: error["error"] for error in report.errors}
     assert "damaged" in said["00000.png"]
+    assert "its result is to be removed, and encoded again" in said["00000.png"]
     assert "sub/00001.nnc is missing" in said["sub/00001.png"]
 
 

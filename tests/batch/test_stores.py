@@ -53,6 +53,38 @@ def test_a_store_lists_and_reads_what_is_published(store: Store) -> None:
     store.clean("encode/1-of-1/tmp")
 
 
+@pytest.mark.parametrize("name", ["a.tar", "a.tgz", "a.tar.gz"])
+def test_files_that_an_archive_calls_dot_slash_are_found(tmp_path: Path, name: str) -> None:
+    contents = {"./a.png": b"a", "./sub/b.png": b"bb", "sub/c.png": b"ccc", "d.png": b"dddd"}
+    for place, data in contents.items():
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_bytes(data)
+    with tarfile.open(tmp_path / name, "w:" if name == "a.tar" else "w:gz") as archive:
+        for place in contents:
+            archive.add(tmp_path / place, place)
+    store = open_store(str(tmp_path / name))
+    files, folders = store.listing("")
+    inner = store.listing("sub")[0]
+    assert ([file.name for file in files], folders) == (["a.png", "d.png"], ["sub"])
+    assert [(file.name, file.size) for file in inner] == [("sub/b.png", 2), ("sub/c.png", 3)]
+    assert [store.read(file.name) for file in (*files, *inner)] == [b"a", b"dddd", b"bb", b"ccc"]
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz"])
+def test_what_is_no_archive_is_said_with_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"no archive")
+    with pytest.raises(NncError, match=rf"cannot open .*{name}"):
+        open_store(str(tmp_path / name))
+
+
+def test_a_link_to_nothing_is_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to("nowhere.png")
+    store = open_store(str(tmp_path))
+    assert [file.name for file in store.listing("")[0]] == ["a.png"]
+    with pytest.raises(FileNotFoundError):
+        store.read("a.png")
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_what_is_no_file_is_not_listed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")

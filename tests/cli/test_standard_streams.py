@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import toys
+from click.testing import Result
 from PIL import Image
+
+from nncodec.plugin.model_file import ModelFile
+
+Run = Callable[..., Result]
 
 TINY = ("-m", "tiny/rgb")
 CLOSED = ("2>&-", "2>&- <&-", "2>&- >&- <&-")
@@ -47,5 +56,35 @@ from nncodec.cli.standard_streams import open_closed_streams
 open_closed_streams()
 raise SystemExit(open(__file__, "rb").fileno() if __import__("sys").stderr.writable() else 1)
 """
-    Path("numbers.py").write_text(program)
-    assert status(("numbers.py",), closed) >= 3
+    Path("first_file.py").write_text(program)
+    assert status(("first_file.py",), closed) >= 3
+
+
+def test_what_a_plugin_prints_is_no_part_of_a_result(
+    run: Run, photo_png: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = run("encode", photo_png, *TINY, "-o", "-").stdout_bytes
+    analysis = toys.BlockMeans.analysis
+
+    def printing(*arguments: Any) -> Any:
+        print("a word of the plugin's own")
+        return analysis(*arguments)
+
+    monkeypatch.setattr(toys.BlockMeans, "analysis", printing)
+    result = run("encode", photo_png, *TINY, "-o", "-")
+    assert result.stdout_bytes == quiet
+    assert "a word of the plugin's own" in result.stderr
+    assert run("encode", "--help").stdout.startswith("Usage")
+
+
+def test_what_a_model_prints_while_it_opens_is_no_part_of_a_result(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from_file = toys.BlockMeans.from_file
+
+    def printing(model_file: ModelFile) -> toys.BlockMeans:
+        print("a word of the plugin's own")
+        return from_file(model_file)
+
+    monkeypatch.setattr(toys.BlockMeans, "from_file", printing)
+    result = run("plugins", "--check", "--json")
+    assert json.loads(result.stdout)
+    assert "a word of the plugin's own" in result.stderr

@@ -94,6 +94,15 @@ def test_exact_files_are_verified_too(monkeypatch: pytest.MonkeyPatch) -> None:
         nncodec.encode(PICTURE, lossless=True, verify=True)
 
 
+@pytest.mark.parametrize("kind", [np.int32, np.uint8])
+def test_samples_that_no_reader_would_take_are_refused(monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
+    model = registry.open_lossless("lossless")
+    decode = model.decode
+    monkeypatch.setattr(model, "decode", lambda *block: decode(*block).astype(kind))
+    with pytest.raises(nncodec.PluginError, match=f"it decoded {kind.__name__} .* instead of uint16"):
+        nncodec.encode(PICTURE, lossless=True, verify=True)
+
+
 def test_a_value_that_is_not_true_or_false_is_refused() -> None:
     with pytest.raises(nncodec.InvalidOption, match="is not True or False"):
         nncodec.encode(PICTURE, verify=1)  # type: ignore[typeddict-item]

@@ -384,6 +384,16 @@ def test_info_names_the_model_in_small_and_large_files(photo: Image.Image, edge:
 # --- animations and damage of other formats -------------------------------------------------------------------------
 
 
+def test_a_gif_of_one_frame_is_saved_like_one_of_several() -> None:
+    file = io.BytesIO()
+    Image.radial_gradient("L").convert("RGB").quantize(8).save(file, "GIF")
+    with Image.open(file) as gif:
+        out = io.BytesIO()
+        gif.save(out, "NNC", save_all=True)
+        with Image.open(out) as again:
+            assert (again.mode, again.size) == ("RGB", gif.size)
+
+
 def _gif(loading: GifImagePlugin.LoadingStrategy, monkeypatch: pytest.MonkeyPatch) -> Image.Image:
     """Return an open GIF of two frames with a palette each."""
     monkeypatch.setattr(GifImagePlugin, "LOADING_STRATEGY", loading)

@@ -118,3 +118,21 @@ def test_opaque_sprites_on_nothing_keep_it_in_webp(mode: str, quality: int | Non
 def test_opaque_frames_stay_opaque_in_webp() -> None:
     frames = [photo().convert("RGBA"), photo().rotate(180).convert("RGBA")]
     assert read(save(frames, "WEBP", strip=False)[0]).mode == "RGB"
+
+
+def test_a_picture_that_is_opaque_everywhere_needs_no_format_with_alpha() -> None:
+    opaque, clear = photo().convert("RGBA"), photo().convert("RGBA")
+    clear.putpixel((3, 3), (0, 0, 0, 254))
+    assert read(save([opaque], "JPEG", strip=False)[0]).mode == "RGB"
+    with pytest.raises(UnsupportedImage, match="transparency, which JPEG cannot hold"):
+        save([clear], "JPEG", strip=False)
+
+
+def test_frames_of_16_bits_are_refused_where_pillow_would_cut_them() -> None:
+    deep = [Image.fromarray(np.asarray(DEEP) + 777 * number) for number in range(3)]
+    with pytest.raises(UnsupportedImage, match=r"animated PNG files of 16 bits; decode it to \.tif"):
+        save(deep, "PNG", strip=False)
+    with Image.open(io.BytesIO(save(deep, "TIFF", strip=False)[0])) as file:
+        for number, frame in enumerate(deep):
+            file.seek(number)
+            assert np.array_equal(np.asarray(file), np.asarray(frame))

@@ -215,6 +215,18 @@ def test_compressed_pictures_are_those_of_the_api_with_their_numbers(
     assert "already" in again["problems"][0]
 
 
+def test_figures_of_an_animation_are_those_of_all_its_frames(
+    client: TestClient, work: Work, picture: Image.Image
+) -> None:
+    file = io.BytesIO()
+    picture.save(file, "PNG", save_all=True, append_images=[picture.rotate(90 * turns) for turns in (1, 2)])
+    (result,) = work("compress", files=[upload(client, "a.png", file.getvalue())], model=MODEL)["result"]["results"]
+    pixels = 3 * picture.width * picture.height
+    assert result["measured"]["bpp"] == pytest.approx(8 * result["bytes"] / pixels)
+    assert result["measured"]["ratio_raw"] == pytest.approx(pixels / result["bytes"])
+    assert any("those of its first frame" in note for note in result["notes"])
+
+
 def test_a_hostile_picture_has_a_line_and_the_others_are_compressed(
     client: TestClient, work: Work, picture: Image.Image
 ) -> None:
