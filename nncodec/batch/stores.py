@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import secrets
@@ -164,7 +165,7 @@ class LocalStore:
                 try:
                     status = entry.stat()
                 except OSError:  # a link to nothing, to itself or into a closed folder: reading the file says so
-                    if entry.is_symlink() or not _is_gone(entry):
+                    if os.path.lexists(entry.path):  # not removed since
                         files.append(Entry(name, None, ""))
                     continue
                 if stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
@@ -263,7 +264,7 @@ class UrlStore:
     def listing(self, folder: str) -> tuple[list[Entry], list[str]]:
         files, folders = dict[str, Entry](), set[str]()
         for place in self._places(folder):
-            found: list[Mapping[str, Any]] = retried(lambda place=place: self._files.ls(place, detail=True))
+            found: list[Mapping[str, Any]] = retried(functools.partial(self._files.ls, place, detail=True))
             for info in found:
                 full = str(info["name"]).rstrip("/")
                 base = full.rpartition("/")[2]
@@ -359,10 +360,6 @@ class UrlStore:
             return [path]
         dotted = f"./{path}" if path else "."
         return [place for place in (path, dotted) if self._files.exists(place)] or [path]
-
-
-def _is_gone(entry: os.DirEntry[str]) -> bool:
-    return not os.path.lexists(entry.path)
 
 
 class _LocalLog:
