@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from nncodec.errors import NncError, first_line
-from nncodec.plugin.guard import PluginGuard
+from nncodec.plugin.guard import PluginGuard, code_of_plugins
 from nncodec.training.events import TrainingStopped
 
 _T = TypeVar("_T")
@@ -23,7 +23,8 @@ def guarded(guard: PluginGuard, call: Callable[_P, _T], *args: _P.args, **kwargs
         Exception: memory was short, in whatever words; see `is_memory`.
     """
     try:
-        return call(*args, **kwargs)
+        with code_of_plugins():
+            return call(*args, **kwargs)
     except (NncError, TrainingStopped):
         raise
     except ValueError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nncodec.errors import PluginError, Truncated
-from nncodec.plugin.guard import PluginGuard
+from nncodec.plugin.guard import PluginGuard, is_in_plugin
+from nncodec.training.guarding import guarded
 
 GUARD = PluginGuard("tiny", "tiny-codec 1.0", "tiny/one")
 
@@ -31,3 +32,12 @@ def test_errors_of_this_package_lack_of_memory_and_ctrl_c_pass_through_a_plugin(
     for error in (Truncated(part="header"), MemoryError(), KeyboardInterrupt()):
         with pytest.raises(type(error)):
             GUARD.run(fail, error)
+
+
+def test_a_thread_knows_that_it_runs_the_code_of_a_plugin() -> None:
+    assert GUARD.run(is_in_plugin)
+    assert guarded(GUARD, GUARD.run, is_in_plugin)
+    assert not is_in_plugin()
+    with pytest.raises(PluginError):
+        GUARD.run(int, "x")
+    assert not is_in_plugin()
