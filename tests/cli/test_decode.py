@@ -81,7 +81,12 @@ def test_every_mode_in_formats_that_hold_it(run, photo, mode, suffix):
 
 @pytest.mark.parametrize("suffix", ["jpg", "ppm", "bmp", "dib"])
 def test_transparency_is_never_lost_silently(run, photo, suffix):
-    write("in.nnc", photo.convert("RGBA"))
+    opaque, clear = photo.convert("RGBA"), photo.convert("RGBA")
+    clear.putpixel((5, 5), (0, 0, 0, 254))
+    write("opaque.nnc", opaque)
+    assert run("decode", "opaque.nnc", "-o", f"opaque.{suffix}").exit_code == 0
+    assert read(f"opaque.{suffix}").mode == "RGB"
+    write("in.nnc", clear)
     result = run("decode", "in.nnc", "-o", f"out.{suffix}")
     assert result.exit_code == 1
     assert "transparency" in result.stderr

@@ -166,7 +166,7 @@ def test_frames_that_differ(stored, run, photo):
     photo.save("sizes.tif", save_all=True, append_images=[photo.resize((10, 10))])
     result = run("encode", "sizes.tif", *TINY)
     assert result.exit_code == 1
-    assert "choose one with --frame" in result.stderr
+    assert "choose one, on the command line with --frame" in result.stderr
     photo.convert("L").save("modes.tif", save_all=True, append_images=[photo])
     frames, _ = stored("modes.tif")
     assert [frame.mode for frame in frames] == ["RGB", "RGB"]
