@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import skimage.data
 import torch
 from PIL import Image
@@ -18,7 +19,7 @@ from nncodec.nn.tensors import to_tensor, weights_of
 from nncodec.plugin import registry
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelFile, read_model, write_model
-from nncodec.training.engine import Run
+from nncodec.training.engine import Run, train
 from nncodec.training.events import Advanced, Event
 from nncodec.training.loop import fit
 from nncodec.training.options import LoopOptions, Schedule
@@ -130,3 +131,12 @@ def stop_after(steps: int) -> tuple[Callable[[Event], None], Callable[[], bool]]
             reached.append(True)
 
     return watch, lambda: bool(reached)
+
+
+def refused(run: Run, kind: type[Exception] = ValueError) -> str:
+    """Return the one-line error of a run that leaves nothing behind."""
+    with pytest.raises(kind) as caught:
+        train(run)
+    assert "\n" not in str(caught.value)
+    assert not run.output.exists()
+    return str(caught.value)

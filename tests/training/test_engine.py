@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,18 @@ import pytest
 import skimage.data
 import torch
 from PIL import Image
-from trainings import MakeRun, stop_after
+from trainings import MakeRun, refused, stop_after
 
-from nncodec.errors import ModelError, NncError, PluginError
+from nncodec.errors import ModelError, PluginError
 from nncodec.nn import precision as nn_precision
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import read_model, read_model_info
 from nncodec.training import drawing, engine
 from nncodec.training.checkpoint import load_checkpoint, previous_of
-from nncodec.training.engine import Run, TrainingStopped, train
+from nncodec.training.engine import TrainingStopped, train
 from nncodec.training.events import Advanced, Event, Note, Validated
 from nncodec.training.log import CsvLog
 from nncodec.training.loop import TrainingDiverged
-from nncodec.training.recipe import TrainedModel
 
 TINY = "nncodec_tiny_of_tests"  # the module of the architecture "tiny"
 
@@ -207,15 +206,6 @@ def test_a_run_of_an_older_version_with_fewer_settings_can_be_resumed(make_run: 
 # --- refusals -----------------------------------------------------------------------------------------------------
 
 
-def refused(run: Run, kind: type[Exception] = ValueError) -> str:
-    """Return the one-line error of a run that leaves nothing behind."""
-    with pytest.raises(kind) as caught:
-        train(run)
-    assert "\n" not in str(caught.value)
-    assert not run.output.exists()
-    return str(caught.value)
-
-
 def test_problems_at_the_end_are_refused_at_the_start(make_run: MakeRun, tmp_path: Path) -> None:
     assert "does not end in .safetensors" in refused(make_run(output=tmp_path / "mine.bin"))
     assert "cannot name a model" in refused(replace(make_run(), name="Mine!"))
@@ -353,96 +343,6 @@ def test_a_full_disk_at_the_end_leaves_no_model_and_the_run_can_be_resumed(
         refused(run, OSError)
     assert sorted(path.name for path in run.output.parent.iterdir()) == ["mine.run", "pictures"]
     assert train(replace(run, resume=True)) is not None
-
-
-def test_a_model_that_its_architecture_cannot_open_is_not_written(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(model_file: object) -> None:
-        raise NncError(detail="it does not fit")
-
-    monkeypatch.setattr(registry, "build_model", refuse)
-    assert refused(make_run(steps=2), NncError) == "it does not fit"
-
-
-@pytest.mark.parametrize(
-    ("exported", "reason"),
-    [
-        (TrainedModel("tiny", {}, {"weight": np.zeros(1)}), "tensor 'weight' has type float64, which is not allowed"),
-        (TrainedModel("Tiny", {}, {}), "the architecture 'Tiny' is not a lower-case name"),
-        (TrainedModel("unknown", {}, {}), "a model of 'unknown', which no installed plugin provides"),
-        (TrainedModel("tiny", {}, {"weight": torch.zeros(1)}), "tensor 'weight' is a torch.Tensor, not a NumPy array"),
-        (TrainedModel("tiny", {"mode": {1}}, {}), "its config cannot be JSON"),
-        (TrainedModel("tiny", {"fail": "KeyError"}, {}), "KeyError: 'it does not fit"),
-        ({"weight": 1}, "its recipe exported dict, not a TrainedModel"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_what_is_wrong_with_an_export_is_said_of_the_plugin(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, exported: Any, reason: str
-) -> None:
-    run = make_run(steps=1)
-    with monkeypatch.context() as patch:
-        patch.setattr(f"{TINY}.TinyRecipe.export", lambda *_: exported)
-        told = refused(run, PluginError)
-    assert told.startswith("the plugin 'tiny' failed: its recipe exported ")
-    assert reason in told
-    assert ".part" not in told
-    assert train(replace(run, resume=True)) is not None
-
-
-@pytest.mark.parametrize(
-    ("place", "what"),
-    [
-        *(("TinyRecipe", name) for name in ("__init__", "translated", "planes", "prepare", "task", "export")),
-        *(("TinyTask", name) for name in ("require_size", "parameter_groups", "rate_progress", "begin_step", "loss")),
-        *(("TinyTask", name) for name in ("end_step", "reconstruct")),
-    ],
-)
-@pytest.mark.parametrize("error", [SystemExit(3), ValueError("it fails")])
-def test_what_the_code_of_a_recipe_raises_names_its_plugin(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, place: str, what: str, error: BaseException
-) -> None:
-    def fail(*_: object) -> None:
-        raise error
-
-    monkeypatch.setattr(f"{TINY}.{place}.{what}", fail)
-    if isinstance(error, ValueError):
-        told = refused(make_run(steps=1), ValueError)
-        assert told == ("it fails" if what == "translated" else "it fails (from the plugin 'tiny')")
-    else:
-        assert refused(make_run(steps=1), PluginError).startswith(f"the plugin 'tiny' failed: {type(error).__name__}: ")
-
-
-def test_a_lack_of_memory_in_a_recipe_is_no_fault_of_its_plugin(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-
-    monkeypatch.setattr(f"{TINY}.TinyTask.loss", fail)
-    assert "can't allocate" in refused(make_run(steps=1), RuntimeError)
-
-
-class _Typed:
-    names: list[str] = []  # noqa: RUF012
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "reason"),
-    [
-        ("run", {"epochs": 1}, "its recipe's run is {'epochs': 1}, not RunOptions"),
-        ("settings", _Typed, "not a dataclass"),
-        ("settings", dataclass(type("Wrong", (), {"__annotations__": {"names": list}, "names": None})), "'names' has"),
-    ],
-)
-def test_what_a_recipe_declares_wrongly_names_its_plugin(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, name: str, value: object, reason: str
-) -> None:
-    monkeypatch.setattr(f"{TINY}.TinyRecipe.{name}", value)
-    told = refused(make_run(), PluginError)
-    assert told.startswith("the plugin 'tiny' failed: TypeError: ")
-    assert reason in told
 
 
 # --- data ---------------------------------------------------------------------------------------------------------
