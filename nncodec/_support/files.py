@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+# What writing to an open file may end with; such errors carry no name.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
 
 @contextlib.contextmanager
 def replacing(
@@ -37,18 +40,19 @@ def replacing(
     if folder is not None:
         make_folder(folder)
     temporary = (folder or target.parent) / f".nncodec-{secrets.token_hex(8)}.part"
-    with _named(target, temporary):
+    with naming(target, temporary):
         temporary.touch(exist_ok=False)
     try:
-        yield temporary
-        if fsync:
-            with temporary.open("rb+") as stream:
-                os.fsync(stream.fileno())
+        with naming(target, temporary):
+            yield temporary
+            if fsync:
+                with temporary.open("rb+") as stream:
+                    os.fsync(stream.fileno())
         with contextlib.suppress(OSError):  # a new file, or a file system without modes
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         if previous is not None and target.exists():
             target.replace(previous)
-        with _named(target, temporary):
+        with naming(target, temporary):
             temporary.replace(target)
     finally:
         with contextlib.suppress(OSError):
@@ -70,9 +74,11 @@ def creating(target: Path) -> Iterator[Path]:
     """
     make_folder(target.parent)
     temporary = target.parent / f".nncodec-{secrets.token_hex(8)}.part"
-    temporary.touch(exist_ok=False)
+    with naming(target, temporary):
+        temporary.touch(exist_ok=False)
     try:
-        yield temporary
+        with naming(target, temporary):
+            yield temporary
         try:
             os.link(temporary, target)
         except FileExistsError:
@@ -86,12 +92,13 @@ def creating(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _named(target: Path, temporary: Path) -> Iterator[None]:
-    """Let an error within the block name the file that the user knows, not the temporary one."""
+def naming(target: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Let an error within the block name the file that the user knows, not a temporary one, and none on a full disk."""
     try:
         yield
     except OSError as error:
-        if error.filename != str(temporary):
+        is_nameless = error.filename is None and error.errno in _NO_ROOM
+        if not is_nameless and (temporary is None or not str(error.filename).startswith(str(temporary))):
             raise
         raise OSError(error.errno, error.strerror, str(target)) from error
 
@@ -150,7 +157,8 @@ def write_file(target: Path, data: bytes) -> None:
         OSError: it cannot be written.
     """
     if target.exists() and not target.is_file():
-        target.write_bytes(data)
+        with naming(target):
+            target.write_bytes(data)
         return
     with replacing(written_to(target)) as temporary:
         temporary.write_bytes(data)

@@ -73,6 +73,7 @@ class Report:
         done, skipped, failed: numbers of files; skipped are those that an earlier run had done.
         extra: .nnc files in `dest`, of `check`, that no picture of `source` has as its result.
         links: links to folders in `source`, which are not followed.
+        outside: names in an archive that lead outside it, such as `../a.png`, which are left out.
         source_bytes, result_bytes, pixels: of the files that were done.
         work_seconds: of all workers together.
         seconds: from start to end.
@@ -92,6 +93,7 @@ class Report:
     failed: int = 0
     extra: int = 0
     links: int = 0
+    outside: int = 0
     source_bytes: int = 0
     result_bytes: int = 0
     pixels: int = 0
@@ -199,7 +201,8 @@ class Batch:
                         note(item, outcome)
             finally:
                 manifest.close()
-                report.skipped, report.extra, report.links = plan.skipped, plan.extra, self._source.links
+                report.skipped, report.extra = plan.skipped, plan.extra
+                report.links, report.outside = self._source.links, self._source.outside
                 report.restarts = engine.restarts
                 report.seconds = time.monotonic() - start
             self._note("report", asdict(report))

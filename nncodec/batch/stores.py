@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from nncodec._support.extras import require
-from nncodec._support.files import replacing
+from nncodec._support.files import naming, replacing
 from nncodec._support.text import describe
 from nncodec.batch.transport import retried
 from nncodec.errors import NncError
@@ -75,6 +75,10 @@ class Store(Protocol):
     @property
     def links(self) -> int:
         """How many links to folders listings have left out, since these are not followed."""
+
+    @property
+    def outside(self) -> int:
+        """How many names such as `/a.png` and `../a` listings of an archive have left out, since they lead outside."""
 
     def find(self, name: str) -> Entry:
         """Return what the store says about a file; raises FileNotFoundError."""
@@ -145,6 +149,8 @@ def open_store(url: str, scratch: str = "") -> Store:
 
 class LocalStore:
     """A folder of this machine; see `Store`."""
+
+    outside = 0
 
     def __init__(self, root: Path, scratch: str) -> None:
         self._root, self._scratch = root, root / STATE_FOLDER / scratch
@@ -260,6 +266,12 @@ class UrlStore:
         self._protocols = {protocol} if isinstance(protocol, str) else set(protocol)
         self._root, self.url = root.rstrip("/"), url
         self._scratch = f"{STATE_FOLDER}/{scratch}"
+        self._is_archive = bool(self._protocols & _ARCHIVES_OF_FSSPEC)
+        self._outside: set[str] = set()
+
+    @property
+    def outside(self) -> int:
+        return len(self._outside)
 
     def listing(self, folder: str) -> tuple[list[Entry], list[str]]:
         files, folders = dict[str, Entry](), set[str]()
@@ -268,6 +280,9 @@ class UrlStore:
             for info in found:
                 full = str(info["name"]).rstrip("/")
                 base = full.rpartition("/")[2]
+                if self._is_archive and (base == ".." or full.startswith("/") or not full):
+                    self._outside.add(full)
+                    continue
                 if full == place or base.startswith(".") or not base:
                     continue  # the object that some programs make for a folder, and hidden ones
                 name = f"{folder}/{base}" if folder else base
@@ -356,7 +371,7 @@ class UrlStore:
     def _places(self, name: str) -> list[str]:
         """Return the paths of a file or folder, one or more: `tar -C photos .` calls a.png `./a.png`."""
         path = self._path(name)
-        if not self._protocols & _ARCHIVES_OF_FSSPEC:
+        if not self._is_archive:
             return [path]
         dotted = f"./{path}" if path else "."
         return [place for place in (path, dotted) if self._files.exists(place)] or [path]
@@ -367,18 +382,19 @@ class _LocalLog:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = path.open("ab+", buffering=0)
+        self._path, self._stream = path, path.open("ab+", buffering=0)
         if self._stream.seek(0, os.SEEK_END):
             self._stream.seek(-1, os.SEEK_END)
             if self._stream.read(1) != b"\n":
                 self._stream.write(b"\n")
 
     def add(self, line: bytes) -> None:
-        self._stream.write(line)
+        with naming(self._path):
+            self._stream.write(line)
 
     def close(self) -> None:
-        os.fsync(self._stream.fileno())
-        self._stream.close()
+        with naming(self._path), self._stream:
+            os.fsync(self._stream.fileno())
 
 
 class _ObjectLog:

@@ -316,6 +316,8 @@ def _line_of_report(report: batch.Report) -> str:
     parts += [f"{number:,} {what}" for what, number in told.items() if number]
     if report.links:
         parts.append(f"{count_of(report.links, 'link')} to folders not followed")
+    if report.outside:
+        parts.append(f"{count_of(report.outside, 'name')} outside the archive left out")
     if report.restarts:
         parts.append(f"{count_of(report.restarts, 'worker')} died")
     return ", ".join(parts)

@@ -70,6 +70,27 @@ def test_files_that_an_archive_calls_dot_slash_are_found(tmp_path: Path, name: s
     assert [store.read(file.name) for file in (*files, *inner)] == [b"a", b"dddd", b"bb", b"ccc"]
 
 
+@pytest.mark.parametrize("name", ["a.tar", "a.zip"])
+def test_names_that_lead_outside_an_archive_are_left_out_and_counted(tmp_path: Path, name: str) -> None:
+    names = ["../x.png", "a/../../y.png", "/z.png", "/b/z.png", "b/ok.png", "..ok.png", "a..png"]
+    if name == "a.tar":
+        with tarfile.open(tmp_path / name, "w") as archive:
+            for place in names:
+                archive.addfile(tarfile.TarInfo(place))
+    else:
+        with zipfile.ZipFile(tmp_path / name, "w") as packed:
+            for place in names:
+                packed.writestr(place, b"")
+    store = open_store(str(tmp_path / name))
+    files, waiting = list[str](), [""]
+    for folder in waiting:
+        entries, folders = store.listing(folder)
+        files += [entry.name for entry in entries]
+        waiting += folders
+    assert (files, waiting) == (["a..png", "b/ok.png"], ["", "a", "b"])
+    assert store.outside >= 3
+
+
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz"])
 def test_what_is_no_archive_is_said_with_its_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"no archive")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +17,8 @@ import pytest
 from toys import write_toy
 
 from nncodec._support.files import creating, replacing, write_file
+from nncodec.batch.stores import STATE_FOLDER, LocalStore
+from nncodec.compare.report.folder import write_folder
 from nncodec.errors import UnknownModel
 from nncodec.plugin import discovery, registry
 
@@ -40,14 +44,46 @@ def test_a_write_that_fails_leaves_what_was_there(writer, reason: int, tmp_path:
     assert not before or target.read_bytes() == b"before"
 
 
+def _full(*_: object) -> NoReturn:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _append_to_log(path: Path) -> None:
+    log = LocalStore(path, "encode").append("manifest")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limit[1]))
+    try:
+        log.add(b"{}\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        log.close()
+
+
+@pytest.mark.parametrize(
+    ("write", "named"),
+    [
+        (lambda path: write_file(path, b"data"), ""),
+        (lambda path: write_folder(path, {"report.html": b"data"}), ""),
+        (lambda path: LocalStore(path, "encode").publish("a.nnc", b"data"), "a.nnc"),
+        (_append_to_log, f"{STATE_FOLDER}/manifest.jsonl"),
+    ],
+    ids=["file", "report", "result of a batch", "log of a batch"],
+)
+def test_a_full_disk_is_said_with_the_path(
+    write: Callable[[Path], None], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out"
+    monkeypatch.setattr(Path, "write_bytes", _full)
+    with pytest.raises(OSError) as raised:  # noqa: PT011  its name is looked at
+        write(target)
+    assert raised.value.filename == str(target / named)
+
+
 def test_a_full_disk_while_a_model_is_added_leaves_none(
     tmp_path: Path, user_models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> NoReturn:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     path = write_toy(tmp_path / "mine.safetensors", "mine", "of-no-plugin")
-    monkeypatch.setattr("shutil.copyfile", full)
+    monkeypatch.setattr("shutil.copyfile", _full)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
         registry.install_model(path)
     assert list(user_models.iterdir()) == []

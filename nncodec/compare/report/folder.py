@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from nncodec._support.files import make_folder
+from nncodec._support.files import make_folder, naming
 from nncodec.errors import NncError
 
 PAGE = "report.html"
@@ -48,11 +48,12 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool = 
     # Beside the folder, since a rename cannot cross file systems.
     temporary = folder.parent / f".nncodec-{secrets.token_hex(8)}.part"
     try:
-        temporary.mkdir()
-        for name, content in files.items():
-            path = temporary / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(content)
+        with naming(folder, temporary):
+            temporary.mkdir()
+            for name, content in files.items():
+                path = temporary / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(content)
         if folder.is_dir():
             _replace(folder, temporary, files)
         else:
