@@ -33,9 +33,10 @@ def _load(name: str, parts: list[Layer], tensors: Tensors, loader: Loader) -> No
         exact_layer(tensors[f"{part.name}.weight"], tensors[f"{part.name}.bias"]) for part in parts
     )
 
-    def network(operations: Operations[V], features: V) -> tuple[V]:
+    def network(operations: Operations[V], features: V) -> tuple[V, V]:
         hidden = activation(operations, operations.convolve(features, inner))
         hidden = activation(operations, operations.convolve(hidden, middle))
-        return (operations.add(operations.convolve(hidden, outer), operations.convolve(features, linear)),)
+        return operations.add(operations.convolve(hidden, outer), operations.convolve(features, linear)), hidden
 
-    loader.load(name, network, {"features": parts[0].inputs}, ("outputs",))
+    # Blocks may change the outputs by what they add of the hidden layer.
+    loader.load(name, network, {"features": parts[0].inputs}, ("outputs", "hidden"))

@@ -136,6 +136,7 @@ def exact_pictures() -> dict[str, tuple[Picture | list[Picture], EncodeOptions]]
         "exact-colour-map": (heat, {}),
         "exact-gaps": (cat.point(lambda level: level // 8 * 8 + 3), {}),
         "exact-tiles": (tiles, {}),
+        "exact-fitted": (face.convert("L").resize((192, 192)), {}),
         "exact-animation": (moving, {}),
         "exact-enlarged": (face.resize((96, 64), Image.Resampling.NEAREST), {}),
     }

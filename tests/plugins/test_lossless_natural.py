@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import pytest
 import torch
@@ -67,8 +69,9 @@ def assert_exact(networks: Networks, samples: np.ndarray, bits: int) -> bytes:
     kind=st.sampled_from(["noise", "smooth", "extremes", "flat"]),
     seed=st.integers(0, 99),
     is_wild=st.booleans(),
+    changes=st.booleans(),
 )
-def test_every_block_comes_back(networks, wild, shape, bits, kind, seed, is_wild) -> None:
+def test_every_block_comes_back(networks, wild, shape, bits, kind, seed, is_wild, changes) -> None:
     rng = np.random.default_rng(seed)
     top = (1 << bits) - 1
     samples = {
@@ -77,7 +80,8 @@ def test_every_block_comes_back(networks, wild, shape, bits, kind, seed, is_wild
         "extremes": lambda: rng.integers(0, 2, shape) * top,
         "flat": lambda: np.full(shape, seed % (top + 1)),
     }[kind]()
-    assert_exact(wild if is_wild else networks, samples.astype(np.uint16), bits)
+    with mock.patch.object(block, "_LEAST_CHANGED", 16 if changes else 1 << 13):
+        assert_exact(wild if is_wild else networks, samples.astype(np.uint16), bits)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 1, 70, 3), (1, 70, 1, 2), (1, 9, 8, 32)])
@@ -89,6 +93,7 @@ def test_threads_change_no_byte(networks, monkeypatch) -> None:
     samples = smooth((1, 90, 150, 3), 8, 2)
     monkeypatch.setattr(block, "_WORTH_A_THREAD", 1000)
     monkeypatch.setattr(block, "_LEAST_PLACES", 100)
+    monkeypatch.setattr(block, "_LEAST_CHANGED", 100)
     monkeypatch.setattr("nncodec.nn.threads.allowed_threads", lambda: 3)
     before = torch.get_num_threads()
     try:
@@ -103,6 +108,7 @@ def test_threads_change_no_byte(networks, monkeypatch) -> None:
 
 def test_settings_of_torch_change_no_byte(networks, monkeypatch) -> None:
     samples = smooth((2, 40, 50, 4), 12, 3)
+    monkeypatch.setattr(block, "_LEAST_CHANGED", 100)
     expected = block.encode(networks, samples, 12)
     before = torch.get_float32_matmul_precision()
     try:

@@ -8,6 +8,7 @@ import { densityTables, LAST_INDEX, tableOf, UNIFORM_BITS, uniformTable } from "
 const PHASES = [[0, 0], [1, 1], [0, 1], [1, 0]], PAD = 2, COARSEST = 8, EARLIER = 2;
 const MOST_PADDED = 4, FREE_PADDING = 2 ** 22, AT_ONCE = 2 ** 13, FARTHEST = 2 ** 18;
 const MEAN_STEPS = 16, UNIT = 64, LIMIT = 511, MANTISSA = 21, FIRST_LEVEL = 127 * 4, LEVEL_STEPS = 7, LEVEL_CENTRE = 12, START_ERROR = 8;
+const HIDDEN = 32, WEIGHT_STEPS = 512, LEAST_CHANGED = 2 ** 13, FITTED = 2, CHANGE_STEPS = 2, CONSTANT = 64, LARGEST_SUM = 4924, INDEX_BITS = 7, CHANGE_SHAPE = 1;
 const SCALE_OFFSET = -56, FIRST_SCALE = -80;
 const EVEN = 1.5 * 2 ** 52, round = (value) => value + EVEN - EVEN, clip = (value, low, high) => Math.min(Math.max(value, low), high);
 const refuse = (text) => { throw new Corrupt(`a block: ${text}`); };
@@ -162,10 +163,12 @@ function decodePhase(network, reader, grid, plane, phase, [low, high]) {
   }
   const means = new Int32Array(count), tables = new Int16Array(count), shifts = new Uint8Array(count);
   const features = new Features(grid, plane, phase);
+  const change = count >= LEAST_CHANGED && readUniform(reader, 1, 1)[0] ? new Change(reader, features.channels) : null;
   for (let start = 0; start < count; start += AT_ONCE) {
     const some = Math.min(AT_ONCE, count - start);
     const { sums, units, levels, data, channels } = features.of(start, some, rows, columns);
-    const [{ data: outputs, stride }] = network.run({ data, count: 1, height: 1, width: some, channels });
+    const [{ data: outputs, stride }, hidden] = network.run({ data, count: 1, height: 1, width: some, channels });
+    if (change) change.add(outputs, stride, data, hidden, some);
     for (let n = 0, out = 0; n < some; n++, out += stride) {
       const mean = round(Math.fround(Math.fround(outputs[out] * units[n]) / MEAN_STEPS)) + 4 * sums[n];
       const scale = round(outputs[out + 1]) + 4 * levels[n] + SCALE_OFFSET, shape = clip(round(outputs[out + 2] / MEAN_STEPS), -1, 1) + 1;
@@ -201,6 +204,40 @@ function readDistances(reader, tables, shifts) {
     members.forEach((n, place) => { found[n] = clip(found[n] + numbers[place] - 2 ** (bits - 1), -FARTHEST, FARTHEST); });
   }
   return found;
+}
+
+// What a stage adds to the outputs of its network, see nncodec_lossless/natural/adaptation.py.
+class Change {
+  constructor(reader, channels) {
+    const runs = Array.from({ length: FITTED }, () => [channels + 1, HIDDEN]).flat(), size = channels + 1 + HIDDEN;
+    const indices = readUniform(reader, runs.length, INDEX_BITS), tables = [], shifts = [];
+    runs.forEach((length, run) => {
+      const index = Math.min(indices[run], LAST_INDEX), shift = Math.max(0, (index - 32) >> 2);
+      for (let n = 0; n < length; n++) {
+        tables.push(tableOf(index - 4 * shift, CHANGE_SHAPE, 0));
+        shifts.push(shift);
+      }
+    });
+    const numbers = readDistances(reader, Int16Array.from(tables), Uint8Array.from(shifts));
+    this.channels = channels;
+    this.rows = Array.from({ length: FITTED }, (_, row) => numbers.slice(row * size, (row + 1) * size));
+    if (this.rows.some((row) => row.reduce((sum, number) => sum + Math.abs(number), 0) > LARGEST_SUM)) {
+      refuse("a natural block changes weights so much that sums might not be exact");
+    }
+  }
+
+  // Add to the outputs of so many places, given their features and their hidden layer.
+  add(outputs, stride, features, hidden, count) {
+    const { channels, rows } = this;
+    rows.forEach((row, output) => {
+      for (let n = 0; n < count; n++) {
+        let sum = CONSTANT * row[channels];
+        for (let c = 0, at = n * channels; c < channels; c++) sum += row[c] * features[at + c];
+        for (let c = 0, at = n * hidden.stride; c < HIDDEN; c++) sum += row[channels + 1 + c] * hidden.data[at + c];
+        outputs[n * stride + output] += (CHANGE_STEPS * sum) / WEIGHT_STEPS;
+      }
+    });
+  }
 }
 
 // What the network of a stage sees.

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from nncodec.errors import Corrupt
-from nncodec.format.entropy.base import Alphabet, StageSymbols
-from nncodec.format.entropy.rans import RansCoder
 from nncodec.nn.threads import Team
-from nncodec.plugin.latents import IntArray
 from nncodec.plugin.lossless import Samples
 from nncodec_lossless.natural import colour, density
-from nncodec_lossless.natural.grids import MEAN_STEPS, Grid, sizes
+from nncodec_lossless.natural.adaptation import Change, code_change, fitted
+from nncodec_lossless.natural.grids import MEAN_STEPS, Grid, View, sizes
 from nncodec_lossless.natural.neighbours import PHASES, Part, suits
-from nncodec_lossless.natural.network import Density, Networks
+from nncodec_lossless.natural.network import Density, Networks, StageLayers
+from nncodec_lossless.natural.symbols import Direction, Plan, Reader, Writer, code_uniform, code_values, fraction_of
 
 # Places whose features fit the cache of a core together.
 _PLACES_AT_ONCE = 17 << 10
@@ -28,8 +27,9 @@ _LEAST_PLACES = 1 << 11
 # Samples of a plane that are worth starting a thread; threads beyond so many wait for the range coder.
 _WORTH_A_THREAD = 1 << 13
 _MOST_THREADS = 4
-# Symbols beyond this decode to samples out of range anyway.
-_FARTHEST = 1 << 18
+# Samples of a stage that are worth changing its outputs for; some, in bands of rows, suffice to find the change.
+_LEAST_CHANGED = 1 << 13
+_SAMPLED_PLACES, _BAND_ROWS = 1 << 13, 4
 
 
 def encode(networks: Networks, samples: Samples, bits: int) -> bytes:
@@ -43,7 +43,7 @@ def encode(networks: Networks, samples: Samples, bits: int) -> bytes:
     planes = [plane.astype(np.int32) for plane in np.moveaxis(samples, 3, 0)]
     transform = colour.choose(planes)
     coded = colour.forward(planes, transform)
-    writer = _Writer()
+    writer = Writer()
     _code(networks, coded, colour.limits(len(coded), bits, transform), writer)
     return bytes([transform]) + writer.finish()
 
@@ -64,7 +64,7 @@ def decode(networks: Networks, payload: bytes, shape: tuple[int, int, int, int],
         raise ValueError(f"a natural block has a colour transform, but {depth} planes")
     unknown = [np.broadcast_to(np.int32(0), (count, height, width))] * depth
     try:
-        reader = _Reader(payload[1:])
+        reader = Reader(payload[1:])
         planes = _code(networks, unknown, colour.limits(depth, bits, transform), reader)
         reader.finish()
     except Corrupt as error:
@@ -74,41 +74,8 @@ def decode(networks: Networks, payload: bytes, shape: tuple[int, int, int, int],
     return np.stack([np.clip(plane, 0, top).astype(np.uint16) for plane in restored], axis=3)
 
 
-class _Direction(Protocol):
-    """Coding symbols: a writer takes them, a reader ignores what it is given and returns what it reads."""
-
-    def code(self, symbols: IntArray, tables: NDArray[np.int16]) -> IntArray: ...
-
-
-class _Writer:
-    def __init__(self) -> None:
-        self._stages: list[StageSymbols] = []
-
-    def code(self, symbols: IntArray, tables: NDArray[np.int16]) -> IntArray:
-        self._stages.append(StageSymbols(symbols, tables))
-        return symbols
-
-    def finish(self) -> bytes:
-        return RansCoder().encode(self._stages, _alphabet())
-
-
-class _Reader:
-    def __init__(self, payload: bytes) -> None:
-        self._reader = RansCoder().reader(payload, _alphabet())
-
-    def code(self, symbols: IntArray, tables: NDArray[np.int16]) -> IntArray:
-        return self._reader.take(tables)
-
-    def finish(self) -> None:
-        self._reader.finish()
-
-
-def _alphabet() -> Alphabet:
-    return Alphabet(density.tables(), 0, 0, 0)
-
-
 def _code(
-    networks: Networks, planes: colour.Planes, ranges: list[tuple[int, int]], direction: _Direction
+    networks: Networks, planes: colour.Planes, ranges: list[tuple[int, int]], direction: Direction
 ) -> colour.Planes:
     """Code planes, int32 (N, H, W) each, and return them; a reader ignores what they hold."""
     with Team(min(_MOST_THREADS, planes[0].size // _WORTH_A_THREAD)) as team:
@@ -116,14 +83,14 @@ def _code(
 
 
 def _code_grids(
-    team: Team, networks: Networks, planes: colour.Planes, ranges: list[tuple[int, int]], direction: _Direction
+    team: Team, networks: Networks, planes: colour.Planes, ranges: list[tuple[int, int]], direction: Direction
 ) -> colour.Planes:
     grids = sizes(*planes[0].shape[1:])
     step = 1 << (len(grids) - 1)
     ends = []
     for plane, (low, high) in zip(planes, ranges, strict=True):
         part = plane[:, ::step, ::step]
-        digits = _code_uniform(part.ravel() - low, (high - low).bit_length(), direction)
+        digits = code_uniform(part.ravel() - low, (high - low).bit_length(), direction)
         ends.append(np.clip(digits + low, low, high).reshape(part.shape))
     coarse, errors = torch.from_numpy(np.stack(ends).astype(np.float32)), None
     for size in grids[1:]:
@@ -144,26 +111,50 @@ def _code_phase(
     phase: int,
     plane: NDArray[np.int32],
     limits: tuple[int, int],
-    direction: _Direction,
+    direction: Direction,
 ) -> None:
     top, left = PHASES[phase]
     part = plane[:, top::2, left::2]
     if not part.size:
         grid.add(number, phase, torch.empty(part.shape), torch.empty(part.shape))
         return
-    network = networks.of(number, phase)
+    layers = networks.of(number, phase).layers
+    if part.size >= _LEAST_CHANGED:
+        change = _fitted(team, layers, grid, number, phase, part) if direction.fits else None
+        layers = code_change(layers, change, direction)
     fields: list[NDArray[Any]] = [np.empty(part.shape, kind) for kind in (np.int32, np.int16, np.int16)]
-    plan = _Plan(*fields)
+    plan = Plan(*fields)
 
     def plan_some(few: Part) -> None:
-        found = _plan(network(grid.view(number, phase, few)), limits, part[few].shape)
+        found = _plan(layers(grid.view(number, phase, few)), limits, part[few].shape)
         for field, values in zip(fields, found, strict=True):
             field[few] = values
 
     team.each(plan_some, _parts(part.shape, team.size))
-    coded = np.minimum(np.maximum(_code_values(part, plan, direction), limits[0]), limits[1])
+    coded = np.minimum(np.maximum(code_values(part, plan, direction), limits[0]), limits[1])
     distance = np.abs(coded * MEAN_STEPS - plan.mean)
     grid.add(number, phase, torch.from_numpy(coded), torch.from_numpy(distance) / MEAN_STEPS)
+
+
+def _fitted(
+    team: Team, layers: StageLayers, grid: Grid, number: int, phase: int, part: NDArray[np.int32]
+) -> Change | None:
+    """Return the change that suits a stage; see `adaptation.fitted`."""
+    frames, height, width = part.shape
+    bands = [
+        (slice(frame, frame + 1), slice(top, min(top + _BAND_ROWS, height)), slice(0, width))
+        for frame in range(frames)
+        for top in range(0, height, _BAND_ROWS)
+    ][:: max(1, part.size // _SAMPLED_PLACES)]
+    views: dict[int, View] = {}
+
+    def look(place: int) -> None:
+        views[place] = grid.view(number, phase, bands[place])
+
+    team.each(look, range(len(bands)))
+    view = View(*(torch.cat(parts, -1) for parts in zip(*(views[place] for place in range(len(bands))), strict=True)))
+    values = np.concatenate([part[band].ravel() for band in bands])
+    return fitted(layers, view, torch.from_numpy(values).float(), values.size / part.size)
 
 
 def _parts(shape: tuple[int, ...], threads: int) -> list[Part]:
@@ -182,21 +173,7 @@ def _parts(shape: tuple[int, ...], threads: int) -> list[Part]:
     return list(itertools.product(*spans))
 
 
-class _Plan(NamedTuple):
-    """How each sample of a stage is coded, (N, h, w) each.
-
-    Args:
-        mean: in sixteenths, int32.
-        shift: low bits that are coded uniformly.
-        table: of the rest.
-    """
-
-    mean: IntArray
-    shift: NDArray[np.int16]
-    table: NDArray[np.int16]
-
-
-def _plan(found: Density, limits: tuple[int, int], shape: tuple[int, ...]) -> _Plan:
+def _plan(found: Density, limits: tuple[int, int], shape: tuple[int, ...]) -> Plan:
     low, high = limits
     index = (found.scale - density.FIRST_SCALE).mul_(1 / density.STEPS_PER_INDEX).floor_().clamp_(0, density.LAST_INDEX)
     kind = found.shape.round().clamp_(-1, 1).add_(1).add_(index, alpha=density.SHAPES)
@@ -204,42 +181,4 @@ def _plan(found: Density, limits: tuple[int, int], shape: tuple[int, ...]) -> _P
         one.to(torch.int32).numpy().reshape(shape)
         for one in (found.mean.clamp_(low * MEAN_STEPS, high * MEAN_STEPS), kind)
     )
-    return _Plan(mean, density.shift_of(kinds), density.table_of(kinds, np.abs(_fraction(mean))))
-
-
-def _fraction(mean: IntArray) -> IntArray:
-    """Return what a mean in sixteenths lies beyond the nearest level, -8..7."""
-    return ((mean + MEAN_STEPS // 2) & (MEAN_STEPS - 1)) - MEAN_STEPS // 2
-
-
-def _code_values(part: NDArray[np.int32], plan: _Plan, direction: _Direction) -> IntArray:
-    """Code samples and return them."""
-    base = (plan.mean + MEAN_STEPS // 2) // MEAN_STEPS
-    # All bits of a negative fraction's sign: with them `x ^ flip - flip` is -x, without them x.
-    flip = _fraction(plan.mean) >> 31
-    distance = ((part - base) ^ flip) - flip
-    if not plan.shift.any():
-        symbols = direction.code(distance.ravel(), plan.table.ravel()).reshape(part.shape)
-        return (symbols ^ flip) - flip + base
-    shift, distance = plan.shift.ravel().astype(np.int32), distance.ravel()
-    half = (1 << shift) >> 1
-    distance += half
-    symbols = np.clip(direction.code(distance >> shift, plan.table.ravel()), -_FARTHEST, _FARTHEST)
-    coded = symbols.astype(np.int64) << shift
-    lows = distance & ((1 << shift) - 1)
-    for bits in np.unique(shift[shift > 0]).tolist():
-        members = np.flatnonzero(shift == bits)
-        coded[members] += _code_uniform(lows[members], bits, direction)
-    whole = np.clip(coded - half, -_FARTHEST, _FARTHEST).astype(np.int32).reshape(part.shape)
-    return (whole ^ flip) - flip + base
-
-
-def _code_uniform(values: IntArray, bits: int, direction: _Direction) -> IntArray:
-    """Code numbers of so many bits, all equally likely, and return them."""
-    result = np.zeros(values.size, np.int32)
-    for start in range(0, bits, density.UNIFORM_BITS):
-        count = min(density.UNIFORM_BITS, bits - start)
-        digits = (values >> start) & ((1 << count) - 1)
-        table = np.full(values.size, density.UNIFORM_FIRST + count, np.int16)
-        result += np.clip(direction.code(digits, table), 0, (1 << count) - 1) << start
-    return result
+    return Plan(mean, density.shift_of(kinds), density.table_of(kinds, np.abs(fraction_of(mean))))

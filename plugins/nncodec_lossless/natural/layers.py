@@ -12,8 +12,8 @@ from nncodec_lossless.natural.neighbours import EARLIER, PHASES, feature_count
 
 HIDDEN = 32
 OUTPUTS = 3
-# Parts of the exact range that the two layers which end in the outputs may use.
-OUTER_SHARE, LINEAR_SHARE = 0.6, 0.4
+# Parts of the exact range that the two layers which end in the outputs may use, and what blocks change of them.
+OUTER_SHARE, LINEAR_SHARE, CHANGE_SHARE = 0.45, 0.25, 0.3
 
 
 class Layer(NamedTuple):

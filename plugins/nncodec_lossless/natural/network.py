@@ -37,6 +37,46 @@ class Density(NamedTuple):
     shape: Tensor
 
 
+class Matrix(NamedTuple):
+    """A layer: (outputs, inputs) and (outputs, 1)."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, places: Tensor) -> Tensor:
+        return exact_addmm(self.bias, self.weight, places)
+
+
+class StageLayers(NamedTuple):
+    """What a stage computes with.
+
+    Args:
+        first: from features to the first hidden layer and, below, to the linear path around the hidden ones.
+        middle, outer: the layers that follow.
+    """
+
+    first: Matrix
+    middle: Matrix
+    outer: Matrix
+
+    def __call__(self, view: View) -> Density:
+        """Return the density of each place."""
+        return self.density(view, *self.hidden(view))
+
+    def hidden(self, view: View) -> tuple[Tensor, Tensor]:
+        """Return the second hidden layer (HIDDEN, places) and the outputs of the linear path (OUTPUTS, places)."""
+        sums = self.first(view.features)
+        return activation(self.middle(activation(sums[:HIDDEN]))), sums[HIDDEN:]
+
+    def density(self, view: View, hidden: Tensor, linear: Tensor) -> Density:
+        """Return the density of each place from what `hidden` returned."""
+        outputs = exact_addmm(linear + self.outer.bias, self.outer.weight, hidden)
+        mean = rounded(outputs[0] * view.unit / MEAN_STEPS) + view.sums * (MEAN_STEPS // 4)
+        # A unit of 4 is one level.
+        scale = rounded(outputs[1]) + (4 * view.level - 32 + _SCALE_OFFSET)
+        return Density(mean, scale, outputs[2] / MEAN_STEPS)
+
+
 class StageNetwork(nn.Module):
     """Two hidden layers, and a linear path around them."""
 
@@ -46,26 +86,22 @@ class StageNetwork(nn.Module):
         self.middle = layer(HIDDEN, HIDDEN, 1)
         self.outer = layer(HIDDEN, OUTPUTS, 1, share=OUTER_SHARE)
         self.linear = layer(inputs, OUTPUTS, 1, share=LINEAR_SHARE)
-        self._fixed: list[tuple[Tensor, Tensor]] | None = None
+        self._fixed: StageLayers | None = None
 
     def fix(self) -> None:
         """Keep the layers as they are now: they will not be trained."""
-        self._fixed = self._layers()
+        self._fixed = self.layers
 
-    def _layers(self) -> list[tuple[Tensor, Tensor]]:
-        return [_stacked(self.inner, self.linear), _stacked(self.middle), _stacked(self.outer)]
+    @property
+    def layers(self) -> StageLayers:
+        """The layers as they are now."""
+        return self._fixed or StageLayers(
+            _stacked(self.inner, self.linear), _stacked(self.middle), _stacked(self.outer)
+        )
 
     def forward(self, view: View) -> Density:
         """Return the density of each place."""
-        first, middle, outer = self._fixed or self._layers()
-        sums = exact_addmm(first[1], first[0], view.features)
-        hidden = activation(sums[:HIDDEN])
-        hidden = activation(exact_addmm(middle[1], middle[0], hidden))
-        outputs = exact_addmm(sums[HIDDEN:] + outer[1], outer[0], hidden)
-        mean = rounded(outputs[0] * view.unit / MEAN_STEPS) + view.sums * (MEAN_STEPS // 4)
-        # A unit of 4 is one level.
-        scale = rounded(outputs[1]) + (4 * view.level - 32 + _SCALE_OFFSET)
-        return Density(mean, scale, outputs[2] / MEAN_STEPS)
+        return self.layers(view)
 
 
 class Networks(nn.Module):
@@ -119,8 +155,8 @@ def start_networks(networks: Networks) -> None:
                     layer.start_small(gain)
 
 
-def _stacked(*layers: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return weights (outputs, inputs) and biases (outputs, 1) of layers with the same inputs, one below the other."""
+def _stacked(*layers: nn.Module) -> Matrix:
+    """Return layers with the same inputs, one below the other."""
     weight = torch.cat([cast(Tensor, layer.weight) for layer in layers])
     bias = torch.cat([cast(Tensor, layer.bias) for layer in layers])
-    return weight.flatten(1), bias[:, None]
+    return Matrix(weight.flatten(1), bias[:, None])

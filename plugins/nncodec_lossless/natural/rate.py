@@ -14,8 +14,8 @@ from nncodec_lossless.natural.neighbours import PHASES
 from nncodec_lossless.natural.network import Density, Networks
 
 _LIKELIHOOD_FLOOR = 2.0**-22
-# Sixteenths of an octave, 2^-5 to 2^14.
-_LEAST_SCALE, _MOST_SCALE = -80.0, 224.0
+LEAST_SCALE, MOST_SCALE = -80.0, 224.0
+"""Scales that tables have, 2^-5 to 2^14 levels, in sixteenths of an octave."""
 
 
 def rate_bits(networks: Networks, planes: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ def density_bits(distance: Tensor, density: Density) -> Tensor:
     """Return the code length of samples at these distances from their means, in bits."""
     logit = round_straight_through(density.shape.clamp(-1, 1)) + TAILS[1]
     share = torch.sigmoid(logit)
-    octaves = (lower_bound(density.scale, _LEAST_SCALE).clamp(max=_MOST_SCALE)) / MEAN_STEPS
+    octaves = (lower_bound(density.scale, LEAST_SCALE).clamp(max=MOST_SCALE)) / MEAN_STEPS
     inverse = torch.exp(-octaves * math.log(2))
     centred = -distance.abs()
 
