@@ -21,7 +21,7 @@ from nncodec_hyperprior.refinement import refine
 
 # The price of a bit in squared quantization steps, measured on held-back photographs. Theory gives 0.1155 at high rates
 # (dD/dR = -2 ln 2 D with D = 1/12), but training chose its steps without such rounding.
-BIT_PRICE = 0.03
+BIT_PRICE = 0.015
 
 
 # Steps of gradient descent at each effort level.
