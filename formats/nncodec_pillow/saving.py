@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, Any, cast
 
 from PIL import Image
 
 from nncodec import EncodeOptions, InvalidOption, NncError, UnknownModel, UnsupportedImage, encode
+from nncodec._support.notes import warn_of
 from nncodec.coding.choice import exactness_of
+from nncodec.picture.cicp import cicp_of
 from nncodec.picture.exif import exif_of
 from nncodec.picture.exif_entries import said_upright
+from nncodec.picture.losses import depth_not_kept, not_looked_up
 from nncodec.picture.openers import damaged, frame_count
 from nncodec.picture.reading import in_one_mode
 from nncodec.picture.unread import unread_of
@@ -47,29 +50,34 @@ def save_all(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     max_error = exactness_of(None, cast("EncodeOptions", wanted))
     frames: list[Image.Image] = []
     for source, count in zip(sources, counts, strict=True):
-        frames += _frames_of(source, count, max_error) if count > 1 or source.format == "GIF" else [source]
+        frames += (
+            _frames_of(source, count, max_error, image.encoderinfo) if count > 1 or source.format == "GIF" else [source]
+        )
     _write(frames, image, fp)
 
 
-def _frames_of(source: Image.Image, count: int, max_error: int | None) -> list[Image.Image]:
+def _frames_of(source: Image.Image, count: int, max_error: int | None, options: Mapping[str, Any]) -> list[Image.Image]:
     """Return the frames of an image, in one mode: palettes that change from frame to frame become colours.
 
     Args:
         source: is left at its frame.
         count: of its frames.
         max_error: see `read_picture_file`.
+        options: of `save`.
 
     Raises:
         OSError: a frame cannot be read, or converted.
     """
     place = source.tell()
     frames: list[Image.Image] = []
+    notes = not_looked_up(source, options, is_exact=max_error is not None)
     try:
         source.load()  # turns a TIFF as its tags say, which say it no more then
         # A copy has neither the tags of a TIFF file nor edits of `getexif()`, nor a file that can be looked into.
-        exif, unread = exif_of(source), unread_of(source)
+        exif, unread, cicp = exif_of(source), unread_of(source), cicp_of(source)
         for number in range(count):
             source.seek(number)
+            notes += depth_not_kept([source])
             frames.append(source.copy())
         frames = in_one_mode(frames, max_error)
     except NncError as error:
@@ -81,8 +89,9 @@ def _frames_of(source: Image.Image, count: int, max_error: int | None) -> list[I
     finally:
         with contextlib.suppress(Exception):  # a damaged file may not allow it
             source.seek(place)
+    warn_of(dict.fromkeys(notes))
     for frame in frames:
-        frame.info["exif"] = exif
+        frame.info |= {"exif": exif, "cicp": cicp}
         if unread.icc_profile:
             frame.info["icc_profile"] = unread.icc_profile
         if unread.xmp:

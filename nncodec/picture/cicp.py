@@ -19,8 +19,11 @@ _CHUNKS_BEFORE_PIXELS = 1000
 def cicp_of(image: Image.Image) -> bytes | None:
     """Return primaries, transfer, matrix and range of an image, a byte each, as PNG has them; None if it has none.
 
-    Those of PNG and AVIF are in the file only, which must still be there.
+    Those of PNG and AVIF are in the file only, which must still be there; `info["cicp"]` of a copy may hold them.
     """
+    told = image.info.get("cicp")
+    if isinstance(told, bytes):
+        return told
     nclx = image.info.get("nclx_profile")
     if isinstance(nclx, Mapping):
         return _of_nclx(nclx["color_primaries"], nclx["transfer_characteristics"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,10 +26,13 @@ def found_in_file(image: Image.Image, find: Callable[[BinaryIO], _T | None]) -> 
     whole = getattr(image, "fc", None)  # of the plugin for JPEG XL, whose `fp` becomes one of pixels
     if isinstance(whole, bytes):
         return find(io.BytesIO(whole))
+    paths = [getattr(image, "filename", "")]
     for name in ("_fp", "fp"):  # Pillow drops `fp` once it has read the pixels
         try:
             stream: Any = getattr(image, name, None)
             if hasattr(stream, "seek"):
+                raw = getattr(stream, "raw", stream)
+                paths += [raw.name] if isinstance(raw, io.FileIO) else []  # others have names that are no paths
                 place = stream.tell()
                 stream.seek(0)
                 found = find(stream)
@@ -36,12 +40,18 @@ def found_in_file(image: Image.Image, find: Callable[[BinaryIO], _T | None]) -> 
                 return found
         except (OSError, ValueError):  # it is closed, or cannot seek
             pass
-    path = getattr(image, "filename", "")
-    try:
-        with Path(path if isinstance(path, str) else path.decode()).open("rb") as again:
-            return find(again)
-    except (OSError, ValueError):
-        return None
+    for path in paths:
+        try:
+            with Path(os.fsdecode(path)).open("rb") as again:
+                return find(again)
+        except (OSError, TypeError, ValueError):  # it is no path, or of a file that is gone
+            pass
+    return None
+
+
+def is_file_gone(image: Image.Image) -> bool:
+    """Return whether nothing can be found in the file of an image any more."""
+    return found_in_file(image, lambda _: True) is None
 
 
 def found_by_opening(image: Image.Image, find: Callable[[Image.Image], _T]) -> _T | None:

@@ -11,7 +11,7 @@ from nncodec._support.text import count_of
 from nncodec.picture.conversion import MODES
 from nncodec.picture.depth import bits_of
 from nncodec.picture.exif import TIFF_TAGS_KEPT, orientation_of
-from nncodec.picture.in_file import found_by_opening
+from nncodec.picture.in_file import found_by_opening, is_file_gone
 from nncodec.picture.openers import STACKS, frame_count
 from nncodec.picture.xmp import xmp_of
 
@@ -45,6 +45,10 @@ _NAMED_TEXTS = 5
 _ALBUMS = ("HEIF", "MPO")
 _ICONS = ("ICNS", "ICO")
 _SHALLOW_MODES = (*MODES, "CMYK")
+# What only the files of some formats tell: of their colours, and of the bits of their samples.
+_TOLD_BY_FILE = {"AVIF": "colours", "BMP": "ICC profile", "GIF": "ICC profile", "JPEG2000": "ICC profile, XMP"}
+_TOLD_BY_FILE |= {"PNG": "colours"}
+_BITS_TOLD_BY_FILE = ("AVIF", "JPEG2000", "PNG", "PPM", "SGI")
 # Formats that do not say the number of their frames at the beginning: counting them would drop the pixels of an image.
 _COUNTED_BY_READING = ("GIF", "TIFF")
 
@@ -125,6 +129,27 @@ def depth_not_kept(images: Sequence[Image.Image]) -> list[str]:
     """Return a note if samples have more bits in the file than Pillow passes on."""
     bits = max((bits_of(image) for image in images if image.mode in _SHALLOW_MODES), default=8)
     return [f"{bits} bits a sample are reduced to 8"] if bits > 8 else []
+
+
+def not_looked_up(image: Image.Image, options: Mapping[str, Any], *, is_exact: bool) -> list[str]:
+    """Return a note if the file of an image is gone and what Pillow did not read of it may be lost.
+
+    Args:
+        image: as it was opened.
+        options: an `icc_profile` there stands for the colours of the file.
+        is_exact: whether its samples are to be stored without loss, so that bits count that Pillow did not read.
+    """
+    has_colours = "icc_profile" in options or bool(image.info.get("icc_profile"))
+    told = [] if has_colours else [_TOLD_BY_FILE.get(image.format or "")]
+    if is_exact and image.format in _BITS_TOLD_BY_FILE and image.mode in _SHALLOW_MODES:
+        told.append("bits a sample")
+    names = ", ".join(filter(None, told))
+    if not names or not is_file_gone(image):
+        return []
+    return [
+        f"its {names} could not be looked up: Pillow has let go of the {image.format} file; open it by its path, or "
+        "pass the file itself to nncodec.encode"
+    ]
 
 
 def unlike_first(images: Sequence[Image.Image], options: Mapping[str, Any]) -> list[str]:

@@ -70,7 +70,7 @@ def _told(way: Callable[..., bytes], data: bytes, path: Path, **options: object)
         warnings.simplefilter("always")
         way(data, path, **options)
     said = [str(warning.message) for warning in caught if warning.category is NncWarning]
-    return [note for note in said if "larger" not in note and "is stored as" not in note]
+    return [note for note in said if not any(part in note for part in ("larger", "is stored as", "looked up"))]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,7 @@ def test_frames_that_are_not_used_are_told(kind: str, tmp_path: Path) -> None:
     assert _told(from_bytes, data, tmp_path, lossless=True) == ["all 5 frames are used"]
     with Image.open(io.BytesIO(data)) as image, warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "its .* could not be looked up")
         file_of(image, "NNC", save_all=True, lossless=True)
         image.seek(2)
         nncodec.encode(image, lossless=True)  # whoever chose a frame knows of the others

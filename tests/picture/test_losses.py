@@ -30,7 +30,7 @@ def _notes_of(data: bytes, way: str) -> tuple[Image.Image, list[str]]:
             with Image.open(io.BytesIO(data)) as image:
                 encoded = file_of(image, "NNC")
     notes = [str(warning.message) for warning in caught if warning.category is NncWarning]
-    return nncodec.decode(encoded), [note for note in notes if "larger than the input" not in note]
+    return nncodec.decode(encoded), [n for n in notes if "larger than the input" not in n and "looked up" not in n]
 
 
 def _jpeg_of_aspect(x: int, y: int) -> bytes:

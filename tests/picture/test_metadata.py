@@ -141,7 +141,7 @@ def test_further_sizes_of_an_icon_are_told(stored: Stored, kind: str) -> None:
 def test_dpi_is_kept(stored: Stored, kind: str) -> None:
     decoded, notes = stored(file_of(photo(), kind, dpi=(300, 150)))
     assert decoded.info["dpi"] == pytest.approx((300, 150), abs=0.02)  # PNG and BMP hold whole dots a metre
-    assert notes == []
+    assert [note for note in notes if "looked up" not in note] == []
 
 
 @pytest.mark.filterwarnings("ignore:the result is larger")
