@@ -67,8 +67,22 @@ def png_with_raw_profiles() -> bytes:
 def png_with_chunk(name: bytes, data: bytes, image: Image.Image | None = None) -> bytes:
     """Return a PNG with a chunk right after its header."""
     png = file_of(image or photo(), "PNG")
-    chunk = struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-    return png[:33] + chunk + png[33:]
+    return png[:33] + _png_chunk(name, data) + png[33:]
+
+
+def png_of_rows(rows: list[bytes], size: tuple[int, int], bits: int, colour: int = 0, **chunks: bytes) -> bytes:
+    """Return a PNG of rows of samples of so many bits, with further chunks before them.
+
+    Args:
+        colour: type of PNG: 0 is grey, 2 is RGB.
+    """
+    parts = {"IHDR": struct.pack(">IIBBBBB", *size, bits, colour, 0, 0, 0), **chunks}
+    parts |= {"IDAT": zlib.compress(b"".join(b"\0" + row for row in rows)), "IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(name.encode(), data) for name, data in parts.items())
+
+
+def _png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def jxl_boxes(data: bytes) -> list[tuple[bytes, bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import ExifTags, Image
 
 from nncodec._support.notes import warn_of
 from nncodec.errors import UnsupportedImage
+from nncodec.picture.depth import known_bits_of
 
 MODES = ("L", "LA", "RGB", "RGBA")
 """Pillow modes that a file can hold, exactly or approximated."""
@@ -183,16 +185,27 @@ def _transparent_colour(image: Image.Image) -> int | tuple[int, ...]:
     colour = tuple(given) if isinstance(given, list | tuple) else (given,)
     if len(colour) != len(image.getbands()) or not all(_is_sample(sample) for sample in colour):
         raise _no_colour(image)
-    if max(colour) > 0xFF:
+    bits = known_bits_of(image) if image.format == "PNG" else 0
+    if bits > 8 or max(colour) > 0xFF:
         colour = tuple(sample >> 8 for sample in colour)
-    return colour if image.mode == "RGB" else _scaled(colour[0], image.histogram())
+    if image.mode == "RGB":
+        return colour
+    return _scaled(colour[0], image.histogram(), (min(bits, 8),) if bits else (2, 4))
 
 
-def _scaled(sample: int, counts: list[int]) -> int:
-    """Return a grey sample of 8 bits; one that no pixel has may be of 2 or 4 bits, if all pixels are."""
+def _scaled(sample: int, counts: list[int], bits: Sequence[int]) -> int:
+    """Return a grey sample as 8 bits, if it may have one of some numbers of bits.
+
+    Of copies, nobody knows what bits their file has: a sample that no pixel has then is taken for one of 2 or 4 bits if
+    all pixels are such.
+
+    Args:
+        bits: several for a copy.
+    """
     values = [value for value, count in enumerate(counts) if count]
     if sample not in values:
-        for step in (0xFF // 3, 0xFF // 15):
+        for number in bits:
+            step = 0xFF // ((1 << number) - 1)
             if step * sample in values and not any(value % step for value in values):
                 return step * sample
     return sample

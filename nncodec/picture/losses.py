@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image, TiffTags
 
 from nncodec._support.text import count_of
-from nncodec.picture.conversion import MODES
+from nncodec.picture.conversion import MODES, mode_with_alpha
 from nncodec.picture.depth import bits_of
 from nncodec.picture.exif import TIFF_TAGS_KEPT, orientation_of
 from nncodec.picture.in_file import found_by_opening, is_file_gone
@@ -127,8 +127,13 @@ def sizes_not_kept(image: Image.Image) -> list[str]:
 
 def depth_not_kept(images: Sequence[Image.Image]) -> list[str]:
     """Return a note if samples have more bits in the file than Pillow passes on."""
-    bits = max((bits_of(image) for image in images if image.mode in _SHALLOW_MODES), default=8)
-    return [f"{bits} bits a sample are reduced to 8"] if bits > 8 else []
+    shallow = [(image, bits_of(image)) for image in images if image.mode in _SHALLOW_MODES]
+    bits = max((bits for _, bits in shallow), default=8)
+    if bits <= 8:
+        return []
+    has_key = any(bits > 8 and mode_with_alpha(image) != image.mode for image, bits in shallow)
+    near = "; colours near the transparent one become transparent, too" if has_key else ""
+    return [f"{bits} bits a sample are reduced to 8{near}"]
 
 
 def not_looked_up(image: Image.Image, options: Mapping[str, Any], *, is_exact: bool) -> list[str]:

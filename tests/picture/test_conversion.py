@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures_with_metadata import file_of, photo, profile_of
+from pictures_with_metadata import file_of, photo, png_of_rows, profile_of
 from PIL import Image, ImageCms
 
 import nncodec
@@ -139,3 +139,43 @@ def test_bits_that_pillow_drops_are_told(made: Callable[[], bytes], bits: int) -
 def test_sixteen_bits_are_scaled() -> None:
     image = Image.fromarray(np.array([[0, 128, 129, 0xFFFF]], np.uint16))
     assert np.asarray(convert(image).image).tolist() == [[0, 0, 1, 255]]
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_transparent_grey_of_few_bits_is_one_of_the_pixels(bits: int, copied: bool) -> None:
+    row = {2: b"\x1b", 4: b"\x01\x2f"}[bits]  # samples from 0 on; the last is white
+    with Image.open(io.BytesIO(png_of_rows([row], (4, 1), bits, tRNS=struct.pack(">H", (1 << bits) - 1)))) as image:
+        decoded = nncodec.decode(nncodec.encode(image.copy() if copied else image, lossless=True))
+    assert np.asarray(decoded.getchannel("A")).tolist() == [[255, 255, 255, 0]]
+
+
+@pytest.mark.parametrize("key", [3, 15])
+def test_black_and_white_in_8_bits_has_no_transparent_grey_that_no_pixel_has(key: int) -> None:
+    image = Image.fromarray(np.array([[0, 255] * 8] * 4, np.uint8))
+    with Image.open(io.BytesIO(file_of(image, "PNG", transparency=key))) as opened:
+        assert np.asarray(nncodec.decode(nncodec.encode(opened, lossless=True)).convert("RGBA"))[..., 3].min() == 255
+
+
+@pytest.mark.parametrize(
+    ("greys", "key", "alphas"),
+    [([0, 0x80, 0xFFFF], 0, [0, 0, 255]), ([0x34, 0x3400, 0x3412, 0xFFFF], 0x34, [0, 255, 255, 255])],
+)
+def test_a_transparent_colour_of_16_bits_is_reduced_as_the_pixels_are(
+    greys: list[int], key: int, alphas: list[int]
+) -> None:
+    samples = np.repeat(np.array(greys, ">u2"), 3).tobytes()
+    data = png_of_rows([samples], (len(greys), 1), 16, colour=2, tRNS=struct.pack(">3H", key, key, key))
+    with Image.open(io.BytesIO(data)) as image, pytest.warns(NncWarning) as told:
+        decoded = nncodec.decode(nncodec.encode(image, lossless=True))
+    reduced, near = "16 bits a sample are reduced to 8", "colours near the transparent one become transparent, too"
+    assert [str(warning.message) for warning in told] == [f"{reduced}; {near}"]
+    assert np.asarray(decoded.getchannel("A")).tolist() == [alphas]
+
+
+def test_pixels_of_16_bits_do_not_have_samples_of_16_bits() -> None:
+    masks = struct.pack("<4I", 0xF800, 0x07E0, 0x001F, 0)
+    head = struct.pack("<IiiHHIIiiII", 56, 2, 1, 1, 16, 3, 4, 0, 0, 0, 0) + masks
+    file = b"BM" + struct.pack("<IHHI", 18 + len(head), 0, 0, 14 + len(head)) + head + bytes(4)
+    picture = read_picture_file(io.BytesIO(file), frame=None, max_pixels=1 << 20, strip=False)
+    assert picture.notes == ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pictures_with_metadata import (
     frames,
     from_bytes,
     photo,
+    png_of_rows,
 )
 from PIL import Image, ImageDraw
 
@@ -36,11 +36,7 @@ def _deep() -> np.ndarray:
 
 
 def _png() -> bytes:
-    rows = _deep().astype(">u2")
-    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 48, 32, 16, 2, 0, 0, 0)), (b"IDAT", data), (b"IEND", b"")]
-    packed = (struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+    return png_of_rows([row.tobytes() for row in _deep().astype(">u2")], (48, 32), 16, colour=2)
 
 
 def _tiff(planes: int = 3, photometric: int = 2) -> bytes:
