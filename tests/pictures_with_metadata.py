@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import skimage.data
 from PIL import ExifTags, Image, ImageCms
@@ -79,6 +80,38 @@ def png_of_rows(rows: list[bytes], size: tuple[int, int], bits: int, colour: int
     parts = {"IHDR": struct.pack(">IIBBBBB", *size, bits, colour, 0, 0, 0), **chunks}
     parts |= {"IDAT": zlib.compress(b"".join(b"\0" + row for row in rows)), "IEND": b""}
     return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(name.encode(), data) for name, data in parts.items())
+
+
+def tiff_of(*pages: tuple[np.ndarray, dict[int, int]], big: bool = False) -> bytes:
+    """Return a TIFF file of pages, each of samples (H, W) or (H, W, C) and of further tags or other values of them.
+
+    Args:
+        big: whether it is a BigTIFF.
+    """
+    place, count, inline = ("Q", "Q", 8) if big else ("I", "H", 4)
+    out = bytearray(b"II+\0" + struct.pack("<HHQ", 8, 0, 16) if big else b"II*\0" + struct.pack("<I", 8))
+    for number, (samples, tags) in enumerate(pages):
+        planes, kinds = samples.shape[2] if samples.ndim == 3 else 1, {"u": 1, "i": 2, "f": 3}
+        values: dict[int, int | list[int]] = {256: samples.shape[1], 257: samples.shape[0], 259: 1, 273: 0, 277: planes}
+        values |= {258: [samples.dtype.itemsize * 8] * planes, 339: [kinds[samples.dtype.kind]] * planes}
+        values |= {262: 2 if planes > 2 else 1, 278: samples.shape[0], 279: samples.nbytes} | tags
+        if planes > 3:
+            values[338] = [0] * (planes - 3)
+        size = struct.calcsize(f"<{count}{place}") + len(values) * struct.calcsize(f"<HH{place}{inline}s")
+        beside, directory = bytearray(), bytearray(struct.pack(f"<{count}", len(values)))
+        start = len(out) + size
+        values[273] = start + 256
+        for tag, value in sorted(values.items()):
+            several = value if isinstance(value, list) else [value]
+            data = struct.pack(f"<{len(several)}{'I' if tag == 273 else 'H'}", *several)
+            if len(data) > inline:
+                data, beside = struct.pack(f"<{place}", start + len(beside)), beside + data
+            kind = 4 if tag == 273 else 3
+            directory += struct.pack(f"<HH{place}", tag, kind, len(several)) + data.ljust(inline, b"\0")
+        end = start + 256 + samples.nbytes
+        directory += struct.pack(f"<{place}", end if number < len(pages) - 1 else 0)
+        out += directory + beside.ljust(256, b"\0") + samples.tobytes()
+    return bytes(out)
 
 
 def _png_chunk(name: bytes, data: bytes) -> bytes:

@@ -13,11 +13,13 @@ from nncodec import EncodeOptions, InvalidOption, NncError, UnknownModel, Unsupp
 from nncodec._support.notes import warn_of
 from nncodec.coding.choice import exactness_of
 from nncodec.picture.cicp import cicp_of
+from nncodec.picture.conversion import mode_with_alpha
 from nncodec.picture.exif import exif_of
 from nncodec.picture.exif_entries import said_upright
-from nncodec.picture.losses import depth_not_kept, not_looked_up
-from nncodec.picture.openers import damaged, frame_count
+from nncodec.picture.losses import companions_not_used, not_looked_up, samples_not_kept
+from nncodec.picture.openers import damaged, own_frames
 from nncodec.picture.reading import in_one_mode
+from nncodec.picture.samples import palette_of
 from nncodec.picture.unread import unread_of
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import SHORT_ID_BYTES
@@ -37,31 +39,39 @@ def save_all(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     """Write all frames of an image and of `append_images`; Pillow's handler for `save(save_all=True)`."""
     sources = [image, *(image.encoderinfo.get("append_images") or ())]
     try:
-        counts = [frame_count(source) for source in sources]
+        numbers = [own_frames(source) for source in sources]
     except UnsupportedImage as error:
         raise OSError(str(error)) from error
-    pixels = sum(source.width * source.height * count for source, count in zip(sources, counts, strict=True))
-    if sum(counts) > 1 and pixels > pixels_together():
+    count = sum(map(len, numbers))
+    pixels = sum(source.width * source.height * len(own) for source, own in zip(sources, numbers, strict=True))
+    if count > 1 and pixels > pixels_together():
         raise OSError(
-            f"cannot write {sum(counts)} frames of {pixels} pixels together, over the limit of {pixels_together()}; "
+            f"cannot write {count} frames of {pixels} pixels together, over the limit of {pixels_together()}; "
             "write several files, or raise the limit with register_nnc_opener(limits=...)"
         )
     wanted = {name: value for name, value in image.encoderinfo.items() if name in ("lossless", "max_error")}
     max_error = exactness_of(None, cast("EncodeOptions", wanted))
     frames: list[Image.Image] = []
-    for source, count in zip(sources, counts, strict=True):
-        frames += (
-            _frames_of(source, count, max_error, image.encoderinfo) if count > 1 or source.format == "GIF" else [source]
-        )
+    are_alike = len({_kind_of(source) for source in sources}) == 1
+    for source, own in zip(sources, numbers, strict=True):
+        if are_alike and len(own) == 1 and source.format != "GIF":
+            frames.append(source)
+        else:
+            frames += _frames_of(source, own if len(own) > 1 else [source.tell()], max_error, image.encoderinfo)
+    # Such as copies of a GIF's frames, of which the first has a palette, and others have colours.
+    if len({_kind_of(frame) for frame in frames}) > 1 and len({frame.size for frame in frames}) == 1:
+        frames = _in_one_mode(frames, max_error)
     _write(frames, image, fp)
 
 
-def _frames_of(source: Image.Image, count: int, max_error: int | None, options: Mapping[str, Any]) -> list[Image.Image]:
+def _frames_of(
+    source: Image.Image, numbers: Sequence[int], max_error: int | None, options: Mapping[str, Any]
+) -> list[Image.Image]:
     """Return the frames of an image, in one mode: palettes that change from frame to frame become colours.
 
     Args:
         source: is left at its frame.
-        count: of its frames.
+        numbers: of its frames.
         max_error: see `read_picture_file`.
         options: of `save`.
 
@@ -70,18 +80,16 @@ def _frames_of(source: Image.Image, count: int, max_error: int | None, options: 
     """
     place = source.tell()
     frames: list[Image.Image] = []
-    notes = not_looked_up(source, options, is_exact=max_error is not None)
+    notes = companions_not_used(source) + not_looked_up(source, options, is_exact=max_error is not None)
     try:
         source.load()  # turns a TIFF as its tags say, which say it no more then
         # A copy has neither the tags of a TIFF file nor edits of `getexif()`, nor a file that can be looked into.
         exif, unread, cicp = exif_of(source), unread_of(source), cicp_of(source)
-        for number in range(count):
+        for number in numbers:
             source.seek(number)
-            notes += depth_not_kept([source])
+            notes += samples_not_kept([source])
             frames.append(source.copy())
-        frames = in_one_mode(frames, max_error)
-    except NncError as error:
-        raise OSError(str(error)) from error
+        frames = _in_one_mode(frames, max_error)
     except OSError:
         raise
     except Exception as error:  # Pillow's decoders may raise anything
@@ -97,6 +105,17 @@ def _frames_of(source: Image.Image, count: int, max_error: int | None, options: 
         if unread.xmp:
             frame.info["xmp"] = said_upright({"xmp": unread.xmp})["xmp"]
     return frames
+
+
+def _kind_of(image: Image.Image) -> object:
+    return mode_with_alpha(image), palette_of(image)
+
+
+def _in_one_mode(frames: list[Image.Image], max_error: int | None) -> list[Image.Image]:
+    try:
+        return in_one_mode(frames, max_error)
+    except NncError as error:
+        raise OSError(str(error)) from error
 
 
 def _write(frames: Sequence[Image.Image], image: Image.Image, fp: IO[bytes]) -> None:

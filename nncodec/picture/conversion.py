@@ -27,6 +27,7 @@ _OTHER_COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
 _OF_RGB = ("YCbCr", "HSV")
 
 _WHITE_IS_ZERO = 0
+_HALF = 1 << 15  # what makes signed samples of 16 bits unsigned
 _ALPHA_MODES = ("La", "PA", "RGBa")
 # Where an ICC profile names its colour space.
 _SPACE = slice(16, 20)
@@ -146,14 +147,24 @@ def is_negative(image: Image.Image) -> bool:
 
 def _exact_grey(image: Image.Image) -> Converted:
     samples = _deep_samples(image)
-    if samples.size and not 0 <= samples.min() <= samples.max() <= 0xFFFF:
-        raise UnsupportedImage(detail="its samples exceed 16 bits; scale them to 16 bits and save that")
+    _refuse_beyond_16_bits(samples, bits=16)
     is_kept = image.mode == "I;16" and not is_negative(image)
     deep = image if is_kept else Image.fromarray(samples.astype(np.uint16))
     if deep is not image:
         deep.info = {key: value for key, value in image.info.items() if key != _KEY}
-    note = f"a transparent colour of mode {image.mode} is not kept"
-    return Converted(deep, "" if image.info.get(_KEY) is None else note)
+    notes = ["0 is white in this file; its samples are turned round"] if is_negative(image) else []
+    if image.info.get(_KEY) is not None:
+        notes.append(f"a transparent colour of mode {image.mode} is not kept")
+    return Converted(deep, "; ".join(notes))
+
+
+def _refuse_beyond_16_bits(samples: NDArray[Any], *, bits: int) -> None:
+    """Raise UnsupportedImage if samples are no numbers of 16 bits; say how to make such ones, or ones of fewer bits."""
+    if not samples.size or 0 <= samples.min() <= samples.max() <= 0xFFFF:
+        return
+    if samples.min() >= -_HALF and samples.max() < _HALF:
+        raise UnsupportedImage(detail=f"its samples are signed, and some negative; add {_HALF:,} to all and save that")
+    raise UnsupportedImage(detail=f"its samples exceed 16 bits; scale them to {bits} bits and save that")
 
 
 def with_alpha(image: Image.Image) -> Image.Image:
@@ -242,8 +253,7 @@ def _white_of(image: Image.Image, samples: NDArray[Any]) -> int:
 
 
 def _eight_bits(image: Image.Image, samples: NDArray[np.int64], white: int) -> Image.Image:
-    if samples.size and not 0 <= samples.min() <= samples.max() <= 0xFFFF:
-        raise UnsupportedImage(detail="its samples exceed 16 bits; scale them to 8 bits and save that")
+    _refuse_beyond_16_bits(samples, bits=8)
     shallow = Image.fromarray(((samples * 0xFF + white // 2) // white).astype(np.uint8))
     shallow.info = {key: value for key, value in image.info.items() if key != _KEY}
     transparent = image.info.get(_KEY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from PIL import Image, TiffTags
 
 from nncodec._support.text import count_of
@@ -12,7 +13,7 @@ from nncodec.picture.conversion import MODES, mode_with_alpha
 from nncodec.picture.depth import bits_of
 from nncodec.picture.exif import TIFF_TAGS_KEPT, orientation_of
 from nncodec.picture.in_file import found_by_opening, is_file_gone
-from nncodec.picture.openers import STACKS, frame_count
+from nncodec.picture.openers import STACKS, frame_count, own_frames
 from nncodec.picture.xmp import xmp_of
 
 # Marks of a gain map, which makes an HDR picture of a JPEG: in XMP (Adobe, Apple), and before its own segment (ISO).
@@ -32,6 +33,7 @@ _TIFF_UNTOLD = TIFF_TAGS_KEPT | {
     *(_TIFF_IPTC, _TIFF_PHOTOSHOP, _GEO_KEYS, 33550, 33922, 34264, 34736, 34737),  # told by name
     *(37398, 40965, 59932, 59933),  # versions, a directory, and the padding of Windows
 }
+_SAMPLES_PER_PIXEL, _SAMPLE_FORMAT, _SIGNED = 277, 339, 2
 # Text in `info` that is kept, or that describes the file.
 _NOT_TEXT = {"XML:com.adobe.xmp", "comment", "compression", "mode", "model", "xmp"} | {
     f"Raw profile type {name}" for name in ("APP1", "exif", "icc", "icm", "xmp")
@@ -117,6 +119,15 @@ def pictures_not_kept(image: Image.Image) -> list[str]:
     return [f"of {count} {kind} in this {image.format} file, the first is used"] if count > 1 else []
 
 
+def companions_not_used(image: Image.Image) -> list[str]:
+    """Return a note if pages of a TIFF file are smaller copies or masks of others, so that they are no frames."""
+    count, own = frame_count(image), own_frames(image)
+    if len(own) == count:
+        return []
+    used = "the first is" if [*own] == [0] else f"{len(own)} are"
+    return [f"of {count} pictures in this {image.format} file, {used} used; the others are smaller copies or masks"]
+
+
 def sizes_not_kept(image: Image.Image) -> list[str]:
     """Return a note if an icon has several sizes."""
     sizes = image.info.get("sizes", ()) if image.format in _ICONS else ()
@@ -125,8 +136,12 @@ def sizes_not_kept(image: Image.Image) -> list[str]:
     return [f"of {len(sizes)} sizes in this {image.format} file, one is used: {image.width} x {image.height}"]
 
 
-def depth_not_kept(images: Sequence[Image.Image]) -> list[str]:
-    """Return a note if samples have more bits in the file than Pillow passes on."""
+def samples_not_kept(images: Sequence[Image.Image]) -> list[str]:
+    """Return notes if the file has more bits, planes or signs of samples than Pillow passes on."""
+    return [*_bits_not_kept(images), *dict.fromkeys(note for image in images for note in _planes_not_kept(image))]
+
+
+def _bits_not_kept(images: Sequence[Image.Image]) -> list[str]:
     shallow = [(image, bits_of(image)) for image in images if image.mode in _SHALLOW_MODES]
     bits = max((bits for _, bits in shallow), default=8)
     if bits <= 8:
@@ -134,6 +149,15 @@ def depth_not_kept(images: Sequence[Image.Image]) -> list[str]:
     has_key = any(bits > 8 and mode_with_alpha(image) != image.mode for image, bits in shallow)
     near = "; colours near the transparent one become transparent, too" if has_key else ""
     return [f"{bits} bits a sample are reduced to 8{near}"]
+
+
+def _planes_not_kept(image: Image.Image) -> Iterator[str]:
+    tags, kept = getattr(image, "tag_v2", {}), len(image.getbands())
+    planes = tags.get(_SAMPLES_PER_PIXEL, kept)
+    if isinstance(planes, int) and planes > kept:
+        yield f"of {planes} planes of the TIFF file, {kept} {'is' if kept == 1 else 'are'} kept"
+    if image.mode in _SHALLOW_MODES and _SIGNED in np.ravel(tags.get(_SAMPLE_FORMAT, ())):
+        yield "its samples are signed, and stored as if they were not: -1 becomes 255"
 
 
 def not_looked_up(image: Image.Image, options: Mapping[str, Any], *, is_exact: bool) -> list[str]:

@@ -19,9 +19,9 @@ from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, is_turned_by_decoder
 from nncodec.picture.exif_entries import said_upright, with_size
 from nncodec.picture.losses import (
     companions_of,
-    depth_not_kept,
     not_looked_up,
     pictures_not_kept,
+    samples_not_kept,
     shape_not_kept,
     sizes_not_kept,
     texts_not_kept,
@@ -88,7 +88,7 @@ def metadata_of(
     cicp, unread = cicp_of(image), unread_of(image)  # while the file is open
     # Pillow shows such files as they are, whatever that metadata says of their orientation.
     beside = said_upright({"exif": unread.exif, "xmp": unread.xmp})
-    beside_pixels = [] if of_file else depth_not_kept(images) + not_looked_up(image, options, is_exact=keeps_colours)
+    beside_pixels = [] if of_file else samples_not_kept(images) + not_looked_up(image, options, is_exact=keeps_colours)
     if len(images) == 1 and not of_file:
         beside_pixels += pictures_not_kept(image)
     for told_by_loading in images:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import BinaryIO, NamedTuple
 
@@ -12,9 +13,15 @@ from PIL import EpsImagePlugin, Image, UnidentifiedImageError
 
 from nncodec._support.extras import is_installed
 from nncodec.errors import UnsupportedImage, first_line
+from nncodec.picture.in_file import found_in_file
+from nncodec.picture.tiff_pages import is_companion, tags_of_pages
 
 _HEAD_BYTES = 4096
-_NEWSUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706  # TIFF tags
+# TIFF tags.
+_NEWSUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
+_BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL, _SAMPLE_FORMAT = 258, 277, 339
+_FLOATS = 3  # as format of samples
+_MOST_PILLOW_PLANES = 4
 
 
 class _Package(NamedTuple):
@@ -53,6 +60,8 @@ _DEVELOP = "a camera raw file; develop it to TIFF or PNG first, with darktable o
 _CONVERT = "convert it to PNG or TIFF first, with ImageMagick for example"
 _TOO_SHORT = "damaged or incomplete; download or copy it again"
 _ODD = "damaged, or of a kind that Pillow does not read; copy it again, or save it as PNG with another program"
+_IS_ODD = f"that is {_ODD}"
+_TIFF = "a TIFF file "
 _METAFILE = "a drawing of Windows (WMF or EMF); export it as PNG first, with LibreOffice for example"
 # What files begin with. Pillow knows some of these formats, so they matter only if it could not open the file.
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
@@ -102,10 +111,10 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"qoif", f"a QOI file that is {_TOO_SHORT}"),
     *((0, b"P%d" % kind + end, f"a PNM file that is {_TOO_SHORT}") for kind in range(1, 7) for end in (b"\n", b" ")),
     # or of some kinds.
-    (0, b"II*\0", f"a TIFF file that is {_ODD}"),
-    (0, b"MM\0*", f"a TIFF file that is {_ODD}"),
-    (0, b"II+\0", f"a TIFF file that is {_ODD}"),
-    (0, b"MM\0+", f"a TIFF file that is {_ODD}"),
+    (0, b"II*\0", _TIFF + _IS_ODD),
+    (0, b"MM\0*", _TIFF + _IS_ODD),
+    (0, b"II+\0", _TIFF + _IS_ODD),
+    (0, b"MM\0+", _TIFF + _IS_ODD),
     (0, b"\0\0\1\0", f"an ICO file that is {_ODD}"),
     (0, b"icns", f"an ICNS file that is {_ODD}"),
     (0, b"8BPS\0\1", f"a Photoshop document that is {_ODD}"),
@@ -168,8 +177,7 @@ def open_picture(stream: BinaryIO) -> Image.Image:
     try:
         image = Image.open(stream)
     except UnidentifiedImageError:
-        stream.seek(0)
-        raise UnsupportedImage(detail=what_it_is(stream.read(_HEAD_BYTES))) from None
+        raise UnsupportedImage(detail=_what_it_is_in(stream)) from None
     if image.format == "TIFF" and _is_raw(image):
         raise UnsupportedImage(detail=_DEVELOP)
     return image
@@ -177,11 +185,30 @@ def open_picture(stream: BinaryIO) -> Image.Image:
 
 def frame_count(image: Image.Image) -> int:
     """Return how many frames an open picture has; raises UnsupportedImage if that cannot be read."""
+    if companions := _companions(image):
+        return len(companions)  # Pillow may fail at one of them
     try:
         # Some files are read for it. Pillow counts the layers of a PSD file, and a flattened one has none.
         return max(1, int(getattr(image, "n_frames", 1)))
     except Exception as error:  # Pillow's decoders may raise anything
         raise UnsupportedImage(detail=damaged(error)) from error
+
+
+def own_frames(image: Image.Image) -> Sequence[int]:
+    """Return the numbers of the frames that are no smaller copies or masks of others, as pages of TIFF files may be.
+
+    Raises:
+        UnsupportedImage: the number of frames cannot be read.
+    """
+    companions = _companions(image) or [False] * frame_count(image)
+    return [number for number, is_companion_page in enumerate(companions) if not is_companion_page]
+
+
+def _companions(image: Image.Image) -> list[bool]:
+    """Return which pages of a TIFF file are companions of others; nothing if none or all are."""
+    found = found_in_file(image, lambda stream: [*map(is_companion, tags_of_pages(stream))])
+    marks = (found or []) if image.format == "TIFF" else []
+    return marks if any(marks) and not all(marks) else []
 
 
 def damaged(error: Exception) -> str:
@@ -209,9 +236,28 @@ def what_it_is(head: bytes) -> str:
 
 def what_failed(stream: BinaryIO, error: Exception) -> str:
     """Say what a file is that Pillow recognised but failed to read, and what to do: Pillow tells only programmers."""
+    found = _what_it_is_in(stream)
+    return damaged(error) if found == _UNKNOWN else found
+
+
+def _what_it_is_in(stream: BinaryIO) -> str:
     stream.seek(0)
     found = what_it_is(stream.read(_HEAD_BYTES))
-    return damaged(error) if found == _UNKNOWN else found
+    return _TIFF + (_unread_samples(stream) or _IS_ODD) if found == _TIFF + _IS_ODD else found
+
+
+def _unread_samples(stream: BinaryIO) -> str:
+    """Say which samples a TIFF file has that Pillow does not read; empty if they are no such ones."""
+    tags = next(tags_of_pages(stream), {})
+    bits, planes = (max(tags.get(tag, (1,)), default=1) for tag in (_BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL))
+    if _FLOATS in tags.get(_SAMPLE_FORMAT, ()):
+        return f"of floating-point samples of {bits} bits; scale them to whole numbers of 8 or 16 bits and save that"
+    if planes > _MOST_PILLOW_PLANES or (planes > 1 and bits > 8):
+        return (
+            f"of {planes} planes of {bits} bits, which Pillow does not read; read it with tifffile, for example, and "
+            "pass the array with lossless=True"
+        )
+    return ""
 
 
 def _postscript(head: bytes) -> str:

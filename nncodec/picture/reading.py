@@ -17,13 +17,14 @@ from nncodec.format.header import MAGIC
 from nncodec.format.metadata import KEYS
 from nncodec.picture.conversion import MODES, Converted, convert, convert_exactly, loses_samples
 from nncodec.picture.exif import UPRIGHT, orientation_in, orientation_of
-from nncodec.picture.losses import depth_not_kept, unlike_first
+from nncodec.picture.losses import companions_not_used, samples_not_kept, unlike_first
 from nncodec.picture.metadata import Metadata, metadata_of
 from nncodec.picture.openers import (
     STACKS,
     STUBS,
     frame_count,
     open_picture,
+    own_frames,
     package_for,
     register_packages,
     what_failed,
@@ -109,7 +110,7 @@ def megapixels_of(open_stream: Callable[[], BinaryIO]) -> float:
     """Return how many million pixels all frames of a picture file have; 0 if it cannot be read."""
     try:
         with open_stream() as stream, open_picture(stream) as image:
-            frames = frame_count(image) if image.format in STACKS else 1
+            frames = len(own_frames(image)) if image.format in STACKS else 1
             return float(image.width * image.height * frames / 1e6)
     except Exception:  # it will fail when it is encoded, with a message
         return 0
@@ -163,22 +164,22 @@ def _bounded(max_pixels: int) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def _chosen_frames(image: Image.Image, frame: int | None, notes: list[str]) -> range:
+def _chosen_frames(image: Image.Image, frame: int | None, notes: list[str]) -> Sequence[int]:
     count = frame_count(image)
     if frame is not None:
         if frame >= count:
             raise InvalidOption(option="frame", reason=f"the picture has frames 0 to {count - 1}")
-        return range(frame, frame + 1)
+        return [frame]
     if count > 1 and image.format not in STACKS:
         notes.append(f"of {count} pictures in this {image.format} file, the first is used")
-        return range(1)
-    if count > 1:
-        notes.append(f"all {count} frames are used")
-    return range(count)
+        return [0]
+    told = companions_not_used(image)
+    notes += told or ([f"all {count} frames are used"] if count > 1 else [])
+    return own_frames(image)
 
 
 def _read(
-    image: Image.Image, chosen: range, strip: bool, notes: list[str], max_error: int | None
+    image: Image.Image, chosen: Sequence[int], strip: bool, notes: list[str], max_error: int | None
 ) -> tuple[list[Image.Image], EncodeOptions]:
     frames: list[Image.Image] = []
     metadata = Metadata()
@@ -186,7 +187,7 @@ def _read(
     for number in chosen:
         if number:
             image.seek(number)
-        notes += depth_not_kept([image])
+        notes += samples_not_kept([image])
         if not frames:
             metadata = metadata_of([image], strip=strip, keeps_colours=max_error is not None, of_file=True)
             notes.extend(metadata.notes)
