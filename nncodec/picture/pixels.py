@@ -154,7 +154,8 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
         if (image.size, image.mode) != (first.size, first.mode):
             raise UnsupportedImage(
                 detail=f"frame {number} is {image.mode} {image.width} x {image.height}, the first is "
-                f"{first.mode} {first.width} x {first.height}; all frames of a file must agree"
+                f"{first.mode} {first.width} x {first.height}; all frames of a file must agree: "
+                + ("convert them to one mode" if image.size == first.size else "crop or resize them to one size")
             )
     pixels = first.width * first.height * len(images)
     if pixels > DEFAULT_LIMITS.pixels:

@@ -105,7 +105,12 @@ def stack_of(pictures: Sequence[SamplePicture], max_error: int = 0) -> SampleSta
         if (_size_of(picture), _kind_of(picture)) != (_size_of(first), _kind_of(first)):
             raise UnsupportedImage(
                 detail=f"frame {number} is {_described(picture)}, the first is {_described(first)}; all frames of a "
-                "file must agree"
+                "file must agree: "
+                + (
+                    "convert them to one mode"
+                    if _size_of(picture) == _size_of(first)
+                    else "crop or resize them to one size"
+                )
             )
     stack = _stacked(pictures, max_error)
     bits = stack.format.bits

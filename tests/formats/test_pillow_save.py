@@ -231,8 +231,8 @@ def test_without_save_all_only_the_chosen_frame_is_saved(stack: bytes, greys: li
 
 
 def test_frames_that_differ_are_refused(photo: Image.Image) -> None:
-    with pytest.raises(OSError, match="all frames of a file must agree"):
-        photo.save(io.BytesIO(), "NNC", append_images=[photo.convert("L")])
+    with pytest.raises(OSError, match="all frames of a file must agree: crop or resize them"):
+        photo.save(io.BytesIO(), "NNC", append_images=[photo.resize((8, 8))])
 
 
 def test_too_many_pixels_at_once_are_refused_before_any_frame_is_read(stack: bytes) -> None:
