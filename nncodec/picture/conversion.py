@@ -20,15 +20,16 @@ DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 """Pillow modes of grey that may have 16 bits a sample."""
 EXACT_MODES = ("1", "L", "LA", "I;16", "RGB", "RGBA", "P", "CMYK")
 """Pillow modes that a file can hold exactly."""
+ALPHA_MODES = {"La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
+"""Pillow modes with alpha that no file holds, and those that hold it."""
 
-_PLAIN_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}
+_PLAIN_MODES = {"1": "L", "P": "RGB", "RGBX": "RGB"} | ALPHA_MODES
 _OTHER_COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
 # Modes with the colours of RGB in other coordinates, so that they may have the profile of RGB.
 _OF_RGB = ("YCbCr", "HSV")
 
 _WHITE_IS_ZERO = 0
 _HALF = 1 << 15  # what makes signed samples of 16 bits unsigned
-_ALPHA_MODES = ("La", "PA", "RGBa")
 # Where an ICC profile names its colour space.
 _SPACE = slice(16, 20)
 # Where Pillow keeps the colour, or the palette's alphas, that make pixels transparent.
@@ -82,7 +83,7 @@ def convert(image: Image.Image) -> Converted:
         raise UnsupportedImage(
             detail=f"mode {mode} has no fixed range of values; scale it to 8 bits a sample and save that"
         )
-    transparent = image.has_transparency_data and mode not in _ALPHA_MODES
+    transparent = image.has_transparency_data and mode not in ALPHA_MODES
     if mode == "RGBX":
         colour = with_alpha(image.convert("RGB"))
     else:

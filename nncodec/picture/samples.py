@@ -18,6 +18,7 @@ from nncodec.format.samples import MAX_PLANES, SampleArray, SampleFormat
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.area import Area, Span
 from nncodec.picture.conversion import (
+    ALPHA_MODES,
     DEEP_MODES,
     EXACT_MODES,
     advice,
@@ -153,7 +154,8 @@ def _of_images(images: Sequence[Any], max_error: int) -> SampleStack:
         image.load()  # raises here, before anything is coded, if the file is damaged
     first = images[0]
     if first.mode not in _MODES:
-        fitting = f"one of {', '.join(EXACT_MODES)}"
+        mode_with_alpha = ALPHA_MODES.get(first.mode)
+        fitting = f"{mode_with_alpha}, it has transparency" if mode_with_alpha else f"one of {', '.join(EXACT_MODES)}"
         raise UnsupportedImage(
             detail=f"cannot write mode {first.mode} as NNC without loss; {advice(first.mode, fitting)}"
         )

@@ -127,6 +127,13 @@ def test_planes_without_a_mode_are_decoded_to_arrays_only() -> None:
         (np.zeros((2, 2, 33), np.uint8), "at most 32 planes"),
         (np.zeros((2, 0, 5), np.uint8), "empty"),
         (np.zeros((2, 2, 2, 2), np.uint16), r"pass list\(array\)"),
+        (Image.new("La", (2, 2)), "cannot write mode La as NNC without loss; convert to LA, it has transparency$"),
+        (Image.new("PA", (2, 2)), "cannot write mode PA as NNC without loss; convert to RGBA, it has transparency$"),
+        (
+            Image.new("RGBa", (2, 2)),
+            "cannot write mode RGBa as NNC without loss; convert to RGBA, it has transparency$",
+        ),
+        (Image.new("HSV", (2, 2)), "cannot write mode HSV as NNC without loss; convert to one of 1, L, LA"),
         (Image.new("F", (2, 2)), "cannot write mode F as NNC without loss; scale its samples to 0..255 first"),
         ([np.zeros((2, 2, 5), np.uint8), np.zeros((2, 2, 5), np.uint16)], "frame 1 is uint16 of 5 planes"),
         ([Image.new("L", (2, 2), level).quantize(2) for level in (9, 99)], "different palettes"),
