@@ -16,7 +16,7 @@ _SHORT, _LONG = 3, 4
 _FORMS = {_SHORT: "H", _LONG: "I"}
 _WIDTHS = (ExifTags.Base.ImageWidth, ExifTags.Base.ExifImageWidth)
 _HEIGHTS = (ExifTags.Base.ImageLength, ExifTags.Base.ExifImageHeight)
-_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))[0-9]')
+_XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation\s*(?:=\s*["']|>\s*))[0-9]""")
 
 # Where the thumbnail lies, and of how many bytes: as JPEG, and as strips of samples.
 _THUMBNAIL_TAGS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from nncodec.picture.xmp import xmp_of
 # Marks of a gain map, which makes an HDR picture of a JPEG: in XMP (Adobe, Apple), and before its own segment (ISO).
 _GAIN_MAPS_IN_XMP = (b"hdrgm", b"HDRGainMap")
 _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496"
-_VIDEOS_IN_XMP = (b'MotionPhoto="1"', b"MotionPhoto>1<", b'MicroVideo="1"', b"MicroVideo>1<")
+_VIDEO_IN_XMP = re.compile(rb"""(?:MotionPhoto|MicroVideo)\s*(?:=\s*["']|>\s*)1["'<\s]""")
 _C2PA, _C2PA_SEGMENTS = b"c2pa", ("APP11", b"caBX")
 _PHOTOSHOP_IPTC = 0x0404
 # What tags of a TIFF file say that is not kept.
@@ -94,7 +95,7 @@ def companions_of(image: Image.Image) -> list[str]:
         notes.append(
             "its HDR gain map is not kept, nor the XMP that describes it; what remains is the picture for other screens"
         )
-    if any(mark in xmp for mark in _VIDEOS_IN_XMP):
+    if _VIDEO_IN_XMP.search(xmp):
         notes.append("the video of this motion photo is not kept, nor the XMP that describes it")
     return notes
 

@@ -17,6 +17,7 @@ from nncodec.format.header import MAGIC
 from nncodec.format.metadata import KEYS
 from nncodec.picture.conversion import MODES, Converted, convert, convert_exactly, loses_samples
 from nncodec.picture.exif import UPRIGHT, orientation_in, orientation_of
+from nncodec.picture.exif_entries import said_upright
 from nncodec.picture.losses import companions_not_used, samples_not_kept, unlike_first
 from nncodec.picture.metadata import Metadata, metadata_of
 from nncodec.picture.openers import (
@@ -140,6 +141,7 @@ def upright_if_untold(image: Image.Image, options: Mapping[str, Any], *, keeps_c
     if orientation_in({key: getattr(metadata, key) for key in ("exif", "xmp")}) != UPRIGHT:
         return image
     warn_of(metadata.notes)
+    metadata = replace(metadata, **said_upright({"exif": metadata.exif, "xmp": metadata.xmp}))  # in any quotes
     turned = upright(image)
     turned.info = {key: value for key, value in turned.info.items() if key in (*_OF_ANIMATIONS, "transparency")}
     turned.info |= _info_of(metadata, 0)

@@ -119,6 +119,20 @@ def test_pages_of_a_tiff_are_turned_once(place: int) -> None:
             assert ImageOps.exif_transpose(saved).size == (32, 48)
 
 
+@pytest.mark.parametrize(
+    "says",
+    [b"tiff:Orientation='6'", b'tiff:Orientation = "6"', b"tiff:Orientation\n=\n'6'"],
+    ids=["quotes", "=", "lines"],
+)
+def test_xmp_of_a_picture_that_is_turned_says_upright_however_it_is_spelled(says: bytes, stored: Stored) -> None:
+    xmp = _xmp_turned().replace(b'tiff:Orientation="6"', says)
+    decoded, _ = stored(file_of(photo(), "JPEG", exif=turned_exif(), xmp=xmp), exif=None)
+    assert decoded.size == (32, 48)
+    assert decoded.info["xmp"] == xmp.replace(b"6", b"1")
+    kept, _ = stored(file_of(photo(), "JPEG", exif=turned_exif(), xmp=xmp))
+    assert (kept.size, kept.info["xmp"]) == ((48, 32), xmp)
+
+
 @needs_jxl
 def test_jpeg_xl_which_is_decoded_upright_is_not_turned_again(stored: Stored) -> None:
     data = turned_jxl((b"Exif", bytes(4) + turned_exif().tobytes().removeprefix(b"Exif\0\0")))

@@ -60,6 +60,8 @@ def _jpeg_with_xmp(attribute: bytes) -> bytes:
         pytest.param(_jpeg_with_segment(0xEB, b"JP\0\1another"), [], id="no C2PA"),
         pytest.param(png_with_chunk(b"caBX", b"jumbc2pa"), _C2PA, id="C2PA in PNG"),
         pytest.param(_jpeg_with_xmp(b'GCamera:MotionPhoto="1"'), _VIDEO, id="motion photo"),
+        pytest.param(_jpeg_with_xmp(b"GCamera:MotionPhoto='1'"), _VIDEO, id="motion photo, single quotes"),
+        pytest.param(_jpeg_with_xmp(b'GCamera:MicroVideo = "1"'), _VIDEO, id="motion photo, spaces"),
         pytest.param(_jpeg_with_xmp(b'GCamera:MotionPhoto="0"'), [], id="no motion photo"),
         pytest.param(_jpeg_with_xmp(b'xmpNote:HasExtendedXMP="0123"'), _SECOND_PART, id="XMP in parts"),
         pytest.param(file_of(photo(), "JPEG2000"), [], id="OpenJPEG"),
