@@ -62,6 +62,10 @@ _TOO_SHORT = "damaged or incomplete; download or copy it again"
 _ODD = "damaged, or of a kind that Pillow does not read; copy it again, or save it as PNG with another program"
 _IS_ODD = f"that is {_ODD}"
 _TIFF = "a TIFF file "
+_LONG_TEXT = (
+    "a PNG file whose text, XMP or colour profile is longer than Pillow reads; remove it first, with exiftool -all= "
+    "for example"
+)
 _METAFILE = "a drawing of Windows (WMF or EMF); export it as PNG first, with LibreOffice for example"
 # What files begin with. Pillow knows some of these formats, so they matter only if it could not open the file.
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
@@ -236,6 +240,8 @@ def what_it_is(head: bytes) -> str:
 
 def what_failed(stream: BinaryIO, error: Exception) -> str:
     """Say what a file is that Pillow recognised but failed to read, and what to do: Pillow tells only programmers."""
+    if isinstance(error, ValueError) and "MAX_TEXT" in str(error):
+        return _LONG_TEXT
     found = _what_it_is_in(stream)
     return damaged(error) if found == _UNKNOWN else found
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import nncodec
 from nncodec.picture.openers import register_packages, what_it_is
@@ -25,6 +26,13 @@ needs_jxl = pytest.mark.skipif(importlib.util.find_spec("pillow_jxl") is None, r
 
 def box(brand: bytes) -> bytes:
     return struct.pack(">I", 20) + b"ftyp" + brand + bytes(4) + b"miaf" + bytes(20)
+
+
+def png_with_long(text: str, profile: bytes = b"") -> bytes:
+    out, info = io.BytesIO(), PngInfo()
+    info.add_text("Comment", text, zip=True)
+    Image.new("RGB", (8, 8)).save(out, "PNG", pnginfo=info, icc_profile=profile)
+    return out.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -62,6 +70,8 @@ def box(brand: bytes) -> bytes:
         (b"BMW, a text about cars\n", "a text file"),
         (b"\1\0\0\0\x6c\0\0\0" + bytes(32) + b" EMF" + bytes(60), "a drawing of Windows (WMF or EMF)"),
         (b"\xd7\xcd\xc6\x9a" + bytes(40), "a drawing of Windows (WMF or EMF)"),
+        (png_with_long("z" * 3_000_000), "a PNG file whose text, XMP or colour profile is longer than Pillow reads"),
+        (png_with_long("", bytes(3_000_000)), "a PNG file whose text, XMP or colour profile is longer than Pillow"),
     ],
 )
 def test_each_file_says_what_it_is(run, data, says):
