@@ -10,11 +10,11 @@ from nncodec._support.numbers import whole_number
 from nncodec.coding.difference import difference
 from nncodec.coding.encoder import Encoder
 from nncodec.coding.exact_encoder import DEFAULT_LOSSLESS, ExactEncoder
-from nncodec.coding.exact_estimate import estimated_bytes, is_drawn, may_be_smaller
+from nncodec.coding.exact_estimate import estimated_bytes, flat_share, is_drawn, may_be_smaller
 from nncodec.errors import InvalidOption, UnknownModel
 from nncodec.format.samples import MAX_BITS
 from nncodec.picture.conversion import with_alpha
-from nncodec.picture.hidden import blacken_hidden
+from nncodec.picture.hidden import flatten_hidden
 from nncodec.picture.options import EncodeOptions, OnProgress
 from nncodec.picture.pixels import from_images
 from nncodec.picture.samples import SampleStack, stack_of
@@ -32,8 +32,10 @@ TOP_MAX_ERROR = 2
 _EXACT_AT_TOP = 1.35
 # Errors up to those at the top spare at most about so much of an exact file. A nearly exact file of noise takes about
 # what it is estimated at, and one of a photograph half of that, but far more than a codec. Drawings with smooth edges
-# take as small a part of the estimate as exact files.
+# take as small a part of the estimate as exact files. A photograph on flat ground takes half, too, but a codec takes
+# about as much at a high quality; fewer pixels of other photographs equal the one to the left.
 _NEAR_GAIN, _NEAR_ESTIMATE_RATIO = 5, 1.5
+_ON_GROUND, _ON_GROUND_RATIO = 1 / 4, 2.25
 # No exact file that exceeds the bare samples is worth more than so many bytes.
 _SLACK_BYTES = 8
 # The estimate is at most about this many times the bytes of a lossless model.
@@ -105,7 +107,7 @@ class Choice:
         if estimate > most_near:
             return data
         coarse = self._stack(images, TOP_MAX_ERROR)
-        most = (_ESTIMATE_RATIO if is_drawn(stack) else _NEAR_ESTIMATE_RATIO) * len(data)
+        most = _near_ratio(stack) * len(data)
         if estimated_bytes(coarse, most) > most:
             return data
         near = self._write(coarse, metadata)
@@ -185,8 +187,15 @@ class Choice:
 
     def _stack(self, images: Sequence[Image.Image], max_error: int = 0) -> SampleStack:
         """Return images as a stack, with hidden colours only if the options keep them."""
-        seen = images if self._keeps_hidden else [blacken_hidden(with_alpha(image)) for image in images]
+        seen = images if self._keeps_hidden else [flatten_hidden(with_alpha(image)) for image in images]
         return stack_of(seen, max_error)
+
+
+def _near_ratio(stack: SampleStack) -> float:
+    """Return how many times the bytes of a nearly exact file it may be estimated at."""
+    if is_drawn(stack):
+        return _ESTIMATE_RATIO
+    return _ON_GROUND_RATIO if flat_share(stack) > _ON_GROUND else _NEAR_ESTIMATE_RATIO
 
 
 def _most_estimated(most_bytes: float, stack: SampleStack) -> float:

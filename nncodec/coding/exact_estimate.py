@@ -72,8 +72,15 @@ def may_be_smaller(exact: SampleStack, coarse: SampleStack) -> bool:
 
 def is_drawn(stack: SampleStack) -> bool:
     """Return whether most pixels equal the one to the left, as in drawings, plots and pages, smooth edges or not."""
+    return flat_share(stack) > 1 / 2
+
+
+def flat_share(stack: SampleStack) -> float:
+    """Return the share of pixels that equal the one to the left."""
+    if stack.size[0] < 2:
+        return 0.0
     equal = [(np.diff(stack.window(frame, area), axis=2) == 0).all(axis=3).ravel() for frame, area in _strips(stack)]
-    return bool(np.concatenate(equal).mean() > 1 / 2) if stack.size[0] > 1 else False
+    return float(np.concatenate(equal).mean())
 
 
 def _new_share(stack: SampleStack) -> float:

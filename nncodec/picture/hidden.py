@@ -40,14 +40,23 @@ def fill_hidden(image: Image.Image, alpha: Pixels) -> Image.Image:
     return filled
 
 
-def blacken_hidden(image: Image.Image) -> Image.Image:
-    """Return an image of any mode, black under alpha 0: to a lossless model one colour costs less than a filling."""
+def flatten_hidden(image: Image.Image) -> Image.Image:
+    """Return an image of any mode, of one colour under alpha 0, which costs a lossless model less than a filling.
+
+    It is the colour that is seen if there is only one, as in glows and shadows, and else black.
+    """
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     if alpha is None or np.asarray(alpha).all():
         return image
-    blackened = image.copy()
-    blackened.paste(Image.new(image.mode, image.size), mask=alpha.point(_HIDDEN))
-    return blackened
+    flat = image.copy()
+    flat.paste((*_only_colour(_opaque(image), alpha), 0), (0, 0, *image.size), alpha.point(_HIDDEN))
+    return flat
+
+
+def _only_colour(image: Image.Image, alpha: Image.Image) -> tuple[int, ...]:
+    """Return the colour of all pixels whose alpha exceeds 0; black if they have several."""
+    counts = np.reshape(image.histogram(alpha.point(_KNOWN)), (-1, 256)) > 0
+    return tuple(map(int, counts.argmax(axis=1))) if (counts.sum(axis=1) == 1).all() else (0,) * len(counts)
 
 
 _KNOWN = [0] + [255] * 255

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 import nncodec
 
@@ -55,6 +56,40 @@ def test_a_drawing_with_smooth_edges_is_nearly_exact_where_an_exact_file_is_larg
     near, exact = nncodec.encode(image, max_error=2), nncodec.encode(image, lossless=True)
     assert len(near) < len(nncodec.encode(image, "photo", 50, lossless=False)) < len(exact)
     assert nncodec.encode(image, "photo", 50) == near
+
+
+def photo_with_caption() -> Image.Image:
+    image = Image.new("RGB", (160, 120), "white")
+    image.paste(Image.fromarray(skimage.data.astronaut()).resize((100, 80)), (30, 10))
+    ImageDraw.Draw(image).text((30, 95), "Fig. 1 A caption", "black", ImageFont.load_default(12))
+    return image
+
+
+def test_a_photograph_on_flat_ground_is_nearly_exact_at_qualities_where_that_is_smaller() -> None:
+    image = photo_with_caption()
+    near = nncodec.encode(image, max_error=2)
+    for quality in (92, 99):
+        assert len(near) < len(nncodec.encode(image, "photo", quality, lossless=False))
+        assert nncodec.encode(image, "photo", quality) == near
+    assert nncodec.inspect(nncodec.encode(image, "photo", 60)).quality == 60
+    assert nncodec.encode(image, "photo", target_size=len(near) + 400) == near
+
+
+def glow(mode: str) -> Image.Image:
+    """A disc of one colour that fades away."""
+    disc = Image.new("L", (160, 160))
+    ImageDraw.Draw(disc).ellipse((40, 40, 120, 120), fill=255)
+    image = Image.new("RGBA", disc.size, (255, 180, 0, 0)).convert(mode)
+    image.putalpha(disc.filter(ImageFilter.GaussianBlur(14)))
+    return image
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_a_glow_of_one_colour_takes_no_more_than_without_loss(mode: str) -> None:
+    image = glow(mode)
+    exact = nncodec.encode(image, lossless=True)
+    for quality in (50, 90):
+        assert len(nncodec.encode(image, "photo", quality)) <= len(exact)
 
 
 def gradient() -> Image.Image:

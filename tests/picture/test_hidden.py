@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nncodec.picture.hidden import fill_hidden
+from nncodec.picture.hidden import fill_hidden, flatten_hidden
 
 
 def picture(mode: str, width: int, height: int) -> Image.Image:
@@ -67,3 +67,16 @@ def test_a_picture_that_shows_nothing_becomes_grey() -> None:
         noise = np.random.default_rng(0).integers(0, 256, (9, 5, len(mode)), np.uint8)
         noise[..., -1] = 0
         assert filled(Image.fromarray(noise)).getcolors() == [(45, grey)]
+
+
+def test_what_is_hidden_from_a_lossless_model_has_the_only_colour_that_is_seen() -> None:
+    one = Image.fromarray(np.array([[[9, 8, 7, 1], [9, 8, 7, 255], [1, 2, 3, 0]]], np.uint8))
+    assert np.asarray(flatten_hidden(one)).tolist() == [[[9, 8, 7, 1], [9, 8, 7, 255], [9, 8, 7, 0]]]
+    grey = one.convert("LA")
+    assert len(np.unique(np.asarray(flatten_hidden(grey))[..., 0])) == 1
+    two = Image.fromarray(np.array([[[9, 8, 7, 1], [9, 8, 6, 255], [1, 2, 3, 0]]], np.uint8))
+    assert np.asarray(flatten_hidden(two)).tolist() == [[[9, 8, 7, 1], [9, 8, 6, 255], [0, 0, 0, 0]]]
+    none = Image.new("RGBA", (2, 1), (1, 2, 3, 0))
+    assert np.asarray(flatten_hidden(none)).tolist() == [[[0, 0, 0, 0]] * 2]
+    opaque = Image.new("RGB", (2, 1))
+    assert flatten_hidden(opaque) is opaque
