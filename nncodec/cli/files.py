@@ -75,14 +75,14 @@ class Job:
         except OSError:  # it was removed since it was read
             return 0
 
-    def is_done(self, *, update: bool) -> bool:
-        """Whether the output is there; with `update`, whether it is also at least as new as the input."""
-        if self.target is None or not is_file(self.target):
+    def is_done(self, target: Path | None, *, update: bool) -> bool:
+        """Whether an output is there; with `update`, whether it is also at least as new as the input."""
+        if target is None or not is_file(target):
             return False
         if not update or isinstance(self.source, bytes):
             return not update
         try:
-            return self.source.stat().st_mtime <= self.target.stat().st_mtime
+            return self.source.stat().st_mtime <= target.stat().st_mtime
         except OSError:
             return False
 

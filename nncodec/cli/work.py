@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from nncodec._support.files import is_file, is_folder, write_file
+from nncodec._support.files import is_folder, write_file
 from nncodec._support.text import count_of, describe, duration_of, line_of, plain, size_of
 from nncodec._support.workers import each
 from nncodec.cli.files import Job, is_dangling, is_taken, place, write_stdout
@@ -89,7 +89,7 @@ def perform(jobs: Sequence[Job], work: Work, manner: Manner) -> None:
 
 
 class _FramesAreThere(Exception):
-    """All files of a result with several are already there, and --skip-existing is given."""
+    """All files of a result with several are already there, and --skip-existing or --update is given."""
 
 
 class _Batch:
@@ -114,10 +114,9 @@ class _Batch:
 
     def refusal(self, job: Job) -> JobResult | None:
         """Return the result of a job that must not run; None if it must."""
-        manner = self._manner
         if job.problem:
             return JobResult(error=job.problem)
-        if (manner.skip_existing or manner.update) and job.is_done(update=manner.update):
+        if self._is_done(job, job.target):
             return _SKIPPED
         if job.target is not None and is_taken(job.target) and not self._may_replace(job):
             return JobResult(error=taken(job.target, job))
@@ -172,6 +171,10 @@ class _Batch:
             parts.append(f"{self.failed:,} failed")
         return ", ".join(parts)
 
+    def _is_done(self, job: Job, target: Path | None) -> bool:
+        skips = self._manner.skip_existing or self._manner.update
+        return skips and job.is_done(target, update=self._manner.update)
+
     def _may_replace(self, job: Job) -> bool:
         force, update = self._manner.force, self._manner.update
         return job.overwrites and (force or (update and (job.target is None or not is_dangling(job.target))))
@@ -186,9 +189,11 @@ class _Batch:
         for target, (_, data) in zip(targets, parts, strict=True):
             if place(target) in self._written:
                 raise NncError(detail=f"another input was already written to {target}")
+            if self._is_done(job, target):
+                continue
             if not is_taken(target) or self._may_replace(job):
                 due.append((target, data))
-            elif not (self._manner.skip_existing and is_file(target)):
+            else:
                 raise NncError(detail=taken(target, job))
         if not due:
             raise _FramesAreThere

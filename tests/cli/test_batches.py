@@ -71,6 +71,21 @@ def test_frames_that_are_missing_are_written_beside_those_that_are_there(run, ph
     assert Path("in-0000.png").read_bytes() == Path("in-0002.png").read_bytes()
 
 
+@pytest.mark.parametrize("command", [("decode",), ("enhance", "-m", "tiny/keep")])
+def test_update_writes_frames_that_are_older_than_the_input(run, photo, command):
+    Path("in.nnc").write_bytes(nncodec.encode([photo] * 3, "tiny/rgb"))
+    assert run(*command, "in.nnc", "-o", "out/").exit_code == 0
+    for number, age_s in ((0, -100), (1, 100)):
+        Path(f"out/in-000{number}.png").write_bytes(b"mine")
+        os.utime(f"out/in-000{number}.png", (Path("in.nnc").stat().st_mtime - age_s,) * 2)
+    Path("out/in-0002.png").unlink()
+    assert run(*command, "in.nnc", "-o", "out/", "--update").exit_code == 0
+    assert Path("out/in-0000.png").read_bytes() == b"mine"
+    assert Path("out/in-0001.png").read_bytes() == Path("out/in-0002.png").read_bytes()
+    result = run(*command, "in.nnc", "-o", "out/", "--update", "-v")
+    assert (result.exit_code, result.stderr) == (0, "in.nnc: skipped, its frames are there\n")
+
+
 def test_frames_are_written_all_or_none(run, photo, monkeypatch):
     def write(target, data):
         if target.name == "in-0002.png":
