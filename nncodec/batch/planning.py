@@ -62,8 +62,12 @@ class Plan:
                     raise NncError(detail=f"cannot list {self.source.url}: {describe(error)}") from error
                 yield Item(folder, folder), Outcome(error=f"cannot list it: {describe(error)}")
                 continue
-            folders += reversed(inner)
+            folders += reversed([name for name in inner if not self._is_dest(name)])
             yield from self._due_in(folder, files)
+
+    def _is_dest(self, folder: str) -> bool:
+        """Whether a folder of the source is the destination: a repeated run must not take its own results."""
+        return f"{self.source.url.rstrip('/')}/{folder}" == self.dest.url.rstrip("/")
 
     def _due_in(self, folder: str, files: list[Entry]) -> Iterator[tuple[Item, Outcome | None]]:
         found = self._found(folder)

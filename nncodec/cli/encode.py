@@ -11,7 +11,7 @@ import click
 from nncodec._support.text import duration_of
 from nncodec.batch.coding import KEEP, EncodeSettings, encode_file
 from nncodec.cli.encoding import encode_settings, encoding_options
-from nncodec.cli.files import Job, collect, output_among, plan
+from nncodec.cli.files import Job, collect, is_output, output_among, plan
 from nncodec.cli.options import Manner, coding_options, manner_options, storing_model_option
 from nncodec.cli.progress import progress
 from nncodec.cli.text import complain
@@ -65,7 +65,12 @@ def encode_command(
     if output is None and not recursive:
         inputs, output = output_among(inputs, is_nnc, "photo.nnc")
     files = collect(
-        inputs, recursive=recursive, wanted=is_nnc if keeps else is_picture, listed=files_from, quiet=manner.quiet
+        inputs,
+        recursive=recursive,
+        wanted=is_nnc if keeps else is_picture,
+        unwanted=is_output(output if keeps else None),
+        listed=files_from,
+        quiet=manner.quiet,
     )
     jobs = plan(files, output, functools.partial(nnc_name, keep_extension=keep_extension))
     for job in jobs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,11 @@ import nncodec
 from nncodec._support.files import is_there
 from nncodec.cli.files import (
     DEFAULT_FORMAT,
+    InputFile,
     Job,
     collect,
     format_to_write,
+    is_output,
     names_a_picture,
     output_among,
     plan,
@@ -47,6 +50,10 @@ from nncodec.plugin import registry
 from nncodec.plugin.computing import Computing
 from nncodec.plugin.hooks import ENHANCER
 from nncodec.plugin.precision import Precision
+
+_ADDITION = "-enhanced"
+"""What the name of a result beside its input ends in."""
+_RESULT = re.compile(rf"(.+){_ADDITION}(-\d{{4,}})?")
 
 
 @dataclass(frozen=True)
@@ -189,8 +196,17 @@ def enhance_command(
     extension = (extension or "").lower().removeprefix(".")
     if output is None and not recursive and not (inputs and is_there(Path(inputs[-1]))):  # two pictures are two inputs
         inputs, output = output_among(inputs, names_a_picture, f"larger.{extension or DEFAULT_FORMAT}")
-    files = collect(inputs, recursive=recursive, wanted=_is_input, listed=files_from, quiet=manner.quiet)
-    addition = "-enhanced" if output is None else ""
+    files = collect(
+        inputs,
+        recursive=recursive,
+        wanted=_is_input,
+        unwanted=is_output(output),
+        listed=files_from,
+        quiet=manner.quiet,
+    )
+    addition = ""
+    if output is None:
+        files, addition = _without_results(files), _ADDITION
     jobs = plan(files, output, _renamer(extension or DEFAULT_FORMAT, addition, keep_extension))
     kind = format_to_write(extension, output, jobs, options["quality"])
     settings = EnhanceSettings(
@@ -208,6 +224,17 @@ def _installed(name: str) -> str:
 
 def _is_input(path: Path) -> bool:
     return is_picture(path) or is_nnc(path)
+
+
+def _without_results(files: Sequence[InputFile]) -> list[InputFile]:
+    """Return the files but, of those of folders, what an earlier run has made of another one of them."""
+    names = {file.relative.with_name(name) for file in files for name in (file.relative.name, file.relative.stem)}
+
+    def is_result(file: InputFile) -> bool:
+        match = _RESULT.fullmatch(file.relative.stem)
+        return match is not None and file.in_folder and file.relative.with_name(match[1]) in names
+
+    return [file for file in files if not is_result(file)]
 
 
 def _renamer(extension: str, addition: str, keep_extension: bool) -> Callable[[str], str]:

@@ -96,6 +96,7 @@ def collect(
     *,
     recursive: bool,
     wanted: Callable[[Path], bool],
+    unwanted: Callable[[Path], bool] = lambda folder: False,
     listed: str | None = None,
     quiet: bool = False,
 ) -> list[InputFile]:
@@ -109,6 +110,7 @@ def collect(
         inputs: files, folders, or "-" for stdin.
         recursive: descend into folders.
         wanted: which files of a folder to take.
+        unwanted: which folders below a folder to leave out.
         listed: a file with further inputs, see `read_list`.
         quiet: write no lines about links.
 
@@ -133,7 +135,8 @@ def collect(
         elif not recursive:
             raise click.UsageError(f"{path} is a folder; use -r to take the files in it, or -o to write into it")
         else:
-            below = list(_files_below(path, Path(path.resolve().name if several else ""), wanted, quiet=quiet))
+            root = Path(path.resolve().name if several else "")
+            below = list(_files_below(path, root, wanted, unwanted, quiet=quiet))
             if not below:
                 raise click.UsageError(f"there is no suitable file in {path}")
             files += below
@@ -174,6 +177,12 @@ def output_among(
     if len(inputs) == 2 and inputs[1] != STANDARD and not is_there(last):
         raise click.UsageError(f"{last} does not exist; if it is the output, name it with -o, such as -o {example}")
     return inputs, None
+
+
+def is_output(output: str | None) -> Callable[[Path], bool]:
+    """Return what tells the folder of `-o`: a run that is repeated must not take its own results as inputs."""
+    where = None if output in (None, STANDARD) else place(Path(output))
+    return lambda folder: place(folder) == where
 
 
 def sources(files: Iterable[InputFile]) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
@@ -301,18 +310,20 @@ def _read_stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _files_below(folder: Path, root: Path, wanted: Callable[[Path], bool], *, quiet: bool) -> Iterator[InputFile]:
+def _files_below(
+    folder: Path, root: Path, wanted: Callable[[Path], bool], unwanted: Callable[[Path], bool], *, quiet: bool
+) -> Iterator[InputFile]:
     """Yield the wanted files below a folder, and the folders that cannot be listed; see `collect`."""
     unlisted: list[OSError] = []
-    for place, folders, names in os.walk(folder, onerror=unlisted.append):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for where, folders, names in os.walk(folder, onerror=unlisted.append):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not unwanted(Path(where, name)))
         for name in folders:
-            if not quiet and is_link(Path(place, name)):
+            if not quiet and is_link(Path(where, name)):
                 complain(
                     "a link to a folder, which is not followed; give it as an input to take its files",
-                    f"{Path(place, name)}",
+                    f"{Path(where, name)}",
                 )
-        for path in (Path(place, name) for name in sorted(names) if not name.startswith(".")):
+        for path in (Path(where, name) for name in sorted(names) if not name.startswith(".")):
             if wanted(path) and not is_special(path):
                 yield InputFile(path, root / path.relative_to(folder), in_folder=True)
     for error in unlisted:

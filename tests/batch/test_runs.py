@@ -55,6 +55,13 @@ def test_results_are_those_of_encode_and_a_second_run_does_nothing(pictures: Pat
     assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
 
 
+def test_results_below_the_source_are_no_input_of_the_next_run(pictures: Path, tmp_path: Path) -> None:
+    encode(pictures, tmp_path / "nnc")
+    for done, skipped in ((7, 0), (0, 7)):
+        report = encode(tmp_path / "nnc", Path("nnc/again"), model=None, quality="keep", strip=True)
+        assert counts(report) == (done, skipped, 0)
+
+
 @pytest.mark.parametrize(
     ("change", "due"),
     [

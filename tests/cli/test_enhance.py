@@ -103,6 +103,37 @@ def test_folders_in_several_jobs(run, photo, photo_nnc):
     }
 
 
+@pytest.mark.parametrize("options", ["--skip-existing", "--update", "-f", "--keep-extension -f", "--format webp -f"])
+def test_a_folder_enhanced_again_leaves_its_own_results_out(run, photo, photo_nnc, options):
+    Path("in/deep").mkdir(parents=True)
+    photo.save("in/a.png")
+    photo_nnc.rename("in/deep/b.nnc")
+    photo.save("in/c.tif", save_all=True, append_images=[photo.rotate(180)])
+    photo.save("in/d-enhanced.png")  # of no other picture
+    for given in ((), options.split(), options.split()):
+        result = run("enhance", "-r", "in", *KEEP, "--quiet", *given)
+        assert (result.exit_code, result.output) == (0, "")
+    stems = {path.name.partition(".")[0] for path in Path("in").rglob("*.png")}
+    made = {"a-enhanced", "b-enhanced", "c-enhanced-0000", "c-enhanced-0001", "d-enhanced-enhanced"}
+    assert stems - {"a", "b", "c", "d-enhanced"} == made
+    assert not [path for path in Path("in").rglob("[abc]*") if path.name.count("-enhanced") > 1]
+
+
+def test_results_that_are_named_are_enhanced(run, photo_png):
+    assert run("enhance", photo_png, *KEEP).exit_code == 0
+    assert run("enhance", "photo-enhanced.png", *KEEP).exit_code == 0
+    assert Path("photo-enhanced-enhanced.png").is_file()
+
+
+@pytest.mark.parametrize("command", [("enhance", *KEEP), ("encode", "-q", "keep", "--strip")])
+def test_a_folder_of_results_below_the_inputs_is_no_input(run, photo_nnc, command):
+    Path("in/deep").mkdir(parents=True)
+    photo_nnc.rename("in/deep/a.nnc")
+    for _ in range(2):
+        assert run(*command, "-r", "in", "-o", "in/out", "-f").exit_code == 0
+    assert [path.parent for path in Path("in/out").rglob("a.*")] == [Path("in/out/deep")]
+
+
 def test_one_bad_file_does_not_stop_the_rest(run, photo_png):
     Path("bad.png").write_bytes(b"not a picture")
     result = run("enhance", "bad.png", photo_png, "missing.png", *TRIPLE, "-o", "out/")
