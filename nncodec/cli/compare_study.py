@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nncodec._support.drawings import is_drawing
 from nncodec._support.text import line_of
 from nncodec.cli.compare_curves import Curves
 from nncodec.cli.files import STANDARD, collect
@@ -42,12 +43,16 @@ def find_pictures(inputs: Sequence[str], study: Study) -> dict[str, Path]:
     """Return the picture files by short, unique names."""
     if STANDARD in inputs:
         raise click.UsageError("pictures to compare come from files, not from stdin")
-    files = collect(inputs, recursive=study.recursive, wanted=is_picture)
+    files = collect(inputs, recursive=study.recursive, wanted=_is_wanted)
     names = [file.relative.as_posix() for file in files]
     pictures = {file.name if names.count(name) > 1 else name: file for file, name in zip(files, names, strict=True)}
     if len(pictures) < len(files):
         raise click.UsageError("a picture is given twice")
     return {name: file.path for name, file in pictures.items() if file.path is not None}
+
+
+def _is_wanted(path: Path) -> bool:
+    return is_picture(path) and not is_drawing(path)
 
 
 def chosen_codecs(study: Study) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from nncodec._support.drawings import is_drawing
 from nncodec._support.text import describe
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.reading import is_picture, read_picture_file
@@ -61,6 +62,8 @@ def read_idx(path: Path) -> Pixels:
 def list_pictures(folder: Path, wanted: Callable[[Path], bool] = is_picture) -> list[Path]:
     """Return every picture below a folder, in a stable order: files with an extension that Pillow reads, not hidden.
 
+    Plots and samples that an earlier run has drawn are left out.
+
     Args:
         folder: to look into.
         wanted: whether a file's name is that of a picture.
@@ -78,7 +81,7 @@ def list_pictures(folder: Path, wanted: Callable[[Path], bool] = is_picture) -> 
     for place, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (Path(place, name) for name in names if not name.startswith("."))
-        pictures += [path for path in paths if wanted(path) and path.is_file()]
+        pictures += [path for path in paths if wanted(path) and path.is_file() and not is_drawing(path)]
     if not pictures:
         raise ValueError(f"there are no pictures below {folder}, or none with an extension that Pillow knows")
     return sorted(pictures)

@@ -102,6 +102,17 @@ def test_json_has_everything_and_is_what_o_keeps(run: Run, photo_png: Path) -> N
     assert "1 picture. Means:" in again.stdout
 
 
+def test_plots_of_reports_and_runs_are_not_measured(run: Run, photo: Image.Image) -> None:
+    for name in ("photo.png", "report/plots/rate.png", "m.run/loss.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        photo.save(name)
+    Path("report/data").mkdir()
+    for name in ("report/report.html", "m.run/run.json"):
+        Path(name).touch()
+    result = run("compare", "-r", ".", "--codecs", "jpeg", "--qualities", "50", "--json")
+    assert [one["name"] for one in json.loads(result.stdout)["pictures"]] == ["photo.png"]
+
+
 def test_a_report_is_written_and_not_overwritten(run: Run, photo_png: Path) -> None:
     ask = ("compare", photo_png, "--codecs", "jpeg,webp", "--qualities", "20,80", "--report", "report")
     result = run(*ask)

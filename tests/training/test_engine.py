@@ -22,6 +22,7 @@ from nncodec.plugin import registry
 from nncodec.plugin.model_file import read_model, read_model_info
 from nncodec.training import drawing, engine
 from nncodec.training.checkpoint import load_checkpoint, previous_of
+from nncodec.training.data import list_pictures
 from nncodec.training.engine import TrainingStopped, train
 from nncodec.training.events import Advanced, Event, Note, Validated
 from nncodec.training.log import CsvLog
@@ -85,6 +86,7 @@ def test_samples_show_originals_above_their_reconstructions(make_run: MakeRun) -
     train(run)
     names = sorted(path.name for path in (run.folder / "samples").iterdir())
     assert names == ["epoch-0009.png", "epoch-0018.png"]  # of three steps each: taken together to at least 25
+    assert list_pictures(run.data.parent) == list_pictures(run.data)  # the run below it draws no training pictures
     shown = np.asarray(Image.open(run.folder / "samples.png").convert("L")).astype(int)
     top, bottom = shown[: shown.shape[0] // 2], shown[shown.shape[0] // 2 :]
     assert top[top < 250].std() > 10
@@ -97,6 +99,7 @@ def test_the_loss_is_plotted_if_matplotlib_is_installed(make_run: MakeRun, monke
     monkeypatch.setattr(engine, "can_plot", drawing.can_plot)
     train(run)
     drawn = Image.open(run.folder / "loss.png")
+    assert list_pictures(run.data.parent) == list_pictures(run.data)
     width, height = drawn.size
     assert height == pytest.approx(1.22 * width, rel=0.05)  # three panels: loss, PSNR, rate
     assert len(drawn.convert("RGB").getcolors(1 << 24) or []) > 50
