@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 # What writing to an open file may end with; such errors carry no name.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+_OPEN_FILES = ("/dev/fd", "/proc/self/fd")
+_MOST_LINKS = 40
 
 
 @contextlib.contextmanager
@@ -149,13 +151,18 @@ def _no_folder(path: Path) -> NotADirectoryError:
 
 
 def write_file(target: Path, data: bytes) -> None:
-    """Write a file by way of a temporary one beside it; a device or a pipe is written to directly.
+    """Write a file by way of a temporary one beside it; a device, a pipe or an open file is written to directly.
 
     A link to a file stays, and the file that it leads to is written. A link that leads nowhere is replaced.
 
     Raises:
         OSError: it cannot be written.
     """
+    descriptor = descriptor_of(target)
+    if descriptor is not None:
+        with naming(target), os.fdopen(descriptor, "wb", closefd=False) as stream:
+            stream.write(data)
+        return
     if target.exists() and not target.is_file():
         with naming(target):
             target.write_bytes(data)
@@ -195,6 +202,22 @@ def is_special(path: Path) -> bool:
     except OSError:
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def descriptor_of(path: Path) -> int | None:
+    """Return the number of the open file of this process that a path names, such as /dev/stdout or /dev/fd/3, if any.
+
+    On Linux such a path leads to the file itself, which may have a name elsewhere. It must not be replaced: who has
+    opened it holds on to it, and would never see what is written.
+    """
+    folders = {os.path.realpath(folder) for folder in _OPEN_FILES}
+    for _ in range(_MOST_LINKS):
+        if path.name.isdecimal() and os.path.realpath(path.parent) in folders:
+            return int(path.name)
+        if not is_link(path):
+            break
+        path = path.parent / path.readlink()
+    return None
 
 
 def seekable(stream: BinaryIO) -> BinaryIO:

@@ -40,7 +40,7 @@ from nncodec.picture.naming import is_nnc, picture_name
 
 def decode_job(job: Job, settings: DecodeSettings, *, alone: bool) -> JobResult:
     """Decode one .nnc file; the terminal counts the blocks of one that is alone."""
-    settings = replace(settings, in_one_file=job.target is None)
+    settings = replace(settings, in_one_file=job.takes_one_file)
     with job.open() as stream, progress("block", shown=alone) as (on_progress, _):
         coded = decode_file(stream, settings, on_progress)
     return JobResult(coded.parts, coded.notes, coded.report)

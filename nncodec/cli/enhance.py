@@ -90,7 +90,7 @@ def enhance_job(job: Job, settings: EnhanceSettings) -> JobResult:
     with job.open() as stream:
         frames, notes = _read(stream, settings)
     in_one_file = holds_all_frames(settings.format, animate=settings.animate)
-    if job.target is None and len(frames) > 1 and not in_one_file:
+    if job.takes_one_file and len(frames) > 1 and not in_one_file:
         raise InvalidOption(option="-o", reason=f"the picture has {len(frames)} frames; choose one with --frame")
     with progress("tile") if settings.alone else contextlib.nullcontext((None, None)) as (on_progress, _):
         numbers = range(len(frames)) if settings.frame is None else range(settings.frame, settings.frame + 1)

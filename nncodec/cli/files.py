@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import click
 
-from nncodec._support.files import is_file, is_folder, is_link, is_special, is_there
+from nncodec._support.files import descriptor_of, is_file, is_folder, is_link, is_special, is_there
 from nncodec._support.text import describe
 from nncodec.cli.text import complain
 from nncodec.errors import InvalidOption
@@ -75,9 +75,14 @@ class Job:
         except OSError:  # it was removed since it was read
             return 0
 
+    @property
+    def takes_one_file(self) -> bool:
+        """Whether the output is stdout, an open file, a pipe or a device, so that no second file can lie beside it."""
+        return self.target is None or descriptor_of(self.target) is not None or is_special(self.target)
+
     def is_done(self, target: Path | None, *, update: bool) -> bool:
         """Whether an output is there; with `update`, whether it is also at least as new as the input."""
-        if target is None or not is_file(target):
+        if target is None or not is_file(target) or descriptor_of(target) is not None:
             return False
         if not update or isinstance(self.source, bytes):
             return not update
@@ -198,7 +203,7 @@ def plan(
 
     Args:
         files: the inputs.
-        output: a file, a folder or "-"; None writes beside each input, and from stdin to stdout.
+        output: a file, a folder or "-"; None writes beside each input, and from stdin, or what names it, to stdout.
         rename: maps the name of an input to the name of its result.
         protects: never replace a file beside its input unless `output` names it, nor any other without `output`.
 
@@ -275,6 +280,8 @@ def write_stdout(data: bytes) -> None:
 
 def is_taken(target: Path) -> bool:
     """Whether a file, folder or dangling link is there that a result must not replace silently."""
+    if descriptor_of(target) is not None:
+        return False
     return is_file(target) or is_folder(target) or is_dangling(target)
 
 
@@ -302,6 +309,11 @@ def _open(file: InputFile) -> BinaryIO:
 
 def _is_pipe(path: Path) -> bool:
     return is_special(path) and path.is_fifo()
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path is an open file such as /dev/stdin, or a device: no result should lie beside it."""
+    return descriptor_of(path) is not None or (is_special(path) and not path.is_fifo())
 
 
 def _read_stdin() -> bytes:
@@ -341,14 +353,15 @@ def _is_folder(output: str, files: Sequence[InputFile]) -> bool:
 
 
 def _target(file: InputFile, output: str | None, folder: bool, rename: Callable[[str], str]) -> Path | None:
-    if output == STANDARD or (output is None and file.path is None):
+    path = None if file.path is None or _is_stream(file.path) else file.path
+    if output == STANDARD or (output is None and path is None):
         return None
     if output is not None and not folder:
         return Path(output)
-    if file.path is None:
-        raise click.UsageError("input from stdin has no name; give a file with -o")
+    if path is None:
+        raise click.UsageError(f"input from {file.path or 'stdin'} has no name; give a file with -o")
     if output is None:
-        return file.path.with_name(rename(file.path.name))
+        return path.with_name(rename(path.name))
     return Path(output, file.relative.with_name(rename(file.relative.name)))
 
 

@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import click
 
+from nncodec._support.files import descriptor_of
 from nncodec.api import DEFAULT_MODEL, DEFAULT_QUALITY
 from nncodec.batch.coding import KEEP
+from nncodec.cli.files import STANDARD
 from nncodec.coding.enhancing import checked_strength
 from nncodec.coding.recommendation import RECOMMENDED
 from nncodec.errors import InvalidOption, NncError
@@ -23,6 +26,7 @@ from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+_STDOUT = 1
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
 
 
@@ -132,6 +136,10 @@ def _box(_: click.Context, __: click.Parameter, text: str | None) -> Box | None:
         raise click.BadParameter(f"{text!r} is not four whole numbers such as 0,0,640,480") from None
     except InvalidOption as error:
         raise click.BadParameter(error.reason) from None
+
+
+def _output(_: click.Context, __: click.Parameter, path: str | None) -> str | None:
+    return STANDARD if path is not None and descriptor_of(Path(path)) == _STDOUT else path
 
 
 def _names_of(*kinds: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
@@ -343,6 +351,7 @@ def coding_options(command: _F) -> _F:
             "-o",
             "--output",
             metavar="PATH",
+            callback=_output,
             help="File or folder to write, - for stdout; -r mirrors folders in it.  [default: beside the input]",
         ),
         _frame_option,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nncodec._support.files import replacing, require_writable, write_file, written_to
+from nncodec._support.files import descriptor_of, replacing, require_writable, write_file, written_to
 
 
 def test_a_file_takes_its_name_at_the_end_of_the_block(tmp_path: Path) -> None:
@@ -123,3 +123,28 @@ def test_an_error_names_the_file_and_not_the_temporary_one() -> None:
         with pytest.raises(OSError, match=r"/proc/x'$") as caught:
             write(target)
         assert caught.value.filename == str(target)
+
+
+# --- open files ---------------------------------------------------------------------------------------------------
+
+open_files = pytest.mark.skipif(not Path("/dev/fd").exists(), reason="open files have names")
+
+
+@open_files
+def test_an_open_file_is_written_to_where_it_stands_and_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/dev/fd")
+    with (tmp_path / "file").open("wb", buffering=0) as stream:
+        stream.write(b"before,")
+        write_file(Path(f"/dev/fd/{stream.fileno()}"), b"one,")
+        write_file(tmp_path / "link" / str(stream.fileno()), b"two")
+    assert (tmp_path / "file").read_bytes() == b"before,one,two"
+
+
+@open_files
+def test_which_paths_name_an_open_file(tmp_path: Path) -> None:
+    assert [descriptor_of(Path(f"/dev/{name}")) for name in ("stdin", "stdout", "stderr", "fd/7")] == [0, 1, 2, 7]
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    assert descriptor_of(tmp_path / "link") == 1
+    (tmp_path / "round").symlink_to("round")
+    for path in (tmp_path / "3", tmp_path / "round", tmp_path / "file", Path("/dev/null"), Path("/dev/fd")):
+        assert descriptor_of(path) is None

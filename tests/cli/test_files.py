@@ -236,6 +236,59 @@ def test_a_pipe_that_is_named_is_read_whole(run, photo_nnc, fill):
     assert run("info", fill("d.pipe", coded)).exit_code == 0
 
 
+open_files = pytest.mark.skipif(not Path("/dev/fd").exists(), reason="open files have names")
+
+
+@open_files
+def test_names_of_stdout_are_stdout(run, photo_nnc):
+    for name in ("/dev/stdout", "/dev/fd/1"):
+        result = run("encode", "photo.png", *TINY, "-q", 100, "-o", name)
+        assert (result.exit_code, result.stdout_bytes) == (0, photo_nnc.read_bytes())
+    result = run("decode", photo_nnc, "-o", "/dev/stdout")
+    assert result.stdout_bytes.startswith(b"\x89PNG")
+
+
+@open_files
+def test_a_redirected_file_takes_what_is_written_to_the_name_of_stdout(photo_nnc):
+    with Path("log").open("wb", buffering=0) as log:
+        log.write(b"before")
+        command = (sys.executable, "-m", "nncodec", "encode", "photo.png", *TINY, "-q", "100", "-o", "/dev/stdout")
+        assert subprocess.run(command, stdout=log, check=False).returncode == 0
+    assert Path("log").read_bytes() == b"before" + photo_nnc.read_bytes()
+
+
+@open_files
+@pytest.mark.parametrize("options", [(), ("--skip-existing",), ("--update",)])
+def test_an_open_file_takes_a_result_but_no_frames(run, photo, photo_nnc, options):
+    Path("frames.nnc").write_bytes(nncodec.encode([photo, photo], "tiny/rgb"))
+    with Path("out").open("wb", buffering=0) as out:
+        name = f"/dev/fd/{out.fileno()}"
+        assert run("encode", "photo.png", *TINY, "-q", 100, "-o", name, *options).exit_code == 0
+        assert Path("out").read_bytes() == photo_nnc.read_bytes()
+        for command in (("decode",), ("enhance", "-m", "tiny/keep")):
+            for place in (name, os.devnull):
+                result = run(*command, "frames.nnc", "-o", place, "--format", "png", *options)
+                assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+                assert "choose one with --frame" in result.stderr
+    assert Path("out").read_bytes() == photo_nnc.read_bytes()
+
+
+@open_files
+def test_the_result_of_an_open_file_goes_to_stdout(run, photo_nnc):
+    with Path("photo.png").open("rb") as picture:
+        name = f"/dev/fd/{picture.fileno()}"
+        result = run("encode", name, *TINY, "-q", 100)
+        assert (result.exit_code, result.stdout_bytes) == (0, photo_nnc.read_bytes())
+        result = run("encode", name, *TINY, "-o", "out/")
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert f"input from {name} has no name; give a file with -o" in result.stderr
+    reading, writing = os.pipe()
+    os.write(writing, photo_nnc.read_bytes())
+    os.close(writing)
+    assert run("decode", f"/dev/fd/{reading}").stdout_bytes.startswith(b"\x89PNG")
+    os.close(reading)
+
+
 @pytest.mark.parametrize(
     ("stream", "arguments", "says"),
     [
