@@ -25,6 +25,7 @@ from nncodec.cli.options import (
     bytes_given,
     complete_models,
     device_option,
+    excluding,
     file_options,
     picture_quality_option,
     precision_option,
@@ -193,18 +194,28 @@ def batch_check(source: str, dest: str, keep_extension: bool, **options: Any) ->
     metavar="FOLDER",
     help=f"Where files of the same name ({', '.join(SIBLINGS)}) lie that go along, if not in SOURCE.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the order, which is random.")
+@click.option("--seed", type=int, metavar="N", help="Of the order, which is random.  [default: 0]")
 @click.option("--in-order", is_flag=True, help="Keep the order of names.")
 @click.option("--json", "as_json", is_flag=True, help="Write what was done to stdout as JSON.")
 @click.option("--quiet", is_flag=True, help="Report failures only.")
 def batch_pack(
-    source: str, dest: str, shard_bytes: int, beside: str | None, seed: int, in_order: bool, as_json: bool, quiet: bool
+    source: str,
+    dest: str,
+    shard_bytes: int,
+    beside: str | None,
+    seed: int | None,
+    in_order: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Pack the .nnc files below SOURCE into tar files in DEST, as WebDataset and nncodec.torch read them.
 
     SOURCE and DEST are folders or URLs. A run that is repeated writes only what is missing or has changed.
     """
-    report = batch.pack(source, dest, shard_bytes=shard_bytes, beside=beside, seed=None if in_order else seed)
+    if in_order and seed is not None:
+        raise click.UsageError(excluding("--seed", "--in-order"))
+    order = None if in_order else seed or 0
+    report = batch.pack(source, dest, shard_bytes=shard_bytes, beside=beside, seed=order)
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     elif not quiet:
@@ -217,7 +228,7 @@ def _taken(
 ) -> tuple[batch.BatchOptions, dict[str, Any]]:
     """Pop the options of `_run_options`; return those of the run, and those of `_perform`."""
     if options["verbose"] and options["quiet"]:
-        raise click.UsageError("--verbose and --quiet exclude each other; give one")
+        raise click.UsageError(excluding("--verbose", "--quiet"))
     if options["report"] is not None:
         _check_report(Path(options["report"]), source, force=options["force"])
     run = batch.BatchOptions(models=models, **{name: options.pop(name) for name in _RUN})

@@ -9,7 +9,16 @@ import click
 from click.core import ParameterSource
 
 from nncodec.batch.coding import KEEP, EncodeSettings
-from nncodec.cli.options import Rate, device_option, exact_options, precision_option, rate_options, recommending_options
+from nncodec.cli.options import (
+    Rate,
+    device_option,
+    exact_options,
+    excluding,
+    is_lossless_model,
+    precision_option,
+    rate_options,
+    recommending_options,
+)
 from nncodec.format.entropy import available_coders
 
 if TYPE_CHECKING:
@@ -77,13 +86,12 @@ def encode_settings(context: click.Context, options: dict[str, Any]) -> EncodeSe
     if options["enhancer_strength"] is not None and options["enhancer"] is None:
         raise click.UsageError("--enhancer-strength needs --enhancer")
     rate = Rate.taken_from(options)
+    _check_exact(options, rate)
     is_exact = options["lossless"] or options["max_error"] is not None
-    if is_exact and rate != Rate():
-        raise click.UsageError("--lossless and --max-error exclude -q and the targets")
-    if options["lossless"] and options["max_error"]:
-        raise click.UsageError(f"--lossless and --max-error {options['max_error']} contradict each other; drop one")
+    lossless = True if options["lossless"] else False if options["never_lossless"] else None
     is_default = context.get_parameter_source("model") is ParameterSource.DEFAULT
     model = None if is_default and (is_exact or rate.quality == KEEP) else options["model"]
+    options = options | {"lossless": lossless}
     chosen = {key: options[key] for key, unset in _UNSET.items() if options[key] != unset}
     return EncodeSettings(
         model=model,
@@ -96,3 +104,21 @@ def encode_settings(context: click.Context, options: dict[str, Any]) -> EncodeSe
         max_pixels=options["max_pixels"],
         options=cast("EncodeOptions", chosen | {name: options[name] for name in ("precision", "device")}),
     )
+
+
+def _check_exact(options: dict[str, Any], rate: Rate) -> None:
+    """Raise click.UsageError if what stores pictures exactly is given together with what such a file cannot have."""
+    asking = {
+        "--lossless": options["lossless"],
+        "--max-error": options["max_error"] is not None,
+        f"-m {options['model']}": is_lossless_model(options["model"]),
+    }
+    exact = next((name for name, is_given in asking.items() if is_given), None)
+    if exact is None:
+        return
+    if options["lossless"] and options["max_error"]:
+        raise click.UsageError(excluding("--lossless", f"--max-error {options['max_error']}"))
+    unset = {"--never-lossless": False, "--coder": None, "--downscale": 1, "--enhancer": None}
+    others = [name for name, value in unset.items() if options[name[2:].replace("-", "_")] != value]
+    if given := [*rate.given, *others]:
+        raise click.UsageError(excluding(exact, given[0]))

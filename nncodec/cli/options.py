@@ -43,10 +43,16 @@ class Rate:
     def taken_from(cls, options: dict[str, Any]) -> Rate:
         """Pop the options of `rate_options` from a command's options; raises click.UsageError if several are given."""
         values = {name: options.pop(name) for name in [field.name for field in fields(cls)]}
-        given = [f"--{name.replace('_', '-')}" for name, value in values.items() if value is not None]
-        if len(given) > 1:
-            raise click.UsageError(f"{given[0]} and {given[1]} exclude each other; give one")
-        return cls(**values)
+        rate = cls(**values)
+        if len(rate.given) > 1:
+            raise click.UsageError(excluding(*rate.given[:2]))
+        return rate
+
+    @property
+    def given(self) -> list[str]:
+        """The options that are set."""
+        names = [field.name for field in fields(self)]
+        return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None]
 
 
 @dataclass(frozen=True)
@@ -75,11 +81,16 @@ class Manner:
     def taken_from(cls, options: dict[str, Any]) -> Manner:
         """Pop the options of `manner_options` from a command's options; raises click.UsageError if two contradict."""
         manner = cls(*(options.pop(field.name) for field in fields(cls)))
-        for excluding in (("force", "skip_existing", "update"), ("verbose", "quiet")):
-            given = [f"--{name.replace('_', '-')}" for name in excluding if getattr(manner, name)]
+        for group in (("force", "skip_existing", "update"), ("verbose", "quiet")):
+            given = [f"--{name.replace('_', '-')}" for name in group if getattr(manner, name)]
             if len(given) > 1:
-                raise click.UsageError(f"{given[0]} and {given[1]} exclude each other; give one")
+                raise click.UsageError(excluding(*given[:2]))
         return manner
+
+
+def excluding(one: str, other: str) -> str:
+    """Return what is wrong with two options that are given together."""
+    return f"{one} and {other} exclude each other; give one"
 
 
 def _installed(_: click.Context, __: click.Parameter, name: str) -> str:
@@ -87,9 +98,13 @@ def _installed(_: click.Context, __: click.Parameter, name: str) -> str:
 
 
 def _stores_pictures(_: click.Context, __: click.Parameter, name: str) -> str:
+    return name if is_lossless_model(name) else _checked(name, CODEC)
+
+
+def is_lossless_model(name: str) -> bool:
+    """Return whether a name or alias is that of an installed lossless model."""
     catalog = registry.catalog()
-    is_lossless = name in {*catalog.models, *catalog.aliases} and catalog.kind_of(catalog.find(name)) == LOSSLESS
-    return name if is_lossless else _checked(name, CODEC)
+    return name in {*catalog.models, *catalog.aliases} and catalog.kind_of(catalog.find(name)) == LOSSLESS
 
 
 def enhancer_given(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
@@ -298,14 +313,15 @@ def rate_options(command: _F) -> _F:
 
 
 def exact_options(command: _F) -> _F:
-    """Add --lossless and --max-error, see `EncodeOptions`."""
+    """Add --lossless, --never-lossless and --max-error, see `EncodeOptions`."""
     return _stacked(
         command,
         click.option(
-            "--lossless/--never-lossless",
-            default=None,
-            help="Store pictures exactly, in any mode; or never.  [default: where that takes fewer bytes]",
+            "--lossless",
+            is_flag=True,
+            help="Store pictures exactly, in any mode.  [default: where that takes fewer bytes]",
         ),
+        click.option("--never-lossless", is_flag=True, help="Never store pictures exactly."),
         click.option(
             "--max-error",
             type=click.IntRange(0, 65535),

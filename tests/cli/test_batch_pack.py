@@ -29,3 +29,6 @@ def test_what_cannot_be_packed_is_a_line_and_a_wrong_size_wrong_usage(run):
     assert result.exit_code == 1
     assert result.stderr.splitlines()[0].startswith("nncodec: cannot list ")
     assert run("batch", "pack", "in", "out", "--shards", "many").exit_code == 2
+    result = run("batch", "pack", "in", "out", "--seed", "0", "--in-order")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "--seed and --in-order exclude each other" in result.stderr

@@ -71,18 +71,26 @@ def test_info_says_that_a_file_is_lossless(run):
     assert "1 plane of 16 bits" in shown
 
 
-@pytest.mark.parametrize("options", [("--lossless", "-q", "50"), ("--max-error", "2", "--target-bpp", "1")])
-def test_a_quality_excludes_them(run, options):
-    result = run("encode", *options, "p.png")
-    assert result.exit_code == 2
-    assert "exclude -q and the targets" in result.stderr
+@pytest.mark.parametrize("command", [("encode", "p.png"), ("batch", "encode", ".", "out")])
+@pytest.mark.parametrize("exact", ["--lossless", "--max-error 2", "-m lossless"])
+@pytest.mark.parametrize(
+    "other",
+    ["--quality 50", "--target-bpp 1", "--never-lossless", "--coder zstd", "--downscale 2", "--enhancer tiny/keep"],
+)
+def test_what_an_exact_file_cannot_have_is_wrong_usage(run, command, exact, other):
+    for options in (f"{exact} {other}", f"{other} {exact}"):
+        result = run(*command, *options.split())
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        name = exact if exact.startswith("-m") else exact.partition(" ")[0]
+        assert f"{name} and {other.partition(' ')[0]} exclude each other" in result.stderr
+    assert not Path("out").exists()
 
 
 def test_exact_and_nearly_exact_contradict_each_other(run):
     Image.fromarray(PHOTO).save("a.png")
     result = run("encode", "--lossless", "--max-error", 3, "p.png")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
-    assert "--lossless and --max-error 3 contradict each other" in result.stderr
+    assert "--lossless and --max-error 3 exclude each other" in result.stderr
     assert run("encode", "--lossless", "--max-error", 0, "p.png").exit_code == 0
     assert run("encode", "-m", "lossless", "--max-error", 3, "a.png").exit_code == 0
 
