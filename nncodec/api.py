@@ -21,7 +21,7 @@ from nncodec.coding.enhancing import Enhancement
 from nncodec.coding.exact_encoder import ExactEncoder
 from nncodec.coding.grid import batches_of
 from nncodec.coding.recommendation import enhancement_for
-from nncodec.coding.targets import Target, encode_to, target_of
+from nncodec.coding.targets import Target, encode_to, refuse_rate, target_of
 from nncodec.errors import InvalidOption
 from nncodec.format.container import Container, NncSource
 from nncodec.format.samples import SampleArray
@@ -101,7 +101,7 @@ def encode(
     target = target_of(quality, target_size, target_bpp, target_psnr)
     max_error = exactness_of(model, options)
     if max_error is not None:
-        _refuse_rate(quality, target)
+        refuse_rate(quality, target)
         return _told(_encode_exactly(image, model, max_error, options, on_progress), input_bytes)
     images = images_from(image, options)
     model = DEFAULT_MODEL if model is None else model
@@ -154,7 +154,7 @@ def _encode_batch(
 ) -> list[bytes]:
     max_error = exactness_of(model, options)
     if max_error is not None:
-        _refuse_rate(quality, target)
+        refuse_rate(quality, target)
         return [_encode_exactly(image, model, max_error, options) for image in images]
     model = DEFAULT_MODEL if model is None else model
     sources = [images_from(image, options) for image in images]
@@ -194,14 +194,6 @@ def _encode_exactly(
     encoder = ExactEncoder(model, options)
     encoder.on_progress = on_progress
     return encoder.encode(samples_from(image, max_error, options), max_error)
-
-
-def _refuse_rate(quality: int | None, target: Target | None) -> None:
-    """Raise InvalidOption if an exact picture is to have a quality or a target."""
-    option = target.option if target else "quality" if quality is not None else None
-    if option:
-        reason = "an exact picture has none; drop it, or what asks for one: 'lossless', 'max_error' or a lossless model"
-        raise InvalidOption(option=option, reason=reason)
 
 
 def _kept(

@@ -21,12 +21,15 @@ from nncodec.batch.manifest import Outcome
 from nncodec.batch.operations import Checking, Decoding, Encoding
 from nncodec.batch.packing import PackReport, pack
 from nncodec.batch.run import Batch, BatchOptions, Estimate, Place, Report
+from nncodec.coding.enhancing import checked_strength
+from nncodec.coding.envelope import require_range
 from nncodec.coding.recommendation import RECOMMENDED
-from nncodec.coding.targets import target_of
+from nncodec.coding.request import check_request
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.options import EncodeOptions
 from nncodec.picture.writing import check_quality, format_of
 from nncodec.plugin import registry
+from nncodec.plugin.computing import Computing
 from nncodec.plugin.device import Device
 from nncodec.plugin.precision import Precision
 
@@ -80,11 +83,12 @@ def encoding(
     Raises:
         NncError: an option, a model or a store cannot be used.
     """
-    target_of(None if quality == "keep" else quality, target_size, target_bpp, target_psnr)
     name, run = _with_model(model, run or BatchOptions())
     enhancer, run = _with_model(options.get("enhancer"), run)
     if enhancer is not None:
         options["enhancer"] = enhancer
+    check_request(name, quality, target_size, target_bpp, target_psnr, options)
+    require_range("max_pixels", max_pixels, 1)
     settings = EncodeSettings(
         name, quality, target_size, target_bpp, target_psnr, strip=strip, max_pixels=max_pixels, options=options
     )
@@ -122,6 +126,10 @@ def decoding(
     """
     kind, run = format_of(format), run or BatchOptions()
     check_quality(kind, quality)
+    require_range("max_pixels", max_pixels, 1)
+    if strength is not None:
+        checked_strength(strength)
+    Computing.chosen(precision, device)
     for path in run.models:
         registry.use_model(path)
     name = RECOMMENDED if enhancer == RECOMMENDED else None

@@ -81,7 +81,7 @@ class Shard:
     @classmethod
     def of_text(cls, text: str) -> Shard:
         """Return the shard `i/N`; raises ValueError if that is none."""
-        match = _SHARD.fullmatch(text)
+        match = _SHARD.fullmatch(text) if isinstance(text, str) else None
         if not match or not 1 <= int(match[1]) <= int(match[2]):
             raise ValueError(f"{text!r} is not a shard such as 1/4, from 1/4 to 4/4")
         return cls(int(match[1]), int(match[2]))

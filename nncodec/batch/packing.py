@@ -26,6 +26,7 @@ from nncodec._support.text import describe
 from nncodec.batch.planning import UNKNOWN_BYTES
 from nncodec.batch.run import Place
 from nncodec.batch.stores import STATE_FOLDER, Entry, Store, open_store
+from nncodec.coding.envelope import require_range
 from nncodec.coding.inspection import check
 from nncodec.errors import NncError
 from nncodec.limits import Limits
@@ -96,27 +97,27 @@ def pack(
             names.
 
     Raises:
+        InvalidOption: the size of shards is not a whole number from 1 on.
         NncError: a store cannot be used, a picture is damaged, two files would get one name, or `dest` holds other tar
             files, such as those of an earlier, larger set.
         OSError: a shard cannot be written.
     """
-    if shard_bytes < 1:
-        raise NncError(detail="shards need a size of at least 1 byte")
+    require_range("shard_bytes", shard_bytes, 1)
     files, target = open_store(os.fspath(source)), open_store(os.fspath(dest), "pack/tmp")
     others = files if beside is None else open_store(os.fspath(beside))
     if beside is not None and others.is_empty():
         raise NncError(detail=f"there are no files in {others.url}")
-    with target.locked("pack"):
-        target.clean("pack/tmp")
-        return _packed(files, others, target, shard_bytes, seed)
-
-
-def _packed(files: Store, others: Store, target: Store, shard_bytes: int, seed: int | None) -> PackReport:
     samples = list(_samples(files, others))
     if not samples:
         raise NncError(detail=f"there are no .nnc files in {files.url}")
     if seed is not None:
         samples.sort(key=lambda sample: hashlib.blake2b(f"{seed}/{sample.key}".encode(), digest_size=16).digest())
+    with target.locked("pack"):
+        target.clean("pack/tmp")
+        return _packed(samples, files, others, target, shard_bytes)
+
+
+def _packed(samples: list[_Sample], files: Store, others: Store, target: Store, shard_bytes: int) -> PackReport:
     shards = list(_divided(samples, shard_bytes))
     names = [f"shard-{number:06}.tar" for number in range(len(shards))]
     there = {} if target.is_empty() else {entry.name: entry for entry in target.listing("")[0]}

@@ -59,7 +59,7 @@ class Plan:
                 files, inner = self.source.listing(folder)
             except Exception as error:  # the stores of fsspec may raise anything
                 if not folder:
-                    raise NncError(detail=f"cannot list {self.source.url}: {describe(error)}") from error
+                    raise cannot_list(self.source, error) from error
                 yield Item(folder, folder), Outcome(error=f"cannot list it: {describe(error)}")
                 continue
             folders += reversed([name for name in inner if not self._is_dest(name)])
@@ -122,6 +122,11 @@ class Plan:
             return {entry.name: entry for entry in self.dest.listing(folder)[0]}
         except FileNotFoundError:
             return {}
+
+
+def cannot_list(store: Store, error: Exception) -> NncError:
+    """Return the error for a source that is not there, or cannot be read."""
+    return NncError(detail=f"cannot list {store.url}: {describe(error)}")
 
 
 def _those_encoded(results: dict[str, list[Entry]], found: dict[str, Entry]) -> dict[str, list[Entry]]:

@@ -20,9 +20,10 @@ from nncodec.batch.engine import Engine
 from nncodec.batch.local import LocalEngine
 from nncodec.batch.manifest import MANIFEST, Item, Manifest, Outcome, Shard
 from nncodec.batch.operations import Checking, Operation
-from nncodec.batch.planning import Plan, evenly, grouped
+from nncodec.batch.planning import Plan, cannot_list, evenly, grouped
 from nncodec.batch.stores import STATE_FOLDER, open_store
 from nncodec.batch.work import Assignment
+from nncodec.coding.envelope import require_range
 from nncodec.errors import InvalidOption, NncError
 
 Place = str | os.PathLike[str]
@@ -50,6 +51,9 @@ class BatchOptions:
         pixels_in_flight: of all large files that local workers code at once. A file alone may exceed it.
         models: model files to use without installing them, such as those that files were encoded with; workers get
             their contents.
+
+    Raises:
+        InvalidOption: one has another type, or is out of range.
     """
 
     engine: Literal["local", "dask"] = "local"
@@ -60,6 +64,19 @@ class BatchOptions:
     retry_killed: bool = False
     pixels_in_flight: int = 1 << 28
     models: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.engine not in ("local", "dask"):
+            raise InvalidOption(option="engine", reason=f"{self.engine!r} is not 'local' or 'dask'")
+        if self.workers is not None:
+            require_range("workers", self.workers, 1)
+        require_range("pixels_in_flight", self.pixels_in_flight, 1)
+        try:
+            Shard.of_text(self.shard)
+        except ValueError as error:
+            raise InvalidOption(option="shard", reason=str(error)) from None
+        if isinstance(self.models, str | os.PathLike):
+            raise InvalidOption(option="models", reason=f"a sequence of files is needed; put {self.models} into a list")
 
 
 @dataclass
@@ -157,14 +174,11 @@ class Batch:
         options: how to run.
 
     Raises:
-        NncError: an option or a store cannot be used.
+        NncError: a store cannot be used.
     """
 
     def __init__(self, operation: Operation, source: Place, dest: Place, options: BatchOptions) -> None:
-        try:
-            self._shard = Shard.of_text(options.shard)
-        except ValueError as error:
-            raise InvalidOption(option="shard", reason=str(error)) from None
+        self._shard = Shard.of_text(options.shard)
         self._operation, self._options = operation, options
         self._folder = f"{operation.name}/{self._shard.folder}"
         scratch = f"{self._folder}/{_SCRATCH}"
@@ -181,13 +195,14 @@ class Batch:
             OSError: the manifest cannot be written.
         """
         start = time.monotonic()
+        self._check_source()
         self._check_dest()
+        engine = self._engine(self._assignment)
         with self._dest.locked(self._folder):
             self._dest.clean(f"{self._folder}/{_SCRATCH}")
             plan, manifest = self._plan()
             report = Report(self._operation.name, self._source.url, self._dest.url, self._options.shard)
             self._note("run", {"source": self._source.url, "options": self._operation.digest(), "version": __version__})
-            engine = self._engine(self._assignment)
 
             def note(item: Item, outcome: Outcome) -> None:
                 manifest.add(item, outcome)
@@ -217,6 +232,7 @@ class Batch:
         Raises:
             NncError: see `run`.
         """
+        require_range("sample", sample, 2)
         self._check_dest()
         plan, _ = self._plan()
         failed = 0
@@ -249,6 +265,13 @@ class Batch:
             seconds=work * total / max(1, min(self._workers, files)),
             uncertainty=2 * max(work_error, made_error),
         )
+
+    def _check_source(self) -> None:
+        """Raise NncError if the source cannot be listed, before anything is written."""
+        try:
+            self._source.listing("")
+        except Exception as error:  # the stores of fsspec may raise anything
+            raise cannot_list(self._source, error) from error
 
     def _check_dest(self) -> None:
         """Raise NncError if the destination holds files that no batch has made, or none to check."""

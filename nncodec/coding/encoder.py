@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nncodec._support.notes import warn_of
-from nncodec.coding.envelope import check_options, identified, level_of, require_range, write_file
+from nncodec.coding.envelope import check_options, coder_of, identified, level_of, require_range, write_file
 from nncodec.coding.exact_encoder import alpha_chunk
 from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid
 from nncodec.coding.parallel import threads_for
 from nncodec.coding.recommendation import Recommendation, enhancement_to_recommend
 from nncodec.errors import FormatError, InvalidOption, UnsupportedImage
 from nncodec.format.container import write
-from nncodec.format.entropy import available_coders, coder_by_id, decode_block, encode_block
+from nncodec.format.entropy import coder_by_id, decode_block, encode_block
 from nncodec.format.header import ChunkType, CoderId, Header
 from nncodec.format.latent_checksums import latents_checksum
 from nncodec.limits import DEFAULT_LIMITS
@@ -91,7 +91,7 @@ class Encoder:
         traits = self.model.traits
         self.effort = level_of(traits.efforts, options.get("effort", 0))
         self.quality = quality if traits.qualities else None
-        self.coder = _coder_id(options.get("coder", traits.coder))
+        self.coder = coder_of(options.get("coder", traits.coder))
         if self.coder is CoderId.STORED and self._entropy().tables is not None:
             raise InvalidOption(option="coder", reason=f"{self.model_info.name} has probability tables; choose 'zstd'")
         if self.coder is CoderId.RANS and self._entropy().tables is None:
@@ -371,10 +371,3 @@ def unused_quality(model: str, quality: int | None) -> tuple[str, ...]:
     if quality is None or registry.open_model(model).traits.qualities:
         return ()
     return (f"{registry.catalog().find(model).name} has no qualities, so quality {quality} is not used",)
-
-
-def _coder_id(name: str) -> CoderId:
-    by_name = {coder.name.lower(): coder for coder in available_coders()}
-    if not isinstance(name, str) or name not in by_name:
-        raise InvalidOption(option="coder", reason=f"{name!r} is not one of {', '.join(by_name)}")
-    return by_name[name]

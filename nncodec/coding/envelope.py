@@ -10,9 +10,11 @@ from PIL import Image
 
 from nncodec._support.numbers import whole_number
 from nncodec._version import __version__
+from nncodec.coding.enhancing import checked_strength
 from nncodec.errors import InvalidOption
 from nncodec.format.container import write
-from nncodec.format.header import ChunkType, Header
+from nncodec.format.entropy import available_coders
+from nncodec.format.header import ChunkType, CoderId, Header
 from nncodec.format.preview import make_preview
 from nncodec.picture.options import EncodeOptions
 from nncodec.plugin import registry
@@ -38,13 +40,30 @@ def check_options(options: EncodeOptions) -> None:
     for name in ("exact", "verify"):
         if not isinstance(value := options.get(name, False), bool):
             raise InvalidOption(option=name, reason=f"{value!r} is not True or False")
+    if (coder := options.get("coder")) is not None:
+        coder_of(coder)
+    if (downscale := options.get("downscale")) is not None:
+        require_range("downscale", downscale, 1, 8)
+    if (per_block := options.get("frames_per_block")) is not None:
+        require_range("frames_per_block", per_block, 1)
+    if (strength := options.get("enhancer_strength")) is not None:
+        checked_strength(strength, "enhancer_strength")
 
 
-def require_range(option: str, value: object, low: int, high: int) -> int:
-    """Return a whole number from `low` to `high`; raises InvalidOption for anything else."""
+def coder_of(name: object) -> CoderId:
+    """Return the coder of a name; raises InvalidOption for anything else."""
+    by_name = {coder.name.lower(): coder for coder in available_coders()}
+    if not isinstance(name, str) or name not in by_name:
+        raise InvalidOption(option="coder", reason=f"{name!r} is not one of {', '.join(by_name)}")
+    return by_name[name]
+
+
+def require_range(option: str, value: object, low: int, high: int | None = None) -> int:
+    """Return a whole number from `low` to `high`, or from `low` on; raises InvalidOption for anything else."""
     number = whole_number(value)
-    if number is None or not low <= number <= high:
-        raise InvalidOption(option=option, reason=f"{value!r} is not a whole number from {low} to {high}")
+    if number is None or number < low or (high is not None and number > high):
+        end = "on" if high is None else f"to {high}"
+        raise InvalidOption(option=option, reason=f"{value!r} is not a whole number from {low} {end}")
     return number
 
 

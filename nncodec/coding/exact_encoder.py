@@ -43,6 +43,13 @@ _UNUSED = {
 }
 
 
+def check_exact_options(options: EncodeOptions) -> None:
+    """Raise InvalidOption if an option is given that no exact picture can have."""
+    for name, reason in _UNUSED.items():
+        if options.get(name) not in (None, 1):
+            raise InvalidOption(option=name, reason=f"{reason}; leave it out, or set lossless=False")
+
+
 class ExactEncoder:
     """Encodes pictures with a lossless model: options are checked and the model is open.
 
@@ -60,9 +67,7 @@ class ExactEncoder:
 
     def __init__(self, model: str | None, options: EncodeOptions) -> None:
         check_options(options)
-        for name, reason in _UNUSED.items():
-            if options.get(name) not in (None, 1):
-                raise InvalidOption(option=name, reason=f"{reason}; leave it out, or set lossless=False")
+        check_exact_options(options)
         self.options = options
         self.model_info: ModelInfo = registry.catalog().find(model or DEFAULT_LOSSLESS, LOSSLESS)
         self.model: LosslessModel = registry.open_lossless(self.model_info)

@@ -109,6 +109,14 @@ def target_of(
     return Target(name, number)
 
 
+def refuse_rate(quality: int | None, target: Target | None) -> None:
+    """Raise InvalidOption if an exact picture is to have a quality or a target."""
+    option = target.option if target else "quality" if quality is not None else None
+    if option:
+        reason = "an exact picture has none; drop it, or what asks for one: 'lossless', 'max_error' or a lossless model"
+        raise InvalidOption(option=option, reason=reason)
+
+
 def encode_to(
     target: Target,
     images: Sequence[Image.Image],

@@ -181,6 +181,19 @@ def test_a_second_run_at_the_same_time_is_refused(pictures: Path, tmp_path: Path
         ({"model": "no/such"}, NncError),
         ({"model": "bad.safetensors"}, BadModelFile),
         ({"quality": 50, "target_size": 9}, InvalidOption),
+        ({"quality": 300}, InvalidOption),
+        ({"foo": 3}, InvalidOption),
+        ({"effort": 10}, InvalidOption),
+        ({"coder": "zip"}, InvalidOption),
+        ({"downscale": 9}, InvalidOption),
+        ({"frames_per_block": 0}, InvalidOption),
+        ({"enhancer_strength": 2}, InvalidOption),
+        ({"preview": 3}, InvalidOption),
+        ({"max_error": 3}, InvalidOption),
+        ({"device": "abacus"}, InvalidOption),
+        ({"exif": 3}, InvalidOption),
+        ({"loop": -1}, InvalidOption),
+        ({"max_pixels": 0}, InvalidOption),
     ],
 )
 def test_what_cannot_work_is_said_at_once(
@@ -189,7 +202,51 @@ def test_what_cannot_work_is_said_at_once(
     Path("bad.safetensors").write_bytes(b"none")
     with pytest.raises(kind):
         encode(**{"source": pictures, "dest": tmp_path / "out"} | arguments)
-    assert not results_below(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"quality": 3}, {"strength": 2}, {"device": "abacus"}, {"precision": "half"}, {"max_pixels": 1.5}]
+)
+def test_what_cannot_be_decoded_is_said_at_once(pictures: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        batch.decoding(pictures, "out", **wrong)
+    assert caught.value.option in wrong
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"workers": -1},
+        {"workers": 0},
+        {"workers": "2"},
+        {"workers": 1.5},
+        {"workers": True},
+        {"pixels_in_flight": 0},
+        {"engine": "spark"},
+        {"shard": 3},
+        {"shard": "0/2"},
+        {"models": "mine.safetensors"},
+    ],
+)
+def test_a_run_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        batch.BatchOptions(**wrong)
+    assert caught.value.option in wrong
+
+
+def test_an_estimate_needs_two_files_at_least(pictures: Path) -> None:
+    with pytest.raises(InvalidOption, match="1 is not a whole number from 2 on"):
+        batch.encoding(pictures, "out", "tiny/means").estimate(1)
+
+
+def test_nothing_is_left_where_the_source_is_none(tmp_path: Path) -> None:
+    for made in (batch.encoding("nowhere", "out", "tiny/means"), batch.checking("nowhere", "out")):
+        with pytest.raises(NncError, match=r"cannot list .*nowhere"):
+            made.run()
+    assert list(tmp_path.iterdir()) == []
+    Path("empty").mkdir()
+    assert counts(batch.encoding("empty", "out", "tiny/means").run()) == (0, 0, 0)
 
 
 # --- shards, estimates, decoding, checking ------------------------------------------------------------------------
