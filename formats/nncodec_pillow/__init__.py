@@ -28,7 +28,8 @@ def register_nnc_opener(**options: Unpack[OpenerOptions]) -> None:
         **options: see `OpenerOptions`. Other options stay as they are; None restores the default.
 
     Raises:
-        InvalidOption: an option is unknown, or limits have another type. Values for saving are checked when saving.
+        InvalidOption: an option is unknown, has a wrong type or is out of range, or contradicts another.
+        ModelError: the model or the enhancer is not installed, or is of another kind.
     """
     set_options(options)
     Image.register_open(NncImageFile.format, NncImageFile, accept)

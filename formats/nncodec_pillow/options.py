@@ -12,12 +12,17 @@ from typing import Any, TypedDict, cast
 
 from PIL import Image
 
-from nncodec import InvalidOption, Limits
+from nncodec import EncodeOptions, InvalidOption, Limits, UnknownModel
 from nncodec.coding.enhancing import checked_strength
+from nncodec.coding.recommendation import RECOMMENDED
+from nncodec.coding.request import check_request
 from nncodec.coding.targets import TARGETS
 from nncodec.limits import DEFAULT_LIMITS, checked_limits
+from nncodec.plugin import registry
 from nncodec.plugin.computing import Computing
 from nncodec.plugin.device import Device
+from nncodec.plugin.hooks import ENHANCER
+from nncodec.plugin.model_file import SHORT_ID_BYTES
 from nncodec.plugin.precision import Precision
 
 
@@ -61,7 +66,12 @@ _chosen: OpenerOptions = {}
 
 
 def set_options(options: OpenerOptions) -> None:
-    """Change the named options and keep the others; if it raises InvalidOption, nothing has changed."""
+    """Change the named options and keep the others; if it raises, nothing has changed.
+
+    Raises:
+        InvalidOption: an option is unknown, out of range, or contradicts another.
+        ModelError: the model or the enhancer is not installed, or is of another kind.
+    """
     unknown = options.keys() - OpenerOptions.__annotations__.keys()
     if unknown:
         known = ", ".join(OpenerOptions.__annotations__)
@@ -71,15 +81,38 @@ def set_options(options: OpenerOptions) -> None:
     enhancer, strength = options.get("enhancer"), options.get("strength")
     if not isinstance(enhancer, str | None):
         raise InvalidOption(option="enhancer", reason=f"expected a name, got {type(enhancer).__name__}")
+    if enhancer not in (None, RECOMMENDED):
+        registry.catalog().find(enhancer, ENHANCER)
     if strength is not None:
         checked_strength(strength)
-    Computing.chosen(options.get("precision"), options.get("device"))
-    rates = [name for name in RATES if cast("dict[str, Any]", options).get(name) is not None]
-    if len(rates) > 1:
-        raise InvalidOption(option=rates[1], reason=f"it and {rates[0]!r} are both given; choose one")
-    if rates:
+    _check_saving({name: value for name, value in options.items() if name not in _OF_OPENING and value is not None})
+    if any(name in RATES for name, value in options.items() if value is not None):
         _chosen.update(OpenerOptions(quality=None, target_size=None, target_bpp=None, target_psnr=None))
     _chosen.update(options)
+
+
+def _check_saving(options: dict[str, Any]) -> None:
+    """Check options of saving at once: when Pillow saves, it has emptied the file before it asks for the bytes."""
+    rates = {name: options.pop(name, None) for name in RATES}
+    model = options.pop("model", None)
+    check_request(None if model is None else resolved_model(model), **rates, options=cast("EncodeOptions", options))
+
+
+def resolved_model(model: object) -> str:
+    """Return a model's name; `info["model"]` of a small file holds the beginning of its digest instead."""
+    if not isinstance(model, str):
+        raise InvalidOption(option="model", reason=f"expected a name, got {type(model).__name__}")
+    catalog = registry.catalog()
+    try:
+        return catalog.find(model).name
+    except UnknownModel:
+        try:
+            digest = bytes.fromhex(model)
+        except ValueError:
+            digest = b""
+        if len(digest) < SHORT_ID_BYTES:
+            raise
+        return catalog.find_by_id(digest).name
 
 
 def with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:

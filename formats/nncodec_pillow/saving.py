@@ -9,7 +9,7 @@ from typing import IO, Any, cast
 
 from PIL import Image
 
-from nncodec import EncodeOptions, InvalidOption, NncError, UnknownModel, UnsupportedImage, encode
+from nncodec import EncodeOptions, InvalidOption, NncError, UnsupportedImage, encode
 from nncodec._support.notes import warn_of
 from nncodec.coding.choice import exactness_of
 from nncodec.picture.cicp import cicp_of
@@ -21,9 +21,7 @@ from nncodec.picture.openers import damaged, own_frames
 from nncodec.picture.reading import in_one_mode
 from nncodec.picture.samples import palette_of
 from nncodec.picture.unread import unread_of
-from nncodec.plugin import registry
-from nncodec.plugin.model_file import SHORT_ID_BYTES
-from nncodec_pillow.options import RATES, pixels_together, with_defaults
+from nncodec_pillow.options import RATES, pixels_together, resolved_model, with_defaults
 
 _KNOWN = {"model", *RATES, *EncodeOptions.__annotations__}
 # Options of `Image.save` itself, which it passes on.
@@ -122,7 +120,7 @@ def _write(frames: Sequence[Image.Image], image: Image.Image, fp: IO[bytes]) -> 
     options = _options(image)
     try:
         if "model" in options:
-            options["model"] = _resolved(options["model"])
+            options["model"] = resolved_model(options["model"])
         data = encode(frames, **options)
     except InvalidOption:
         raise
@@ -148,20 +146,3 @@ def _options(image: Image.Image) -> dict[str, Any]:
     if options.get("quality") == "keep" and given.get("model") is None:
         options.pop("model", None)  # a quality means something with its own model only
     return options
-
-
-def _resolved(model: object) -> str:
-    """Return a model's name; `info["model"]` of a small file holds the beginning of its digest instead."""
-    if not isinstance(model, str):
-        raise InvalidOption(option="model", reason=f"expected a name, got {type(model).__name__}")
-    catalog = registry.catalog()
-    try:
-        return catalog.find(model).name
-    except UnknownModel:
-        try:
-            digest = bytes.fromhex(model)
-        except ValueError:
-            digest = b""
-        if len(digest) < SHORT_ID_BYTES:
-            raise
-        return catalog.find_by_id(digest).name

@@ -24,7 +24,8 @@ def register(**options: Any) -> None:
         **options: defaults for opening and saving, see `nncodec_pillow.OpenerOptions`.
 
     Raises:
-        InvalidOption: an option is unknown or has a wrong type.
+        InvalidOption: an option is unknown, has a wrong type or is out of range.
+        ModelError: a model is not installed.
         PluginError: a format package cannot be imported.
 
     Example:

@@ -12,7 +12,16 @@ import pytest
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 import nncodec_pillow
-from nncodec import Corrupt, FormatError, InvalidOption, LimitExceeded, Limits, Truncated, UnsupportedVersion
+from nncodec import (
+    Corrupt,
+    FormatError,
+    InvalidOption,
+    LimitExceeded,
+    Limits,
+    ModelError,
+    Truncated,
+    UnsupportedVersion,
+)
 from nncodec.format.header import ChunkType, ColourMode
 from nncodec.plugin import registry
 from nncodec_pillow.opening import accept
@@ -213,9 +222,21 @@ def test_limits_can_be_set(forged: Forge) -> None:
         ({"qualty": 3}, "'qualty': there is no such"),
         ({"limits": 9}, "expected nncodec.Limits"),
         ({"quality": 3, "target_bpp": 1}, "'target_bpp': it and 'quality' are both given"),
+        ({"quality": 200}, "200 is not a whole number from 0 to 100"),
+        ({"target_size": 0}, "0 is not a whole number above 0"),
+        ({"target_psnr": float("nan")}, "nan is not a number above 0"),
+        ({"effort": 10}, "10 is not a whole number from 0 to 9"),
+        ({"coder": "zip"}, "'zip' is not one of"),
+        ({"preview": 3}, "3 is not a whole number from 16"),
+        ({"device": "abacus"}, "abacus"),
+        ({"model": 3}, "expected a name, got int"),
+        ({"model": "nope"}, "'nope'"),
+        ({"model": "x4"}, "is an enhancer, not a codec"),
+        ({"model": "lossless", "quality": 3}, "an exact picture has none"),
+        ({"enhancer": "nope"}, "no installed enhancer is 'nope'"),
     ],
 )
-def test_an_unknown_option_of_the_opener_is_refused_and_changes_nothing(options: dict, sentence: str) -> None:
-    with pytest.raises(InvalidOption, match=sentence):
-        nncodec_pillow.register_nnc_opener(model="dense/fashion", **options)
+def test_wrong_options_of_the_opener_are_refused_and_change_nothing(options: dict, sentence: str) -> None:
+    with pytest.raises((InvalidOption, ModelError), match=sentence):
+        nncodec_pillow.register_nnc_opener(**{"model": "dense/fashion"} | options)
     assert nncodec_pillow.options.with_defaults({}) == {}
