@@ -14,6 +14,7 @@ from PIL import Image
 
 from nncodec._support.notes import larger_than_input, warn_of
 from nncodec._support.numbers import whole_number
+from nncodec._support.several import several
 from nncodec.coding import decoder
 from nncodec.coding.choice import Choice, exactness_of
 from nncodec.coding.encoder import Encoder, unused_quality
@@ -119,7 +120,7 @@ def encode(
 
 
 def encode_batch(
-    images: Sequence[ImageSource],
+    images: Iterable[ImageSource],
     model: str | None = None,
     quality: int | Literal["keep"] | None = None,
     *,
@@ -136,7 +137,7 @@ def encode_batch(
     Returns:
         One file for each image, in order.
     """
-    images = seekable_source(list(images))
+    images = seekable_source(several("images", images))
     targets = {"target_size": target_size, "target_bpp": target_bpp, "target_psnr": target_psnr}
     if quality == "keep":
         return [encode(image, model, "keep", **targets, **options) for image in images]  # type: ignore[arg-type]
@@ -373,7 +374,7 @@ def _frame_number(frame: object, count: int) -> int:
 
 
 def decode_batch(
-    files: Sequence[NncSource],
+    files: Iterable[NncSource],
     *,
     enhancer: str | None = None,
     strength: float | None = None,
@@ -388,7 +389,7 @@ def decode_batch(
     Returns:
         One image for each file, in order.
     """
-    containers = [Container(data, limits) for data in files]
+    containers = [Container(data, limits) for data in several("files", files)]
     for container in containers:
         container.check_end()
     images: dict[int, Image.Image] = {}
@@ -398,4 +399,4 @@ def decode_batch(
             chosen = [containers[n] for n in numbers]
             decoded = decoder.decode_together(chosen, [enhancements[n] for n in numbers])
             images.update(zip(numbers, decoded, strict=True))
-    return [images[number] for number in range(len(files))]
+    return [images[number] for number in range(len(containers))]

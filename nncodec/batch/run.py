@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from nncodec._support.extras import require
+from nncodec._support.several import several
 from nncodec._support.threads import allowed_threads
 from nncodec._version import __version__
 from nncodec.batch.engine import Engine
@@ -75,8 +76,7 @@ class BatchOptions:
             Shard.of_text(self.shard)
         except ValueError as error:
             raise InvalidOption(option="shard", reason=str(error)) from None
-        if isinstance(self.models, str | os.PathLike):
-            raise InvalidOption(option="models", reason=f"a sequence of files is needed; put {self.models} into a list")
+        several("models", self.models)
 
 
 @dataclass

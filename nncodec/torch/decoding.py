@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
@@ -17,6 +17,7 @@ from torch.utils.data import get_worker_info
 
 from nncodec import api
 from nncodec._support.numbers import whole_number
+from nncodec._support.several import several
 from nncodec._support.worker_process import use_threads
 from nncodec.coding import decoder
 from nncodec.coding.exact_decoder import decode_array
@@ -307,7 +308,7 @@ class SampleDecoder:
             _Prepared.worker = info.id
 
 
-def decode_batch(files: Sequence[bytes], **options: Unpack[SampleOptions]) -> list[Any]:
+def decode_batch(files: Iterable[bytes], **options: Unpack[SampleOptions]) -> list[Any]:
     """Decode the first frame of many files to tensors; small files with equal headers share passes of the model.
 
     Args:
@@ -324,6 +325,7 @@ def decode_batch(files: Sequence[bytes], **options: Unpack[SampleOptions]) -> li
     Example:
         >>> pictures = torch.stack(nncodec.torch.decode_batch(files, device="cuda", dtype=torch.float32))
     """
+    files = several("files", files)
     return SampleDecoder(**options).decode_together(files, [f"file {number}" for number in range(len(files))])
 
 

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 import nncodec
+import nncodec.torch
 
 pytestmark = pytest.mark.usefixtures("codecs_only")
 
@@ -81,3 +82,19 @@ def test_a_tensor_without_samples_is_told(tensor: torch.Tensor, options: dict[st
 def test_how_frames_are_shown_is_checked_also_for_one(options: dict[str, Any], images: Any) -> None:
     with pytest.raises(nncodec.InvalidOption, match=next(iter(options))):
         nncodec.encode(images, **options)
+
+
+@pytest.mark.parametrize("call", [nncodec.encode_batch, nncodec.decode_batch, nncodec.torch.decode_batch])
+@pytest.mark.parametrize("given", ["a.png", Path("a.png"), b"bytes", memoryview(b"bytes"), io.BytesIO(), GREY, None, 3])
+def test_a_single_one_for_many_is_told(call: Call, given: object) -> None:
+    with pytest.raises(nncodec.InvalidOption, match=r"a sequence is needed, got .*; put a single one into a list"):
+        call(given)
+
+
+def test_many_may_come_from_a_generator() -> None:
+    file = nncodec.encode(GREY)
+    assert nncodec.encode_batch(GREY for _ in range(2)) == [file, file]
+    pixels = nncodec.decode(file).tobytes()
+    assert [image.tobytes() for image in nncodec.decode_batch(file for _ in range(2))] == [pixels, pixels]
+    assert len(nncodec.torch.decode_batch(file for _ in range(2))) == 2
+    assert nncodec.decode_batch(iter(())) == nncodec.torch.decode_batch(iter(())) == []
