@@ -107,6 +107,8 @@ def pack(
     others = files if beside is None else open_store(os.fspath(beside))
     if beside is not None and others.is_empty():
         raise NncError(detail=f"there are no files in {others.url}")
+    if files.is_cut:
+        raise NncError(detail=f"{files.url} is cut: it has no end marker, so files may be missing")
     samples = list(_samples(files, others))
     if not samples:
         raise NncError(detail=f"there are no .nnc files in {files.url}")

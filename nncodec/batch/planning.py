@@ -52,6 +52,9 @@ class Plan:
         Raises:
             NncError: the source is not there.
         """
+        if self.source.is_cut:
+            archive = PurePosixPath(self.source.url).name
+            yield Item(archive, archive), Outcome(error="it is cut: it has no end marker, so files may be missing")
         folders = [""]
         while folders:
             folder = folders.pop()

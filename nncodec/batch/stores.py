@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tarfile import TarFile
 from typing import Any, BinaryIO, Protocol
 
 from nncodec._support.extras import require
 from nncodec._support.files import naming, replacing
+from nncodec._support.tar_end import is_cut
 from nncodec._support.text import describe
 from nncodec.batch.transport import retried
 from nncodec.errors import NncError
@@ -79,6 +81,10 @@ class Store(Protocol):
     @property
     def outside(self) -> int:
         """How many names such as `/a.png` and `../a` listings of an archive have left out, since they lead outside."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it is an archive that ends early, so that files may be missing."""
 
     def find(self, name: str) -> Entry:
         """Return what the store says about a file; raises FileNotFoundError."""
@@ -151,6 +157,7 @@ class LocalStore:
     """A folder of this machine; see `Store`."""
 
     outside = 0
+    is_cut = False
 
     def __init__(self, root: Path, scratch: str) -> None:
         self._root, self._scratch = root, root / STATE_FOLDER / scratch
@@ -258,6 +265,8 @@ class UrlStore:
             self._files, root = fsspec.core.url_to_fs(
                 url, use_listings_cache=False, skip_instance_cache=True, **_compression_of(url)
             )
+            tar = getattr(self._files, "tar", None)
+            self.is_cut = isinstance(tar, TarFile) and is_cut(tar)
         except ImportError as error:
             raise NncError(detail=f"opening {url} needs another package: {error}") from None
         except Exception as error:  # such as those of the packages that read archives

@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, TypeVar
 
+from nncodec._support.tar_end import StrictTarInfo
 from nncodec._support.text import describe
 from nncodec.errors import NncError
 
@@ -25,11 +26,11 @@ def read_samples(stream: BinaryIO, name: str) -> Iterator[tuple[str, dict[str, b
         name: of the file, for errors.
 
     Raises:
-        NncError: the file is damaged or cannot be read.
+        NncError: the file is damaged, ends without its end marker, or cannot be read.
     """
 
     def members() -> Iterator[_Member[bytes]]:
-        with tarfile.open(fileobj=stream, mode="r|") as tar:
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=StrictTarInfo) as tar:
             for key, extension, member in _members(tar):
                 content = tar.extractfile(member)
                 yield key, extension, b"" if content is None else content.read()
@@ -44,7 +45,7 @@ def index_samples(stream: BinaryIO, name: str) -> Iterator[tuple[str, dict[str, 
     """
 
     def members() -> Iterator[_Member[tuple[int, int]]]:
-        with tarfile.open(fileobj=stream, mode="r:") as tar:
+        with tarfile.open(fileobj=stream, mode="r:", tarinfo=StrictTarInfo) as tar:
             for key, extension, member in _members(tar):
                 yield key, extension, (member.offset_data, member.size)
 

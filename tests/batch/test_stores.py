@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import tarfile
 import zipfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from batches import results_below
+from PIL import Image
 
 from nncodec import batch
 from nncodec.batch.stores import LocalStore, Store, UrlStore, open_store
@@ -89,6 +91,31 @@ def test_names_that_lead_outside_an_archive_are_left_out_and_counted(tmp_path: P
         waiting += folders
     assert (files, waiting) == (["a..png", "b/ok.png"], ["", "a", "b"])
     assert store.outside >= 3
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize(("kept", "files"), [(3072, 3), (2248, 2), (2048, 2)])
+def test_a_cut_tar_file_is_told_and_what_it_holds_is_done(tmp_path: Path, kept: int, files: int) -> None:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for number in range(3):
+            png = io.BytesIO()
+            Image.new("RGB", (4, 4), (number, 0, 0)).save(png, "PNG")
+            member = tarfile.TarInfo(f"{number}.png")
+            member.size = len(png.getvalue())
+            tar.addfile(member, io.BytesIO(png.getvalue()))
+    (tmp_path / "a.tar").write_bytes(archive.getvalue()[:kept])
+    assert open_store(str(tmp_path / "a.tar")).is_cut
+    report = batch.encoding(tmp_path / "a.tar", tmp_path / "out", "tiny/means").run()
+    assert (report.done, report.failed) == (files, 1)
+    assert report.errors[0]["source"] == "a.tar"
+    assert "it is cut: it has no end marker, so files may be missing" in report.errors[0]["error"]
+    assert batch.encoding(tmp_path / "a.tar", tmp_path / "out", "tiny/means").estimate().failed == 1
+    with pytest.raises(NncError, match="is cut"):
+        batch.pack(tmp_path / "a.tar", tmp_path / "packed")
+    (tmp_path / "a.tar").write_bytes(archive.getvalue())
+    report = batch.encoding(tmp_path / "a.tar", tmp_path / "out", "tiny/means").run()
+    assert (report.done + report.skipped, report.failed) == (3, 0)
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz"])

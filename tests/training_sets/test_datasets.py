@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import tarfile
@@ -303,6 +304,13 @@ def test_damage_is_told_with_the_name_of_the_file(root: Path, tmp_path: Path) ->
     for read in (lambda: NncDataset(path)[0], lambda: [*ShardDataset(path)]):
         with pytest.raises(NncError, match=r"a\.tar is no tar file, or is damaged"):
             read()
+    with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
+        end = max(member.offset_data + -(-member.size // 512) * 512 for member in tar)
+    for kept in (end, end + 300):  # no end marker, and a part of it
+        path.write_bytes(whole[:kept])
+        for read in (lambda: NncDataset(path)[0], lambda: [*ShardDataset(path)]):
+            with pytest.raises(NncError, match=r"a\.tar .* is damaged .*no end marker"):
+                read()
     damaged = bytearray(whole)
     damaged[512 + 1400] ^= 1
     path.write_bytes(damaged)
