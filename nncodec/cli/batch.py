@@ -19,7 +19,7 @@ from nncodec.api import DEFAULT_MODEL
 from nncodec.batch.packing import SIBLINGS
 from nncodec.batch.run import OnOutcome
 from nncodec.cli.encoding import encode_settings, encoding_options
-from nncodec.cli.files import DEFAULT_FORMAT, is_taken, place
+from nncodec.cli.files import DEFAULT_FORMAT, STANDARD, is_taken, place
 from nncodec.cli.options import (
     animate_option,
     bytes_given,
@@ -27,6 +27,7 @@ from nncodec.cli.options import (
     device_option,
     excluding,
     file_options,
+    no_stream,
     picture_quality_option,
     precision_option,
     strength_option,
@@ -46,8 +47,8 @@ _OUTPUT = ("dry_run", "sample", "report", "as_json", "verbose", "quiet")
 def _run_options(command: _F) -> _F:
     """Add the arguments SOURCE and DEST, and the options of `BatchOptions` and `_perform`."""
     options = [
-        click.argument("source"),
-        click.argument("dest"),
+        click.argument("source", callback=no_stream),
+        click.argument("dest", callback=no_stream),
         click.option(
             "--engine",
             type=click.Choice(["local", "dask"]),
@@ -77,7 +78,7 @@ def _run_options(command: _F) -> _F:
             help="Files that --dry-run tries.",
         ),
         click.option("--retry-killed", is_flag=True, help="Try files again that killed their worker earlier."),
-        click.option("--report", metavar="FILE", help="Write what was done to a JSON file, too."),
+        click.option("--report", metavar="FILE", help="Write what was done to a JSON file, too; - is --json."),
         click.option("--json", "as_json", is_flag=True, help="Write what was done to stdout as JSON."),
         click.option(
             "-f",
@@ -178,8 +179,8 @@ def batch_check(source: str, dest: str, keep_extension: bool, **options: Any) ->
 
 
 @batch_command.command("pack", short_help="Pack .nnc files into tar files for training.")
-@click.argument("source")
-@click.argument("dest")
+@click.argument("source", callback=no_stream)
+@click.argument("dest", callback=no_stream)
 @click.option(
     "--shards",
     "shard_bytes",
@@ -191,6 +192,7 @@ def batch_check(source: str, dest: str, keep_extension: bool, **options: Any) ->
 )
 @click.option(
     "--beside",
+    callback=no_stream,
     metavar="FOLDER",
     help=f"Where files of the same name ({', '.join(SIBLINGS)}) lie that go along, if not in SOURCE.",
 )
@@ -229,6 +231,8 @@ def _taken(
     """Pop the options of `_run_options`; return those of the run, and those of `_perform`."""
     if options["verbose"] and options["quiet"]:
         raise click.UsageError(excluding("--verbose", "--quiet"))
+    if options["report"] == STANDARD:
+        options["report"], options["as_json"] = None, True
     if options["report"] is not None:
         _check_report(Path(options["report"]), source, force=options["force"])
     run = batch.BatchOptions(models=models, **{name: options.pop(name) for name in _RUN})

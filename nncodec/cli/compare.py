@@ -17,7 +17,7 @@ from nncodec.cli.compare_curves import PUBLISHED, Curves, differences, pairs_of,
 from nncodec.cli.compare_study import Study, chosen_codecs, find_pictures, measure
 from nncodec.cli.compare_tables import text_of
 from nncodec.cli.files import STANDARD, is_taken
-from nncodec.cli.options import force_option
+from nncodec.cli.options import force_option, no_stream
 from nncodec.cli.progress import progress
 from nncodec.cli.text import complain
 from nncodec.cli.work import taken
@@ -118,7 +118,11 @@ class Outputs:
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Store all results as JSON.")
 @click.option(
-    "--report", type=click.Path(path_type=Path), metavar="DIR", help="Write a page with tables, plots and pictures."
+    "--report",
+    type=click.Path(path_type=Path),
+    callback=no_stream,
+    metavar="DIR",
+    help="Write a page with tables, plots and pictures.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write results and differences to stdout as JSON, not as tables.")
 @force_option

@@ -14,7 +14,7 @@ from PIL import Image
 
 from nncodec._support.files import write_file
 from nncodec.cli.files import is_taken
-from nncodec.cli.options import force_option, model_option, quality_option
+from nncodec.cli.options import force_option, model_option, no_stream, quality_option
 from nncodec.cli.text import render
 from nncodec.cli.work import taken
 from nncodec.errors import NncError
@@ -34,6 +34,7 @@ _SQUARES_ACROSS = 3  # the enlarged square is as large as a picture whose edge h
     "-o",
     "--output",
     type=click.Path(path_type=Path),
+    callback=no_stream,
     default=Path("demo.png"),
     show_default=True,
     metavar="FILE",

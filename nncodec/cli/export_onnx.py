@@ -8,7 +8,7 @@ import click
 
 from nncodec._support.files import write_file
 from nncodec._support.text import count_of
-from nncodec.cli.options import complete_models, force_option
+from nncodec.cli.options import complete_models, force_option, no_stream
 from nncodec.cli.work import taken
 from nncodec.engine.export import exported_files
 from nncodec.errors import NncError
@@ -23,6 +23,7 @@ from nncodec.plugin.model_file import ModelFile, read_model
     "-o",
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
+    callback=no_stream,
     metavar="FOLDER",
     help="Where to write them.  [default: the model's name with -onnx]",
 )

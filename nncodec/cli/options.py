@@ -27,6 +27,8 @@ from nncodec.plugin.hooks import CODEC, ENHANCER, LOSSLESS
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _STDOUT = 1
+_P = TypeVar("_P", str, Path, None)
+
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
 
 
@@ -155,6 +157,13 @@ def _box(_: click.Context, __: click.Parameter, text: str | None) -> Box | None:
 
 def _output(_: click.Context, __: click.Parameter, path: str | None) -> str | None:
     return STANDARD if path is not None and descriptor_of(Path(path)) == _STDOUT else path
+
+
+def no_stream(_: click.Context, __: click.Parameter, path: _P) -> _P:
+    """Refuse "-" where a command reads or writes several files, or prints: it would become a name."""
+    if path is not None and str(path) == STANDARD:
+        raise click.BadParameter("'-' (stdin or stdout) is not possible here; give the name of a file or folder")
+    return path
 
 
 def _names_of(*kinds: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:

@@ -13,7 +13,7 @@ import click
 from nncodec._support.interrupts import INTERRUPTED
 from nncodec._support.text import count_of, describe
 from nncodec._support.worker_process import use_threads
-from nncodec.cli.options import force_option
+from nncodec.cli.options import force_option, no_stream
 from nncodec.cli.text import SEE_TRACEBACK, complain, show_traceback, table
 from nncodec.cli.train_display import Display, duration, figures_text
 from nncodec.cli.train_settings import ARGUMENTS, SettingsCommand, no_architecture, read_base, setting_values, shown
@@ -79,6 +79,7 @@ _OWN_OPTIONS = ("epochs", "steps", "minutes", "batch_size", "learning_rate", "cr
     "--run",
     "folder",
     type=click.Path(path_type=Path),
+    callback=no_stream,
     metavar="FOLDER",
     help="Folder for checkpoints, logs, plot and samples.  [default: the output with .run]",
 )

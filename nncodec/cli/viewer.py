@@ -8,14 +8,14 @@ import click
 
 from nncodec._support.files import make_folder, write_file
 from nncodec._support.text import count_of
-from nncodec.cli.options import complete_models, force_option
+from nncodec.cli.options import complete_models, force_option, no_stream
 from nncodec.cli.work import taken
 from nncodec.errors import NncError
 from nncodec.web.viewer.folder import viewer_files
 
 
 @click.command("viewer", short_help="Write a page that shows .nnc files in a browser.")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="OUT_FOLDER")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), callback=no_stream, metavar="OUT_FOLDER")
 @click.option(
     "-m",
     "--model",

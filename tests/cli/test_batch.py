@@ -96,6 +96,12 @@ def test_reports_are_for_programs(run, pictures):
     assert json.loads(Path("report.json").read_text()) == report
 
 
+def test_the_report_may_go_to_stdout(run, pictures):
+    result = run("batch", "encode", "in", "out", *QUICK, "--report", "-")
+    assert (json.loads(result.stdout)["done"], result.stderr) == (3, "")
+    assert not Path("-").exists()
+
+
 def test_a_report_replaces_an_earlier_one_and_nothing_else(run, pictures):
     command = ("batch", "encode", "in", "out", *QUICK, "--dry-run", "--report")
     assert run(*command, "report.json").exit_code == 0

@@ -96,6 +96,30 @@ def test_a_link_to_a_file_is_written_through(run, photo_png):
     assert nncodec.inspect(Path("real/file.nnc").read_bytes()).width == 96
 
 
+# --- streams ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "batch encode . -",
+        "batch decode - out",
+        "batch check . -",
+        "batch pack . -",
+        "batch pack . out --beside -",
+        "viewer -",
+        "export-onnx dense/fashion -o -",
+        "compare photo.png --report -",
+        "train dense . -o m.safetensors --run -",
+    ],
+)
+def test_no_stream_becomes_a_file_of_that_name(run, photo_png, command):
+    result = run(*command.split())
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "'-' (stdin or stdout) is not possible here; give the name of a file or folder" in result.stderr
+    assert list(Path().iterdir()) == [photo_png]
+
+
 # --- help and names -----------------------------------------------------------------------------------------------
 
 
