@@ -117,6 +117,8 @@ def require_writable(path: Path) -> None:
         NotADirectoryError: see `make_folder`.
         OSError: the name or the folder takes no file.
     """
+    if descriptor_of(path) is not None or is_special(path):
+        return
     target = written_to(path)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         target.lstat()  # a name may be too long

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from nncodec import batch
-from nncodec._support.files import write_file
+from nncodec._support.files import require_writable, write_file
 from nncodec._support.text import count_of, duration_of, line_of, plain, size_of
 from nncodec.api import DEFAULT_MODEL
 from nncodec.batch.packing import SIBLINGS
@@ -241,12 +241,12 @@ def _taken(
 
 def _check_report(path: Path, source: str, *, force: bool) -> None:
     """Refuse to replace anything but an earlier report, unless forced, and files of SOURCE in any case."""
-    if not is_taken(path) or _is_report(path):
-        return
-    if Path(place(path)).is_relative_to(place(Path(source.removeprefix("file://")))):
-        raise click.UsageError(f"{path} belongs to SOURCE; give another file for the report")
-    if path.is_dir() or not force:
-        raise NncError(detail=taken(path))
+    if is_taken(path) and not _is_report(path):
+        if Path(place(path)).is_relative_to(place(Path(source.removeprefix("file://")))):
+            raise click.UsageError(f"{path} belongs to SOURCE; give another file for the report")
+        if path.is_dir() or not force:
+            raise NncError(detail=taken(path))
+    require_writable(path)
 
 
 def _is_report(path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nncodec._support import extras
-from nncodec._support.files import write_file
+from nncodec._support.files import require_writable, write_file
 from nncodec.cli.compare_curves import PUBLISHED, Curves, differences, pairs_of, to_json
 from nncodec.cli.compare_study import Study, chosen_codecs, find_pictures, measure
 from nncodec.cli.compare_tables import text_of
@@ -207,6 +207,8 @@ def _check_outputs(outputs: Outputs) -> None:
     extras.check("bjontegaard", "compare", "comparing")
     if outputs.output is not None and is_taken(outputs.output) and not outputs.force:
         raise NncError(detail=taken(outputs.output))
+    if outputs.output is not None:
+        require_writable(outputs.output)
     if outputs.report is not None:
         from nncodec.compare.report import check_report
 

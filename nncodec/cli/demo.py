@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 from PIL import Image
 
-from nncodec._support.files import write_file
+from nncodec._support.files import require_writable, write_file
 from nncodec.cli.files import is_taken
-from nncodec.cli.options import force_option, model_option, no_stream, quality_option
+from nncodec.cli.options import force_option, model_option, quality_option
 from nncodec.cli.text import render
 from nncodec.cli.work import taken
 from nncodec.errors import NncError
@@ -34,7 +34,6 @@ _SQUARES_ACROSS = 3  # the enlarged square is as large as a picture whose edge h
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    callback=no_stream,
     default=Path("demo.png"),
     show_default=True,
     metavar="FILE",
@@ -53,6 +52,7 @@ def demo_command(picture: str, output: Path, model: str, quality: int, force: bo
         raise click.UsageError(f"{output} does not end in .png, but demo writes a PNG; name one with -o")
     if is_taken(output) and not force:
         raise NncError(detail=taken(output))
+    require_writable(output)
     from nncodec.compare import PEERS, open_codec
     from nncodec.compare.measure import TIMED_RUNS, try_at_equal_bytes
     from nncodec.compare.pictures import PictureSource, load

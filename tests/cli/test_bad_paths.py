@@ -91,3 +91,25 @@ def test_an_input_that_is_gone_when_its_result_is_written_stops_nothing(run, pho
     result = run("encode", "a.png", "b.png", *TINY, "-o", "out", "--jobs", 1)
     assert result.exit_code == 0
     assert sorted(os.listdir("out")) == ["a.nnc", "b.nnc"]  # noqa: PTH208
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that takes no files")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "compare photo.png --codecs jpeg --qualities 50 --report /proc/x",
+        "compare photo.png --codecs jpeg --qualities 50 -o /proc/x",
+        "demo -o /proc/x.png",
+        "batch encode in out --report /proc/x",
+    ],
+)
+def test_what_cannot_be_written_is_told_before_the_work(run, photo_png, monkeypatch, command):
+    def work(*_, **__):
+        pytest.fail("work was begun")
+
+    for name in ("cli.compare.measure", "compare.measure.try_at_equal_bytes", "batch.Batch.run"):
+        monkeypatch.setattr(f"nncodec.{name}", work)
+    Path("in").mkdir()
+    result = run(*command.split())
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith(f"nncodec: {next(word for word in command.split() if word.startswith('/proc'))}: ")

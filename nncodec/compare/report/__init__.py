@@ -22,6 +22,7 @@ def check_report(folder: Path, *, overwrite: bool = False) -> None:
 
     Raises:
         NncError: the folder exists, or a package of the extra `compare` is not installed.
+        OSError: the folder cannot be written.
     """
     check_folder(folder, overwrite=overwrite)
     for module in ("bjontegaard", "jinja2", "matplotlib"):

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from nncodec._support.files import make_folder, naming
+from nncodec._support.files import make_folder, naming, require_writable
 from nncodec.errors import NncError
 
 PAGE = "report.html"
@@ -22,10 +22,14 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
 
     Raises:
         NncError: it exists; with `overwrite`, it is not a folder.
+        OSError: it cannot be written.
     """
     if (folder.exists() or folder.is_symlink()) and not (overwrite and folder.is_dir()):
         advice = "choose another name" if overwrite or not folder.is_dir() else "choose another, or allow overwriting"
         raise NncError(detail=f"{folder} is already there; {advice}")
+    page = folder / PAGE
+    with naming(folder, page):
+        require_writable(page if folder.is_dir() else folder)
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool = False) -> None:
@@ -54,10 +58,11 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool = 
                 path = temporary / name
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(content)
-        if folder.is_dir():
-            _replace(folder, temporary, files)
-        else:
-            temporary.rename(folder)
+        with naming(folder, temporary):
+            if folder.is_dir():
+                _replace(folder, temporary, files)
+            else:
+                temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

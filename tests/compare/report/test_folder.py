@@ -80,3 +80,15 @@ def test_only_files_of_a_report_are_written(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a report's files"):
         write_folder(tmp_path / "out", FILES | {name: b""})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that takes no files")
+@pytest.mark.parametrize("folder", ["/proc/new", "/proc/self/net"])
+def test_a_folder_that_cannot_be_written_is_told_by_its_name(folder: str) -> None:
+    for write in (
+        lambda: check_folder(Path(folder), overwrite=True),
+        lambda: write_folder(Path(folder), {}, overwrite=True),
+    ):
+        with pytest.raises(OSError, match=f"{folder}'$") as caught:
+            write()
+        assert caught.value.filename == folder
