@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from nncodec._support.numbers import whole_number
 from nncodec._support.several import several
 from nncodec._support.worker_process import use_threads
 from nncodec.coding import decoder
+from nncodec.coding.envelope import require_range
 from nncodec.coding.exact_decoder import decode_array
 from nncodec.coding.grid import PIXELS_AT_ONCE
 from nncodec.errors import InvalidOption, NncError
@@ -29,7 +31,7 @@ from nncodec.limits import DEFAULT_LIMITS, Limits, checked_limits
 from nncodec.picture.region import Box, checked_box
 from nncodec.plugin.computing import Computing
 from nncodec.plugin.device import Device, chosen_device
-from nncodec.plugin.precision import Precision
+from nncodec.plugin.precision import Precision, chosen_precision
 from nncodec.torch import canvas
 
 Random = np.random.Generator
@@ -77,11 +79,14 @@ class RandomCrop:
         width: in pixels; by default the height.
 
     Raises:
-        InvalidOption: when it is called, if the picture is smaller.
+        InvalidOption: an edge is not a whole number above 0; or when it is called, if the picture is smaller.
     """
 
     height: int
     width: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_crop(self)
 
     def __call__(self, width: int, height: int, random: Random) -> Box:
         """Return a box of a picture of this size, every position being equally likely."""
@@ -97,18 +102,26 @@ class CenterCrop:
     height: int
     width: int | None = None
 
+    def __post_init__(self) -> None:
+        _check_crop(self)
+
     def __call__(self, width: int, height: int, random: Random) -> Box:
         """Return the middle of a picture of this size."""
         free_x, free_y, own_width, own_height = _free(self, width, height)
         return free_x // 2, free_y // 2, free_x // 2 + own_width, free_y // 2 + own_height
 
 
+def _check_crop(crop: RandomCrop | CenterCrop) -> None:
+    require_range("height", crop.height, 1)
+    if crop.width is not None:
+        require_range("width", crop.width, 1)
+
+
 def _free(crop: RandomCrop | CenterCrop, width: int, height: int) -> tuple[int, int, int, int]:
     """Return by how much a picture is wider and higher than a crop, and the width and height of the crop."""
-    wide = crop.height if crop.width is None else crop.width
-    own_width, own_height = whole_number(wide), whole_number(crop.height)
-    if own_width is None or own_height is None or not (0 < own_width <= width and 0 < own_height <= height):
-        reason = f"no crop of {wide} x {crop.height} pixels fits into a picture of {width} x {height}"
+    own_width, own_height = int(crop.height if crop.width is None else crop.width), int(crop.height)
+    if own_width > width or own_height > height:
+        reason = f"no crop of {own_width} x {own_height} pixels fits into a picture of {width} x {height}"
         raise InvalidOption(option="box", reason=reason)
     return width - own_width, height - own_height, own_width, own_height
 
@@ -137,8 +150,12 @@ class SampleDecoder:
     ) -> None:
         if mode is not None and mode not in _MODES:
             raise InvalidOption(option="mode", reason=f"{mode!r} is not {', '.join(_MODES)}")
-        if dtype != torch.uint8 and not dtype.is_floating_point:
-            raise InvalidOption(option="dtype", reason=f"{dtype} is neither torch.uint8 nor a type of floats")
+        if not isinstance(dtype, torch.dtype) or (dtype != torch.uint8 and not dtype.is_floating_point):
+            raise InvalidOption(option="dtype", reason=f"{dtype!r} is neither torch.uint8 nor a type of floats")
+        check_function("transform", transform)
+        if whole_number(seed) is None:
+            raise InvalidOption(option="seed", reason=f"{seed!r} is not a whole number")
+        chosen_precision(precision)
         self._box: Box | BoxMaker | None = box if box is None or callable(box) else checked_box(box)
         self._mode, self._dtype, self._transform = mode, dtype, transform
         self._device = _torch_device(device)
@@ -329,10 +346,25 @@ def decode_batch(files: Iterable[bytes], **options: Unpack[SampleOptions]) -> li
     return SampleDecoder(**options).decode_together(files, [f"file {number}" for number in range(len(files))])
 
 
+def check_function(option: str, function: object) -> None:
+    """Raise InvalidOption unless what is to be called can be, or is None."""
+    if function is not None and not callable(function):
+        raise InvalidOption(option=option, reason=f"expected a function, got {type(function).__name__}")
+
+
+def place_of(index: object) -> int:
+    """Return the place of a sample that is asked for, as lists take it; raises InvalidOption for a slice, or others."""
+    try:
+        return operator.index(index)  # type: ignore[arg-type]  # also NumPy's numbers, and tensors
+    except TypeError:
+        reason = f"{index!r} is not a whole number; torch.utils.data.Subset takes several samples"
+        raise InvalidOption(option="index", reason=reason) from None
+
+
 def _torch_device(name: Device | None) -> torch.device:
     try:
         return torch.device("cpu" if name is None else name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise InvalidOption(option="device", reason=f"torch knows no device {name!r}; give 'cpu' or 'cuda'") from None
 
 

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from nncodec.batch.packing import SIBLINGS
 from nncodec.errors import NncError
-from nncodec.torch.decoding import SampleDecoder, SampleOptions
+from nncodec.torch.decoding import SampleDecoder, SampleOptions, check_function, place_of
 from nncodec.torch.places import NNC, TAR, Part, Source, Stores, extension_of, find_files, places_of
 from nncodec.torch.tars import PICTURE, beside, index_samples
 
@@ -54,6 +54,7 @@ class NncDataset(Dataset[Any]):
 
     def __init__(self, source: Source, target: Target | None = None, **options: Unpack[SampleOptions]) -> None:
         self._decoder = SampleDecoder(**options)
+        check_function("target", target)
         self._target, self._stores = target, Stores()
         self._samples = [
             sample
@@ -77,11 +78,19 @@ class NncDataset(Dataset[Any]):
         self._decoder.epoch = epoch
 
     def __getitem__(self, index: int) -> Any:
-        """Return a sample; raises IndexError beyond the last, and NncError with its key if it cannot be decoded."""
+        """Return a sample.
+
+        Raises:
+            IndexError: there are fewer.
+            InvalidOption: it is a slice, or no number.
+            NncError: the sample cannot be decoded; its key is said.
+        """
+        index = place_of(index)
         return self._with_targets([index], [self._decoder.decode(self._read(index), self._samples[index].key)])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Return samples that are decoded together; errors: see `__getitem__`."""
+        indices = [*map(place_of, indices)]
         keys = [self._samples[index].key for index in indices]
         return self._with_targets(indices, self._decoder.decode_together([*map(self._read, indices)], keys))
 

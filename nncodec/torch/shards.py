@@ -9,8 +9,9 @@ from typing import Any, Unpack
 import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
-from nncodec.errors import InvalidOption, NncError
-from nncodec.torch.decoding import SampleDecoder, SampleOptions
+from nncodec.coding.envelope import require_range
+from nncodec.errors import NncError
+from nncodec.torch.decoding import SampleDecoder, SampleOptions, check_function
 from nncodec.torch.pictures import Target
 from nncodec.torch.places import TAR, Part, Source, Stores, find_files, places_of
 from nncodec.torch.tars import PICTURE, beside, read_samples
@@ -56,11 +57,10 @@ class ShardDataset(IterableDataset[Any]):
         **options: Unpack[SampleOptions],
     ) -> None:
         self._decoder = SampleDecoder(**options)
-        for option, value, least in (("shuffle", shuffle, 0), ("decode_together", decode_together, 1)):
-            if value < least:
-                raise InvalidOption(option=option, reason=f"{value} is below {least}")
-        if not 0 <= rank < world_size:
-            raise InvalidOption(option="rank", reason=f"{rank} is not from 0 to {world_size - 1}")
+        check_function("target", target)
+        require_range("shuffle", shuffle, 0)
+        require_range("decode_together", decode_together, 1)
+        require_range("rank", rank, 0, require_range("world_size", world_size, 1) - 1)
         self._target, self._shuffle, self._at_once = target, shuffle, decode_together
         self._rank, self._world_size = rank, world_size
         self._stores = Stores()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Sequence
 from typing import Any, Unpack
@@ -12,7 +11,7 @@ from torch.utils.data import Dataset
 from nncodec.batch.run import Place
 from nncodec.errors import NncError
 from nncodec.format.container import Container
-from nncodec.torch.decoding import SampleDecoder, SampleOptions
+from nncodec.torch.decoding import SampleDecoder, SampleOptions, place_of
 from nncodec.torch.places import NNC, Part, PerProcess, Stores, extension_of, find_files
 
 _BUFFER_BYTES = 1 << 13  # of the header at once, and at most so much beside a block
@@ -58,9 +57,10 @@ class StackDataset(Dataset[Any]):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Return frames, each block decoded once; errors: see `__getitem__`."""
+        indices = [*map(place_of, indices)]
         if wrong := [index for index in indices if not -self._count <= index < self._count]:
             raise IndexError(wrong[0])
-        numbers = [operator.index(index) % self._count for index in indices]
+        numbers = [index % self._count for index in indices]
         in_order = sorted(set(numbers))
         decoded = self._decoder.decode_frames(self._container.value, in_order, self._file.name)
         frames = dict(zip(in_order, decoded, strict=True))

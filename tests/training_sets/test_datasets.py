@@ -159,11 +159,43 @@ def test_tensors_have_the_type_the_channels_and_the_transform_that_are_asked_for
 
 
 @pytest.mark.parametrize(
-    "options", [{"mode": "P"}, {"dtype": torch.int32}, {"box": (0, 0, 0, 4)}, {"box": (1, 2, 3)}], ids=str
+    "options",
+    [
+        {"mode": "P"},
+        {"dtype": torch.int32},
+        {"dtype": "float32"},
+        {"dtype": np.float32},
+        {"box": (0, 0, 0, 4)},
+        {"box": (1, 2, 3)},
+        {"device": 1.5},
+        {"transform": 3},
+        {"target": 3},
+        {"seed": "x"},
+        {"precision": "half"},
+    ],
+    ids=str,
 )
 def test_options_out_of_range_are_refused_at_once(root: Path, options: Any) -> None:
-    with pytest.raises(InvalidOption):
-        NncDataset(root / "in", **options)
+    for make, source in ((NncDataset, "in"), (ShardDataset, "shards")):
+        with pytest.raises(InvalidOption):
+            make(root / source, **options)
+
+
+@pytest.mark.parametrize("crop", [RandomCrop, CenterCrop])
+@pytest.mark.parametrize("edges", [((10, 20),), (0,), (None,), (4.5,), (4, 0), (4, "4"), (True,)], ids=str)
+def test_a_crop_of_no_size_is_refused_when_it_is_made(crop: Any, edges: Any) -> None:
+    with pytest.raises(InvalidOption, match="is not a whole number from 1 on"):
+        crop(*edges)
+
+
+def test_samples_are_asked_for_by_whole_numbers(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "stack.nnc").write_bytes(nncodec.encode([Image.new("L", (4, 4))] * 2))
+    for dataset in (NncDataset(root / "in"), StackDataset(tmp_path / "stack.nnc")):
+        assert torch.equal(dataset[np.int64(1)], dataset[1])
+        assert torch.equal(dataset[torch.tensor(-1)], dataset[-1])
+        for index in (slice(0, 2), "0", 0.5, [0, 1]):
+            with pytest.raises(InvalidOption, match=r"is not a whole number; torch\.utils\.data\.Subset takes several"):
+                dataset[index]
 
 
 def test_workers_do_not_use_other_devices(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +307,10 @@ def test_processes_share_tar_files_without_loss(root: Path) -> None:
     parts = [keys_of(ShardDataset(root / "shards", key_of, shuffle=2, rank=rank, world_size=2)) for rank in (0, 1)]
     assert [len(part) for part in parts] == [4, 2]
     assert len({*parts[0], *parts[1]}) == 6
-    for options in ({"rank": 2, "world_size": 2}, {"shuffle": -1}, {"decode_together": 0}):
+    for options in (
+        *({"rank": 2, "world_size": 2}, {"rank": "0"}, {"world_size": 0}),
+        *({"shuffle": -1}, {"shuffle": "x"}, {"decode_together": 0}, {"decode_together": 1.5}),
+    ):
         with pytest.raises(InvalidOption):
             ShardDataset(root / "shards", **options)
 
