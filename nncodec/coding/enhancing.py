@@ -26,7 +26,7 @@ from nncodec.picture.hidden import fill_hidden
 from nncodec.picture.metadata import info_of_copy
 from nncodec.picture.options import check_progress
 from nncodec.picture.pixels import Canvas, Frames, from_model, to_model
-from nncodec.picture.sources import images_from
+from nncodec.picture.sources import images_from, is_nnc_source
 from nncodec.plugin import registry
 from nncodec.plugin.computing import Computing
 from nncodec.plugin.device import Device
@@ -97,7 +97,7 @@ def enhance(
 
     Raises:
         UnsupportedImage: the image is empty or too large, its mode has no fixed range of values, or a file is not a
-            picture that can be read, or has several frames.
+            picture that can be read, such as an .nnc file, which is decoded first, or has several frames.
         OSError: a path cannot be opened.
         InvalidOption: a value is out of range, or the enhancer has another scale.
         UnknownModel, ModelError, BadModelFile, WeightsMismatch, PluginError: the enhancer cannot be used.
@@ -107,6 +107,9 @@ def enhance(
     """
     check_progress(on_progress)
     limits = checked_limits(limits)
+    if is_nnc_source(image):
+        reason = "decode it first: nncodec.enhance(nncodec.decode(...)), or nncodec.decode(..., enhancer='restore')"
+        raise UnsupportedImage(detail=f"it is an .nnc file; {reason}")
     images = images_from(image)
     if len(images) != 1:
         reason = "they are enhanced one by one; decode them first, such as with PIL.ImageSequence"

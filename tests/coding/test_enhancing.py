@@ -19,6 +19,7 @@ from toys import Negative
 import nncodec
 from nncodec.coding import enhancing
 from nncodec.coding.enhancing import Enhancement, default_enhancer
+from nncodec.format.header import MAGIC
 from nncodec.limits import Limits
 from nncodec.picture.area import Area, Span
 from nncodec.picture.hidden import fill_hidden
@@ -83,6 +84,14 @@ def test_files_arrays_and_tensors_are_taken_as_encode_takes_them(tmp_path: Path)
     assert nncodec.enhance(data, scale=1).getexif()[0x0110] == "A camera"
     with pytest.raises(FileNotFoundError):
         nncodec.enhance(tmp_path / "none.png")
+
+
+def test_an_nnc_file_is_told_to_be_decoded_first(tmp_path: Path) -> None:
+    data = MAGIC + bytes(20)
+    (tmp_path / "in.nnc").write_bytes(data)
+    for source in (data, tmp_path / "in.nnc", io.BytesIO(data)):
+        with pytest.raises(nncodec.UnsupportedImage, match=r"it is an \.nnc file; decode it first: nncodec\.enhance\("):
+            nncodec.enhance(source)
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
