@@ -18,7 +18,7 @@ import torch
 
 from nncodec._support.files import replacing, write_file, written_to
 from nncodec._support.text import count_of
-from nncodec.errors import BadModelFile
+from nncodec.errors import BadModelFile, NncError
 from nncodec.plugin import registry
 from nncodec.plugin.codec import CodecModel
 from nncodec.plugin.guard import PluginGuard
@@ -27,7 +27,17 @@ from nncodec.plugin.model_file import ModelInfo, is_architecture_name, read_mode
 from nncodec.plugin.self_test import SELF_TEST, self_test_of
 from nncodec.training.distributed import SINGLE_PROCESS, ProcessGroup, connected, local_device
 from nncodec.training.drawing import can_plot, loss_plot, sample_grid
-from nncodec.training.events import Event, Note, OnEvent, Phase, Reading, SamplesDue, TrainingStopped, ignore
+from nncodec.training.events import (
+    Event,
+    Note,
+    OnEvent,
+    Phase,
+    Reading,
+    SamplesDue,
+    TrainingRefused,
+    TrainingStopped,
+    ignore,
+)
 from nncodec.training.exact_data import read_exact
 from nncodec.training.guarding import guarded
 from nncodec.training.log import CsvLog
@@ -42,7 +52,7 @@ from nncodec.training.tasks import ModelTask
 from nncodec.training.training_set import TrainingSet, read_data
 from nncodec.training.validation import Validation
 
-__all__ = ["Run", "TrainingResult", "TrainingStopped", "train"]
+__all__ = ["Run", "TrainingRefused", "TrainingResult", "TrainingStopped", "train"]
 
 _LOG_STEPS = 50  # most steps between rows of the log
 
@@ -62,6 +72,18 @@ class TrainingResult:
     figures: Mapping[str, float]
 
 
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn ValueErrors, by which trainings and recipes say what is wrong, into an error of this package."""
+    try:
+        yield
+    except NncError:
+        raise
+    except ValueError as error:
+        raise TrainingRefused(detail=str(error)) from error
+
+
+@_refusing()
 def train(
     run: Run,
     on_event: OnEvent = ignore,
@@ -80,7 +102,8 @@ def train(
         The result; None in processes other than the first, which writes.
 
     Raises:
-        ValueError: settings, data, model or run folder cannot be used; one line that says what to do.
+        TrainingRefused: settings, data, model or run folder cannot be used; one line that says what to do. It is a
+            ValueError, too.
         NncError: a model, recipe or plugin cannot be used; likewise. A PluginError names the plugin of the recipe.
         TrainingDiverged: the loss became NaN or infinite.
         TrainingStopped: `cancel` returned True.

@@ -8,6 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from nncodec.errors import NncError
+
+
+class TrainingRefused(NncError, ValueError):
+    """Settings, pictures, a model or a folder cannot be used for a run; one line that says what to do."""
+
 
 class TrainingStopped(Exception):
     """The run was cancelled; a checkpoint was written, and `resume` continues from it."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from nncodec.errors import first_line
+from nncodec.errors import NncError, first_line
 from nncodec.nn.precision import training_precision
 from nncodec.nn.tensors import to_tensor
 from nncodec.plugin.guard import UNKNOWN_PLUGIN, PluginGuard
@@ -34,7 +34,7 @@ _RANK_STRIDE = 1 << 40  # keeps the seeds of processes apart at every step
 _SEEDS = 1 << 63  # torch takes no larger ones
 
 
-class TrainingDiverged(ArithmeticError):
+class TrainingDiverged(NncError, ArithmeticError):
     """The loss became NaN or infinite; the last checkpoint is from before that."""
 
 
@@ -347,7 +347,8 @@ class _Update:
         # All processes stop together: one that waited for the gradients of another would wait forever.
         if self._processes.any(not math.isfinite(value), self._device):
             shown = "NaN or infinite" if math.isfinite(value) else str(value)
-            raise TrainingDiverged(f"{what} became {shown} at step {step}; lower the learning rate and resume")
+            detail = f"{what} became {shown} at step {step}; lower the learning rate and resume"
+            raise TrainingDiverged(detail=detail)
 
 
 @contextlib.contextmanager

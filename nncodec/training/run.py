@@ -18,6 +18,7 @@ from nncodec._support.files import (
     write_file,
 )
 from nncodec._support.text import describe
+from nncodec.errors import InvalidOption
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import ModelFile, is_model_name
 from nncodec.training.checkpoint import has_checkpoint
@@ -51,6 +52,9 @@ class Run:
         resume: continue the run in `folder`.
         overwrite: replace `output`.
         licence: for the model card.
+
+    Raises:
+        InvalidOption: a place is no path.
     """
 
     architecture: str
@@ -64,6 +68,15 @@ class Run:
     overwrite: bool = False
     licence: str = ""
     low: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("data", "output", "folder", "low"):
+            place = getattr(self, name)
+            if place is None and name == "low":
+                continue
+            if not isinstance(place, str | os.PathLike):
+                raise InvalidOption(option=name, reason=f"expected a path, got {type(place).__name__}")
+            object.__setattr__(self, name, Path(place))
 
     @property
     def checkpoint(self) -> Path:

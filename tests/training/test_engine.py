@@ -16,14 +16,14 @@ import torch
 from PIL import Image
 from trainings import MakeRun, refused, stop_after
 
-from nncodec.errors import ModelError, PluginError
+from nncodec.errors import InvalidOption, ModelError, NncError, PluginError
 from nncodec.nn import precision as nn_precision
 from nncodec.plugin import registry
 from nncodec.plugin.model_file import read_model, read_model_info
 from nncodec.training import drawing, engine
 from nncodec.training.checkpoint import load_checkpoint, previous_of
 from nncodec.training.data import list_pictures
-from nncodec.training.engine import TrainingStopped, train
+from nncodec.training.engine import TrainingRefused, TrainingStopped, train
 from nncodec.training.events import Advanced, Event, Note, Validated
 from nncodec.training.log import CsvLog
 from nncodec.training.loop import TrainingDiverged
@@ -250,6 +250,28 @@ def test_a_large_seed_is_one_like_others(make_run: MakeRun, seed: int) -> None:
 def test_worse_pictures_are_refused_if_the_architecture_takes_no_pairs(make_run: MakeRun) -> None:
     run = make_run()
     assert refused(replace(run, low=run.data)).startswith("tiny does not learn from pairs of pictures; leave")
+
+
+def test_what_is_refused_is_an_error_of_this_package_and_a_value_error(make_run: MakeRun) -> None:
+    for run in (replace(make_run(), data=Path("nope")), make_run(start="many"), make_run(crop=-1)):
+        with pytest.raises(TrainingRefused) as caught:
+            train(run)
+        assert isinstance(caught.value, NncError)
+        assert isinstance(caught.value, ValueError)
+    with pytest.raises(TrainingDiverged) as diverged:
+        train(make_run("other", poison_at=0.5))
+    assert isinstance(diverged.value, NncError)
+
+
+def test_places_of_a_run_are_paths_however_they_are_given(make_run: MakeRun) -> None:
+    run = make_run()
+    places = {name: getattr(run, name) for name in ("data", "output", "folder")}
+    assert replace(run, **{name: str(place) for name, place in places.items()}) == run
+    for name in (*places, "low"):
+        with pytest.raises(InvalidOption, match=f"'{name}': expected a path, got int"):
+            replace(run, **{name: 3})
+    with pytest.raises(InvalidOption, match="'data': expected a path, got NoneType"):
+        replace(run, data=None)
 
 
 def test_an_architecture_without_a_usable_recipe_is_refused(make_run: MakeRun) -> None:
