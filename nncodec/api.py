@@ -359,7 +359,7 @@ def _open(
     container = Container(data, limits)
     container.check_end()
     count = container.header.frames
-    wanted = range(count) if frames is None else [_frame_number(frame, count) for frame in frames]
+    wanted = range(count) if frames is None else [_frame_number(frame, count) for frame in several("frames", frames)]
     checked = None if box is None else checked_box(box, container.header.display_size)
     return container, wanted, checked, enhancement_for(container, enhancer, strength)
 

@@ -231,10 +231,10 @@ def seekable(stream: BinaryIO) -> BinaryIO:
 
 def path_of(source: str | os.PathLike[str]) -> Path:
     """Return a path that a caller gave; raises FileNotFoundError for a name that no file can have."""
-    path = Path(source)
-    if "\0" in str(path):
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-    return path
+    name = os.fspath(source)
+    if not name or "\0" in name:  # the path of an empty name would be the working folder
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    return Path(name)
 
 
 def stream_of(data: bytes | bytearray | memoryview) -> BinaryIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -257,7 +258,19 @@ animate_option = click.option(
 box_option = click.option(
     "--box", metavar="L,U,R,D", callback=_box, help="Decode only this part: left, upper, right, lower in pixels."
 )
-_POSITIVE = click.FloatRange(0, min_open=True)
+
+
+class _Positive(click.FloatRange):
+    """A number above 0; NaN and infinity are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
+
+
+_POSITIVE = _Positive(0, min_open=True)
 _frame_option = click.option("--frame", type=click.IntRange(0), metavar="N", help="Only this frame; the first is 0.")
 _recursive_option = click.option("-r", "--recursive", is_flag=True, help="Descend into folders.")
 

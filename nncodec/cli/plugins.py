@@ -91,6 +91,8 @@ def _show(installed: Catalog) -> None:
         complain(failure)
     if any(p.status == "disabled" for p in installed.plugins):
         complain(f"{discovery.DISABLED_VARIABLE} disables plugins")
+    for name in sorted(discovery.disabled_plugins() - {p.name for p in installed.plugins}):
+        complain(f"{discovery.DISABLED_VARIABLE} names {name}, but there is no such plugin")
 
 
 def _architectures(plugin: PluginInfo) -> str:

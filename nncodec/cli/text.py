@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from nncodec.compare.tables import Column, Table
 
 DEBUG_VARIABLE = "NNCODEC_DEBUG"
-"""Environment variable that shows tracebacks of errors, unless it is empty or 0; workers inherit it."""
+"""Environment variable that shows tracebacks of errors, unless it is empty or says no; workers inherit it."""
 SEE_TRACEBACK = "'nncodec --debug ...' shows where"
 """What an error says that nobody expected."""
 
+_NO = ("", "0", "false", "no", "off")
 _TO_ASCII = str.maketrans({"−": "-", "–": "-", "∞": "inf"})
 
 
@@ -29,7 +30,7 @@ def complain(message: str, name: str = "") -> None:
 
 def show_traceback() -> None:
     """Write the traceback of the exception that is being handled to stderr, if the user asked for such."""
-    if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
+    if os.environ.get(DEBUG_VARIABLE, "").strip().lower() not in _NO:
         click.echo(traceback.format_exc(), err=True, nl=False)
 
 

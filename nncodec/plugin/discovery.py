@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 import pluggy
 
-from nncodec._support.files import is_special
+from nncodec._support.files import is_folder, is_special, is_there
 from nncodec.errors import NncError, PluginError, first_line
 from nncodec.plugin import hooks
 from nncodec.plugin.catalog import Catalog, PluginInfo, refuse_clash
@@ -33,6 +33,12 @@ def models_folder() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_data_dir("nncodec", appauthor=False)) / "models"
 
 
+def disabled_plugins() -> set[str]:
+    """Return the names in $NNCODEC_DISABLED_PLUGINS, whether there are such plugins or not."""
+    names = {name.strip() for name in os.environ.get(DISABLED_VARIABLE, "").split(",")}
+    return names - {""}
+
+
 def build_catalog(entry_points: Iterable[importlib.metadata.EntryPoint]) -> Catalog:
     """Load each plugin separately and return what all of them and the user's folder provide.
 
@@ -41,7 +47,7 @@ def build_catalog(entry_points: Iterable[importlib.metadata.EntryPoint]) -> Cata
     Args:
         entry_points: of the group `nncodec`; those named in $NNCODEC_DISABLED_PLUGINS (comma-separated) are skipped.
     """
-    disabled = {name.strip() for name in os.environ.get(DISABLED_VARIABLE, "").split(",")}
+    disabled = disabled_plugins()
     draft = Catalog()
     plugins: list[PluginInfo] = []
     for entry_point in sorted(entry_points, key=lambda e: (not _is_bundled(e), e.name)):
@@ -142,6 +148,8 @@ def _add_user_models(draft: Catalog) -> list[str]:
     """Add the models of the user's folder to the draft and return a message for each that cannot be added."""
     failures = []
     folder = models_folder()
+    if is_there(folder) and not is_folder(folder):
+        failures.append(f"the models of the user ({folder} is a file, not a folder; set {MODELS_VARIABLE} to a folder)")
     for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else []:
         if is_special(path):
             continue

@@ -45,7 +45,13 @@ def test_what_cannot_be_called_reports_no_progress_of_pictures(call: Call) -> No
         call(GREY, on_progress=5)
 
 
-@pytest.mark.parametrize("name", ["a\0.png", Path("a\0.png")])
+@pytest.mark.parametrize("frames", [2, "0", b"0"])
+def test_a_single_frame_for_many_is_told(data: bytes, frames: Any) -> None:
+    with pytest.raises(nncodec.InvalidOption, match=r"'frames': a sequence is needed, got"):
+        nncodec.decode_frames(data, frames=frames)
+
+
+@pytest.mark.parametrize("name", ["", "a\0.png", Path("a\0.png")])
 @pytest.mark.parametrize("call", [nncodec.encode, nncodec.decode, nncodec.inspect])
 def test_a_path_that_no_file_can_have_is_not_there(call: Call, name: object) -> None:
     with pytest.raises(FileNotFoundError):

@@ -155,6 +155,7 @@ def test_one_of_quality_and_targets_is_enough(run, photo_png, options):
 @pytest.mark.parametrize(
     ("option", "value"),
     [
+        *((option, value) for option in ("--target-bpp", "--target-psnr") for value in ("nan", "inf", "0", "-1")),
         *(("--target-size", value) for value in ("0", "-5", "k", "5T", "1e3", "50 000", "0.0001k", "")),
         ("--target-bpp", "0"),
         ("--target-psnr", "good"),

@@ -121,6 +121,9 @@ def test_what_nobody_expected_is_one_line_and_a_traceback_if_wanted(run, monkeyp
         shown = run(wanted, "plugins")
         assert not os.environ.get("NNCODEC_DEBUG")
     else:
+        for no in ("", "0", "false", "No", "off"):
+            monkeypatch.setenv(wanted, no)
+            assert run("plugins").stderr == line
         monkeypatch.setenv(wanted, "1")
         shown = run("plugins")
     assert shown.exit_code == 1

@@ -29,6 +29,14 @@ def test_disabled(run, monkeypatch):
     assert result.stderr == f"nncodec: {discovery.DISABLED_VARIABLE} disables plugins\n"
 
 
+def test_disabled_plugins_that_are_not_there_are_told(run, monkeypatch):
+    monkeypatch.setenv(discovery.DISABLED_VARIABLE, "foo, lossless,, conv ")
+    registry.refresh()
+    disabled, unknown = run("plugins").stderr.splitlines()[1:]
+    assert disabled == f"nncodec: {discovery.DISABLED_VARIABLE} disables plugins"
+    assert unknown == f"nncodec: {discovery.DISABLED_VARIABLE} names foo, but there is no such plugin"
+
+
 def test_json(run):
     entries = {entry["name"]: entry for entry in json.loads(run("plugins", "--json").stdout)}
     assert entries["tiny"]["status"] == "ok"
@@ -52,6 +60,7 @@ def faulty(monkeypatch, tmp_path):
     ]
     models = [ModelSpec("some/sound", sound), ModelSpec("some/lost", lost)]
     toys.install(monkeypatch, toys.plugin(monkeypatch, "some", architectures, models))
+    monkeypatch.delenv(discovery.DISABLED_VARIABLE)
 
 
 def test_check_names_every_reference_that_does_not_load(run, faulty):

@@ -223,6 +223,9 @@ def test_the_expected_time_grows_with_effort_and_pixels() -> None:
     assert np.isnan(nncodec.expected_seconds("lossless", 0, 1.0))  # nobody measured it
     with pytest.raises(nncodec.InvalidOption, match="effort"):
         nncodec.expected_seconds("photo", 10, 1.0)
+    for wrong in (-1.0, float("nan"), float("inf"), "1", None):
+        with pytest.raises(nncodec.InvalidOption, match="megapixels"):
+            nncodec.expected_seconds("photo", 9, wrong)  # type: ignore[arg-type]
 
 
 def test_samples_of_either_byte_order_are_taken() -> None:

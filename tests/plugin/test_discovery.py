@@ -245,6 +245,13 @@ def test_a_pipe_among_the_users_models_is_left_alone(good: EntryPoint, user_mode
     assert build_catalog([good]).failures == ()
 
 
+def test_a_file_in_place_of_the_users_models_is_told(good: EntryPoint, user_models: Path) -> None:
+    user_models.parent.mkdir(parents=True, exist_ok=True)
+    user_models.write_text("no folder")
+    (failure,) = build_catalog([good]).failures
+    assert f"{user_models} is a file, not a folder; set {discovery.MODELS_VARIABLE}" in failure
+
+
 def test_a_users_model_that_clashes_with_a_plugins_is_reported_and_skipped(
     good: EntryPoint, user_models: Path, tmp_path: Path
 ) -> None:
