@@ -53,7 +53,6 @@ _STEPS_PER_E = 16 / math.log(2)
 
 Change = NDArray[np.int32]
 """What is added to weights of the outputs, in `CHANGE_STEPS`: (FITTED, features + 1 + HIDDEN), the bias in between."""
-_Array = NDArray[np.float64]
 
 
 def adapted(layers: StageLayers, change: Change) -> StageLayers:
@@ -117,9 +116,10 @@ def fitted(layers: StageLayers, view: View, values: Tensor, share: float) -> Cha
     """
     hidden, linear = layers.hidden(view)
     before = layers.density(view, hidden, linear)
-    # In float64, so that numbers do not depend on the order in which a machine adds them.
+    # In float64, so that numbers do not depend on the order in which a machine adds them; in torch, which computes with
+    # the threads that this one has, unlike NumPy.
     inputs, errors, units, scale = (
-        one.double().numpy()
+        one.double()
         for one in (
             torch.cat([view.features, torch.full_like(view.features[:1], CONSTANT), hidden]),
             values - before.mean / MEAN_STEPS,
@@ -129,7 +129,7 @@ def fitted(layers: StageLayers, view: View, values: Tensor, share: float) -> Cha
     )
     means = _mean_change(inputs, errors, units, scale)
     scales = _scale_change(inputs, errors - units * (means @ inputs), scale)
-    steps = np.rint(np.stack([means, scales]) * (WEIGHT_STEPS / CHANGE_STEPS))
+    steps = (torch.stack([means, scales]) * (WEIGHT_STEPS / CHANGE_STEPS)).round_().numpy()
     if not (np.abs(steps).sum(axis=1) <= LARGEST_SUM).all():
         return None
     change = steps.astype(np.int32)
@@ -137,37 +137,37 @@ def fitted(layers: StageLayers, view: View, values: Tensor, share: float) -> Cha
     return change if saved / share > _BITS_OF_A_NUMBER * change.size else None
 
 
-def _mean_change(inputs: _Array, errors: _Array, units: _Array, scale: _Array) -> _Array:
+def _mean_change(inputs: Tensor, errors: Tensor, units: Tensor, scale: Tensor) -> Tensor:
     """Return the weights by which means come nearest to the samples, those of narrow densities first of all."""
     width = _width_of(scale)
-    distance = np.maximum(np.abs(errors), _LEAST_DISTANCE * width)
+    distance = errors.abs().maximum(_LEAST_DISTANCE * width)
     # Of a logistic density: its logarithm has the slope tanh(distance / 2 width) / width.
-    precision = np.tanh(distance / (2 * width)) / (2 * width * distance)
-    # NumPy computes the product of a matrix with its own transpose in half the time.
-    weighted = inputs * (units * np.sqrt(precision))
+    precision = torch.tanh(distance / (2 * width)) / (2 * width * distance)
+    weighted = inputs * (units * precision.sqrt())
     return _solved(weighted @ weighted.T, inputs @ (units * precision * errors))
 
 
-def _scale_change(inputs: _Array, errors: _Array, scale: _Array) -> _Array:
+def _scale_change(inputs: Tensor, errors: Tensor, scale: Tensor) -> Tensor:
     """Return the weights, for sixteenths of an octave, by which scales fit errors best."""
     information = inputs @ inputs.T
-    weights = np.zeros(len(inputs))
+    weights = inputs.new_zeros(len(inputs))
     for _ in range(_SCALE_ROUNDS):
-        ratio = np.abs(errors) / _width_of(scale + weights @ inputs)
-        slope = np.minimum(ratio * np.tanh(ratio / 2) - 1, _LARGEST_PULL)
+        ratio = errors.abs() / _width_of(scale + weights @ inputs)
+        slope = (ratio * torch.tanh(ratio / 2) - 1).clamp_(max=_LARGEST_PULL)
         weights += _DAMPING * _STEPS_PER_E / _INFORMATION * _solved(information, inputs @ slope)
     return weights
 
 
-def _solved(matrix: _Array, right: _Array) -> _Array:
+def _solved(matrix: Tensor, right: Tensor) -> Tensor:
     """Return the solution of a system, drawn towards 0 so that inputs that depend on each other get small weights."""
-    diagonal = np.diagonal(matrix)
-    return np.asarray(np.linalg.solve(matrix + np.diag(_RIDGE * (diagonal + 0.1 * diagonal.mean() + 1)), right))
+    diagonal = matrix.diagonal()
+    solution: Tensor = torch.linalg.solve(matrix + torch.diag(_RIDGE * (diagonal + 0.1 * diagonal.mean() + 1)), right)
+    return solution
 
 
-def _width_of(scale: _Array) -> _Array:
+def _width_of(scale: Tensor) -> Tensor:
     """Return the logistic scale in levels."""
-    return np.asarray(np.exp2(np.clip(scale, LEAST_SCALE, MOST_SCALE) / 16))
+    return torch.exp2(scale.clamp(LEAST_SCALE, MOST_SCALE) / 16)
 
 
 def _bits_of(values: Tensor, density: Density) -> float:
