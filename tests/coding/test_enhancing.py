@@ -137,10 +137,10 @@ def test_sixteen_bits_become_eight(mode: str) -> None:
     assert np.array_equal(np.asarray(found), sharpened(photo(mode="L"), 1)[..., 0])
 
 
-@pytest.mark.parametrize("pixels", [np.full((4, 4), 70_000, np.int32), np.full((4, 4), -1, np.int32)])
-def test_samples_beyond_sixteen_bits_are_refused(pixels: np.ndarray) -> None:
-    with pytest.raises(nncodec.UnsupportedImage, match="exceed 16 bits"):
-        nncodec.enhance(Image.fromarray(pixels))
+@pytest.mark.parametrize(("sample", "reason"), [(70_000, "exceed 16 bits"), (-1, "add 32,768"), (-70_000, "exceed 16")])
+def test_samples_beyond_sixteen_bits_are_refused(sample: int, reason: str) -> None:
+    with pytest.raises(nncodec.UnsupportedImage, match=reason):
+        nncodec.enhance(Image.fromarray(np.full((4, 4), sample, np.int32)))
 
 
 def test_floating_point_is_refused() -> None:

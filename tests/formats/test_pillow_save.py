@@ -338,7 +338,8 @@ def test_keep_encodes_a_changed_picture_at_the_quality_of_its_file(opened: Path)
     kept = nncodec.inspect(out.getvalue())
     assert (kept.quality, kept.chunks.get("exif")) == (90, None)
     for change in (lambda i: i.rotate(90), lambda i: i.crop((0, 0, 20, 20)), lambda i: i.load() and i):
-        with Image.open(opened) as image, _reopened(change(image), quality="keep") as again:
+        # A part may be so small that an exact file takes fewer bytes, which has no quality.
+        with Image.open(opened) as image, _reopened(change(image), quality="keep", lossless=False) as again:
             assert again.info["quality"] == 90
     with Image.open(opened) as image:
         image.getexif()[ExifTags.Base.Artist] = "Grace"
