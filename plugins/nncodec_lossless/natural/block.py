@@ -29,7 +29,7 @@ _WORTH_A_THREAD = 1 << 13
 _MOST_THREADS = 4
 # Samples of a stage that are worth changing its outputs for; some, in bands of rows, suffice to find the change.
 _LEAST_CHANGED = 1 << 13
-_SAMPLED_PLACES, _BAND_ROWS = 1 << 13, 4
+_SAMPLED_PLACES, _BAND_ROWS = 3 << 11, 4
 
 
 def encode(networks: Networks, samples: Samples, bits: int) -> bytes:
