@@ -92,6 +92,13 @@ def convert(image: Image.Image) -> Converted:
     return Converted(colour, note)
 
 
+def how_to_agree(*, in_size: bool) -> str:
+    """Say what frames need that cannot be in one file: another mode if they agree in size, or another size."""
+    return "all frames of a file must agree: " + (
+        "convert them to one mode" if in_size else "crop or resize them to one size"
+    )
+
+
 def advice(mode: str, fitting: str) -> str:
     """Return what to do with an image of a mode that cannot be stored.
 

@@ -16,7 +16,7 @@ from nncodec.format.header import ColourMode
 from nncodec.format.samples import SampleArray
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.area import Area, Span, read_window
-from nncodec.picture.conversion import DEEP_MODES, EXACT_MODES, MODES, advice, with_alpha
+from nncodec.picture.conversion import DEEP_MODES, EXACT_MODES, MODES, advice, how_to_agree, with_alpha
 from nncodec.picture.hidden import fill_hidden
 from nncodec.plugin.latents import Pixels
 
@@ -154,8 +154,7 @@ def from_images(images: Sequence[Image.Image]) -> Frames:
         if (image.size, image.mode) != (first.size, first.mode):
             raise UnsupportedImage(
                 detail=f"frame {number} is {image.mode} {image.width} x {image.height}, the first is "
-                f"{first.mode} {first.width} x {first.height}; all frames of a file must agree: "
-                + ("convert them to one mode" if image.size == first.size else "crop or resize them to one size")
+                f"{first.mode} {first.width} x {first.height}; {how_to_agree(in_size=image.size == first.size)}"
             )
     pixels = first.width * first.height * len(images)
     if pixels > DEFAULT_LIMITS.pixels:

@@ -23,6 +23,7 @@ from nncodec.picture.conversion import (
     EXACT_MODES,
     advice,
     convert_exactly,
+    how_to_agree,
     is_negative,
     with_alpha,
 )
@@ -105,13 +106,8 @@ def stack_of(pictures: Sequence[SamplePicture], max_error: int = 0) -> SampleSta
     for number, picture in enumerate(pictures):
         if (_size_of(picture), _kind_of(picture)) != (_size_of(first), _kind_of(first)):
             raise UnsupportedImage(
-                detail=f"frame {number} is {_described(picture)}, the first is {_described(first)}; all frames of a "
-                "file must agree: "
-                + (
-                    "convert them to one mode"
-                    if _size_of(picture) == _size_of(first)
-                    else "crop or resize them to one size"
-                )
+                detail=f"frame {number} is {_described(picture)}, the first is {_described(first)}; "
+                + how_to_agree(in_size=_size_of(picture) == _size_of(first))
             )
     stack = _stacked(pictures, max_error)
     bits = stack.format.bits
