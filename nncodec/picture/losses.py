@@ -49,8 +49,11 @@ _ALBUMS = ("HEIF", "MPO")
 _ICONS = ("ICNS", "ICO")
 _SHALLOW_MODES = (*MODES, "CMYK")
 # What only the files of some formats tell: of their colours, and of the bits of their samples.
-_TOLD_BY_FILE = {"AVIF": "colours", "BMP": "ICC profile", "GIF": "ICC profile", "JPEG2000": "ICC profile, XMP"}
-_TOLD_BY_FILE |= {"PNG": "colours"}
+_TOLD_BY_FILE = {
+    **dict.fromkeys(("AVIF", "PNG"), "colours"),
+    **dict.fromkeys(("BMP", "GIF"), "ICC profile"),
+    "JPEG2000": "ICC profile, XMP",
+}
 _BITS_TOLD_BY_FILE = ("AVIF", "JPEG2000", "PNG", "PPM", "SGI")
 # Formats that do not say the number of their frames at the beginning: counting them would drop the pixels of an image.
 _COUNTED_BY_READING = ("GIF", "TIFF")
