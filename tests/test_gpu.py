@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
 import torch
+from click.testing import CliRunner
 from golden_files import GOLDEN
 from PIL import Image
+from torch import Tensor
 
 import nncodec
 from nncodec import metrics
+from nncodec.cli import main
 from nncodec.coding.decoder import block_latents, open_file_model
 from nncodec.format.container import Container
 from nncodec.nn.fixed_point import ACTIVATION_LIMIT, ExactConv2d, exact_addmm
+from nncodec.nn.precision import all_of_float32
+from nncodec.nn.tensors import to_tensor
 from nncodec.plugin import registry
 from nncodec.plugin.latents import Latents
+from nncodec.plugin.model_file import read_model
 from nncodec.torch import decode_batch
+from nncodec.training.losses import multiscale_similarity, ssimulacra2_distance
+from nncodec_hyperprior.coding import code_latents, hard_rounding
+from nncodec_hyperprior.starting import network_from
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no GPU")
 
@@ -96,6 +106,44 @@ def test_enhancers_give_the_same_picture(enhancer: str, strength: float) -> None
         for device in ("cpu", "cuda")
     ]
     assert levels(*enhanced) <= 1
+
+
+@pytest.mark.parametrize("loss", [ssimulacra2_distance, multiscale_similarity])
+@pytest.mark.parametrize("amount", [0.002, 0.05])
+def test_losses_are_those_of_the_processor(loss: Callable[[Tensor, Tensor], Tensor], amount: float) -> None:
+    torch.manual_seed(0)
+    original = to_tensor(np.asarray(PHOTO)[None, 100:356, 100:356])
+    restored = original + amount * torch.randn_like(original)
+    # They are differences of large sums, of which TF32 would leave nothing.
+    assert loss(restored.cuda(), original.cuda()).item() == pytest.approx(loss(restored, original).item(), rel=1e-3)
+
+
+def test_training_sees_the_contexts_that_a_decoder_sees() -> None:
+    file = registry.catalog().models["hyperprior/photo"].path
+    network = network_from(read_model(file))
+    pixels = to_tensor(np.asarray(PHOTO)[None, 100:228, 100:228])
+    quality = torch.tensor([90.0])
+    with torch.no_grad():
+        latents = network.transforms.analysis(pixels) * network.transforms.gain(quality)
+        hyper = torch.randint(-3, 4, (1, 64, 4, 4)).float()
+        expected = code_latents(network.prior, latents, hyper, quality, hard_rounding)
+        network.cuda()
+        with all_of_float32(torch.device("cuda")):
+            found = code_latents(network.prior, latents.cuda(), hyper.cuda(), quality.cuda(), hard_rounding)
+    assert torch.equal(found[0].cpu(), expected[0])
+
+
+def test_a_model_is_trained_on_a_gpu(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number, left in enumerate(range(0, 384, 128)):
+        PHOTO.crop((left, 0, left + 128, 128)).save(pictures / f"{number}.png")
+    output = tmp_path / "own.safetensors"
+    arguments = ["hyperprior", str(pictures), "-o", str(output), "--from", "photo", "--device", "cuda"]
+    options = ["--steps", "3", "--crop", "64", "--batch-size", "2", "--run", str(tmp_path / "run")]
+    done = CliRunner().invoke(main, ["train", *arguments, *options, "--set", "table_megapixels=0.02"])
+    assert done.exit_code == 0, done.output
+    assert output.stat().st_size > 1e6
 
 
 @pytest.mark.parametrize("setting", ["ieee", "tf32"])

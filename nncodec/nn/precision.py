@@ -49,6 +49,22 @@ def training_precision(device: torch.device, bfloat16: bool) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16 and is_fast)
 
 
+def all_of_float32(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Return a block in which a device computes float32 with all its bits, whatever is allowed around it.
+
+    It is for what loses its meaning in fewer: differences of large sums, and values that are rounded to whole numbers.
+    Gradients that are taken after the block may be rounded.
+    """
+    whole = torch.autocast(device.type, enabled=False)
+    return _both(whole, whole_float32()) if device.type == "cuda" else whole
+
+
+@contextlib.contextmanager
+def _both(one: contextlib.AbstractContextManager[Any], other: contextlib.AbstractContextManager[Any]) -> Iterator[None]:
+    with one, other:
+        yield
+
+
 def is_bfloat16_fast() -> bool:
     """Return whether this processor multiplies bfloat16 and oneDNN, which uses it, is on."""
     return bool(torch.backends.mkldnn.enabled) and _multiplies_bfloat16()

@@ -14,6 +14,7 @@ from nncodec.nn.deblocking import Deblocking
 from nncodec.nn.interpolation import interpolate
 from nncodec.nn.margins import NO_MARGINS, Surrounded, in_positions
 from nncodec.nn.pixel_blocks import convolved_blocks, pixels_of_blocks
+from nncodec.nn.precision import all_of_float32
 from nncodec.plugin.codec import Margins
 
 _UNSHUFFLED = 3 * BLOCK**2
@@ -63,7 +64,7 @@ class PhotoTransforms(nn.Module):
     def analysis(self, pixels: Tensor, *, detail: bool = True) -> Tensor:
         """Map pixels to latents before gain and rounding; without `detail`, the detail channels are 0."""
         features = self.features(pixels)
-        with torch.autocast(pixels.device.type, enabled=False):
+        with all_of_float32(pixels.device):
             down = self.analysis_down(features)  # (N, C, H/16, W/16)
             if detail and self.config.detail_channels:
                 details = convolved_blocks(self.detail_in, pixels, STRIDE, -_MEAN) + self.detail_features(features)
@@ -76,7 +77,7 @@ class PhotoTransforms(nn.Module):
         """Map pixels to the features that latents are taken from, (N, 192, H/8, W/8)."""
         # The first and last layers run in float32: the residual stream then carries full precision past the
         # bfloat16 branches, and a latent of several hundred steps still rounds to the right one.
-        with torch.autocast(pixels.device.type, enabled=False):
+        with all_of_float32(pixels.device):
             features = convolved_blocks(self.analysis_in, pixels, BLOCK, -_MEAN)
         fine: Tensor = self.analysis_fine(features)
         return fine.float()
@@ -102,12 +103,12 @@ class PhotoTransforms(nn.Module):
         # The blocks may overwrite their input.
         own = Surrounded(tile.features[:, :coarse].clone(memory_format=torch.channels_last), tile.margins)
         own = self.synthesis_coarse.within(own, _in_latents(self.config.fine_blocks + margin))
-        device = tile.features.device.type
-        with torch.autocast(device, enabled=False):
+        device = tile.features.device
+        with all_of_float32(device):
             fine = own.enlarged(self.synthesis_up(own.features.float()), STRIDE // BLOCK)  # (N, 192, H/8, W/8)
         fine = self.synthesis_fine.within(fine, margin)
         details = tile.trimmed(_in_latents(margin))
-        with torch.autocast(device, enabled=False):
+        with all_of_float32(device):
             pixels = pixels_of_blocks(self.synthesis_out, fine.features.float(), BLOCK, _MEAN)  # (N, 3, H, W)
             if (detail := details.features[:, coarse:]).any():
                 added = details.enlarged(pixels_of_blocks(self.detail_out, detail, STRIDE), STRIDE)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nncodec.nn.precision import all_of_float32
 from nncodec.nn.quantize import add_uniform_noise, round_straight_through
 from nncodec.training.tasks import ModelTask
 from nncodec_hyperprior.coding import Rounding, code_latents, hard_rounding
@@ -82,7 +83,7 @@ class HyperpriorTask(ModelTask):
         transforms, prior = self.network.transforms, self.network.prior
         height, width = pixels.shape[2:]
         latents = transforms.analysis(_padded(pixels)) * transforms.gain(quality)
-        with torch.autocast(pixels.device.type, enabled=False):
+        with all_of_float32(pixels.device):
             hyper = prior.hyper_analysis(latents, prior.planes(quality))
             decodable, latent_bits, hyper_bits = code_latents(prior, latents, hyper, quality, rounding)
         decoded = transforms.synthesis(decodable * transforms.inverse_gain(quality), quality)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nncodec.nn.dct import COLOUR_BASIS, dct_matrix
+from nncodec.nn.precision import all_of_float32
 
 # These scale coefficients of photographs in 0..1 to about 1: the means of blocks, and all others.
 _MEAN_SCALE, _DETAIL_SCALE = 0.5, 8.0
@@ -24,7 +25,7 @@ def coefficients_of(pixels: Tensor, edge: int) -> Tensor:
     """Return pixels (N, 3, H, W) around 0 as coefficients (N, 3 * edge^2, H / edge, W / edge), scaled to about 1."""
     scale = pixels.new_full((3, edge**2), _DETAIL_SCALE)
     scale[:, 0] = _MEAN_SCALE
-    with torch.autocast(pixels.device.type, enabled=False):  # bfloat16 would round the detail away
+    with all_of_float32(pixels.device):  # bfloat16 would round the detail away
         return F.conv2d(pixels.float(), _basis(edge, pixels.device), stride=edge) * scale.reshape(1, -1, 1, 1)
 
 
@@ -35,13 +36,13 @@ def correction_of(coefficients: Tensor, edge: int) -> Tensor:
 
 def planes_of(pixels: Tensor) -> Tensor:
     """Return colours (N, 3, H, W) as brightness and two differences of colours."""
-    with torch.autocast(pixels.device.type, enabled=False):
+    with all_of_float32(pixels.device):
         return F.conv2d(pixels.float(), _basis(1, pixels.device))
 
 
 def pixels_of(planes: Tensor) -> Tensor:
     """Undo `planes_of`."""
-    with torch.autocast(planes.device.type, enabled=False):
+    with all_of_float32(planes.device):
         return F.conv_transpose2d(planes.float(), _basis(1, planes.device))
 
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nncodec.nn.precision import all_of_float32
 from nncodec_srgan import structure
 from nncodec_srgan.cosines import coefficients_of, correction_of
 from nncodec_srgan.filters import KERNEL, ChosenFilters
@@ -166,7 +167,7 @@ class Generator(nn.Module):
         if self.config.factor == 1:
             return
         kernel = self.tail.weight  # (3, width, K, K)
-        with torch.autocast(kernel.device.type, enabled=False):  # bfloat16 would leave its rounding error
+        with all_of_float32(kernel.device):  # bfloat16 would leave its rounding error
             steps = torch.arange(kernel.shape[-1], dtype=kernel.dtype, device=kernel.device) - kernel.shape[-1] // 2
             alternating = torch.stack([(1 - 2 * (steps % 2)) * steps**power for power in range(_ALTERNATION_ORDER)], 1)
             basis = torch.linalg.qr(alternating).Q  # (K, order)

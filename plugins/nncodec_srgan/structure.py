@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nncodec.nn.precision import all_of_float32
 from nncodec_srgan.cosines import planes_of
 
 _SPREADS = (0.5, 1.25)  # standard deviations of the two neighbourhoods, in squares
@@ -42,7 +43,7 @@ def structure_of(pixels: Tensor, edge: int) -> Tensor:
         Romano et al., "RAISR: Rapid and accurate image super resolution", IEEE TCI 2017, section III (filters chosen
         by angle, strength and coherence of the gradients' covariance).
     """
-    with torch.autocast(pixels.device.type, enabled=False):
+    with all_of_float32(pixels.device):
         brightness = planes_of(pixels.float())[:, :1]
         around = F.pad(brightness, (1, 1, 1, 1), mode="replicate")
         across = (around[..., 1:-1, 2:] - around[..., 1:-1, :-2]) / 2

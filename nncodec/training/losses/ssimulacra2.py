@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nncodec._support.extras import require
 from nncodec.metrics.ssimulacra2 import SCALES, SMALLEST_EDGE, blur_taps
+from nncodec.nn.precision import all_of_float32
 
 # 100 - score = _FACTOR x p(s) ^ _POWER, where s is the weighted sum of the error maps' norms, scaled by _SUM.
 _SUM = 0.9562382616834844
@@ -41,7 +42,7 @@ def ssimulacra2_distance(restored: Tensor, original: Tensor) -> Tensor:
     """
     if min(original.shape[2:]) < SMALLEST_EDGE or original.shape[1] != 3:
         raise ValueError(f"SSIMULACRA2 needs colour images of at least {SMALLEST_EDGE} x {SMALLEST_EDGE} pixels")
-    with torch.autocast(original.device.type, enabled=False):
+    with all_of_float32(original.device):
         constants = _constants(original.device)
         linear = _linear(restored.float()), _linear(original.float())
         total = torch.zeros(len(original), device=original.device)

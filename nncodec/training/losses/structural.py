@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nncodec.nn.precision import all_of_float32
+
 _WINDOW: Final = 11
 _SIGMA: Final = 1.5
 _K1, _K2 = 0.01, 0.03
@@ -29,7 +31,7 @@ def dissimilarity(restored: Tensor, original: Tensor) -> Tensor:
         Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004.
     """
     _require_window(original)
-    with torch.autocast(original.device.type, enabled=False):
+    with all_of_float32(original.device):
         luminance, structure = _maps(_precise(restored), _precise(original))
         return 1 - (luminance * structure).mean()
 
@@ -55,7 +57,7 @@ def multiscale_similarity(restored: Tensor, original: Tensor) -> Tensor:
     _require_window(original)
     weights = _SCALE_WEIGHTS[: _scales(min(original.shape[2:]))]
     total = sum(weights)
-    with torch.autocast(original.device.type, enabled=False):
+    with all_of_float32(original.device):
         x, y = _precise(restored), _precise(original)
         similarity = torch.ones(x.shape[:2], dtype=x.dtype, device=x.device)
         for scale, weight in enumerate(weights):
