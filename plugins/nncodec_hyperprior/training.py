@@ -30,18 +30,18 @@ _SHOWN_QUALITY = 50.0
 class HyperpriorTask(ModelTask):
     """Rate and distortion over all qualities at once: each picture of a batch draws a quality.
 
-    Noisy latents give the rate, rounded ones the distortion; in the last `hard_share` of the training rounded latents
-    give both. Contexts always see what the decoder sees. Pictures may be grey, (N, 1, H, W), and of any size: they are
-    replicated and padded as in the encoder, and padding counts as rate but not as distortion.
+    Noisy latents give the rate, rounded ones the distortion. In evaluation mode rounded latents give both, as in a
+    file; learning from that, even in the last tenth of a training, makes files larger at equal quality. Contexts always
+    see what the decoder sees. Pictures may be grey, (N, 1, H, W), and of any size: they are replicated and padded as in
+    the encoder, and padding counts as rate but not as distortion.
 
     References:
         Minnen and Singh, "Channel-wise autoregressive entropy models", ICIP 2020, section 3.2 (mixed quantization).
     """
 
-    def __init__(self, network: HyperpriorNetwork, hard_share: float = 0.1) -> None:
+    def __init__(self, network: HyperpriorNetwork) -> None:
         super().__init__()
         self.network = network
-        self.hard_share = hard_share
         self._distortion = Distortion(network.config.loss)
 
     def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
@@ -49,7 +49,7 @@ class HyperpriorTask(ModelTask):
         transforms = self.network.transforms
         count, _, height, width = pixels.shape
         quality = 100 * torch.rand(count, generator=generator, device=pixels.device)
-        rounding = hard_rounding if progress > 1 - self.hard_share else MixedRounding(generator)
+        rounding = MixedRounding(generator) if self.training else hard_rounding
         decoded, latent_bits, hyper_bits = self._coded(pixels, quality, rounding)
         rate_bpp = (latent_bits + hyper_bits) / (height * width)
         mse = ((decoded.detach() - pixels) * 255).square().mean(dim=(1, 2, 3))
