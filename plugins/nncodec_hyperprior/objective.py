@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from nncodec.training.losses import edge_aware_error, multiscale_similarity, parts_of, ssimulacra2_distance
 
-LOOKS = "0.36*mse + 0.40*ssimulacra2 + 0.24*ms-ssim"
+LOOKS = "0.40*mse + 0.35*ssimulacra2 + 0.25*ms-ssim"
 """The mix that `hyperprior/photo` is trained for."""
 
 PARTS = ("mse", "mse-edges", "ssimulacra2", "ms-ssim")
@@ -83,11 +84,17 @@ def _exchange_rate(name: str, weight: Tensor) -> Tensor:
     """Return the bits per pixel that a unit of an error is worth, interpolated over the logarithm of lambda."""
     if name in ("mse", "mse-edges"):
         return weight
-    table = weight.new_tensor(_EXCHANGE[name]).log()
+    table = _logarithms(name, weight.device)
     place = _place(weight) * (len(table) - 1)
     below = place.floor().clamp(max=len(table) - 2).long()
     fraction = place - below
     return torch.exp(table[below] * (1 - fraction) + table[below + 1] * fraction)
+
+
+@functools.cache
+def _logarithms(name: str, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # gradients may be taken later
+        return torch.tensor(_EXCHANGE[name], device=device).log()
 
 
 def _place(weight: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,15 @@ _LARGEST_ROOT_SHARE = 1 / 4
 _SHOWN_QUALITY = 50.0
 
 
+class Costs(NamedTuple):
+    """What pictures cost, (N,) each."""
+
+    total_bpp: Tensor  # rate + lambda x distortion, with gradients
+    rate_bpp: Tensor
+    hyper_bpp: Tensor  # the part of the hyper-latents in the rate
+    psnr_db: Tensor
+
+
 class HyperpriorTask(ModelTask):
     """Rate and distortion over all qualities at once: each picture of a batch draws a quality.
 
@@ -46,24 +55,35 @@ class HyperpriorTask(ModelTask):
 
     def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Return rate + lambda x distortion, each picture weighted by the inverse root of its loss."""
-        transforms = self.network.transforms
-        count, _, height, width = pixels.shape
-        quality = 100 * torch.rand(count, generator=generator, device=pixels.device)
-        rounding = MixedRounding(generator) if self.training else hard_rounding
+        quality = 100 * torch.rand(len(pixels), generator=generator, device=pixels.device)
+        costs = self.costs(pixels, quality, MixedRounding(generator) if self.training else hard_rounding)
+        figures = {
+            "rate_bpp": costs.rate_bpp.mean().item(),
+            "hyper_bpp": costs.hyper_bpp.mean().item(),
+            "psnr_db": costs.psnr_db.mean().item(),
+            "rd": costs.total_bpp.mean().item(),
+        }
+        return mean_cost(costs.total_bpp), figures
+
+    def costs(self, pixels: Tensor, quality: Tensor, rounding: Rounding) -> Costs:
+        """Return what each picture of a batch costs at a quality of its own.
+
+        Args:
+            pixels: (N, 1 or 3, H, W) in 0..1.
+            quality: (N,).
+            rounding: of latents; see `code_latents`.
+        """
+        height, width = pixels.shape[2:]
         decoded, latent_bits, hyper_bits = self._coded(pixels, quality, rounding)
         rate_bpp = (latent_bits + hyper_bits) / (height * width)
+        weight = self.network.transforms.distortion_weight(quality)
         mse = ((decoded.detach() - pixels) * 255).square().mean(dim=(1, 2, 3))
-        per_picture = rate_bpp + self._distortion(decoded, pixels, transforms.distortion_weight(quality))
-        # Without these weights high rates, which have larger losses, would dominate every step.
-        size = per_picture.detach()
-        loss = (per_picture / torch.maximum(size.sqrt(), _LARGEST_ROOT_SHARE * size)).mean()
-        figures = {
-            "rate_bpp": rate_bpp.mean().item(),
-            "hyper_bpp": hyper_bits.mean().item() / (height * width),
-            "psnr_db": (48.13 - 10 * mse.clamp(min=1e-2).log10()).mean().item(),
-            "rd": per_picture.mean().item(),
-        }
-        return loss, figures
+        return Costs(
+            rate_bpp + self._distortion(decoded, pixels, weight),
+            rate_bpp.detach(),
+            hyper_bits.detach() / (height * width),
+            48.13 - 10 * mse.clamp(min=1e-2).log10(),
+        )
 
     def require_size(self, height: int, width: int) -> None:
         """See `ModelTask.require_size`."""
@@ -105,14 +125,20 @@ class HyperpriorTask(ModelTask):
         ]
 
 
+def mean_cost(total_bpp: Tensor) -> Tensor:
+    """Return the mean over pictures, each weighted so that high rates, which cost more, do not dominate every step."""
+    size = total_bpp.detach()
+    return (total_bpp / torch.maximum(size.sqrt(), _LARGEST_ROOT_SHARE * size)).mean()
+
+
 class MixedRounding:
     """Rounds decoded symbols, with gradients passing through; noisy symbols give the rate.
 
     Args:
-        generator: source of the noise.
+        generator: source of the noise; None for torch's own.
     """
 
-    def __init__(self, generator: torch.Generator) -> None:
+    def __init__(self, generator: torch.Generator | None) -> None:
         self._generator = generator
 
     def __call__(self, distance: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,10 +9,13 @@ import pytest
 import skimage.data
 import torch
 from PIL import Image
+from tiny_hyperprior import tiny_file, tiny_network
+from torch import Tensor, nn
 
-from benchmarks.train import detailed_photo, export, graphics, restore_pairs, widened_photo
+from benchmarks.train import detailed_photo, export, graphics, photo_on_gpu, restore_pairs, widened_photo
+from benchmarks.train.soap import Soap
 from nncodec.plugin import registry
-from nncodec.plugin.model_file import read_model
+from nncodec.plugin.model_file import read_model, write_model
 from nncodec.training.recipe import find_recipe
 from nncodec.training.settings import combine, read_toml
 from nncodec_hyperprior.starting import fresh_network, network_from
@@ -123,3 +126,116 @@ def test_graphics_are_drawn_alike_from_one_seed_and_are_of_many_kinds() -> None:
     assert min(colours) == 1  # a flat colour
     assert max(colours) > 500  # a gradient or a photograph under text
     assert len(set(colours)) > 15
+
+
+class _AloneSoap:
+    """SOAP for one kernel, written as the paper has it."""
+
+    def __init__(self, kernel: Tensor) -> None:
+        self.kernel = kernel
+        self._statistics = [torch.zeros(edge, edge, dtype=torch.float64) for edge in kernel.shape[:2]]
+        self._bases: list[Tensor] = []
+        self._momentum, self._squares = torch.zeros_like(kernel), torch.zeros_like(kernel)
+
+    def count(self, gradient: Tensor, weight: float) -> None:
+        for statistic, sums in zip(self._statistics, ("aihw,bihw->ab", "oahw,obhw->ab"), strict=True):
+            statistic.lerp_(torch.einsum(sums, gradient, gradient), weight)
+
+    def find_bases(self) -> None:
+        self._bases = [torch.linalg.eigh(statistic).eigenvectors.flip(-1) for statistic in self._statistics]
+
+    def step(self, gradient: Tensor, rate: float, number: int) -> None:
+        turned = torch.einsum("oihw,oa,ib->abhw", gradient, *self._bases)
+        self._momentum.lerp_(gradient, 0.05)
+        self._squares.lerp_(turned**2, 0.05)
+        direction = torch.einsum("oihw,oa,ib->abhw", self._momentum, *self._bases) / (self._squares.sqrt() + 1e-8)
+        update = torch.einsum("abhw,oa,ib->oihw", direction, *self._bases)
+        self.kernel -= rate * (1 - 0.95**number) ** -0.5 * update
+        self.count(gradient, 0.05)
+
+    def refresh_bases(self) -> None:
+        for axis, (statistic, basis) in enumerate(zip(self._statistics, self._bases, strict=True)):
+            order = torch.diag(basis.T @ statistic @ basis).argsort(descending=True)
+            self._bases[axis] = torch.linalg.qr((statistic @ basis)[:, order]).Q
+            self._squares = self._squares.index_select(axis, order)
+
+
+def test_stacked_kernels_move_as_each_would_alone() -> None:
+    torch.manual_seed(0)
+    kernels = [nn.Parameter(torch.randn(5, 3, 1, 2)) for _ in range(2)]
+    bias = nn.Parameter(torch.randn(4))
+    targets = [torch.randn_like(parameter) for parameter in (*kernels, bias)]
+    bias_alone = nn.Parameter(bias.detach().clone())
+    adam = torch.optim.Adam([bias_alone], lr=2.0 * 0.01)
+    alone = [_AloneSoap(kernel.detach().double().clone()) for kernel in kernels]
+    mixing = torch.randn(5, 5)
+    soap: Soap | None = None
+    for number in range(45):
+        for parameter in (*kernels, bias):
+            parameter.grad = None
+        for kernel, target in zip(kernels, targets, strict=False):
+            torch.autograd.backward(1e-3 * (mixing @ (kernel - target).flatten(1)).square().sum())  # not to be clipped
+        torch.autograd.backward(1e-3 * (bias - targets[2]).square().sum())
+        gradients = [kernel.grad.double() for kernel in kernels if kernel.grad is not None]
+        if soap is None:
+            soap = Soap([{"params": [*kernels, bias], "lr": 2.0}])
+            for stack in soap.stacks:
+                stack.count(1.0)
+                stack.find_bases()
+            for state, gradient in zip(alone, gradients, strict=True):
+                state.count(gradient, 1.0)
+                state.find_bases()
+            continue
+        bias_alone.grad = 2e-3 * (bias_alone.detach() - targets[2])
+        adam.step()
+        soap.set_rate(0.01)
+        soap.step()
+        for state, gradient in zip(alone, gradients, strict=True):
+            state.step(gradient, 2.0 * 0.01, number)
+        if number % 10 == 0:
+            soap.refresh_bases()
+            for state in alone:
+                state.refresh_bases()
+    for kernel, state in zip(kernels, alone, strict=True):
+        np.testing.assert_allclose(kernel.detach().numpy(), state.kernel.numpy(), atol=1e-3)
+    np.testing.assert_allclose(bias.detach().numpy(), bias_alone.detach().numpy(), atol=1e-4)
+    assert soap is not None
+    assert soap.skipped == 0
+    assert bias.grad is not None
+    bias.grad[0] = torch.nan
+    soap.step()
+    assert soap.skipped == 1
+    assert bias.isfinite().all()
+
+
+def test_the_training_on_a_gpu_takes_the_same_steps_on_a_processor(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(3):
+        Image.fromarray(skimage.data.astronaut()[:128, 128 * number : 128 * (number + 1)]).save(
+            pictures / f"{number}.png"
+        )
+    base, output = tmp_path / "base.safetensors", tmp_path / "more.safetensors"
+    tiny = tiny_file(tiny_network())
+    write_model(
+        base, architecture="hyperprior", config=tiny.config, name="tiny/base", card={}, tensors=dict(tiny.tensors)
+    )
+    options = [
+        "--device",
+        "cpu",
+        "--workers",
+        "0",
+        "--batch-size",
+        "2",
+        "--crop",
+        "64",
+        "--loss",
+        "mse",
+        "--steps",
+        "25",
+    ]
+    photo_on_gpu.main([str(base), str(output), str(pictures), *options])
+    before, after = (read_model(path).tensors for path in (base, output))
+    assert before.keys() == after.keys()
+    moved = [name for name in before if not np.array_equal(before[name], after[name])]
+    assert len(moved) > len(before) / 2

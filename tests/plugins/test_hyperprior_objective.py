@@ -32,7 +32,7 @@ def test_squared_error_alone_counts_lambda_times_the_squared_levels() -> None:
 
 def test_a_mix_is_the_weighted_sum_of_its_parts() -> None:
     parts = [value(name, 0.02) for name in ("mse", "ssimulacra2", "ms-ssim")]
-    assert value(LOOKS, 0.02) == pytest.approx(0.36 * parts[0] + 0.4 * parts[1] + 0.24 * parts[2], rel=1e-5)
+    assert value(LOOKS, 0.02) == pytest.approx(0.4 * parts[0] + 0.35 * parts[1] + 0.25 * parts[2], rel=1e-5)
 
 
 @pytest.mark.parametrize(("quality", "share"), [(0, 1), (25, 1), (47.5, 0.5), (70, 0.03), (100, 0.03)])
