@@ -104,7 +104,8 @@ class NncCodec(ArrayBytesCodec):
         pictures = list(stack.transpose(0, 2, 3, 1))  # (H, W, C) each
         if self.quality is not None:
             return encode(pictures, self.model, self.quality, effort=self.effort)
-        return encode(pictures, self.model, lossless=True, max_error=self.max_error, effort=self.effort)
+        max_error = 0 if self.max_error is None else self.max_error
+        return encode(pictures, self.model, max_error=max_error, effort=self.effort)
 
     def decoded(self, data: bytes, shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
         """Return the chunk of a file.

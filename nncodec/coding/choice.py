@@ -68,6 +68,8 @@ def exactness_of(model: str | None, options: EncodeOptions) -> int | None:
     if lossless is False and (by_model or max_error is not None):
         what = f"the model {model}" if by_model else "'max_error'"
         raise InvalidOption(option="lossless", reason=f"it is False, but {what} stores pictures exactly; drop one")
+    if lossless is True and error:
+        raise InvalidOption(option="max_error", reason=f"'lossless' is True, and allows no error of {error}; drop one")
     if error is not None:
         return error
     return 0 if lossless is True or by_model else None

@@ -31,6 +31,7 @@ class EncodeOptions(TypedDict, total=False):
         lossless: True to store the picture exactly; False never to; "auto", the default, to store it exactly where that
             takes fewer bytes than the quality, and nearly so (`max_error` 2) at quality 100 of a model with qualities.
         max_error: store the picture so that no sample differs by more than this (0: exactly), 0..65535. Alpha is exact.
+            `lossless=True` allows no more than 0.
         coder: "zstd", "rans" for models with probability tables, "stored" for those without. Default: the model's own,
             or stored if that is smaller.
         exif: bytes or `Image.Exif`; None for none, and pixels that are turned as it said. Default: that of the image's

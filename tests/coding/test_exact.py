@@ -259,6 +259,8 @@ def test_a_lossless_model_implies_lossless() -> None:
         ({"max_error": 256}, "max_error"),
         ({"lossless": False, "max_error": 1}, "lossless"),
         ({"lossless": False, "model": "lossless"}, "lossless"),
+        ({"lossless": True, "max_error": 3}, "max_error"),
+        ({"lossless": True, "max_error": np.int64(1), "model": "lossless"}, "max_error"),
         ({"lossless": True, "quality": 50}, "quality"),
         ({"lossless": True, "target_size": 50}, "target_size"),
         ({"lossless": True, "coder": "zstd"}, "coder"),
@@ -271,6 +273,16 @@ def test_options_that_contradict_are_refused(options: dict[str, Any], option: st
     with pytest.raises(InvalidOption) as caught:
         nncodec.encode(picture("L"), **options)
     assert caught.value.option == option
+
+
+def test_no_error_may_be_named_where_none_is_wanted() -> None:
+    lossless = nncodec.encode(picture("L"), lossless=True)
+    assert nncodec.encode(picture("L"), lossless=True, max_error=0) == lossless
+    assert nncodec.encode(picture("L"), lossless=True, max_error=None) == lossless
+    assert nncodec.inspect(nncodec.encode(picture("L"), lossless="auto", max_error=1)).max_error == 1
+    with pytest.raises(InvalidOption, match="'lossless' is True") as caught:
+        nncodec.encode_batch([picture("L")], lossless=True, max_error=1)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

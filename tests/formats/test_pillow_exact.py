@@ -69,6 +69,12 @@ def test_planes_that_no_mode_holds_do_not_open() -> None:
         Image.open(io.BytesIO(data))
 
 
+@pytest.mark.parametrize("options", [{}, {"save_all": True}], ids=str)
+def test_an_error_is_refused_where_none_is_wanted(options: dict[str, object]) -> None:
+    with pytest.raises(nncodec.InvalidOption, match="'lossless' is True, and allows no error of 3"):
+        saved(picture("RGB"), lossless=True, max_error=3, **options)
+
+
 def test_defaults_of_codecs_step_back() -> None:
     nncodec_pillow.register_nnc_opener(quality=30, model="dense/fashion", coder="zstd")
     try:

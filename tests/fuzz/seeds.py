@@ -46,7 +46,7 @@ def exact_files() -> tuple[bytes, ...]:
     deep = rng.integers(0, 1 << 12, (5, 7, 5), np.uint16)
     return (
         *(nncodec.encode(image, lossless=True) for image in shown.values()),
-        nncodec.encode(shown["RGB"], lossless=True, max_error=3),
+        nncodec.encode(shown["RGB"], max_error=3),
         nncodec.encode(deep, max_error=9),
         nncodec.encode(deep[..., 0], lossless=True),
         nncodec.encode([shown["LA"], shown["LA"].rotate(180)], lossless=True, frames_per_block=1, duration=5),
