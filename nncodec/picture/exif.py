@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -68,12 +69,20 @@ def exif_of(image: Image.Image) -> bytes | None:
     stored = _stored(image.info)
     try:
         current = image.getexif()
-        edited = current.tobytes().removeprefix(PREFIX) if current else None  # comparing adds empty directories
         if _contents(current) != _contents(_unedited(current, image.info)):
-            return edited
+            return exif_bytes(current)
     except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
         return stored
     return stored
+
+
+def exif_bytes(exif: Image.Exif) -> bytes | None:
+    """Return EXIF as it is stored, without `PREFIX` and directories that hold nothing; None if nothing is left."""
+    directories = _directories(exif)
+    written = copy.copy(exif)
+    written._data = {tag: value for tag, value in exif.items() if directories.get(tag) != {}}
+    written._ifds = {tag: values for tag, values in exif._ifds.items() if directories.get(tag) != {}}
+    return written.tobytes().removeprefix(PREFIX) if written or any(directories.values()) else None
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -171,20 +180,26 @@ def _unedited(exif: Image.Exif, info: Mapping[Any, Any]) -> Image.Exif:
 
 
 def _contents(exif: Image.Exif) -> dict[int, Any]:
-    contents = dict(exif)
-    for directory in _DIRECTORIES:
-        value = contents.get(directory)
-        contents[directory] = dict(value if isinstance(value, dict) else exif.get_ifd(directory))
-    return contents
+    return dict(exif) | _directories(exif)
+
+
+def _directories(exif: Image.Exif) -> dict[int, dict[int, Any]]:
+    """Return what the directories of EXIF hold, nothing where there is none."""
+    # Pillow keeps each directory that it looks for, an empty one where there is none, and would write that, too.
+    read = copy.copy(exif)
+    read._ifds = dict(exif._ifds)
+    found = {directory: read.get(directory) for directory in _DIRECTORIES}
+    return {tag: dict(value if isinstance(value, dict) else read.get_ifd(tag)) for tag, value in found.items()}
 
 
 def _of_tiff(image: Image.Image) -> bytes | None:
     own, kept = image.getexif(), Image.Exif()
+    directories = _directories(own)
     for tag in _TIFF_TAGS:
         if tag in own:
             kept[tag] = own[tag]
     for directory in _DIRECTORIES:
-        values = dict(own.get_ifd(directory))
+        values = directories[directory]
         if directory == ExifTags.IFD.Exif:
             values = {tag: own[tag] for tag in _EXIF_TAGS if tag in own} | values
         if values:

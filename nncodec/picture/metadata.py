@@ -15,7 +15,7 @@ from nncodec.format.animation import Animation
 from nncodec.format.metadata import KEYS, metadata_chunks
 from nncodec.picture.cicp import cicp_of
 from nncodec.picture.conversion import loses_profile
-from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_of, is_turned_by_decoder, raw_profile, resolution_of
+from nncodec.picture.exif import PREFIX, XMP_KEYS, exif_bytes, exif_of, is_turned_by_decoder, raw_profile, resolution_of
 from nncodec.picture.exif_entries import said_upright, with_size
 from nncodec.picture.losses import (
     companions_of,
@@ -164,7 +164,7 @@ def info_of_copy(image: Image.Image, copy: Image.Image) -> tuple[dict[str | tupl
 
 def _as_bytes(option: str, value: object) -> bytes | None:
     if isinstance(value, Image.Exif):
-        value = value.tobytes()
+        value = exif_bytes(value)
     if isinstance(value, str) and option == "xmp":
         value = value.encode(errors="replace")  # a lone surrogate has no UTF-8 form
     if value is None or isinstance(value, bytes | bytearray):

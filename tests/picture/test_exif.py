@@ -47,6 +47,58 @@ def test_edits_of_getexif_are_saved(edit: str) -> None:
             assert again.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] == "Lens"
 
 
+@pytest.mark.parametrize("kind", ["NNC", "JPEG", "TIFF"])
+@pytest.mark.parametrize(
+    "options", [{}, {"quality": 30, "save_all": True}, {"lossless": True}, {"target_size": 900}], ids=str
+)
+def test_encoding_leaves_edited_exif_as_it_is(kind: str, options: dict[str, object]) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Maker"
+    with Image.open(io.BytesIO(file_of(photo(), kind, exif=exif))) as image:
+        image.getexif()[ExifTags.Base.Model] = "cam"
+        image.load()  # then Pillow itself looks into the directories of a TIFF file
+        edited, directories = dict(image.getexif()), dict(image.getexif()._ifds)
+        first, second = (file_of(image, "NNC", **options) for _ in range(2))
+        assert first == second
+        assert (dict(image.getexif()), image.getexif()._ifds) == (edited, directories)
+    kept = dict(nncodec.decode(first).getexif())
+    assert (kept[ExifTags.Base.Make], kept[ExifTags.Base.Model]) == ("Maker", "cam")
+    assert not {ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo} & kept.keys()
+
+
+@pytest.mark.parametrize("is_option", [True, False])
+def test_directories_that_were_only_looked_for_are_not_stored(is_option: bool) -> None:
+    image = photo()
+    exif = Image.Exif() if is_option else image.getexif()
+    options = {"exif": exif} if is_option else {}
+    assert not exif.get_ifd(ExifTags.IFD.GPSInfo)  # Pillow would write it now
+    assert "exif" not in nncodec.decode(nncodec.encode(image, **options)).info
+    exif[ExifTags.Base.Artist] = "Ada"
+    assert dict(nncodec.decode(nncodec.encode(image, **options)).getexif()) == {ExifTags.Base.Artist: "Ada"}
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    kept = nncodec.decode(nncodec.encode(image, **options)).getexif()
+    assert kept.get_ifd(ExifTags.IFD.GPSInfo) == {ExifTags.GPS.GPSLatitudeRef: "N"}
+    assert ExifTags.IFD.Exif not in kept
+
+
+def test_a_directory_is_saved_where_it_is_all_that_was_added() -> None:
+    image = photo()
+    image.getexif().get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] = "Lens"
+    kept = nncodec.decode(nncodec.encode(image)).getexif()
+    assert kept.get_ifd(ExifTags.IFD.Exif) == {ExifTags.Base.LensModel: "Lens"}
+
+
+def test_an_empty_directory_of_a_file_is_gone_once_exif_was_edited() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Maker"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)
+    with Image.open(io.BytesIO(file_of(photo(), "JPEG", exif=exif))) as image:
+        assert ExifTags.IFD.GPSInfo in image.getexif()
+        image.getexif()[ExifTags.Base.Make] = "Other"
+        assert dict(nncodec.decode(nncodec.encode(image)).getexif()) == {ExifTags.Base.Make: "Other"}
+        assert ExifTags.IFD.GPSInfo in image.getexif()
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_exif_that_was_taken_out_of_info_or_replaced_there_does_not_come_back(kind: str) -> None:
     with Image.open(io.BytesIO(file_of(photo(), kind, exif=turned_exif()))) as image:
