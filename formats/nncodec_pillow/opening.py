@@ -1,4 +1,4 @@
-"""Opens files: reads the header at once, and decodes pixels on first use."""
+"""Opens files: checks the header at once, and decodes pixels on first use."""
 
 from __future__ import annotations
 
@@ -40,8 +40,18 @@ def _is_nnc(fp: object, format: str | None) -> bool:
     return isinstance(name, str | bytes | os.PathLike) and Path(os.fsdecode(name)).suffix.lower() == ".nnc"
 
 
+def _is_on_disk(stream: IO[bytes]) -> bool:
+    try:
+        stream.fileno()
+    except (AttributeError, OSError, ValueError):  # io.UnsupportedOperation is both of the latter
+        return False
+    return True
+
+
 class NncImageFile(ImageFile.ImageFile):
     """An open .nnc file. Its header has been read and checked; `load` decodes the chosen frame.
+
+    A file on a disk has been read whole, so that it may be overwritten.
 
     Copies and pickles hold this frame only, as those of Pillow's own formats do.
 
@@ -58,6 +68,7 @@ class NncImageFile(ImageFile.ImageFile):
     is_animated = False
     _frame = 0
     _container: Container | None = None
+    _held: io.BytesIO | None = None
     _reader: FrameReader | None = None
     _preview: Image.Image | None = None
     _fits_a_box = False
@@ -66,8 +77,10 @@ class NncImageFile(ImageFile.ImageFile):
     _loading = threading.RLock()
 
     def _open(self) -> None:
+        file = cast("BinaryIO", self.fp)
+        start = file.tell()
         try:
-            container = Container(cast("BinaryIO", self.fp), header_limits())
+            container = Container(file, header_limits())
         except NotNnc as error:
             raise SyntaxError(str(error)) from error
         header = container.header
@@ -75,6 +88,12 @@ class NncImageFile(ImageFile.ImageFile):
             raise OSError(str(no_pillow_mode(container)))
         if header.display_size != (header.width, header.height):
             Image._decompression_bomb_check((header.width, header.height))  # Pillow checks the display size itself
+        if _is_on_disk(file):
+            # Any image's `save` may overwrite this file, by any of its names, and then ask for the pixels of this one.
+            # A byte more shows that something follows the end.
+            file.seek(start)
+            self._held = io.BytesIO(file.read(container.size_bytes + 1))
+            container = Container(self._held, header_limits())
         self.info.update(image_info(container))
         self.custom_mimetype = MIME
         self.n_frames = header.frames
@@ -108,9 +127,12 @@ class NncImageFile(ImageFile.ImageFile):
 
         Raises:
             OSError: the file is damaged or its model cannot be used.
+            ValueError: the file is closed.
         """
         with self._loading:
             if self.tile and self._reader is not None:
+                if self._held is not None and getattr(self.fp, "closed", False):
+                    raise ValueError("I/O operation on closed file")  # as if the file were read now
                 image = self._preview or self._reader.read(self._frame)
                 self.im = image.im
                 self.palette = image.palette
@@ -118,9 +140,9 @@ class NncImageFile(ImageFile.ImageFile):
                 self.tile = []
                 self._preview = None
                 if self._close_exclusive_fp_after_loading:
-                    if self._exclusive_fp and self.fp is not None:
-                        self.fp.close()
-                    self.fp = self._container = self._reader = None
+                    if self._exclusive_fp:
+                        self._close_fp()
+                    self.fp = self._container = self._reader = self._held = None
             return super().load()
 
     def save(
@@ -165,6 +187,8 @@ class NncImageFile(ImageFile.ImageFile):
         try:
             self._container.check()
         finally:
+            if self._exclusive_fp:
+                self._close_fp()
             super().verify()
 
     def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
@@ -205,13 +229,7 @@ class NncImageFile(ImageFile.ImageFile):
         finally:
             self._fits_a_box = False
 
-    def _ensure_mutable(self) -> None:
-        # Pillow calls this before it overwrites the file that a picture was opened from. Frames that are not loaded yet
-        # would be lost.
-        if self.is_animated and self._exclusive_fp and self.fp is not None and not isinstance(self.fp, io.BytesIO):
-            self.fp.seek(0)
-            file, self.fp = self.fp, io.BytesIO(self.fp.read())
-            file.close()
-            self._container = Container(self.fp, header_limits())
-            self._reader = FrameReader(self._container)
-        super()._ensure_mutable()
+    def _close_fp(self) -> None:
+        if self._held is not None:
+            self._held.close()
+        super()._close_fp()

@@ -251,6 +251,51 @@ def test_a_stack_can_be_saved_over_itself(stack: bytes, tmp_path: Path) -> None:
         image.verify()
 
 
+@pytest.fixture(params=["itself", "hard link", "symbolic link"])
+def names(request: pytest.FixtureRequest, stack: bytes, tmp_path: Path) -> tuple[Path, Path]:
+    """Two names of a file with several frames."""
+    path, other = tmp_path / "x.nnc", tmp_path / "y.nnc"
+    path.write_bytes(stack)
+    if request.param == "itself":
+        return path, path
+    if request.param == "hard link":
+        other.hardlink_to(path)
+    else:
+        other.symlink_to(path)
+    return path, other
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_a_stack_can_be_saved_over_itself_by_any_of_its_names(
+    names: tuple[Path, Path], greys: list[Image.Image], is_stream: bool
+) -> None:
+    path, other = names
+    with path.open("rb") as stream, Image.open(stream if is_stream else path) as image:
+        image.save(other, save_all=True, model="dense/fashion")
+    for name in names:
+        assert [_nearest(frame, greys) for frame in nncodec.decode_frames(name)] == [0, 1, 2, 3, 4]
+
+
+def test_frames_are_saved_over_the_file_that_they_are_appended_from(
+    names: tuple[Path, Path], greys: list[Image.Image]
+) -> None:
+    path, other = names
+    with Image.open(path) as image:
+        greys[1].save(other, save_all=True, append_images=[image], model="dense/fashion")
+    assert [_nearest(frame, greys) for frame in nncodec.decode_frames(path)] == [1, 0, 1, 2, 3, 4]
+    with Image.open(path) as image, Image.open(path) as again:
+        image.save(other, save_all=True, append_images=[greys[3], again], model="dense/fashion")
+    assert [_nearest(frame, greys) for frame in nncodec.decode_frames(path)] == [1, 0, 1, 2, 3, 4, 3, 1, 0, 1, 2, 3, 4]
+
+
+def test_a_single_picture_is_appended_to_the_file_that_it_comes_from(greys: list[Image.Image], tmp_path: Path) -> None:
+    path = tmp_path / "x.nnc"
+    greys[2].save(path, model="dense/fashion")
+    with Image.open(path) as image:
+        greys[0].save(path, save_all=True, append_images=[image], model="dense/fashion")
+    assert [_nearest(frame, greys) for frame in nncodec.decode_frames(path)] == [0, 2]
+
+
 # --- targets ------------------------------------------------------------------------------------------------------
 
 
