@@ -62,10 +62,10 @@ def encode(
             0 to 1. Files are read as the command line reads them, with all frames and with `NncWarning`s. Alpha is
             lossless, colour is not.
         model: name or alias of an installed model; by default "photo", the default photo model.
-        quality: 0 (smallest) to 100 (best, but not lossless), 50 by default; models without qualities ignore it, with
-            an `NncWarning`. "keep" takes the quality of the .nnc file that the (first) image was decoded from, and its
-            model by default; the image may then be such a file itself, which stays as it is if nothing else is asked
-            for.
+        quality: 0 (smallest) to 100 (best, but not lossless: see the option `lossless`), 50 by default; models without
+            qualities ignore it, with an `NncWarning`. "keep" takes the quality of the .nnc file that the (first) image
+            was decoded from, and its model by default; the image may then be such a file itself, which stays as it is
+            if nothing else is asked for.
         target_size: instead of a quality, the most bytes the file may have; the highest quality within it is used.
         target_bpp: likewise, the most bits per pixel of all frames.
         target_psnr: likewise, the least PSNR in dB over the colour samples of all frames; the lowest quality that

@@ -343,7 +343,9 @@ def exact_options(command: _F) -> _F:
             is_flag=True,
             help="Store pictures exactly, in any mode.  [default: where that takes fewer bytes]",
         ),
-        click.option("--never-lossless", is_flag=True, help="Never store pictures exactly."),
+        click.option(
+            "--never-lossless", is_flag=True, help="Never store pictures exactly, or nearly so at quality 100."
+        ),
         click.option(
             "--max-error",
             type=click.IntRange(0, 65535),

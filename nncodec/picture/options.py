@@ -30,6 +30,7 @@ class EncodeOptions(TypedDict, total=False):
         effort: 0..9, higher is smaller and slower; the model uses the nearest lower level it has. Default 0.
         lossless: True to store the picture exactly; False never to; "auto", the default, to store it exactly where that
             takes fewer bytes than the quality, and nearly so (`max_error` 2) at quality 100 of a model with qualities.
+            Both need the default lossless model, and neither is done with `coder`, `downscale` or `enhancer`.
         max_error: store the picture so that no sample differs by more than this (0: exactly), 0..65535. Alpha is exact.
             `lossless=True` allows no more than 0.
         coder: "zstd", "rans" for models with probability tables, "stored" for those without. Default: the model's own,

@@ -59,6 +59,12 @@ def test_the_page_has_the_efforts_of_the_photo_model_and_their_times() -> None:
     assert tuple(seconds) == traits.seconds_per_megapixel
 
 
+def test_the_row_of_the_quality_names_the_options_that_end_its_promise() -> None:
+    (row,) = re.findall(r"^\| `-q N` \| .*$", section_of("encode"), re.M)
+    for name in ("--never-lossless", "--coder", "--downscale", "--enhancer"):
+        assert f"`{name}`" in row, name
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_on_the_page_and_every_one_on_the_page_exists(command: str) -> None:
     options = options_of(command)

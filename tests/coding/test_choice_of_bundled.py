@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,6 +131,29 @@ def test_quality_100_of_a_transparent_drawing_is_exact_as_lower_ones_are() -> No
 
 def faint_noise() -> Image.Image:
     return Image.fromarray((128 + random().integers(-1, 2, (48, 64, 3))).astype(np.uint8))
+
+
+BY_ITSELF: dict[str, dict[str, Any]] = {
+    "`lossless=False`": {"lossless": False},
+    "`coder`": {"coder": "zstd"},
+    "`downscale`": {"downscale": 2},
+    "`enhancer`": {"enhancer": "srgan/restore"},
+    "default lossless model": {},
+}
+"""What leaves quality 100 to the model by itself, in the words of docs/python.md."""
+
+
+@pytest.mark.parametrize("name", BY_ITSELF)
+def test_the_page_names_what_leaves_quality_100_to_the_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name == "default lossless model":
+        monkeypatch.setattr("nncodec.coding.choice.DEFAULT_LOSSLESS", "no-such-model")
+    noise = Image.fromarray(random().integers(0, 256, (40, 50, 3)).astype(np.uint8))
+    data = nncodec.encode(noise, "photo", 100, **BY_ITSELF[name])
+    assert nncodec.inspect(data).max_error is None
+    assert abs(array_of(nncodec.decode(data)) - array_of(noise)).max() > 2
+    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+    (promise,) = re.findall(r"nearly exactly\. (With .*? by itself)", page, re.DOTALL)
+    assert name in promise
 
 
 @pytest.mark.parametrize("image", [gradient(), faint_noise()], ids=["gradient", "noise"])
