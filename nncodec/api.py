@@ -260,6 +260,22 @@ def decode(
 ) -> SampleArray: ...
 
 
+@overload
+def decode(
+    data: NncSource,
+    *,
+    frame: int = ...,
+    box: Box | None = ...,
+    enhancer: str | None = ...,
+    strength: float | None = ...,
+    limits: Limits = ...,
+    precision: Precision | None = ...,
+    device: Device | None = ...,
+    on_progress: OnProgress | None = ...,
+    as_array: bool = ...,
+) -> Image.Image | SampleArray: ...
+
+
 def decode(
     data: NncSource,
     *,
