@@ -113,10 +113,16 @@ def pack(
     if not samples:
         raise NncError(detail=f"there are no .nnc files in {files.url}")
     if seed is not None:
-        samples.sort(key=lambda sample: hashlib.blake2b(f"{seed}/{sample.key}".encode(), digest_size=16).digest())
+        samples.sort(key=lambda sample: _place_of(sample.key, seed))
     with target.locked("pack"):
         target.clean("pack/tmp")
         return _packed(samples, files, others, target, shard_bytes)
+
+
+def _place_of(key: str, seed: int) -> bytes:
+    """Return what a sample is sorted by, so that the order is random."""
+    text = f"{seed}/{key}".encode("utf-8", "surrogatepass")  # names need not be UTF-8
+    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 def _packed(samples: list[_Sample], files: Store, others: Store, target: Store, shard_bytes: int) -> PackReport:
@@ -207,7 +213,10 @@ def _write_shard(files: Store, others: Store, target: Store, name: str, shard: S
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     member = tarfile.TarInfo(name)  # no time and no owner: equal files give equal shards
     member.size = len(data)
-    tar.addfile(member, io.BytesIO(data))
+    try:
+        tar.addfile(member, io.BytesIO(data))
+    except UnicodeEncodeError as error:  # half of a surrogate pair, which stands for no byte of a name
+        raise NncError(detail=f"{name!a} is no name that a tar file can hold; rename the file") from error
 
 
 def _read(store: Store, entry: Entry) -> bytes:

@@ -177,7 +177,8 @@ class SampleDecoder:
     def random(self, *what: object) -> Random:
         """Return a source of random numbers that depends on the seed, the epoch and `what` alone."""
         text = "/".join(map(str, (self._seed, self.epoch, *what)))
-        return np.random.default_rng(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest()))
+        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16)  # names need not be UTF-8
+        return np.random.default_rng(int.from_bytes(digest.digest()))
 
     def decode(self, data: bytes, key: str) -> Any:
         """Return the sample of a file, of its first frame.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
+import shutil
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -274,6 +276,17 @@ def test_every_position_of_a_crop_may_be_drawn_and_a_larger_one_is_refused(root:
         NncDataset(root / "in", box=RandomCrop(4, 25)).__getitems__([0])
     with pytest.raises(NncError, match=r"^cats/1: .*reaches outside the picture"):
         NncDataset(root / "in", box=(0, 0, 25, 4))[0]
+
+
+def test_a_name_that_is_not_utf_8_draws_a_crop_like_any_other(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / "in" / "cats", tmp_path / "in")
+    (tmp_path / "in" / "1.nnc").rename(tmp_path / "in" / os.fsdecode(b"bad\xff.nnc"))
+    batch.pack(tmp_path / "in", tmp_path / "shards")
+    dataset = NncDataset(tmp_path / "in", key_of, box=RandomCrop(8))
+    in_a_row = {key: crop for crop, key in ShardDataset(tmp_path / "shards", key_of, box=RandomCrop(8))}
+    assert dataset.keys == ["3", "5", "bad\udcff"]
+    assert in_a_row.keys() == {*dataset.keys}
+    assert all(torch.equal(crop, in_a_row[key]) for crop, key in dataset)
 
 
 # --- tar files in a row -------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -93,6 +94,23 @@ def test_a_damaged_picture_is_named_and_its_shard_does_not_appear(source: Path, 
         batch.pack(source, tmp_path / "out", shard_bytes=SHARD_BYTES, seed=None)
     assert [*shards(tmp_path / "out")] == ["shard-000000.tar", "shard-000001.tar"]
     assert not [*(tmp_path / "out").rglob("*.part")]
+
+
+def test_names_that_are_not_utf_8_are_packed(source: Path, tmp_path: Path) -> None:
+    before = batch.pack(source, tmp_path / "before", shard_bytes=10**6)
+    shutil.copy(source / "cats" / "1.nnc", source / os.fsdecode(b"bad\xff.nnc"))
+    after = batch.pack(source, tmp_path / "out", shard_bytes=10**6)
+    assert (before.samples, after.samples) == (6, 7)
+    orders = [[*members(tmp_path / folder / "shard-000000.tar")] for folder in ("before", "out")]
+    assert "bad\udcff.nnc" in orders[1]
+    assert [name for name in orders[1] if name != "bad\udcff.nnc"] == orders[0]
+
+
+def test_a_name_that_no_tar_file_holds_is_told(source: Path, tmp_path: Path) -> None:
+    files = open_store("memory://half-a-pair")
+    files.publish("\ud83d.nnc", (source / "cats" / "1.nnc").read_bytes())
+    with pytest.raises(NncError, match=r"'\\ud83d\.nnc' is no name that a tar file can hold; rename the file"):
+        batch.pack("memory://half-a-pair", tmp_path / "out")
 
 
 def test_what_cannot_be_packed_is_told_in_one_line(source: Path, tmp_path: Path) -> None:
