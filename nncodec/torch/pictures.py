@@ -45,7 +45,8 @@ class NncDataset(Dataset[Any]):
         **options: see `SampleOptions`.
 
     Raises:
-        NncError: a place cannot be read, there is no picture, or an option is out of range.
+        NncError: a place cannot be read, there is no picture, two names differ in the case of the extension alone, or
+            an option is out of range.
 
     Example:
         >>> dataset = NncDataset("pictures", box=RandomCrop(224), seed=1)
@@ -111,6 +112,7 @@ class NncDataset(Dataset[Any]):
 def _found(place: str, stores: Stores, *, with_beside: bool) -> Iterable[_Sample]:
     extensions = {NNC, TAR, *(f".{extension}" for extension in SIBLINGS if with_beside)}
     parts: dict[tuple[str, str], dict[str, Part]] = {}
+    rivals: dict[tuple[str, str], str] = {}
     for folder, entry in find_files(place, extensions, stores):
         whole = Part(folder, entry.name, 0, entry.size)
         extension = extension_of(entry.name)
@@ -119,9 +121,14 @@ def _found(place: str, stores: Stores, *, with_beside: bool) -> Iterable[_Sample
             continue
         # What lies beside a picture may come before it or after it.
         stem = entry.name[: -len(extension)]
-        parts.setdefault((folder, stem), {})[extension[1:]] = whole._replace(size=None)
-    for (_, stem), own in parts.items():
+        own = parts.setdefault((folder, stem), {})
+        if other := own.get(extension[1:]):
+            rivals[folder, stem] = f"{other.name} and {entry.name} would both be {stem}{extension}; rename one"
+        own[extension[1:]] = whole._replace(size=None)
+    for (folder, stem), own in parts.items():
         if PICTURE in own:
+            if (folder, stem) in rivals:
+                raise NncError(detail=rivals[folder, stem])
             yield _Sample(stem, own[PICTURE], beside(own) if with_beside else None)
 
 

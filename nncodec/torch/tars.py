@@ -26,7 +26,8 @@ def read_samples(stream: BinaryIO, name: str) -> Iterator[tuple[str, dict[str, b
         name: of the file, for errors.
 
     Raises:
-        NncError: the file is damaged, ends without its end marker, or cannot be read.
+        NncError: the file is damaged, ends without its end marker, or cannot be read; or two names of a sample differ
+            in the case of the extension alone.
     """
 
     def members() -> Iterator[_Member[bytes]]:
@@ -59,15 +60,27 @@ def _members(tar: tarfile.TarFile) -> Iterator[_Member[tarfile.TarInfo]]:
         folder, slash, base = member.name.rpartition("/")
         stem, dot, extension = base.partition(".")
         if member.isreg() and not member.issparse() and stem and dot:
-            yield f"{folder}{slash}{stem}", extension.lower(), member
+            yield f"{folder}{slash}{stem}", extension, member
 
 
 def _samples(members: Iterator[_Member[_T]], name: str) -> Iterator[tuple[str, dict[str, _T]]]:
     try:
         for key, parts in itertools.groupby(members, lambda member: member[0]):
-            yield key, {extension: value for _, extension, value in parts}
+            # Of members with one name the last counts, as for every program that reads tar files.
+            yield key, _in_small_letters(key, {extension: value for _, extension, value in parts}, name)
     except (tarfile.TarError, ValueError) as error:  # hostile headers raise either
         raise NncError(detail=f"{name} is no tar file, or is damaged ({describe(error)})") from error
+
+
+def _in_small_letters(key: str, parts: Mapping[str, _T], name: str) -> dict[str, _T]:
+    """Return the parts of a sample by their extensions in small letters; refuse a picture of which one is lost so."""
+    found = {extension.lower(): extension for extension in parts}
+    for extension in parts:
+        other = found[extension.lower()]
+        if other != extension and PICTURE in found:
+            names = f"{key}.{extension} and {key}.{other}"
+            raise NncError(detail=f"{name}: {names} would both be {key}.{other.lower()}; rename one")
+    return {small: parts[extension] for small, extension in found.items()}
 
 
 def beside(parts: Mapping[str, _T]) -> dict[str, _T]:

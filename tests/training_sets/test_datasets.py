@@ -111,6 +111,29 @@ def test_places_that_are_not_there_are_told_in_one_line(root: Path, tmp_path: Pa
             make()
 
 
+@pytest.mark.parametrize("rival", ["nnc", "json"])
+def test_no_picture_and_no_target_is_dropped_for_another_with_its_name(root: Path, tmp_path: Path, rival: str) -> None:
+    def add(name: str) -> None:
+        shutil.copy(root / "in" / "cats" / f"1.{rival}", tmp_path / "in" / name)
+
+    shutil.copytree(root / "in" / "cats", tmp_path / "in")
+    add(f"other.{rival.upper()}")
+    if rival == "json":
+        add("other.json")  # beside no picture
+    assert NncDataset(tmp_path / "in", key_of).keys == ["1", "3", "5", *(["other"] if rival == "nnc" else [])]
+    add(f"1.{rival.upper()}")
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(tmp_path / "in", "in")
+    reason = rf"1\.{rival.upper()} and \S*1\.{rival} would both be \S*1\.{rival}; rename one"
+    for read in (
+        lambda: NncDataset(tmp_path / "in", key_of),
+        lambda: NncDataset(tmp_path / "a.tar", key_of),
+        lambda: [*ShardDataset(tmp_path / "a.tar", key_of)],
+    ):
+        with pytest.raises(NncError, match=reason):
+            read()
+
+
 def test_what_belongs_to_a_picture_comes_with_it(root: Path) -> None:
     def numbers(key: str, beside: Mapping[str, bytes]) -> tuple[str, int, int]:
         assert beside.keys() == {"json", "cls"}
