@@ -32,6 +32,7 @@ class NncError(Exception):
     """Base of all errors of this package; `str()` is one sentence that says what to do."""
 
     sentence: ClassVar[str] = "{detail}"
+    _name = ""  # what stands before the sentence, see `named`
 
     def __init__(self, **fields: object) -> None:
         self.fields = fields
@@ -47,7 +48,7 @@ class NncError(Exception):
         raise AttributeError(name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.fields)
+        return _rebuild, (type(self), self.fields, self._name)
 
 
 class NncWarning(UserWarning):
@@ -60,8 +61,16 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else "no message"
 
 
-def _rebuild(kind: type[NncError], fields: dict[str, object]) -> NncError:
-    return kind(**fields)
+def named(error: NncError, name: str) -> NncError:
+    """Return an error of the same class and fields with a name before its sentence, such as that of a file."""
+    return _rebuild(type(error), error.fields, f"{name}: {error._name}" if error._name else name)
+
+
+def _rebuild(kind: type[NncError], fields: dict[str, object], name: str = "") -> NncError:
+    error = kind(**fields)
+    if name:
+        error._name, error.args = name, (f"{name}: {error}",)
+    return error
 
 
 class FormatError(NncError, OSError):

@@ -97,6 +97,14 @@ def test_an_error_survives_pickling_and_copying(error: NncError, sentence: str) 
         assert (str(other), other.fields) == (sentence, error.fields)
 
 
+@each_error
+def test_an_error_keeps_its_class_and_fields_with_a_name_before_it(error: NncError, sentence: str) -> None:
+    whole = errors.named(errors.named(error, "a.nnc"), "b.zip")
+    for other in (whole, pickle.loads(pickle.dumps(whole)), copy.copy(whole)):
+        assert type(other) is type(error)
+        assert (str(other), other.fields) == (f"b.zip: a.nnc: {sentence}", error.fields)
+
+
 def test_errors_of_the_bytes_are_os_errors_and_no_others_are() -> None:
     for error, _ in EXAMPLES:
         assert isinstance(error, OSError) == isinstance(error, errors.FormatError)

@@ -28,7 +28,7 @@ from nncodec.batch.run import Place
 from nncodec.batch.stores import STATE_FOLDER, Entry, Store, open_store
 from nncodec.coding.envelope import require_range
 from nncodec.coding.inspection import check
-from nncodec.errors import NncError
+from nncodec.errors import NncError, named
 from nncodec.limits import Limits
 from nncodec.picture.naming import is_nnc
 
@@ -202,7 +202,7 @@ def _write_shard(files: Store, others: Store, target: Store, name: str, shard: S
             try:
                 check(picture, limits=_ANY_SIZE)
             except NncError as error:
-                raise NncError(detail=f"{sample.picture.name}: {error}") from error
+                raise named(error, sample.picture.name) from error
             _add(tar, f"{sample.key}.nnc", picture)
             for extension, entry in sample.beside:
                 _add(tar, f"{sample.key}.{extension}", _read(others, entry))

@@ -21,7 +21,7 @@ from nncodec.cli.options import force_option, no_stream
 from nncodec.cli.progress import progress
 from nncodec.cli.text import complain
 from nncodec.cli.work import taken
-from nncodec.errors import NncError
+from nncodec.errors import NncError, named
 from nncodec.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def _stored(path: Path) -> Comparison:
     try:
         return Comparison.from_json(path.read_bytes())
     except NncError as error:
-        raise NncError(detail=f"{path}: {error}") from None
+        raise named(error, str(path)) from None
 
 
 def _report(

@@ -24,7 +24,7 @@ from nncodec.coding import decoder
 from nncodec.coding.envelope import require_range
 from nncodec.coding.exact_decoder import decode_array
 from nncodec.coding.grid import PIXELS_AT_ONCE
-from nncodec.errors import InvalidOption, NncError
+from nncodec.errors import InvalidOption, NncError, named
 from nncodec.format.container import Container
 from nncodec.format.header import ColourMode
 from nncodec.limits import DEFAULT_LIMITS, Limits, checked_limits
@@ -337,8 +337,11 @@ def decode_batch(files: Iterable[bytes], **options: Unpack[SampleOptions]) -> li
         A tensor (C, H, W) for each file, in order, or what the transform returns.
 
     Raises:
-        NncError: a file is not valid, or its model cannot be used; the message begins with the file's place.
-        InvalidOption: an option is out of range, or there is no such device.
+        FormatError, ModelError: a file is not valid, or its model cannot be used.
+        InvalidOption: an option is out of range, there is no such device, or a file cannot be decoded so: its box
+            reaches outside the picture, or the picture has other samples than `dtype` or `mode`.
+        NncError: base of these and of what a plugin does wrong. What is wrong with a file begins with its place,
+            "file 0" for the first.
 
     Example:
         >>> pictures = torch.stack(nncodec.torch.decode_batch(files, device="cuda", dtype=torch.float32))
@@ -387,7 +390,7 @@ def _named(key: str) -> Iterator[None]:
     try:
         yield
     except NncError as error:
-        raise NncError(detail=f"{key}: {error}") from error
+        raise named(error, key) from error
 
 
 class _Prepared:

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 from torch.utils.data import Dataset
 
 from nncodec.batch.run import Place
-from nncodec.errors import NncError
+from nncodec.errors import NncError, named
 from nncodec.format.container import Container
 from nncodec.torch.decoding import SampleDecoder, SampleOptions, place_of
 from nncodec.torch.places import NNC, Part, PerProcess, Stores, extension_of, find_files
@@ -70,4 +70,4 @@ class StackDataset(Dataset[Any]):
         try:
             return self._decoder.open(self._stores.stream(self._file, _BUFFER_BYTES))
         except NncError as error:
-            raise NncError(detail=f"{self._file.name}: {error}") from error
+            raise named(error, self._file.name) from error

@@ -27,7 +27,7 @@ import nncodec
 from nncodec import batch
 from nncodec.batch.stores import LocalStore, open_store
 from nncodec.coding import decoder, encoder
-from nncodec.errors import InvalidOption, NncError
+from nncodec.errors import Corrupt, InvalidOption, LimitExceeded, NncError, Truncated
 from nncodec.plugin.latents import Pixels
 from nncodec.torch import CenterCrop, NncDataset, RandomCrop, ShardDataset, StackDataset, decoding
 
@@ -385,11 +385,35 @@ def test_damage_is_told_with_the_name_of_the_file(root: Path, tmp_path: Path) ->
     damaged = bytearray(whole)
     damaged[512 + 1400] ^= 1
     path.write_bytes(damaged)
-    with pytest.raises(NncError, match=f"^{key}: the file is damaged"):
+    with pytest.raises(Corrupt, match=f"^{key}: the file is damaged"):
         [*ShardDataset(path)]
     path.write_bytes(b"no tar file" * 100)
     with pytest.raises(NncError, match=r"a\.tar is no tar file"):
         NncDataset(path)
+
+
+@pytest.mark.parametrize("decode", ["batch", "dataset"])
+def test_errors_keep_their_class_when_the_file_is_named(tmp_path: Path, decode: str) -> None:
+    paths = saved(tmp_path, Image.new("L", (9, 8)), np.zeros((8, 9), np.uint16), Image.new("L", (9, 8)))
+    paths[2].write_bytes(paths[2].read_bytes()[:-1])
+
+    def decoded(number: int, **options: Any) -> None:
+        if decode == "batch":
+            nncodec.torch.decode_batch([paths[number].read_bytes()], **options)
+        else:
+            _ = NncDataset(paths[number], **options)[0]
+
+    for number, options, kind, reason in (
+        (0, {"box": (0, 0, 500, 5)}, InvalidOption, "'box': .*outside the picture"),
+        (0, {"box": RandomCrop(9)}, InvalidOption, "'box': no crop"),
+        (1, {}, InvalidOption, "'dtype': .*take torch.float32"),
+        (1, {"mode": "RGB"}, InvalidOption, "'mode': .*leave the mode out"),
+        (2, {}, Truncated, "the file ends"),
+        (0, {"limits": nncodec.Limits(pixels=71)}, LimitExceeded, "over the limit of 71"),
+    ):
+        with pytest.raises(kind, match=f"^{'file 0' if decode == 'batch' else number}: .*{reason}") as caught:
+            decoded(number, **options)
+        assert caught.value.fields
 
 
 # --- stacks -------------------------------------------------------------------------------------------------------
@@ -454,7 +478,7 @@ def test_stacks_and_single_files_go_through_a_loader_together(tmp_path: Path) ->
 
 def test_a_damaged_stack_is_named(tmp_path: Path) -> None:
     (tmp_path / "stack.nnc").write_bytes(nncodec.encode([np.zeros((4, 4), np.uint8)] * 2, lossless=True)[:-1])
-    with pytest.raises(NncError, match=r"^stack\.nnc: the file ends"):
+    with pytest.raises(Truncated, match=r"^stack\.nnc: the file ends"):
         StackDataset(tmp_path / "stack.nnc")
 
 

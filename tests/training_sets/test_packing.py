@@ -12,7 +12,7 @@ from sets import write_set
 
 from nncodec import batch
 from nncodec.batch.stores import open_store
-from nncodec.errors import NncError
+from nncodec.errors import NncError, Truncated
 
 SHARD_BYTES = 9_000  # two samples
 
@@ -90,7 +90,7 @@ def test_a_second_run_writes_only_what_is_missing_or_has_changed(source: Path, t
 
 def test_a_damaged_picture_is_named_and_its_shard_does_not_appear(source: Path, tmp_path: Path) -> None:
     (source / "dogs" / "2.nnc").write_bytes((source / "dogs" / "2.nnc").read_bytes()[:-1])
-    with pytest.raises(NncError, match=r"dogs/2\.nnc: the file ends"):
+    with pytest.raises(Truncated, match=r"dogs/2\.nnc: the file ends"):
         batch.pack(source, tmp_path / "out", shard_bytes=SHARD_BYTES, seed=None)
     assert [*shards(tmp_path / "out")] == ["shard-000000.tar", "shard-000001.tar"]
     assert not [*(tmp_path / "out").rglob("*.part")]
