@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any, cast
 
 from PIL import Image
@@ -35,7 +35,7 @@ def save(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
 
 def save_all(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     """Write all frames of an image and of `append_images`; Pillow's handler for `save(save_all=True)`."""
-    sources = [image, *(image.encoderinfo.get("append_images") or ())]
+    sources = [image, *_images_of(image.encoderinfo.get("append_images") or ())]
     try:
         numbers = [own_frames(source) for source in sources]
     except UnsupportedImage as error:
@@ -60,6 +60,18 @@ def save_all(image: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     if len({_kind_of(frame) for frame in frames}) > 1 and len({frame.size for frame in frames}) == 1:
         frames = _in_one_mode(frames, max_error)
     _write(frames, image, fp)
+
+
+def _images_of(appended: object) -> list[Image.Image]:
+    """Return the images of `append_images`; raises InvalidOption if it is something else than images."""
+    if isinstance(appended, Image.Image) or not isinstance(appended, Iterable):
+        reason = f"a sequence of images is needed, got {type(appended).__name__}; put a single one into a list"
+        raise InvalidOption(option="append_images", reason=reason)
+    images = list(appended)
+    for image in images:
+        if not isinstance(image, Image.Image):
+            raise InvalidOption(option="append_images", reason=f"expected images, got {type(image).__name__}")
+    return images
 
 
 def _frames_of(

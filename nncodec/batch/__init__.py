@@ -25,6 +25,7 @@ from nncodec.coding.enhancing import checked_strength
 from nncodec.coding.envelope import require_range
 from nncodec.coding.recommendation import RECOMMENDED
 from nncodec.coding.request import check_request
+from nncodec.errors import InvalidOption
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.options import EncodeOptions
 from nncodec.picture.writing import check_quality, format_of
@@ -83,8 +84,8 @@ def encoding(
     Raises:
         NncError: an option, a model or a store cannot be used.
     """
-    name, run = _with_model(model, run or BatchOptions())
-    enhancer, run = _with_model(options.get("enhancer"), run)
+    name, run = _with_model("model", model, run or BatchOptions())
+    enhancer, run = _with_model("enhancer", options.get("enhancer"), run)
     if enhancer is not None:
         options["enhancer"] = enhancer
     check_request(name, quality, target_size, target_bpp, target_psnr, options)
@@ -134,7 +135,7 @@ def decoding(
         registry.use_model(path)
     name = RECOMMENDED if enhancer == RECOMMENDED else None
     if name is None:
-        name, run = _with_model(enhancer, run)
+        name, run = _with_model("enhancer", enhancer, run)
     settings = DecodeSettings(
         kind,
         quality,
@@ -165,14 +166,18 @@ def checking(source: Place, dest: Place, *, keep_extension: bool = False, run: B
     return Batch(Checking(keep_extension), source, dest, run or BatchOptions())
 
 
-def _with_model(model: Place | None, run: BatchOptions) -> tuple[str | None, BatchOptions]:
+def _with_model(option: str, model: Place | None, run: BatchOptions) -> tuple[str | None, BatchOptions]:
     """Return the name of a model, and options whose workers get its file if it does not ship with a plugin.
 
     Raises:
+        InvalidOption: it is neither a name nor a path.
         UnknownModel, BadModelFile, WeightsMismatch: the model cannot be used.
     """
     if model is None:
         return None, run
+    if not isinstance(model, str | os.PathLike):
+        reason = f"expected the name of an installed model, or a model file, got {type(model).__name__}"
+        raise InvalidOption(option=option, reason=reason)
     text = os.fspath(model)
     is_file = text.endswith(_MODEL_FILE)
     model_info = registry.use_model(Path(text)) if is_file else registry.catalog().find(text)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from pathlib import PurePosixPath
 from nncodec._support.text import describe
 from nncodec.batch.planning import UNKNOWN_BYTES
 from nncodec.batch.run import Place
-from nncodec.batch.stores import STATE_FOLDER, Entry, Store, open_store
+from nncodec.batch.stores import STATE_FOLDER, Entry, Store, open_store, url_of
 from nncodec.coding.envelope import require_range
 from nncodec.coding.inspection import check
 from nncodec.errors import NncError, named
@@ -97,14 +96,14 @@ def pack(
             names.
 
     Raises:
-        InvalidOption: the size of shards is not a whole number from 1 on.
+        InvalidOption: the size of shards is not a whole number from 1 on, or a place is no path or URL.
         NncError: a store cannot be used, a picture is damaged, two files would get one name, or `dest` holds other tar
             files, such as those of an earlier, larger set.
         OSError: a shard cannot be written.
     """
     require_range("shard_bytes", shard_bytes, 1)
-    files, target = open_store(os.fspath(source)), open_store(os.fspath(dest), "pack/tmp")
-    others = files if beside is None else open_store(os.fspath(beside))
+    files, target = open_store(url_of("source", source)), open_store(url_of("dest", dest), "pack/tmp")
+    others = files if beside is None else open_store(url_of("beside", beside))
     if beside is not None and others.is_empty():
         raise NncError(detail=f"there are no files in {others.url}")
     if files.is_cut:

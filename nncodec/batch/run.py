@@ -22,7 +22,7 @@ from nncodec.batch.local import LocalEngine
 from nncodec.batch.manifest import MANIFEST, Item, Manifest, Outcome, Shard
 from nncodec.batch.operations import Checking, Operation
 from nncodec.batch.planning import Plan, cannot_list, evenly, grouped
-from nncodec.batch.stores import STATE_FOLDER, open_store
+from nncodec.batch.stores import STATE_FOLDER, open_store, url_of
 from nncodec.batch.work import Assignment
 from nncodec.coding.envelope import require_range
 from nncodec.errors import InvalidOption, NncError
@@ -76,7 +76,8 @@ class BatchOptions:
             Shard.of_text(self.shard)
         except ValueError as error:
             raise InvalidOption(option="shard", reason=str(error)) from None
-        several("models", self.models)
+        paths = tuple(Path(url_of("models", path)) for path in several("models", self.models))
+        object.__setattr__(self, "models", paths)
 
 
 @dataclass
@@ -174,6 +175,7 @@ class Batch:
         options: how to run.
 
     Raises:
+        InvalidOption: a place is no path or URL.
         NncError: a store cannot be used.
     """
 
@@ -182,7 +184,7 @@ class Batch:
         self._operation, self._options = operation, options
         self._folder = f"{operation.name}/{self._shard.folder}"
         scratch = f"{self._folder}/{_SCRATCH}"
-        self._source, self._dest = open_store(os.fspath(source)), open_store(os.fspath(dest), scratch)
+        self._source, self._dest = open_store(url_of("source", source)), open_store(url_of("dest", dest), scratch)
         self._assignment = Assignment(operation, self._source.url, self._dest.url, scratch, options.models)
         self._workers = options.workers or allowed_threads()
 

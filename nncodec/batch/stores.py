@@ -22,7 +22,7 @@ from nncodec._support.files import naming, replacing
 from nncodec._support.tar_end import is_cut
 from nncodec._support.text import describe
 from nncodec.batch.transport import retried
-from nncodec.errors import NncError
+from nncodec.errors import InvalidOption, NncError
 
 try:
     import fcntl
@@ -129,6 +129,18 @@ class Log(Protocol):
 
     def close(self) -> None:
         """Write what is not written yet."""
+
+
+def url_of(option: str, place: object) -> str:
+    """Return the path or URL that an argument is, as text.
+
+    Raises:
+        InvalidOption: it is something else; `option` is its name.
+    """
+    text = os.fspath(place) if isinstance(place, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise InvalidOption(option=option, reason=f"expected a path or a URL, got {type(place).__name__}")
+    return text
 
 
 def open_store(url: str, scratch: str = "") -> Store:

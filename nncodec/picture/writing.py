@@ -78,8 +78,12 @@ def format_of(extension: str) -> str:
     """Return Pillow's name of the format with this extension.
 
     Raises:
-        InvalidOption: Pillow writes no such format (option "format").
+        InvalidOption: Pillow writes no such format, or it is no text (option "format").
     """
+    if not isinstance(extension, str):
+        raise InvalidOption(
+            option="format", reason=f"expected an extension such as png, got {type(extension).__name__}"
+        )
     extension = "." + extension.lower().removeprefix(".")
     register_packages()
     kind = Image.registered_extensions().get(extension)

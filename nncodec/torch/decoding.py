@@ -367,9 +367,16 @@ def place_of(index: object) -> int:
 
 def _torch_device(name: Device | None) -> torch.device:
     try:
-        return torch.device("cpu" if name is None else name)
+        device = torch.device("cpu" if name is None else name)
     except (RuntimeError, TypeError):
         raise InvalidOption(option="device", reason=f"torch knows no device {name!r}; give 'cpu' or 'cuda'") from None
+    if device.type not in ("cpu", "cuda"):  # of GPUs, `chosen_device` says what is there
+        try:
+            torch.empty(1, device=device)
+        except Exception as error:  # each kind of device has its own
+            reason = f"this PyTorch has no device {str(device)!r}; give 'cpu' or 'cuda'"
+            raise InvalidOption(option="device", reason=reason) from error
+    return device
 
 
 def _few_pixels(containers: Sequence[Container]) -> Iterator[slice]:

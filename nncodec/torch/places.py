@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from nncodec._support.text import describe
 from nncodec.batch.run import Place
-from nncodec.batch.stores import Entry, Store, open_store
-from nncodec.errors import NncError
+from nncodec.batch.stores import Entry, Store, open_store, url_of
+from nncodec.errors import InvalidOption, NncError
 
 Source = Place | Sequence[Place]
 """A folder, a file or a URL of one, or several of them."""
@@ -125,8 +125,13 @@ class _PartStream(io.RawIOBase):
 
 
 def places_of(source: Source) -> list[str]:
-    """Return the paths and URLs that a source is."""
-    return [os.fspath(place) for place in ([source] if isinstance(source, str | os.PathLike) else source)]
+    """Return the paths and URLs that a source is; raises InvalidOption if it is something else."""
+    if isinstance(source, str | os.PathLike):
+        return [url_of("source", source)]
+    if isinstance(source, bytes | bytearray) or not isinstance(source, Iterable):
+        reason = f"expected a path or a URL, or a list of these, got {type(source).__name__}"
+        raise InvalidOption(option="source", reason=reason)
+    return [url_of("source", place) for place in source]
 
 
 def find_files(url: str, extensions: Collection[str], stores: Stores) -> Iterator[tuple[str, Entry]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any, Unpack
 
 from torch.utils.data import Dataset
 
 from nncodec.batch.run import Place
+from nncodec.batch.stores import url_of
 from nncodec.errors import NncError, named
 from nncodec.format.container import Container
 from nncodec.torch.decoding import SampleDecoder, SampleOptions, place_of
@@ -35,7 +35,7 @@ class StackDataset(Dataset[Any]):
 
     def __init__(self, source: Place, **options: Unpack[SampleOptions]) -> None:
         self._decoder, self._stores = SampleDecoder(**options), Stores()
-        url = os.fspath(source)
+        url = url_of("source", source)
         if extension_of(url) != NNC:
             raise NncError(detail=f"{url} is no .nnc file")
         ((folder, entry),) = find_files(url, {NNC}, self._stores)

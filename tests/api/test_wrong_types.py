@@ -14,11 +14,13 @@ from PIL import Image
 
 import nncodec
 import nncodec.torch
+from nncodec import batch
 
 pytestmark = pytest.mark.usefixtures("codecs_only")
 
 GREY = Image.new("L", (16, 16))
 Call = Callable[..., object]
+ZERO: Any = 0  # where None means none
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +97,43 @@ def test_how_frames_are_shown_is_checked_also_for_one(options: dict[str, Any], i
 def test_a_single_one_for_many_is_told(call: Call, given: object) -> None:
     with pytest.raises(nncodec.InvalidOption, match=r"a sequence is needed, got .*; put a single one into a list"):
         call(given)
+
+
+@pytest.mark.parametrize("given", [None, 5, b"pictures", [None], [b"pictures"]])
+@pytest.mark.parametrize(
+    ("call", "option"),
+    [
+        (nncodec.torch.NncDataset, "source"),
+        (nncodec.torch.ShardDataset, "source"),
+        (nncodec.torch.StackDataset, "source"),
+        (lambda given: batch.pack(given, "out"), "source"),
+        (lambda given: batch.pack(".", given), "dest"),
+        (lambda given: batch.pack(".", "out", beside=given or ZERO), "beside"),
+        (lambda given: batch.encoding(given, "out"), "source"),
+        (lambda given: batch.decoding(".", given), "dest"),
+        (lambda given: batch.checking(".", given), "dest"),
+        (lambda given: batch.BatchOptions(models=[given]), "models"),  # type: ignore[arg-type]
+        (lambda given: batch.encoding(".", "out", model=given or ZERO), "model"),
+        (lambda given: batch.decoding(".", "out", enhancer=given or ZERO), "enhancer"),
+        (lambda given: batch.decoding(".", "out", format=given), "format"),
+    ],
+)
+def test_what_is_no_place_is_told(call: Call, option: str, given: object) -> None:
+    with pytest.raises(nncodec.InvalidOption, match=rf"'{option}': expected .*, got (NoneType|int|bytes|list)$"):
+        call(given)
+
+
+@pytest.mark.parametrize("device", ["vulkan", "xpu"])  # no build of PyTorch that tests run with has either
+def test_a_device_that_pytorch_lacks_is_told(data: bytes, device: str) -> None:
+    with pytest.raises(nncodec.InvalidOption, match=rf"'device': this PyTorch has no device '{device}'"):
+        nncodec.torch.decode_batch([data], device=device)
+
+
+@pytest.mark.parametrize("given", [GREY, 5, [1], [GREY, None], "a.nnc", [b"x"]])
+def test_what_is_no_sequence_of_images_is_not_appended(given: object) -> None:
+    nncodec.register()
+    with pytest.raises(nncodec.InvalidOption, match=r"'append_images': .*, got (Image|int|NoneType|str|bytes)"):
+        GREY.save(io.BytesIO(), "NNC", save_all=True, append_images=given)
 
 
 def test_many_may_come_from_a_generator() -> None:
