@@ -33,7 +33,9 @@ STATE_FOLDER = ".nncodec-batch"
 """Folder in a destination that holds what batches note about themselves; hidden, so that no batch takes files of it."""
 
 _ARCHIVES_OF_FSSPEC = {"tar", "zip"}
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
+_PROTOCOL = r"[A-Za-z][A-Za-z0-9+.-]+"
+# A name of a file may hold "::", too, so that alone makes no URL.
+_URL = re.compile(rf"({_PROTOCOL}::)*{_PROTOCOL}://")
 _LOCAL = "file://"
 _ARCHIVES = {".zip": "zip", ".tar": "tar", ".tgz": "tar", ".gz": "tar"}
 # Stores in which an object is either complete under its name or not there.
@@ -147,7 +149,9 @@ def open_store(url: str, scratch: str = "") -> Store:
     """Return the store at a path or URL.
 
     Args:
-        url: a path of a folder, or of a zip or tar file; or a URL that fsspec understands.
+        url: a path of a folder, or of a zip or tar file; or a URL that fsspec understands. A URL begins with a protocol
+            and "://", as s3://bucket does, also behind others with "::", as simplecache::s3://bucket. All else is a
+            path, and so is what follows file://. A path that begins like a URL needs ./ before it.
         scratch: folder of the state folder where files lie until they are complete.
 
     Raises:
@@ -155,13 +159,11 @@ def open_store(url: str, scratch: str = "") -> Store:
     """
     if not url:
         raise NncError(detail="the path or URL of a folder is empty")
-    if url.startswith(_LOCAL):
-        url = url[len(_LOCAL) :]
-    if _URL.match(url):
+    if _URL.match(url) and not url.startswith(_LOCAL):
         return UrlStore(url, scratch)
-    path = Path(url)
+    path = Path(url.removeprefix(_LOCAL))
     if path.is_file() and path.suffix.lower() in _ARCHIVES:
-        return UrlStore(f"{_ARCHIVES[path.suffix.lower()]}://::{path.absolute()}", scratch)
+        return UrlStore(str(path.absolute()), scratch)
     return LocalStore(path, scratch)
 
 
@@ -263,7 +265,7 @@ class LocalStore:
 
 
 class UrlStore:
-    """A store of fsspec; see `Store`.
+    """A store of fsspec, or an archive of this machine by its path; see `Store`.
 
     In object stores a file is published by one PUT, or by completing a multipart upload. Elsewhere it gets a temporary
     name first.
@@ -274,9 +276,7 @@ class UrlStore:
     def __init__(self, url: str, scratch: str) -> None:
         fsspec = require("fsspec", "batch", f"opening {url}")
         try:
-            self._files, root = fsspec.core.url_to_fs(
-                url, use_listings_cache=False, skip_instance_cache=True, **_compression_of(url)
-            )
+            self._files, root = _file_system(fsspec, url)
             tar = getattr(self._files, "tar", None)
             self.is_cut = isinstance(tar, TarFile) and is_cut(tar)
         except ImportError as error:
@@ -438,9 +438,19 @@ class _ObjectLog:
         self._written_s = time.monotonic()
 
 
-def _compression_of(url: str) -> dict[str, Any]:
-    """Return what fsspec does not see in the name of a file."""
-    return {"tar": {"compression": "gzip"}} if url.startswith("tar://") and url.lower().endswith(".tgz") else {}
+def _file_system(fsspec: Any, url: str) -> tuple[Any, str]:
+    """Return the file system of fsspec for a URL, or for the path of an archive, and where its root is."""
+    own = {"use_listings_cache": False, "skip_instance_cache": True}
+    # What fsspec does not see in the name of a file.
+    gzip = {"compression": "gzip"} if url.lower().endswith(".tgz") else {}
+    if _URL.match(url):
+        found: tuple[Any, str] = fsspec.core.url_to_fs(
+            url, **own, **({"tar": gzip} if url.startswith("tar://") else {})
+        )
+        return found
+    # The open file, not its path in a URL, which would end at "::".
+    file = fsspec.filesystem("file").open(url, "rb")
+    return fsspec.filesystem(_ARCHIVES[Path(url).suffix.lower()], fo=file, **own, **gzip), ""
 
 
 def _is_empty(store: Store) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from batches import results_below
 from PIL import Image
 
-from nncodec import batch
+from nncodec import batch, torch
 from nncodec.batch.stores import LocalStore, Store, UrlStore, open_store
 from nncodec.batch.transport import is_transport_error, retried
 from nncodec.errors import NncError
@@ -29,6 +29,44 @@ def test_paths_and_urls_open_the_right_store(tmp_path: Path) -> None:
     assert isinstance(open_store("memory://a"), UrlStore)
     with pytest.raises(NncError, match="nosuch"):
         open_store("nosuch://bucket")
+
+
+@pytest.mark.parametrize(
+    "folder", ["my::pics", "a::s3:", "zip::x", "my::pics/a:b::c", "pics/s3:/bucket", "::", "x.y+z::1"]
+)
+def test_a_path_with_double_colons_is_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process: None, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(folder).mkdir(parents=True)
+    Image.new("RGB", (4, 4)).save(Path(folder) / "p.png")
+    with tarfile.open(f"{folder}/t.tgz", "w:gz") as tar:
+        tar.add(f"{folder}/p.png", "p.png")
+    with tarfile.open(f"{folder}/t.tar", "w") as tar:
+        tar.add(f"{folder}/p.png", "p.png")
+    with zipfile.ZipFile(f"{folder}/z.zip", "w") as packed:
+        packed.write(f"{folder}/p.png", "p.png")
+    for source in (folder, f"./{folder}", f"file://{folder}", f"file://{tmp_path}/{folder}"):
+        assert isinstance(open_store(source), LocalStore)
+        for name in ("z.zip", "t.tgz", "t.tar"):
+            store = open_store(f"{source}/{name}")
+            assert [file.name for file in store.listing("")[0]] == ["p.png"]
+            assert open_store(store.url).read("p.png") == Path(folder, "p.png").read_bytes()
+    # A destination is not there yet.
+    report = batch.encoding(f"{folder}/z.zip", f"{folder}-out", "tiny/means").run()
+    assert (report.done, report.failed) == (1, 0)
+    assert (Path(f"{folder}-out") / "p.nnc").is_file()
+    assert torch.NncDataset(f"{folder}-out").keys == torch.NncDataset(f"{folder}-out/p.nnc").keys == ["p"]
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://b", "simplecache::s3://b", "dask::simplecache::s3://b", "zip://x::s3://b/a.zip", "s3://b::c"]
+)
+def test_what_begins_with_a_protocol_is_a_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    opened = []
+    monkeypatch.setattr(UrlStore, "__init__", lambda store, url, scratch: opened.append(url))
+    open_store(url)
+    assert opened == [url]
 
 
 @pytest.fixture(params=["", "local://", "memory://"])
