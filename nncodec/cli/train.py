@@ -261,7 +261,8 @@ def _resume_command(ctx: click.Context, processes: int) -> str:
 def _report(run: Run, result: TrainingResult) -> None:
     time = duration(result.report.elapsed_s)
     click.echo(f"{run.output}: {result.model.name}, {count_of(result.report.steps, 'step')} in {time}")
-    click.echo(f"held-back pictures: {figures_text(result.figures)}")
+    if figures := figures_text(result.figures):
+        click.echo(f"{result.measured_on}: {figures}")
     click.echo(f"logs, plot and samples: {run.folder}{os.sep}")
     click.echo(f"install it with: {shlex.join(['nncodec', 'models', 'add', str(run.output)])}")
 

@@ -87,7 +87,7 @@ class Display:
     def _validated(self, event: Validated) -> None:
         if self._is_time("validation"):
             best = ", the best so far" if event.is_best else ""
-            self._say(f"held back, epoch {event.epoch:.4g}: {figures_text(event.figures)}{best}")
+            self._say(f"validation, epoch {event.epoch:.4g}: {figures_text(event.figures)}{best}")
 
     def _is_time(self, kind: str) -> bool:
         now = time.monotonic()

@@ -65,11 +65,13 @@ class TrainingResult:
         model: the model file that was written.
         report: steps and time.
         figures: of the held-back pictures with the weights that were kept, or the last of the training.
+        measured_on: what the figures are of: "held-back pictures" or "training pictures".
     """
 
     model: ModelInfo
     report: TrainingReport
     figures: Mapping[str, float]
+    measured_on: str
 
 
 @contextlib.contextmanager
@@ -134,7 +136,7 @@ def train(
     if pictures.exact:
         largest = max(picture.max() for picture in (*pictures.training, *pictures.validation))
         colour = f"with {count_of(pictures.training[0].shape[2], 'plane')} of {max(8, int(largest).bit_length())} bits"
-    sides = f"{len(pictures.training):,} to train on, {len(pictures.validation):,} held back"
+    sides = f"{len(pictures.training):,} to train on, {pictures.held_back:,} held back"
     on_event(Note(f"{count_of(pictures.count, kind)} {colour}: {sides}"))
     pictures = guarded(guard, recipe.prepare, pictures.converted(mode), settings.run.seed, on_prepared)
     batches = make_batches(size, pictures, settings.run, on_event)
@@ -154,7 +156,9 @@ def train(
     _draw(run, task, batches, guard, on_event)
     figures = validation.best_figures or report.figures
     card = _card(run, settings, pictures, report, validation)
-    return TrainingResult(_export(run, recipe, task, pictures.training, card, guard, on_event), report, figures)
+    measured_on = "held-back pictures" if validation.best_figures and pictures.held_back else "training pictures"
+    model = _export(run, recipe, task, pictures.training, card, guard, on_event)
+    return TrainingResult(model, report, figures, measured_on)
 
 
 def _read(run: Run, settings: RunSettings, recipe: type[Recipe], guard: PluginGuard, on_event: OnEvent) -> TrainingSet:
@@ -245,10 +249,11 @@ def _write_samples(path: Path, task: ModelTask, batches: Batches, device: torch.
 def _card(
     run: Run, settings: RunSettings, pictures: TrainingSet, report: TrainingReport, validation: Validation
 ) -> dict[str, Any]:
-    held_back = f"{len(pictures.validation):,} pictures held back"
+    training = count_of(len(pictures.training), "picture")
+    held_back = f"{count_of(pictures.held_back, 'picture')} held back" if pictures.held_back else ""
     card: dict[str, Any] = {
         "summary": f"{run.architecture} trained on {count_of(pictures.count, 'picture')} of {pictures.name}",
-        "training_data": f"{pictures.name}: {len(pictures.training):,} pictures, and {held_back}",
+        "training_data": f"{pictures.name}: {training}{held_back and f', and {held_back}'}",
         "training": {
             "steps": report.steps,
             "minutes": round(report.elapsed_s / 60, 1),
@@ -256,7 +261,7 @@ def _card(
         },
     }
     if validation.best_figures:
-        card["measured"] = {"on": held_back, "step": validation.best_step}
+        card["measured"] = {"on": held_back or f"{training} trained on", "step": validation.best_step}
         card["measured"] |= {name: float(f"{value:.6g}") for name, value in validation.best_figures.items()}
     if run.licence:
         card["licence"] = run.licence

@@ -68,6 +68,11 @@ class TrainingSet:
     exact: bool = False
 
     @property
+    def held_back(self) -> int:
+        """Number of pictures to validate on that are not trained on, too."""
+        return len(self.validation) if self.count > 1 else 0
+
+    @property
     def summary(self) -> DataSummary:
         """What a recipe needs to know."""
         pictures = [*self.training, *self.validation]

@@ -101,5 +101,7 @@ def _result(training: Training, events: Connection, stop: Signal) -> tuple[str, 
         return FAILED, plain(str(error))
     except (Exception, SystemExit) as error:  # plugins are anyone's code
         return FAILED, plain(describe(error))
-    figures = result.figures if result else {}
-    return DONE, ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+    if result is None or not result.figures:
+        return DONE, ""
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in result.figures.items())
+    return DONE, f"{result.measured_on}: {figures}"

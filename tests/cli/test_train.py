@@ -67,6 +67,19 @@ def test_from_a_file_of_pictures_to_an_installed_model(run: Run, digits: Path) -
         assert read_model_info(Path(output)).card["base"]["name"] == "mine"
 
 
+@pytest.mark.parametrize(("held_back", "measured_on"), [(0, "training pictures"), (0.2, "held-back pictures")])
+def test_figures_are_said_to_be_of_what_they_were_measured_on(
+    run: Run, digits: Path, held_back: float, measured_on: str
+) -> None:
+    command = ("train", "dense", digits, "-o", "mine.safetensors", *SMALL, "--steps", 2, "--held-back", held_back)
+    for again in ((), ("--resume", "-f")):
+        done = run(*command, *again)
+        assert done.exit_code == 0, done.output
+        lines = [line for line in done.stdout.splitlines() if "pictures: " in line]
+        assert [line.partition(": loss ")[0] for line in lines] == [measured_on][: len(lines)]
+        assert lines or (again and not held_back)  # no step, no figures
+
+
 def test_settings_come_from_the_file_then_from_set_then_from_options(run: Run, digits: Path) -> None:
     Path("mine.toml").write_text("latents = 5\nlevels = 16\nsteps = 9\nseed = 4\n")
     done = run(

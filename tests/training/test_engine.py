@@ -45,7 +45,7 @@ def test_a_run_leaves_a_usable_model_and_a_record_of_its_training(make_run: Make
     assert card["licence"] == "CC0 1.0"
     assert card["training"]["steps"] == result.report.steps == 30
     assert card["training"]["settings"]["seed"] == 3
-    assert card["training_data"] == "pictures: 11 pictures, and 1 pictures held back"
+    assert card["training_data"] == "pictures: 11 pictures, and 1 picture held back"
     assert str(run.data.parent) not in json.dumps(dict(card))
     assert card["measured"]["psnr_db"] == pytest.approx(result.figures["psnr_db"], rel=1e-5)
     left = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
@@ -380,7 +380,11 @@ def test_a_single_picture_serves_for_training_and_validation(make_run: MakeRun, 
     result = train(make_run(steps=3), notes.append)
     assert result is not None
     assert any(isinstance(note, Note) and "single picture" in note.text for note in notes)
-    assert "1 picture of" in result.model.card["summary"]
+    assert any(isinstance(note, Note) and note.text.endswith("1 to train on, 0 held back") for note in notes)
+    card = result.model.card
+    assert "1 picture of" in card["summary"]
+    assert card["training_data"] == "pictures: 1 picture"
+    assert (card["measured"]["on"], result.measured_on) == ("1 picture trained on", "training pictures")
 
 
 def test_without_held_back_pictures_the_last_weights_are_kept(make_run: MakeRun) -> None:
@@ -388,6 +392,9 @@ def test_without_held_back_pictures_the_last_weights_are_kept(make_run: MakeRun)
     result = train(run)
     assert result is not None
     assert "measured" not in result.model.card
+    assert result.model.card["training_data"] == "pictures: 12 pictures"
+    assert "loss" in result.figures
+    assert result.measured_on == "training pictures"
     assert not (run.folder / "validation.csv").exists()
     assert torch.tensor(read_model(run.output).tensors["weight"]) == load_checkpoint(run.checkpoint)["model"]["weight"]
 
