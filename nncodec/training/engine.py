@@ -143,7 +143,7 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.run.seed)
         task = guarded(guard, recipe.task)
-    guarded(guard, task.require_size, *batches.sampler.batch(0).shape[1:3])
+    _require_size(task, batches, size, settings.run.crop, guard)
     with connected(processes, device):
         if processes.is_first:
             begin(run, settings, pictures, batches, resuming, on_event)
@@ -175,6 +175,22 @@ def _read(run: Run, settings: RunSettings, recipe: type[Recipe], guard: PluginGu
         if (exact := read_exact(run.data, **given)) is not None:
             return exact
     return read_data(run.data, planes=guarded(guard, recipe.planes, settings.model, run.base), **options)
+
+
+def _require_size(
+    task: ModelTask, batches: Batches, size: tuple[int, int] | int, crop: int, guard: PluginGuard
+) -> None:
+    """Refuse crops that a task cannot train on, and say so if the pictures are too small, not the option `crop`."""
+    height, width = batches.sampler.batch(0).shape[1:3]
+    try:
+        guarded(guard, task.require_size, height, width)
+    except NncError:
+        raise
+    except ValueError as error:
+        if isinstance(size, int) and min(height, width) < crop // size * size:
+            advice = "half of the pictures, or all, are no larger: leave the small ones out, or give larger ones"
+            raise ValueError(f"{error}; {advice}") from error
+        raise
 
 
 def _fit(

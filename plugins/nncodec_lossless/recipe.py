@@ -110,7 +110,8 @@ class LosslessTask(ModelTask):
     def require_size(self, height: int, width: int) -> None:
         """See `ModelTask.require_size`."""
         if min(height, width) < _LEAST_EDGE:
-            raise ValueError(f"crops of {width} x {height} pixels are too small; give at least {_LEAST_EDGE}")
+            least = f"at least {_LEAST_EDGE} x {_LEAST_EDGE} are needed"
+            raise ValueError(f"crops of {width} x {height} pixels are too small; {least}")
 
 
 def load_steps(networks: Networks, model_file: ModelFile) -> None:

@@ -121,8 +121,8 @@ class EnhancerTask(ModelTask):
         """See `ModelTask.require_size`: the discriminator needs crops of some size."""
         if self.discriminator is not None and min(height, width) < SMALLEST_EDGE:
             raise ValueError(
-                f"crops of {width} x {height} pixels are too small for the discriminator; give at least "
-                f"{SMALLEST_EDGE}, or train without one (gan_weight = 0)"
+                f"crops of {width} x {height} pixels are too small for the discriminator, which needs at least "
+                f"{SMALLEST_EDGE} x {SMALLEST_EDGE}; gan_weight = 0 trains without one"
             )
 
     def loss(self, pixels: Tensor, progress: float, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:

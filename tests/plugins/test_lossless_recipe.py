@@ -81,7 +81,7 @@ def test_a_folder_of_arrays_trains_a_model(tmp_path: Path, base: ModelFile) -> N
 def test_what_does_not_suit_is_refused_in_a_line(base) -> None:
     with pytest.raises(ValueError, match="plain_share is 2"):
         LosslessSettings(plain_share=2)
-    with pytest.raises(ValueError, match="crops of 8 x 20 pixels"):
+    with pytest.raises(ValueError, match="crops of 8 x 20 pixels are too small; at least 16 x 16 are needed"):
         recipe().task().require_size(20, 8)
     broken = ModelFile("lossless", {}, "model", {}, "", tensors={})
     with pytest.raises(ValueError, match="lacks the tensor"):

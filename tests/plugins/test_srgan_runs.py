@@ -187,7 +187,7 @@ def test_two_processes_train_both_parts_and_the_first_like_one(
 
 def test_crops_too_small_to_be_judged_are_refused_before_anything_is_begun(make_run: MakeRun) -> None:
     run = make_run(crop=16)
-    said = "crops of 16 x 16 pixels are too small for the discriminator; give at least 32, or train without one"
+    said = "crops of 16 x 16 pixels are too small for the discriminator, which needs at least 32 x 32; gan"
     with pytest.raises(ValueError, match=said):
         train(run)
     assert not run.folder.exists()

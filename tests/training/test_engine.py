@@ -405,6 +405,41 @@ def test_pictures_of_the_wrong_size_are_refused(make_run: MakeRun) -> None:
     assert "48 x 40" in text
 
 
+@pytest.mark.parametrize(
+    ("sizes", "crop", "seen", "advises"),
+    [
+        (((20, 1), (2, 30), (5, 6), (40, 40)), 32, 8, True),  # half are smaller, so crops are reduced
+        (((6, 5), (6, 5)), 32, 8, True),  # taken whole
+        (((40, 40), (48, 40)), 12, 8, False),  # crop itself is too small
+        (((12, 30), (40, 40)), 16, 16, False),
+    ],
+)
+def test_what_helps_against_crops_too_small_is_said(
+    make_run: MakeRun,
+    pictures: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sizes: tuple[tuple[int, int], ...],
+    crop: int,
+    seen: int,
+    advises: bool,
+) -> None:
+    def refuse(task: object, height: int, width: int) -> None:
+        raise ValueError(f"crops of {width} x {height} are too small")
+
+    for path in pictures.iterdir():
+        path.unlink()
+    for number, size in enumerate(sizes):
+        Image.new("L", size).save(pictures / f"{number}.png")
+    run = make_run(crop=crop)
+    monkeypatch.setattr(f"{TINY}.TinyTask.require_size", refuse)
+    text = refused(run)
+    assert text.startswith(f"crops of {seen} x {seen} are too small")
+    assert (
+        text.endswith("half of the pictures, or all, are no larger: leave the small ones out, or give larger ones")
+        == advises
+    )
+
+
 def test_a_resumed_run_notes_that_the_pictures_have_changed(make_run: MakeRun, pictures: Path) -> None:
     with pytest.raises(TrainingStopped):
         train(make_run(), *stop_after(5))
