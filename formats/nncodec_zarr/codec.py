@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,11 @@ from zarr.abc.codec import ArrayBytesCodec
 
 from nncodec import InvalidOption, decode, decode_frames, encode, inspect
 from nncodec._support.numbers import whole_number
+from nncodec.coding.envelope import require_range
+from nncodec.coding.request import check_request
+from nncodec.format.samples import MAX_PLANES
+from nncodec.limits import DEFAULT_LIMITS
+from nncodec.picture.options import EncodeOptions
 
 if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec
@@ -23,6 +28,7 @@ NAME = "nncodec"
 _EXACT_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16))
 # A codec takes grey and RGB; two and four planes would be colour with alpha, and colour under alpha 0 is not kept.
 _LOSSY_PLANES = (1, 3)
+_ADVICE = "set planes=False if each (y, x) is a picture of its own, or move the axes by zarr.codecs.TransposeCodec"
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ class NncCodec(ArrayBytesCodec):
             (c, y, x); at most 32. Otherwise, and for all axes before it, each (y, x) is a picture of its own.
 
     Raises:
-        InvalidOption: `quality` and `max_error` are both given.
+        InvalidOption: an option is out of range, or `quality` and `max_error` are both given.
+        ModelError: the model is not installed, or is of another kind.
     """
 
     is_fixed_size = False
@@ -55,11 +62,36 @@ class NncCodec(ArrayBytesCodec):
         for name in ("quality", "max_error", "effort"):  # NumPy's numbers have no JSON
             if (number := whole_number(getattr(self, name))) is not None:
                 object.__setattr__(self, name, number)
+        if not isinstance(self.planes, bool):
+            raise InvalidOption(option="planes", reason=f"{self.planes!r} is not True or False")
+        if self.quality is not None:
+            require_range("quality", self.quality, 0, 100)
+        options: EncodeOptions = {"effort": self.effort}
+        if self.max_error is not None:
+            options["max_error"] = self.max_error
+        elif self.quality is None:
+            options["lossless"] = True
+        check_request(self.model, self.quality, None, None, None, options)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> NncCodec:
-        """Return the codec of an array's metadata."""
-        return cls(**data.get("configuration", {}))
+        """Return the codec of an array's metadata.
+
+        Raises:
+            InvalidOption: an option is unknown, as those of a later version are, or out of range.
+        """
+        given = data.get("configuration", {})
+        if not isinstance(given, dict):
+            raise InvalidOption(option="configuration", reason=f"expected an object, got {type(given).__name__}")
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                advice = "if a later version wrote the array, upgrade nncodec-image"
+                raise InvalidOption(option=name, reason=f"the codec {NAME} has {', '.join(known)}; {advice}")
+        # An array can be opened although its model is not installed; its chunks name those that they need.
+        codec = cls(**{**given, "model": None})
+        object.__setattr__(codec, "model", given.get("model"))
+        return codec
 
     def to_dict(self) -> dict[str, Any]:
         """Return the codec as metadata of an array: its name, and what differs from the default."""
@@ -68,14 +100,49 @@ class NncCodec(ArrayBytesCodec):
         return {"name": NAME, **({"configuration": given} if given else {})}
 
     def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
-        """Raise ValueError if an array cannot be stored; called when it is created or opened."""
+        """Raise ValueError if an array cannot be stored; called when it is created or opened.
+
+        Zarr does not say which filters chunks go through before. One may move the axes, so a chunk is refused only if
+        it could be stored in no order of its axes; the others are told when they are written.
+        """
+        self._check(len(shape), dtype)
+        chunk = getattr(chunk_grid, "chunk_shape", None)
+        if chunk is None:  # another grid than the regular one
+            return
+        if self.planes and len(chunk) > 2 and not any(self._takes(planes) for planes in chunk):
+            raise ValueError(f"{self._planes_taken()}, and {tuple(chunk)} has no such axis; set planes=False")
+        most_planes = max((edge for edge in chunk if self.planes and self._takes(edge)), default=1)
+        pixels = math.prod(chunk) // most_planes
+        if pixels > DEFAULT_LIMITS.pixels:
+            raise ValueError(
+                f"readers refuse chunks of more than {DEFAULT_LIMITS.pixels} pixels, and one of {tuple(chunk)} has "
+                f"{pixels}; make chunks smaller"
+            )
+
+    def evolve_from_array_spec(self, array_spec: ArraySpec) -> NncCodec:
+        """Return the codec itself; raises ValueError as `validate` does, which Zarr does not call within shards."""
+        self._check(len(array_spec.shape), array_spec.dtype)
+        return self
+
+    def _check(self, axes: int, dtype: Any) -> None:
         kind = dtype.to_native_dtype().newbyteorder("=")
         wanted = _EXACT_TYPES if self.quality is None else _EXACT_TYPES[:1]
         if kind not in wanted:
             names = " or ".join(map(str, wanted))
             raise ValueError(f"nncodec stores {names}{'' if self.quality is None else ' at a quality'}, not {kind}")
-        if len(shape) < 2:
+        if axes < 2:
             raise ValueError("nncodec stores pictures, which have two axes or more: (..., y, x)")
+        top = np.iinfo(kind).max
+        if (self.max_error or 0) > top:
+            raise ValueError(f"max_error is {self.max_error}, and {kind} holds {top} at most; give no more than that")
+
+    def _takes(self, planes: int) -> bool:
+        return planes <= MAX_PLANES if self.quality is None else planes in _LOSSY_PLANES
+
+    def _planes_taken(self) -> str:
+        if self.quality is None:
+            return f"chunks (..., planes, y, x) have {MAX_PLANES} planes at most"
+        return "at a quality, chunks (..., planes, y, x) have one or three planes"
 
     def compute_encoded_size(self, input_byte_length: int, _chunk_spec: ArraySpec) -> int:
         """Raise NotImplementedError: the size of a file depends on the picture."""
@@ -98,8 +165,8 @@ class NncCodec(ArrayBytesCodec):
             NncError: see `nncodec.encode`.
         """
         frames, height, width, planes = self._extents(chunk.shape)
-        if self.quality is not None and planes not in _LOSSY_PLANES:
-            raise ValueError(f"at a quality, chunks have one or three planes, not {planes}; set planes=False")
+        if not self._takes(planes):
+            raise ValueError(f"{self._planes_taken()}, not {planes}; {_ADVICE}")
         stack = chunk.astype(chunk.dtype.newbyteorder("="), copy=False).reshape(frames, planes, height, width)
         pictures = list(stack.transpose(0, 2, 3, 1))  # (H, W, C) each
         if self.quality is not None:
