@@ -75,7 +75,7 @@ def golden_files() -> dict[str, bytes]:
         "fashion-stack": _coded(garments, "dense/fashion", coder="zstd"),
         "digits": _coded(digit, "conv/digits"),
         **{
-            name: nncodec.encode(pictures, lossless=True, **options)
+            name: nncodec.encode(pictures, "lossless", **options)
             for name, (pictures, options) in exact_pictures().items()
         },
     }
