@@ -173,11 +173,12 @@ def latents_digest(data: bytes) -> str:
 def main(prefix: str = "") -> None:
     """Replace the files and frames whose names begin with a prefix, and their entries of the index, in `FOLDER`."""
     FOLDER.mkdir(exist_ok=True)
+    files = golden_files()  # first: if they cannot be made, the old ones stay
     known = json.loads((FOLDER / "index.json").read_text()) if prefix else {}
     for old in FOLDER.glob(f"{prefix}*"):
         old.unlink()
     index: dict[str, Any] = {}
-    for name, data in golden_files().items():
+    for name, data in files.items():
         if not name.startswith(prefix):
             index[name] = known[name]
             continue
