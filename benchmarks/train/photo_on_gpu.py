@@ -28,6 +28,9 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from benchmarks.measuring.data import HELD_BACK
 from benchmarks.train.soap import Soap
+from nncodec._support.files import require_writable
+from nncodec.errors import InvalidOption
+from nncodec.plugin.device import chosen_device
 from nncodec.plugin.latents import Pixels
 from nncodec.plugin.model_file import ModelInfo, read_model, write_model
 from nncodec.training.averaging import WeightAverage
@@ -65,7 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=12, help="processes that cut crops")
     parser.add_argument("--device", default="cuda", help="on the processor, steps are computed one by one")
     options = parser.parse_args(arguments)
-    paths, _ = split_by_name(list_pictures(options.pictures), HELD_BACK)
+    try:
+        chosen_device(options.device)
+        require_writable(options.output)  # not after minutes of training
+        paths, _ = split_by_name(list_pictures(options.pictures), HELD_BACK)
+    except (InvalidOption, ValueError, OSError) as error:
+        parser.error(str(error))
     with ThreadPoolExecutor() as readers:
         pictures = list(readers.map(lambda path: in_mode(read_picture(path), "RGB"), paths))
     written = trained(pictures, options)

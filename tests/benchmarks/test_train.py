@@ -234,6 +234,12 @@ def test_the_training_on_a_gpu_takes_the_same_steps_on_a_processor(tmp_path: Pat
         "--steps",
         "25",
     ]
+    for wrong in (["--device", "cuda:99"], ["--device", "abacus"]):
+        with pytest.raises(SystemExit):
+            photo_on_gpu.main([str(base), str(output), str(pictures), *wrong])
+    with pytest.raises(SystemExit):
+        photo_on_gpu.main([str(base), str(tmp_path / "none" / "o.safetensors"), str(tmp_path / "no"), *options])
+    assert not output.exists()
     photo_on_gpu.main([str(base), str(output), str(pictures), *options])
     before, after = (read_model(path).tensors for path in (base, output))
     assert before.keys() == after.keys()
