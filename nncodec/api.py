@@ -115,7 +115,7 @@ def encode(
     frames = plan.prepare(images)
     choice = Choice(options)
     best = choice.at_top(plan, images, metadata, on_progress)
-    data = choice.smaller(plan.write(frames, metadata), images, metadata) if best is None else best
+    data = choice.truer(plan.write(frames, metadata), images, metadata, plan.quality) if best is None else best
     return _told(data, input_bytes)
 
 
@@ -175,13 +175,15 @@ def _encode_batch(
             kept = plan.metadata(several)
             frames = plan.prepare(several)
             best = choice.at_top(plan, several, kept)
-            files[numbers[0]] = choice.smaller(plan.write(frames, kept), several, kept) if best is None else best
+            if best is None:
+                best = choice.truer(plan.write(frames, kept), several, kept, plan.quality)
+            files[numbers[0]] = best
             continue
         metadata = [plan.metadata([firsts[n]]) for n in numbers]
         frames = plan.prepare([firsts[n] for n in numbers])
         for n, own, data in zip(numbers, metadata, plan.write_each(frames, metadata), strict=True):
             best = choice.at_top(plan, [firsts[n]], own)
-            files[n] = choice.smaller(data, [firsts[n]], own) if best is None else best
+            files[n] = choice.truer(data, [firsts[n]], own, plan.quality) if best is None else best
     return [files[number] for number in range(len(files))]
 
 

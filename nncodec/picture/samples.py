@@ -71,10 +71,15 @@ class SampleStack:
         return _size_of(self.pictures[0])
 
     @property
+    def samples(self) -> int:
+        """How many samples all frames have, without alpha beside them."""
+        width, height = self.size
+        return len(self.pictures) * width * height * self.format.planes
+
+    @property
     def raw_bytes(self) -> int:
         """Size of the samples of all frames, each in its bits, without alpha beside them."""
-        width, height = self.size
-        return -(-len(self.pictures) * width * height * self.format.planes * self.format.bits // 8)
+        return -(-self.samples * self.format.bits // 8)
 
     def window(self, frames: Span, area: Area) -> Samples:
         """Return the samples of an area, as a model codes them: (N, h, w, C)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 import nncodec
+import nncodec.metrics
+from nncodec.coding import choice
 
 
 def random() -> np.random.Generator:
@@ -37,9 +40,62 @@ def test_a_nearly_exact_file_is_written_if_it_is_smaller_and_better(planes: int,
     assert len(near) < len(nncodec.encode(image, lossless=True))
     assert nncodec.encode(image, "photo", quality) == near
     assert len(nncodec.encode(image, "photo", quality, lossless=False)) > len(near)
-    low = nncodec.encode(image, "photo", 10)
-    assert len(low) < len(near)
-    assert nncodec.inspect(low).quality == 10
+
+
+def patterns() -> dict[str, NDArray[Any]]:
+    """Shares of the second colour, 64 x 64."""
+    y, x = np.mgrid[:64, :64]
+    thresholds = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) / 16
+    return {
+        "checkerboard": (x + y) % 2,
+        "rows": y % 2,
+        "dither": (x / 64 > np.tile(thresholds, (16, 16))),
+        "random": random().integers(0, 2, (64, 64)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "colours"),
+    [
+        ("checkerboard", ((0, 0, 0), (255, 255, 255))),
+        ("rows", ((200, 30, 30), (30, 40, 200))),
+        ("dither", ((200, 30, 30), (30, 40, 200))),
+        ("random", ((0, 0, 0), (255, 255, 255))),
+    ],
+)
+def test_psnr_of_noisy_patterns_never_falls_with_quality(pattern: str, colours: tuple[tuple[int, ...], ...]) -> None:
+    first, second = np.array(colours)
+    share = patterns()[pattern][..., None].astype(int)
+    samples = first + (second - first) * share + random().integers(-3, 4, (64, 64, 3))
+    image = Image.fromarray(np.clip(samples, 0, 255).astype(np.uint8))
+    reached = []
+    for quality in range(5, 96, 15):
+        data = nncodec.encode(image, "photo", quality)
+        codec_bytes = len(nncodec.encode(image, "photo", quality, lossless=False))
+        assert len(data) <= max(64 * 64 * 1.5 / 8, 2 * codec_bytes)
+        reached.append(nncodec.metrics.psnr(image, nncodec.decode(data)))
+    assert all(after > before - 0.05 for before, after in itertools.pairwise(reached))
+    assert reached[-1] > 35
+    assert nncodec.encode_batch([image, image], "photo", 95)[1] == data
+
+
+def test_photographs_and_their_noise_are_not_decoded_to_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    def difference(*_: object) -> None:
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr(choice, "difference", difference)
+    cat = skimage.data.chelsea()
+    noise = random().normal(0, 10, cat.shape)
+    for samples in (cat, np.clip(cat + noise, 0, 255).astype(np.uint8)):
+        assert nncodec.inspect(nncodec.encode(samples, "photo", 50)).quality == 50
+
+
+def test_noise_is_no_pattern() -> None:
+    samples = np.clip(random().normal(128, 60, (96, 96, 3)), 0, 255).astype(np.uint8)
+    for quality in (20, 50):
+        assert nncodec.inspect(nncodec.encode(samples, "photo", quality)).quality == quality
+    codec_bytes = len(nncodec.encode(samples, "photo", 80, lossless=False))
+    assert len(nncodec.encode(samples, "photo", 80)) < 2 * codec_bytes
 
 
 def smooth_lines() -> Image.Image:
