@@ -84,7 +84,7 @@ def encoding(
     Raises:
         NncError: an option, a model or a store cannot be used.
     """
-    name, run = _with_model("model", model, run or BatchOptions())
+    name, run = _with_model("model", model, _options(run))
     enhancer, run = _with_model("enhancer", options.get("enhancer"), run)
     if enhancer is not None:
         options["enhancer"] = enhancer
@@ -125,7 +125,7 @@ def decoding(
         InvalidOption: Pillow writes no such format, or it has no quality.
         NncError: see `encoding`.
     """
-    kind, run = format_of(format), run or BatchOptions()
+    kind, run = format_of(format), _options(run)
     check_quality(kind, quality)
     require_range("max_pixels", max_pixels, 1)
     if strength is not None:
@@ -163,7 +163,13 @@ def checking(source: Place, dest: Place, *, keep_extension: bool = False, run: B
     Raises:
         NncError: see `encoding`.
     """
-    return Batch(Checking(keep_extension), source, dest, run or BatchOptions())
+    return Batch(Checking(keep_extension), source, dest, _options(run))
+
+
+def _options(run: BatchOptions | None) -> BatchOptions:
+    if run is not None and not isinstance(run, BatchOptions):
+        raise InvalidOption(option="run", reason=f"expected nncodec.batch.BatchOptions, got {type(run).__name__}")
+    return run or BatchOptions()
 
 
 def _with_model(option: str, model: Place | None, run: BatchOptions) -> tuple[str | None, BatchOptions]:

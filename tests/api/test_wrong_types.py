@@ -143,3 +143,10 @@ def test_many_may_come_from_a_generator() -> None:
     assert [image.tobytes() for image in nncodec.decode_batch(file for _ in range(2))] == [pixels, pixels]
     assert len(nncodec.torch.decode_batch(file for _ in range(2))) == 2
     assert nncodec.decode_batch(iter(())) == nncodec.torch.decode_batch(iter(())) == []
+
+
+@pytest.mark.parametrize("start", [batch.encoding, batch.decoding, batch.checking])
+@pytest.mark.parametrize("run", [5, {"workers": 2}, False])
+def test_options_of_a_batch_are_no_numbers(start: Call, run: object, tmp_path: Path) -> None:
+    with pytest.raises(nncodec.InvalidOption, match=r"'run': expected nncodec.batch.BatchOptions, got"):
+        start(tmp_path, tmp_path / "out", run=run)
