@@ -21,7 +21,7 @@ import click
 from nncodec import __version__
 from nncodec._support.interrupts import INTERRUPTED, raise_interrupts
 from nncodec._support.text import describe
-from nncodec.cli.standard_streams import open_closed_streams, results_only
+from nncodec.cli.standard_streams import drop_unwritten, open_closed_streams, results_only
 from nncodec.cli.text import DEBUG_VARIABLE, SEE_TRACEBACK, complain, show_traceback
 from nncodec.errors import InvalidOption, NncError, UnknownModel
 
@@ -79,6 +79,7 @@ class _Commands(click.Group):
             return super().main(*arguments, **options)
         except OSError as error:  # help and the version are written before any command is invoked
             show_traceback()
+            drop_unwritten()
             complain(describe(error))
             sys.exit(1)
 
@@ -116,6 +117,7 @@ class _Commands(click.Group):
             if error.errno == errno.EPIPE:
                 raise  # nobody reads stdout any more: click ends quietly
             show_traceback()
+            drop_unwritten()
             complain(describe(error), str(error.filename or ""))
             ctx.exit(1)
         except Exception as error:  # a fault of a plugin, or of this program

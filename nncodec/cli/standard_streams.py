@@ -1,4 +1,4 @@
-"""Standard streams: closed ones, as daemons and `2>&-` leave them, and stdout without what plugins print."""
+"""Standard streams: closed ones, as daemons and `2>&-` leave them, full ones, and stdout without what plugins print."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ def open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # as long as the process lives
+
+
+def drop_unwritten() -> None:
+    """Drop what stdout does not take: the interpreter would try again when it ends, and fail with its own status."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

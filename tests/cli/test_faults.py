@@ -202,7 +202,11 @@ def test_a_full_device_is_one_line(run: Run, photo_png: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("encode", "--help"), ("models",)])
-def test_what_a_full_device_does_not_take_is_one_line(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_a_full_device_does_not_take_is_one_line(
+    arguments: tuple[str, ...], unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with Path("/dev/full").open("wb") as full:
         command = [sys.executable, "-m", "nncodec", *arguments]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
