@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from nncodec.engine.fixed_point import ACTIVATION_LIMIT, ACTIVATION_STEPS, LEAK, WEIGHT_STEPS, check_steps
+from nncodec.nn.products import addmm
 from nncodec.nn.quantize import round_straight_through
 
 # A bias is trained and stored in steps of 1/8192; a layer adds sixteen times its value.
@@ -141,7 +142,7 @@ class ExactConv2d(nn.Conv2d):
 def exact_addmm(sums: Tensor, first: Tensor, second: Tensor) -> Tensor:
     """Return sums + first @ second as `torch.addmm`, in float64 where float32 would be computed in less."""
     if _is_float32_whole(first.device.type, "matmul"):
-        return torch.addmm(sums, first, second)
+        return addmm(sums, first, second)
     with torch.autocast(first.device.type, enabled=False):
         return torch.addmm(sums.double(), first.double(), second.double()).float()
 

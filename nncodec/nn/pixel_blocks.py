@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from nncodec.nn.products import addmm
 
 # Blocks that are moved at once.
 _BLOCKS_AT_ONCE = 1536
@@ -41,11 +42,11 @@ def convolved_blocks(layer: nn.Conv2d, pixels: Tensor, edge: int, offset: float 
         return rows[part].transpose(1, 2).reshape(-1, weight.shape[1])
 
     if torch.is_grad_enabled():
-        features = F.linear(strip(slice(None)), weight, bias)
+        features = addmm(bias, strip(slice(None)), weight.t())
     else:
         features = pixels.new_empty(len(rows) * rows.shape[2], len(weight))
         for part, places in _strips(len(rows), rows.shape[2], pixels.device):
-            torch.addmm(bias, strip(part), weight.t(), out=features[places])
+            features[places] = addmm(bias, strip(part), weight.t())
     return features.view(count, height // edge, width // edge, -1).permute(0, 3, 1, 2)
 
 
@@ -68,7 +69,7 @@ def pixels_of_blocks(layer: nn.Conv2d, features: Tensor, edge: int, offset: floa
     places = features.permute(0, 2, 3, 1).reshape(-1, channels)
 
     def strip(part: slice) -> Tensor:
-        blocks = F.linear(places[part], weight, bias)
+        blocks = addmm(bias, places[part], weight.t())
         return blocks.view(-1, width, edge, len(weight) // edge).transpose(1, 2)
 
     if torch.is_grad_enabled():

@@ -13,9 +13,9 @@ References:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from constriction import stream
@@ -25,12 +25,17 @@ from nncodec._support.threads import in_threads
 from nncodec.errors import Corrupt, InvalidOption
 from nncodec.format.entropy.base import Alphabet, Coder, StageSymbols, SymbolReader
 from nncodec.format.entropy.escapes import Digits, escape_digits, escaped_symbols
+from nncodec.format.entropy.rans_tables import UNLIKELY, RansTables
 from nncodec.format.header import CoderId
 from nncodec.plugin.entropy import MAX_PRECISION, Tables
 from nncodec.plugin.latents import IntArray
 
 _SEAL = 1 << MAX_PRECISION
 _WORD_BYTES = 4
+# With fewer symbols of each table, telling which likely columns were found takes as long as finding them saves.
+_LEAST_RUN = 256
+# Most blocks of 768 x 512 pixels have none; where tables do not fit, this bounds what is decoded twice.
+_MOST_MISSES = 3
 # Fewer are sorted before a thread has started.
 _SYMBOLS_PER_THREAD = 1 << 18
 
@@ -48,7 +53,7 @@ class RansCoder(Coder):
         # Last in, first out: everything is pushed in reverse.
         waiting = [stage for stage in reversed(stages) if stage.symbols.size]
         threads = sum(stage.symbols.size for stage in waiting) // _SYMBOLS_PER_THREAD
-        models = _models(tables)
+        models = RansTables.of(tables)
         for stage in in_threads(lambda stage: _Stage.of(stage, tables), waiting, min(threads, len(waiting))):
             stage.push(stack, models)
         words = stack.get_compressed()
@@ -63,15 +68,17 @@ class _RansReader(SymbolReader):
         if alphabet.tables is None or not payload or not payload[-1]:
             raise Corrupt(detail="a block is not range-coded")
         words = np.frombuffer(payload + bytes(-len(payload) % _WORD_BYTES), "<u4")
-        self._stack = stream.stack.AnsCoder(words.astype(np.uint32))
+        self._words = words.astype(np.uint32)
+        self._stack = stream.stack.AnsCoder(self._words)
         self._tables = alphabet.tables
-        self._models = _models(alphabet.tables)
+        self._models = RansTables.of(alphabet.tables)
+        # Stages that had unlikely symbols and were decoded twice.
+        self._misses = 0
 
     def take(self, tables: NDArray[np.integer[Any]]) -> IntArray:
         order, runs = _sorted(tables, self._tables)
         minimum, count = self._tables.minimum, self._tables.frequencies.shape[1]
-        decode, models = self._stack.decode, self._models
-        columns = np.concatenate([decode(models[table], stop - start) for table, start, stop in runs])
+        columns = self._columns(runs, tables.size)
         escaped = columns == count - 1
         ordered = columns + np.int32(minimum)
         if escaped.any():
@@ -83,6 +90,33 @@ class _RansReader(SymbolReader):
         symbols[order] = ordered
         return symbols
 
+    def _columns(self, runs: Sequence[_Run], symbols: int) -> IntArray:
+        """Return the columns of sorted symbols."""
+        if symbols >= _LEAST_RUN * len(runs) and self._misses < _MOST_MISSES:
+            before = self._stack.pos()
+            columns = self._likely_columns(runs)
+            if columns.min() > UNLIKELY:
+                return columns
+            self._go_back(*before)
+            self._misses += 1
+        return np.concatenate([self._stack.decode(self._models.whole(run.table), run.size) for run in runs])
+
+    def _likely_columns(self, runs: Sequence[_Run]) -> IntArray:
+        """Return the columns that come if all symbols are likely, `UNLIKELY` in place of some others if not."""
+        likely = [self._models.likely(run.table) for run in runs]
+        found = [self._stack.decode(model.model, run.size) for model, run in zip(likely, runs, strict=True)]
+        starts = np.cumsum([0, *(model.columns.size for model in likely[:-1])], dtype=np.int32)
+        places = np.concatenate(found)
+        places += np.repeat(starts, [run.size for run in runs])
+        return np.concatenate([model.columns for model in likely]).take(places)
+
+    def _go_back(self, words: int, state: int) -> None:
+        """Return to an earlier position of the stack; a copy is cheaper when it is needed than before every stage."""
+        own = [state & 0xFFFFFFFF, state >> 32]
+        while own and not own[-1]:
+            own.pop()
+        self._stack = stream.stack.AnsCoder(np.concatenate([self._words[:words], np.array(own, np.uint32)]))
+
     def finish(self) -> None:
         if self._stack.pos() != (0, _SEAL):
             raise Corrupt(detail="a block has more symbols than its contexts need")
@@ -92,17 +126,24 @@ class _RansReader(SymbolReader):
         return np.asarray(self._stack.decode(stream.model.Uniform(), each))
 
 
+class _Run(NamedTuple):
+    """Sorted symbols of one table: its number, and how many they are."""
+
+    table: int
+    size: int
+
+
 class _Stage(NamedTuple):
     """What a stage puts on the stack.
 
     Args:
         columns: of all symbols, sorted by table.
-        runs: of equal tables, see `_sorted`.
+        runs: of equal tables.
         digits: of the escapes.
     """
 
     columns: IntArray
-    runs: list[tuple[int, int, int]]
+    runs: list[_Run]
     digits: list[Digits]
 
     @classmethod
@@ -119,42 +160,21 @@ class _Stage(NamedTuple):
             columns[escaped] = escape
         return cls(columns.view(np.int32), runs, digits)
 
-    def push(self, stack: stream.stack.AnsCoder, models: _Models) -> None:
+    def push(self, stack: stream.stack.AnsCoder, models: RansTables) -> None:
         for values, sizes in reversed(self.digits):
             each = np.full(values.size, sizes, np.int32) if isinstance(sizes, int) else sizes
             stack.encode_reverse(values, stream.model.Uniform(), each)
-        for table, start, stop in reversed(self.runs):
-            stack.encode_reverse(self.columns[start:stop], models[table])
+        stop = self.columns.size
+        for table, size in reversed(self.runs):
+            stack.encode_reverse(self.columns[stop - size : stop], models.whole(table))
+            stop -= size
 
 
-def _sorted(which: NDArray[np.integer[Any]], tables: Tables) -> tuple[NDArray[np.intp], list[tuple[int, int, int]]]:
-    """Return the order that sorts symbols by table, and the number, start and stop of each table in it."""
+def _sorted(which: NDArray[np.integer[Any]], tables: Tables) -> tuple[NDArray[np.intp], list[_Run]]:
+    """Return the order that sorts symbols by table, and the runs of equal tables in it."""
     # NumPy sorts integers of 8 and 16 bits by radix, which is six times as fast.
     which = which.astype(np.min_scalar_type(len(tables.frequencies) - 1), copy=False)
     order = np.argsort(which, kind="stable")
     ordered = which[order]
-    starts = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist()]
-    return order, list(zip(ordered[starts].tolist(), starts, [*starts[1:], which.size], strict=True))
-
-
-class _Models(dict[int, Any]):
-    """Tables as constriction's models by number; each is made on first use."""
-
-    def __init__(self, tables: Tables) -> None:
-        # Not the tables themselves: they are weak keys of the models' cache, and a reference would keep them alive.
-        self._frequencies = tables.frequencies
-        self._scale = 1 << MAX_PRECISION - tables.precision
-
-    def __missing__(self, number: int) -> Any:
-        # constriction gives a column `weight * (2^24 - columns) / total weight`, rounded down, plus one. These weights
-        # are whole numbers that add up to 2^24 - columns, so nothing is rounded and floating point is exact.
-        weights = self._frequencies[number].astype(np.float64) * self._scale - 1
-        return self.setdefault(number, stream.model.Categorical(weights, perfect=False))
-
-
-_MODELS: WeakKeyDictionary[Tables, _Models] = WeakKeyDictionary()
-
-
-def _models(tables: Tables) -> _Models:
-    models = _MODELS.get(tables)
-    return _MODELS.setdefault(tables, _Models(tables)) if models is None else models
+    starts = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), which.size]
+    return order, [_Run(int(ordered[start]), stop - start) for start, stop in itertools.pairwise(starts)]
