@@ -159,12 +159,14 @@ class Choice:
         permitted = [self._stack(images, error) for error in _PERMITTED_ERRORS]
         bits = np.array([8 * estimated_bytes(coarse) for coarse in permitted])
         costs = bits + worth * np.array([_expected_squares(coarse) for coarse in permitted])
-        least = int(np.argmin(costs))
-        if bits[least] > _near_ratio(stack) * most_bits or costs[least] > _ESTIMATE_RATIO * most_cost:
-            return data
-        near = self._write(permitted[least], metadata)
-        is_true = 8 * len(near) + worth * difference(near, frames).squares < most_cost
-        return near if is_true and 8 * len(near) <= most_bits else data
+        may_be = (bits <= _near_ratio(stack) * most_bits) & (costs <= _ESTIMATE_RATIO * most_cost)
+        for number in np.argsort(costs):
+            if may_be[number]:
+                near = self._write(permitted[number], metadata)
+                if 8 * len(near) <= most_bits:
+                    is_true = 8 * len(near) + worth * difference(near, frames).squares < most_cost
+                    return near if is_true else data
+        return data
 
     def within(self, most_bytes: float, images: Sequence[Image.Image], metadata: Mapping[int, bytes]) -> bytes | None:
         """Return the exact file of images if it has at most so many bytes, else None; an estimate comes first."""
