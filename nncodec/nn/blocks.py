@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nncodec.engine.transform_config import LEAK, Padding
 from nncodec.nn.margins import Surrounded
+from nncodec.nn.products import convolved
 
 # Positions in a strip, measured at 192 channels: with half as many the layers' overhead exceeds the gain, and without
 # strips most time goes into allocating memory.
@@ -71,9 +72,9 @@ class DepthwiseBlock(nn.Module):
         for top in range(0, height, rows):
             strip = features[:, :, top : top + rows]
             # The row below sees this one as it was before its update, and the row above was seen before its own.
-            seen = F.leaky_relu_(F.conv2d(features[:, :, top : top + rows + 1].to(kind), *mix_in), LEAK)
-            strip += F.conv2d(F.conv2d(padded.around(seen, strip.shape[2]), *around, groups=groups), *mix_out)
-            strip += F.conv2d(F.leaky_relu_(F.conv2d(strip.to(kind), *feed_in), LEAK), *feed_out)
+            seen = convolved(features[:, :, top : top + rows + 1].to(kind), *mix_in, LEAK)
+            strip += convolved(F.conv2d(padded.around(seen, strip.shape[2]), *around, groups=groups), *mix_out)
+            strip += convolved(convolved(strip.to(kind), *feed_in, LEAK), *feed_out)
 
 
 class _PaddedStrip:

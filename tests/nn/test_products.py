@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from nncodec.nn.products import addmm
+from nncodec.nn.precision import is_bfloat16_fast
+from nncodec.nn.products import addmm, convolved
 
+needs_onednn = pytest.mark.skipif(
+    not torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]
+    reason="this torch has no oneDNN",
+)
 # One side and the other of where oneDNN begins.
 SHAPES = [(3, 5, 2), (300, 96, 128), (32, 40, 9000), (1, 2000, 2000)]
 
@@ -33,13 +39,12 @@ def test_sums_of_whole_numbers_are_those_of_torch(
             assert torch.equal(sums, before)
 
 
+@needs_onednn
 def test_large_products_are_left_to_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
     sums, first, second = whole_numbers(128), whole_numbers(300, 96), whole_numbers(96, 128)
     asked = []
     monkeypatch.setattr(torch, "addmm", lambda *terms: asked.append(terms))
     with torch.inference_mode():
-        if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-            pytest.skip("this torch has no oneDNN")
         addmm(sums, first, second)
         assert not asked
         addmm(sums, first[:4], second)
@@ -58,3 +63,32 @@ def test_other_types_and_empty_products_are_computed() -> None:
     with torch.inference_mode():
         assert addmm(sums.double(), first.double(), second.double()).dtype == torch.float64
         assert addmm(sums, first[:0], second).shape == (0, 128)
+
+
+@pytest.mark.parametrize("leak", [1.0, 0.01])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (40, 64)])
+def test_a_convolution_is_that_of_torch(size: tuple[int, int], kind: torch.dtype, leak: float) -> None:
+    features = whole_numbers(2, 24, *size).to(kind).contiguous(memory_format=torch.channels_last)
+    weight, bias = whole_numbers(32, 24, 1, 1).to(kind) / 64, whole_numbers(32).to(kind)
+    expected = F.leaky_relu(F.conv2d(features.double(), weight.double(), bias.double()), leak)
+    with torch.inference_mode():
+        for rows in (features, features[:, :, : max(1, size[0] // 2)]):
+            found = convolved(rows, weight, bias, leak)
+            assert found.dtype == kind
+            tolerance = 1e-5 if kind == torch.float32 else 0.02
+            torch.testing.assert_close(found.double(), expected[:, :, : rows.shape[2]], rtol=tolerance, atol=tolerance)
+
+
+@needs_onednn
+def test_large_convolutions_are_left_to_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, weight, bias = whole_numbers(1, 64, 40, 64), whole_numbers(64, 64, 1, 1), whole_numbers(64)
+    with torch.inference_mode():
+        expected = convolved(features, weight, bias, 0.01)
+        monkeypatch.setattr(F, "conv2d", None)
+        assert torch.equal(convolved(features, weight, bias, 0.01), expected)
+        if is_bfloat16_fast():
+            convolved(*(part.bfloat16() for part in (features, weight, bias)))
+        monkeypatch.undo()
+        monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+        assert torch.equal(convolved(features, weight, bias, 0.01), expected)
