@@ -137,7 +137,7 @@ class Choice:
     def truer(
         self, data: bytes, images: Sequence[Image.Image], metadata: Mapping[int, bytes], quality: int | None
     ) -> bytes:
-        """Return what `smaller` does, or, where the codec misses fine patterns, a larger file of which more is left.
+        """Return what `smaller` does, or, of fine patterns, a nearly exact file that costs less than that.
 
         Args:
             data: the codec's file.
@@ -145,15 +145,18 @@ class Choice:
             quality: that of the codec; None if it has no qualities, which leaves it at `smaller`.
         """
         best = self.smaller(data, images, metadata)
-        if best is not data or self._encoder is None or quality is None:
+        if self._encoder is None or quality is None:
             return best
         stack = self._stack(images)
         if fine_contrast(stack) < _FINE_CONTRAST:
-            return data
+            return best
         frames = from_images(images)
+        reached = difference(best, frames)
+        if best is not data and not reached.largest:
+            return best
         # Squared errors are counted in all samples, the worth of one in the mean over the planes of a pixel.
         worth = _bits_worth_of_error(quality) / stack.format.planes
-        most_cost = (8 * len(data) + worth * difference(data, frames).squares) / _MISSED
+        most_cost = (8 * len(best) + worth * reached.squares) / (_MISSED if best is data else 1)
         pixels = stack.samples / stack.format.planes
         most_bits = min(max(_MOST_FOR_PATTERNS_BPP * pixels, _MOST_FOR_PATTERNS * 8 * len(data)), 8 * stack.raw_bytes)
         permitted = [self._stack(images, error) for error in _PERMITTED_ERRORS]
@@ -165,8 +168,8 @@ class Choice:
                 near = self._write(permitted[number], metadata)
                 if 8 * len(near) <= most_bits:
                     is_true = 8 * len(near) + worth * difference(near, frames).squares < most_cost
-                    return near if is_true else data
-        return data
+                    return near if is_true else best
+        return best
 
     def within(self, most_bytes: float, images: Sequence[Image.Image], metadata: Mapping[int, bytes]) -> bytes | None:
         """Return the exact file of images if it has at most so many bytes, else None; an estimate comes first."""

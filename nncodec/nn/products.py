@@ -26,7 +26,8 @@ def addmm(sums: Tensor, first: Tensor, second: Tensor) -> Tensor:
         first: (n, inputs).
         second: (inputs, outputs).
     """
-    if first.dtype != torch.float32 or not _is_for_onednn(first, len(first) * second.numel()):
+    is_large = len(first) * second.numel() >= _FEWEST_MULTIPLICATIONS
+    if not is_large or first.dtype != torch.float32 or not _takes_onednn(first):
         return torch.addmm(sums, first, second)
     is_bias = sums.dim() == 1
     products: Tensor = torch.ops.mkldnn._linear_pointwise(first, second.t(), sums if is_bias else None, "none", [], "")
@@ -41,8 +42,11 @@ def convolved(features: Tensor, weight: Tensor, bias: Tensor, leak: float = 1.0)
         weight, bias: of the layer, in the same type.
         leak: slope of the leaky ReLU that follows; 1 for none.
     """
-    is_fast = features.dtype == torch.float32 or is_bfloat16_fast()
-    if not is_fast or not _is_for_onednn(features, features.numel() * len(weight)):
+    is_large = features.numel() * len(weight) >= _FEWEST_MULTIPLICATIONS
+    # In bfloat16 a leaky ReLU of sums is another one than that of rounded sums, and pixels must not depend on the size
+    # of a batch.
+    is_wanted = is_large if features.dtype == torch.float32 else is_bfloat16_fast()
+    if not is_wanted or not _takes_onednn(features):
         sums = F.conv2d(features, weight, bias)
         return sums if leak == 1 else F.leaky_relu(sums, leak)
     after = ("none", []) if leak == 1 else ("leaky_relu", [leak])
@@ -52,7 +56,7 @@ def convolved(features: Tensor, weight: Tensor, bias: Tensor, leak: float = 1.0)
     return result
 
 
-def _is_for_onednn(factor: Tensor, multiplications: int) -> bool:
-    if factor.device.type != "cpu" or torch.is_grad_enabled() or multiplications < _FEWEST_MULTIPLICATIONS:
-        return False
-    return bool(torch.backends.mkldnn.enabled) and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+def _takes_onednn(factor: Tensor) -> bool:
+    """Return whether oneDNN may multiply it now: on a processor, without gradients, unless it is switched off."""
+    is_on = factor.device.type == "cpu" and not torch.is_grad_enabled() and bool(torch.backends.mkldnn.enabled)
+    return is_on and hasattr(torch.ops.mkldnn, "_linear_pointwise")

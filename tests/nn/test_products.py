@@ -92,3 +92,15 @@ def test_large_convolutions_are_left_to_onednn(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.undo()
         monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
         assert torch.equal(convolved(features, weight, bias, 0.01), expected)
+
+
+@needs_onednn
+@pytest.mark.skipif(not is_bfloat16_fast(), reason="this processor does not multiply bfloat16")
+def test_a_picture_in_bfloat16_is_the_same_in_any_batch() -> None:
+    features = torch.randn(6, 64, 24, 40, generator=torch.Generator().manual_seed(0)).bfloat16()
+    features = features.contiguous(memory_format=torch.channels_last)
+    weight, bias = torch.randn(64, 64, 1, 1).bfloat16(), torch.randn(64).bfloat16()
+    with torch.inference_mode():
+        together = convolved(features, weight, bias, 0.01)
+        alone = torch.cat([convolved(features[:1, :, :2], weight, bias, 0.01), together[:1, :, 2:]], 2)
+    assert torch.equal(alone, together[:1])
