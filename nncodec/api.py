@@ -37,7 +37,7 @@ from nncodec.plugin.precision import Precision
 
 if TYPE_CHECKING:
     from nncodec.picture.samples import SamplePicture
-    from nncodec.picture.sources import ImageSource, SampleSource
+    from nncodec.picture.sources import ImageSource
 
 DEFAULT_MODEL = "photo"
 DEFAULT_QUALITY = 50
@@ -98,7 +98,7 @@ def encode(
         is_alone = model is None and (target_size, target_bpp, target_psnr) == (None, None, None)
         if is_alone and not options and is_nnc_source(image):
             return Container(cast("NncSource", image)).copy()  # encoding it again could only lose
-        image, model, quality = _kept(image, model)  # type: ignore[assignment]  # also arrays that only exact files hold
+        image, model, quality = _kept(image, model)  # also arrays that only exact files hold
     target = target_of(quality, target_size, target_bpp, target_psnr)
     max_error = exactness_of(model, options)
     if max_error is not None:
@@ -188,7 +188,7 @@ def _encode_batch(
 
 
 def _encode_exactly(
-    image: SampleSource | Sequence[SampleSource],
+    image: ImageSource | Sequence[ImageSource],
     model: str | None,
     max_error: int,
     options: EncodeOptions,

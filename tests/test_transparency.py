@@ -385,3 +385,44 @@ def test_a_picture_of_a_few_pixels_is_best_at_the_best_quality_and_no_larger_tha
     assert reached == sorted(reached)
     assert reached[-1] > 12
     assert nncodec.encode_batch([Image.fromarray(pixels)], quality=100) == files[-1:]
+
+
+def alphas(image: Image.Image) -> dict[str, Image.Image]:
+    width, height = image.size
+    mask = Image.new("L", image.size)
+    mask.paste(255, (width // 4, height // 4, width // 2, height // 2))
+    noise = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
+    return {
+        "opaque": Image.new("L", image.size, 255),
+        "clear": Image.new("L", image.size, 0),
+        "gradient": Image.linear_gradient("L").resize(image.size),
+        "mask": mask.resize(image.size, Image.Resampling.BICUBIC),
+        "noise": Image.fromarray(noise),
+        "itself": image.convert("L"),
+    }
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_alpha_costs_no_more_than_by_itself(mode: str) -> None:
+    colours = Image.fromarray(skimage.data.astronaut()).crop((160, 30, 300, 130)).convert(mode)
+    alone = len(nncodec.encode(colours, lossless=True))
+    for name, alpha in alphas(colours).items():
+        picture = colours.copy()
+        picture.putalpha(alpha)
+        data = nncodec.encode(picture, lossless=True)
+        assert len(data) <= alone + len(nncodec.encode(alpha, lossless=True)) + 16, name
+        np.testing.assert_array_equal(np.asarray(nncodec.decode(data)), np.asarray(picture))
+        part = nncodec.decode(data, box=(20, 30, 60, 50))
+        np.testing.assert_array_equal(np.asarray(part), np.asarray(picture.crop((20, 30, 60, 50))))
+        assert nncodec.inspect(data).mode == picture.mode
+
+
+def test_a_sprite_whose_alpha_follows_from_its_colours_takes_few_bytes() -> None:
+    colours = np.array([[0, 0, 0, 0], [200, 0, 0, 255], [0, 90, 0, 128], [9, 9, 200, 60]], np.uint8)
+    numbers = np.random.default_rng(1).integers(0, 4, (48, 48)).repeat(2, 0).repeat(2, 1)
+    sprite = Image.fromarray(colours[numbers])
+    joined = len(nncodec.encode(sprite, lossless=True))
+    apart = [len(nncodec.encode(part, lossless=True)) for part in (sprite.convert("RGB"), sprite.getchannel("A"))]
+    assert joined < 0.7 * sum(apart)
+    turned = sprite.rotate(90)
+    assert nncodec.decode(nncodec.encode([sprite, turned], lossless=True), frame=1).tobytes() == turned.tobytes()

@@ -138,7 +138,7 @@ def _preview_of(container: Container, size: int) -> Image.Image | None:
         return None
     image = read_preview(chunk, DEFAULT_LIMITS)
     header = container.header
-    is_small = 2 * max(image.size) < min(size, max(header.display_size))
+    is_small = max(image.size) < min(size, max(header.display_size))
     if is_small and header.width * header.height <= MOST_PIXELS:
         return None
     image.info.update(info)

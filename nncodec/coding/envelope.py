@@ -23,7 +23,7 @@ from nncodec.plugin.model_file import SHORT_ID_BYTES, ModelInfo
 
 # A file with a smaller payload carries the short model id and no model name.
 _SMALL_PAYLOAD_BYTES = 4096
-_PREVIEW_EDGE = 64
+_PREVIEW_EDGE = 128
 
 
 def check_options(options: EncodeOptions) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from nncodec._support.notes import warn_of
 from nncodec._support.threads import in_threads
 from nncodec.coding.envelope import check_options, level_of, require_range, write_file
-from nncodec.coding.exact_estimate import may_be_smaller
+from nncodec.coding.exact_estimate import is_drawn, may_be_smaller
 from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, Cell, Grid
 from nncodec.errors import InvalidOption, UnknownModel, UnsupportedImage
 from nncodec.format.alpha import pack_alpha
@@ -22,7 +22,7 @@ from nncodec.format.header import ChunkType, CoderId, ColourMode, Header
 from nncodec.limits import DEFAULT_LIMITS
 from nncodec.picture.metadata import metadata_of
 from nncodec.picture.options import EncodeOptions, OnProgress
-from nncodec.picture.samples import SamplePicture, SampleStack, exact_of, stack_of
+from nncodec.picture.samples import SamplePicture, SampleStack, alpha_apart, exact_of, stack_of
 from nncodec.plugin import registry
 from nncodec.plugin.guard import PluginGuard
 from nncodec.plugin.hooks import LOSSLESS
@@ -36,6 +36,8 @@ DEFAULT_LOSSLESS = "lossless"
 _FRAMES_PER_BLOCK = 1 << 13
 # No exact file is as small.
 _LEAST_FILE_BYTES = 24
+# So many bytes a pixel, of two and more that the colours of photographs take.
+_SIMPLE_ALPHA_BYTES = 1 / 20
 _UNUSED = {
     "coder": "a lossless model has its own",
     "downscale": "an exact picture is not stored reduced",
@@ -120,13 +122,27 @@ class ExactEncoder:
                 detail=f"{self.model_info.name} takes up to {traits.max_planes} planes of {traits.max_bits} bits, this "
                 f"picture has {stack.format.planes} of {stack.format.coded_bits}"
             )
+        apart = alpha_apart(stack)
+        alpha = None if apart.alpha is None else alpha_chunk(apart.alpha)
+        if alpha is None or apart is stack:
+            return self._file(stack, alpha, metadata)
+        # Samples are no context for alpha that is simple, but where they are few or drawn they may be one for another.
+        data = self._file(apart, alpha, metadata)
+        if len(alpha) < _SIMPLE_ALPHA_BYTES * stack.pixels and not is_drawn(stack):
+            return data
+        joined = copy.copy(self)
+        joined.on_progress = None
+        return min(joined._file(stack, None, metadata), data, key=len)
+
+    def _file(self, stack: SampleStack, alpha: bytes | None, metadata: Mapping[int, bytes]) -> bytes:
+        """Return the file of a stack with a chunk of alpha."""
         header = self._header(stack)
         payloads = list(self._payloads(stack, Grid(header, 1, 0)))
         chunks = dict(metadata)
         if stack.palette is not None:
             chunks[ChunkType.PALETTE] = stack.palette.to_bytes()
-        if stack.alpha is not None:
-            chunks[ChunkType.ALPHA] = alpha_chunk(stack.alpha)
+        if alpha is not None:
+            chunks[ChunkType.ALPHA] = alpha
         settings = {"effort": self.effort, "coder": header.coder.name.lower()}
         opaque = _opaque(stack) if self.options.get("preview") else None
         return write_file(header, payloads, self.model_info, chunks, opaque, self.options, settings)

@@ -43,7 +43,7 @@ class EncodeOptions(TypedDict, total=False):
         duration: milliseconds that each frame is shown, one number for all or one for each; None for none. Default:
             those of the frames' `info`. A single image has none.
         loop: how often the frames are shown, 0 for ever; None for once. Default as for duration.
-        preview: True, or the longest edge in pixels (16..256), to embed a small preview.
+        preview: True (128), or the longest edge in pixels (16..256), to embed a small preview.
         downscale: store the image reduced by this factor (2..8); decoders return the original size.
         frames_per_block: frames coded together; fewer give faster random access, more give smaller files.
         exact: keep the colours under alpha 0 as well as those that are seen. By default they are replaced by a smooth

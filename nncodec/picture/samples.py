@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -71,10 +71,15 @@ class SampleStack:
         return _size_of(self.pictures[0])
 
     @property
+    def pixels(self) -> int:
+        """How many pixels all frames have."""
+        width, height = self.size
+        return len(self.pictures) * width * height
+
+    @property
     def samples(self) -> int:
         """How many samples all frames have, without alpha beside them."""
-        width, height = self.size
-        return len(self.pictures) * width * height * self.format.planes
+        return self.pixels * self.format.planes
 
     @property
     def raw_bytes(self) -> int:
@@ -123,6 +128,15 @@ def stack_of(pictures: Sequence[SamplePicture], max_error: int = 0) -> SampleSta
     return stack
 
 
+def alpha_apart(stack: SampleStack) -> SampleStack:
+    """Return a stack of images whose alpha, if they have some, stands beside the samples instead of among them."""
+    if stack.mode not in _BASES:
+        return stack
+    mode = _BASES[stack.mode]
+    alpha = np.stack([np.asarray(picture.getchannel("A")) for picture in stack.pictures])  # type: ignore[union-attr]
+    return replace(stack, mode=mode, format=replace(stack.format, planes=mode.planes), alpha=alpha)
+
+
 def exact_of(stack: SampleStack) -> SampleStack:
     """Return the pictures of a stack as one whose samples do not change."""
     return _stacked(stack.pictures, 0)
@@ -160,13 +174,10 @@ def _of_images(images: Sequence[Any], max_error: int) -> SampleStack:
         raise UnsupportedImage(
             detail=f"cannot write mode {first.mode} as NNC without loss; {advice(first.mode, fitting)}"
         )
-    mode, alpha, palette = _MODES[first.mode], None, None
+    mode, palette = _MODES[first.mode], None
     if max_error and mode in (ColourMode.P, ColourMode.BILEVEL):
         reason = f"mode {first.mode} holds numbers of colours, which cannot change a little; convert to RGB or L"
         raise InvalidOption(option="max_error", reason=reason)
-    if max_error and mode in _BASES:
-        alpha = np.stack([np.asarray(image.getchannel("A")) for image in images])
-        mode = _BASES[mode]
     if mode is ColourMode.P:
         palette = palette_of(first)
         if any(palette_of(image) != palette for image in images):
@@ -176,7 +187,8 @@ def _of_images(images: Sequence[Any], max_error: int) -> SampleStack:
         bits = _bits_of([np.asarray(image) for image in images], max_error)
     elif mode is ColourMode.P:
         bits = max(1, max(image.getextrema()[1] for image in images).bit_length())
-    return SampleStack(mode, SampleFormat(bits, mode.planes, max_error), tuple(images), palette, alpha)
+    stack = SampleStack(mode, SampleFormat(bits, mode.planes, max_error), tuple(images), palette)
+    return alpha_apart(stack) if max_error else stack
 
 
 def _bits_of(arrays: Sequence[NDArray[Any]], max_error: int) -> int:

@@ -26,12 +26,13 @@ from nncodec.picture.samples import SamplePicture
 if TYPE_CHECKING:
     from torch import Tensor
 
+    # Arithmetic with arrays of uint8 and uint16, as `decode` returns them, has any integers to a type checker.
+    _Samples = np.integer[Any] | np.bool_
+
     ImageSource = (
-        Image.Image | str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | NDArray[np.uint8] | Tensor
+        Image.Image | str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | NDArray[_Samples] | Tensor
     )
-    """A picture, or a picture file that may hold several frames; see `images_from`."""
-    SampleSource = ImageSource | NDArray[np.uint16] | NDArray[np.bool_]
-    """A picture of any bits and planes; see `samples_from`."""
+    """A picture, or a picture file that may hold several frames; see `images_from` and `samples_from`."""
 
 _T = TypeVar("_T")
 
@@ -63,7 +64,7 @@ def images_from(source: ImageSource | Sequence[ImageSource], options: EncodeOpti
 
 
 def samples_from(
-    source: SampleSource | Sequence[SampleSource], max_error: int = 0, options: EncodeOptions | None = None
+    source: ImageSource | Sequence[ImageSource], max_error: int = 0, options: EncodeOptions | None = None
 ) -> list[SamplePicture]:
     """Return the pictures of a source, or of several, with all the bits and planes that it has.
 

@@ -44,7 +44,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "JXL": {"lossless": True},
     "MPO": {"quality": 95, "subsampling": 0},
     "PDF": {"quality": PDF_QUALITY},
-    "WEBP": {"lossless": True},
+    "WEBP": {"lossless": True, "exact": True},
 }
 _NEARLY_LOSSLESS = 90  # from this quality on, chroma keeps its resolution
 _RICHER_MODE = {"L": "RGB", "LA": "RGBA"}

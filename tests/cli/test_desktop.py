@@ -147,6 +147,15 @@ def test_a_thumbnail_comes_from_the_preview_and_else_from_the_picture(
     thumbnail(previewed, 64)
 
 
+def test_a_preview_never_makes_a_thumbnail_smaller(tmp_path: Path) -> None:
+    source = tmp_path / "previewed.nnc"
+    for preview in (64, True):
+        source.write_bytes(nncodec.encode(Image.new("RGB", (320, 160), "red"), MODEL, preview=preview))
+        for size in (64, 128, 256):
+            with Image.open(io.BytesIO(thumbnail(source, size))) as image:
+                assert image.size == (size, size // 2)
+
+
 @pytest.mark.usefixtures("lossless")
 @pytest.mark.parametrize("preview", [False, True])
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16", "P", "RGB", "RGBA", "CMYK"])

@@ -115,6 +115,14 @@ def test_opaque_sprites_on_nothing_keep_it_in_webp(mode: str, quality: int | Non
             assert image.convert("RGBA").getchannel("A").tobytes() == frame.getchannel("A").tobytes()
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+def test_colours_under_alpha_0_stay(kind: str) -> None:
+    samples = np.asarray(photo().convert("RGBA")).copy()
+    samples[:10, :, 3] = 0
+    with Image.open(io.BytesIO(save([Image.fromarray(samples)], kind, strip=False)[0])) as image:
+        np.testing.assert_array_equal(np.asarray(image), samples)
+
+
 def test_opaque_frames_stay_opaque_in_webp() -> None:
     frames = [photo().convert("RGBA"), photo().rotate(180).convert("RGBA")]
     assert read(save(frames, "WEBP", strip=False)[0]).mode == "RGB"
