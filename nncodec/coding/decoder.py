@@ -204,7 +204,7 @@ def _fill_together(canvas: PixelCanvas, containers: Sequence[Container], loader:
     latents = [_decode_cell(container, own, cell) for container, own in zip(containers, own_codecs, strict=True)]
     stacked = {name: np.concatenate([of_file[name] for of_file in latents]) for name in latents[0]}
     patch = Patch(cell.area, stacked, codec.model.traits.latents)
-    with threads_for(1) as threads:
+    with threads_for(()) as threads:
         _restore(codec, _tiles(codec, patch, cell.area, is_kept=False), canvas, threads)
 
 
@@ -253,6 +253,11 @@ class _FileCodec:
         rows, columns = self.grid.touched(self.grid.window(self.grid.aligned(area)))
         return len(rows) * len(columns)
 
+    def pixels_near(self, area: Area) -> list[int]:
+        """Return the pixels of these blocks, in the order of the file."""
+        rows, columns = self.grid.touched(self.grid.window(self.grid.aligned(area)))
+        return [self.grid.cell(0, row, column).area.pixels for row in rows for column in columns]
+
 
 def _by_group(wanted: Sequence[int], header: Header) -> list[list[int]]:
     """Return the numbers of frames, neighbours of one group of frames together."""
@@ -265,7 +270,7 @@ def _fill(
     """Decode the area of a canvas in the chosen frames onto it."""
     grid, specs = codec.grid, codec.model.traits.latents
     groups = _by_group(chosen, grid.header)
-    at_once = codec.blocks_near(canvas.area) if codec.computing.device == "cpu" else 1
+    pixels = codec.pixels_near(canvas.area) if codec.computing.device == "cpu" else ()
 
     def decode(cell: Cell) -> tuple[Cell, Latents]:
         parts = []
@@ -290,7 +295,7 @@ def _fill(
         for part, patch in patches(grid, group, len(chosen), grid.aligned(canvas.area), specs, decoded):
             yield from _tiles(codec, patch, part, is_kept=not threads.is_one)
 
-    with threads_for(at_once) as threads:
+    with threads_for(pixels) as threads:
         _restore(codec, tiles(), canvas, threads)
     progress.end_group()
 

@@ -164,9 +164,8 @@ class Encoder:
         total = math.prod(header.grid)
         # Refinement needs so much memory that one block at a time must do, and a GPU has one queue.
         one_by_one = self.effort or self.computing.device != "cpu"
-        return self._payloads(
-            header, grid.cells(), lambda cell: self._latents(coded, grid, cell), 1 if one_by_one else total, total
-        )
+        pixels = () if one_by_one else [cell.frames.size * cell.area.pixels for cell in grid.cells()]
+        return self._payloads(header, grid.cells(), lambda cell: self._latents(coded, grid, cell), pixels, total)
 
     def _report(self, done: int, total: int) -> None:
         if self.on_progress:
@@ -289,7 +288,7 @@ class Encoder:
         header: Header,
         blocks: Iterable[_Block],
         latents_of: Callable[[_Block], Latents],
-        at_once: int = 1,
+        pixels: Sequence[int] = (),
         total: int = 0,
     ) -> _CodedBlocks:
         """Encode the blocks; the stored coder is used if no coder was asked for and it is smaller.
@@ -297,8 +296,8 @@ class Encoder:
         Args:
             header: of the file.
             blocks: in file order.
-            latents_of: returns the latents of one; with `at_once` above 1 it is called by several threads.
-            at_once: the most blocks that may be encoded at the same time.
+            latents_of: returns the latents of one; with `pixels` it may be called by several threads.
+            pixels: of the blocks; none if they are to be encoded one after another.
             total: number of blocks to report as they are done; 0 for no report.
         """
         verify, checksums = self.options.get("verify", False), b""
@@ -320,7 +319,7 @@ class Encoder:
         payloads: list[list[bytes]] = [[] for _ in candidates]
         if total:
             self._report(0, total)
-        with threads_for(at_once) as threads:
+        with threads_for(pixels) as threads:
             for done, (own, checksum) in enumerate(threads.map(encoded, blocks), 1):
                 for with_coder, payload in zip(payloads, own, strict=True):
                     with_coder.append(payload)

@@ -218,7 +218,7 @@ class Enhancement:
             place = tile.scaled(self.factor)
             return place, self._enhanced(colour, frames.mode)[:, *place.slices(1, window.scaled(self.factor))]
 
-        with threads_for(1) as threads:
+        with threads_for(()) as threads:
             for number, (place, pixels) in enumerate(threads.map(enhanced, tiles), 1):
                 canvas.put(place, pixels)
                 if on_progress:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -73,9 +74,34 @@ def test_threads_change_neither_file_nor_pixels_nor_progress(
 
 def test_one_block_is_done_by_the_calling_thread(threads: Callable[[int], None]) -> None:
     threads(4)
-    with threads_for(1) as one:
+    with threads_for([9]) as one:
         assert one.is_one
         assert list(one.map(lambda _: threading.get_ident(), [0])) == [threading.get_ident()]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "of_torch", "count"),
+    [
+        ((), 2, 1),
+        ([1024 * 864, 128 * 864], 2, 1),  # 1152 x 864
+        ([1024 * 768, 256 * 768], 2, 1),
+        ([1024**2, 896 * 1024, 1024 * 64, 896 * 64], 2, 2),  # 1920 x 1080
+        ([1024**2, 896 * 1024, 1024 * 64, 896 * 64], 4, 2),
+        ([7, 7], 4, 2),
+        ([7] * 12, 4, 4),
+        ([7] * 12, 16, 4),
+        ([7] * 12, 1, 1),
+        ([7, 1] * 500, 2, 2),
+    ],
+)
+def test_threads_take_blocks_where_that_is_soonest_done(
+    threads: Callable[[int], None], pixels: Sequence[int], of_torch: int, count: int
+) -> None:
+    threads(of_torch)
+    with threads_for(pixels) as several:
+        assert several.is_one == (count == 1)
+        used = set(several.map(lambda _: (time.sleep(0.01), threading.get_ident())[1], range(12)))
+    assert len(used) == count
 
 
 def test_a_busy_machine_gives_one_block_fewer_threads(
@@ -84,10 +110,10 @@ def test_a_busy_machine_gives_one_block_fewer_threads(
     threads(4)
     for free, used in ((4, 4), (3, 3), (1, 1)):
         monkeypatch.setattr("nncodec.coding.parallel.free_processors", lambda wanted, free=free: min(wanted, free))
-        with threads_for(1) as one:
+        with threads_for([9]) as one:
             assert one.is_one == (free == 4)
             assert list(one.map(lambda _: torch.get_num_threads(), [0])) == [used]
-        with threads_for(2) as two:
+        with threads_for([9, 9]) as two:
             assert set(two.map(lambda _: torch.get_num_threads(), range(3))) == {max(1, free // 2)}
         assert torch.get_num_threads() == 4
 
@@ -98,7 +124,7 @@ def test_a_process_of_one_thread_is_never_too_many(
     threads(4)
     torch.set_num_threads(1)
     monkeypatch.setattr("nncodec.coding.parallel.free_processors", lambda wanted: min(wanted, 1))
-    with threads_for(1) as one:
+    with threads_for([9]) as one:
         assert one.is_one
 
 
@@ -106,16 +132,16 @@ def test_without_torch_the_calling_thread_does_all_blocks(
     threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads(4)
-    with threads_for(3) as several:
+    with threads_for([9, 9, 9, 9]) as several:
         assert not several.is_one
     monkeypatch.delitem(sys.modules, "torch")
-    with threads_for(3) as one:
+    with threads_for([9, 9, 9, 9]) as one:
         assert one.is_one
 
 
 def test_other_threads_see_the_settings_of_the_caller(threads: Callable[[int], None]) -> None:
     threads(2)
-    with nncodec.precision("float32"), threads_for(3) as two:
+    with nncodec.precision("float32"), threads_for([9, 9, 9, 9]) as two:
         assert list(two.map(lambda _: current_precision(), range(3))) == ["float32"] * 3
 
 
