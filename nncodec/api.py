@@ -98,7 +98,7 @@ def encode(
         is_alone = model is None and (target_size, target_bpp, target_psnr) == (None, None, None)
         if is_alone and not options and is_nnc_source(image):
             return Container(cast("NncSource", image)).copy()  # encoding it again could only lose
-        image, model, quality = _kept(image, model)  # also arrays that only exact files hold
+        image, model, quality = _kept(image, model)
     target = target_of(quality, target_size, target_bpp, target_psnr)
     max_error = exactness_of(model, options)
     if max_error is not None:

@@ -36,7 +36,7 @@ DEFAULT_LOSSLESS = "lossless"
 _FRAMES_PER_BLOCK = 1 << 13
 # No exact file is as small.
 _LEAST_FILE_BYTES = 24
-# So many bytes a pixel, of two and more that the colours of photographs take.
+# Alpha is simple if it takes fewer bytes a pixel; the colours of photographs take one or more.
 _SIMPLE_ALPHA_BYTES = 1 / 20
 _UNUSED = {
     "coder": "a lossless model has its own",
@@ -126,7 +126,8 @@ class ExactEncoder:
         alpha = None if apart.alpha is None else alpha_chunk(apart.alpha)
         if alpha is None or apart is stack:
             return self._file(stack, alpha, metadata)
-        # Samples are no context for alpha that is simple, but where they are few or drawn they may be one for another.
+        # Simple alpha costs more as a plane of photographs. In drawings, and where it is not simple, it may follow from
+        # their colours.
         data = self._file(apart, alpha, metadata)
         if len(alpha) < _SIMPLE_ALPHA_BYTES * stack.pixels and not is_drawn(stack):
             return data
