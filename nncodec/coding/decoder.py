@@ -86,7 +86,7 @@ def _decode_approximated(
     alpha = exact_decoder.alpha_of(container)
     info, animation = image_info(container), animation_of(container)
     parts = _by_group(wanted, header)
-    progress = Progress(on_progress, len(parts) * codec.blocks_near(view.source))
+    progress = Progress(on_progress, len(parts) * len(codec.pixels_near(view.source)))
     if together:
         at_once = max(1, PIXELS_AT_ONCE // view.source.pixels)
         parts = [list(wanted[start : start + at_once]) for start in range(0, len(wanted), at_once)]
@@ -129,7 +129,7 @@ def _approximated_array(
 ) -> SampleArray:
     codec = _FileCodec.of(container, _loader_for([container]))
     mode = container.header.mode
-    progress = Progress(on_progress, codec.blocks_near(region.coded))
+    progress = Progress(on_progress, len(codec.pixels_near(region.coded)))
     alpha = exact_decoder.alpha_of_frame(container, frame, region)
     planes = 3 if mode is ColourMode.RGB else 1
     if region.source is None:
@@ -248,13 +248,8 @@ class _FileCodec:
         grid = Grid.of(container.header, model.traits)
         return cls(model, guard, grid, _checksums_of(container), Computing.chosen())
 
-    def blocks_near(self, area: Area) -> int:
-        """Return how many blocks of a group are needed for an area."""
-        rows, columns = self.grid.touched(self.grid.window(self.grid.aligned(area)))
-        return len(rows) * len(columns)
-
     def pixels_near(self, area: Area) -> list[int]:
-        """Return the pixels of these blocks, in the order of the file."""
+        """Return the pixels of each block of a group that is needed for an area, in the order of the file."""
         rows, columns = self.grid.touched(self.grid.window(self.grid.aligned(area)))
         return [self.grid.cell(0, row, column).area.pixels for row in rows for column in columns]
 

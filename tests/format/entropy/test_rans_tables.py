@@ -56,7 +56,7 @@ def likely_stage(tables: Tables, seed: int) -> StageSymbols:
     return StageSymbols((peaks[which] + random.integers(0, 2, which.size)).astype(np.int32), which)
 
 
-def check(stages: list[StageSymbols], tables: Tables) -> None:
+def check_decoding(stages: list[StageSymbols], tables: Tables) -> None:
     for stage, symbols in zip(stages, decoded(encoded(stages, tables), stages, tables), strict=True):
         np.testing.assert_array_equal(symbols, stage.symbols)
 
@@ -67,7 +67,7 @@ def test_unlikely_symbols_are_decoded_wherever_they_are(symbol: int, places: lis
     tables = peaked([60, 100, 140])
     stages = [likely_stage(tables, 0), likely_stage(tables, 1), likely_stage(tables, 2)]
     stages[1].symbols[places] = symbol
-    check(stages, tables)
+    check_decoding(stages, tables)
 
 
 def test_unlikely_symbols_in_every_stage_are_decoded() -> None:
@@ -75,14 +75,14 @@ def test_unlikely_symbols_in_every_stage_are_decoded() -> None:
     stages = [likely_stage(tables, seed) for seed in range(7)]
     for stage in stages:
         stage.symbols[100] = 90
-    check(stages, tables)
+    check_decoding(stages, tables)
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, COLUMNS - 2), min_size=1, max_size=4), st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_any_tables_decode(peaks: list[int], width: int, seed: int) -> None:
     tables = peaked(peaks, width)
-    check([likely_stage(tables, seed), likely_stage(tables, seed + 1)], tables)
+    check_decoding([likely_stage(tables, seed), likely_stage(tables, seed + 1)], tables)
 
 
 @pytest.mark.parametrize("peak", [0, 1, 3, 100, COLUMNS - 4, COLUMNS - 2, COLUMNS - 1])
@@ -110,9 +110,9 @@ def test_tables_of_24_bits_with_one_likely_column() -> None:
     tables = Tables(row, MINIMUM, 24)
     assert RansTables.of(tables).likely(0).columns.tolist() == [UNLIKELY, 50, UNLIKELY]
     stage = StageSymbols(np.full(MANY, 50 + MINIMUM, np.int32), np.zeros(MANY, np.int64))
-    check([stage], tables)
+    check_decoding([stage], tables)
     stage.symbols[17] = 51 + MINIMUM
-    check([stage, stage], tables)
+    check_decoding([stage, stage], tables)
 
 
 @pytest.mark.parametrize("kept", [1, 4, 9, 400])
