@@ -127,9 +127,7 @@ def test_a_few_pixels_of_noise_are_best_at_the_best_quality(mode: str, size: tup
     original = Image.fromarray(samples).convert(mode)
     files = [nncodec.encode(original, quality=quality) for quality in (0, 50, 75, 100)]
     reached = [psnr_db(nncodec.decode(data), original) for data in files]
-    assert reached[-1] == max(reached) > 40
-    # Where the bare samples bound a file, qualities below the best differ by chance only.
-    assert min(reached) > reached[0] - 0.5
+    assert reached == sorted(reached)
     assert len(files[-1]) <= len(nncodec.encode(original, lossless=True))
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nncodec._support.notes import warn_of
+from nncodec.coding.difference import difference
 from nncodec.coding.envelope import check_options, coder_of, identified, level_of, require_range, write_file
 from nncodec.coding.exact_encoder import alpha_chunk
 from nncodec.coding.grid import BLOCK_EDGE_LOG2, PIXELS_AT_ONCE, TILE_EDGE, Cell, Grid
@@ -134,9 +135,13 @@ class Encoder:
         """Encode all frames into one file, with these chunks of metadata."""
         coded = self._reduced(frames)
         blocks = self._coded(frames, coded)
-        if self._is_wasteful(blocks, coded):
-            blocks = self._at_fitting_quality(frames, coded)._coded(frames, coded)
-        return self._file(blocks, frames, metadata)
+        if not self._is_wasteful(blocks, coded):
+            return self._file(blocks, frames, metadata)
+        fitting = self._at_fitting_quality(frames, coded)
+        # In so few bytes, what no model holds may by chance be better at the lowest quality.
+        encoders = (fitting, fitting.at_quality(0)) if fitting.quality else (fitting,)
+        files = [encoder._file(encoder._coded(frames, coded), frames, metadata) for encoder in encoders]
+        return min(files, key=lambda data: difference(data, frames).squares) if len(files) > 1 else files[0]
 
     def write_each(self, frames: Frames, metadata: Sequence[Mapping[int, bytes]]) -> Iterator[bytes]:
         """Encode each frame into its own file, with its metadata; small frames share one pass of the model."""
