@@ -33,13 +33,12 @@ def checkerboard(planes: int = 3, noise: int = 3) -> Image.Image:
     return Image.fromarray(np.clip(samples, 0, 255).astype(np.uint8).squeeze())
 
 
-@pytest.mark.parametrize(("planes", "noise", "quality"), [(3, 8, 98)])
-def test_a_nearly_exact_file_is_written_if_it_is_smaller_and_better(planes: int, noise: int, quality: int) -> None:
-    image = checkerboard(planes, noise)
+def test_a_nearly_exact_file_is_written_if_it_is_smaller_and_better() -> None:
+    image = checkerboard(noise=8)
     near = nncodec.encode(image, max_error=2)
     assert len(near) < len(nncodec.encode(image, lossless=True))
-    assert nncodec.encode(image, "photo", quality) == near
-    assert len(nncodec.encode(image, "photo", quality, lossless=False)) > len(near)
+    assert nncodec.encode(image, "photo", 98) == near
+    assert len(nncodec.encode(image, "photo", 98, lossless=False)) > len(near)
 
 
 def test_a_larger_error_is_permitted_where_a_pattern_is_left_alone_by_it() -> None:
