@@ -26,11 +26,11 @@ def array_of(image: Image.Image) -> NDArray[Any]:
     return np.asarray(image).astype(int)
 
 
-def checkerboard(planes: int = 3, noise: int = 3) -> Image.Image:
+def checkerboard(noise: int = 3) -> Image.Image:
     """Single pixels with faint noise, which no codec for photographs holds."""
-    y, x, _ = np.ogrid[:64, :64, :planes]
-    samples = (x + y) % 2 * 255 + random().integers(-noise, noise + 1, (64, 64, planes))
-    return Image.fromarray(np.clip(samples, 0, 255).astype(np.uint8).squeeze())
+    y, x, _ = np.ogrid[:64, :64, :3]
+    samples = (x + y) % 2 * 255 + random().integers(-noise, noise + 1, (64, 64, 3))
+    return Image.fromarray(np.clip(samples, 0, 255).astype(np.uint8))
 
 
 def test_a_nearly_exact_file_is_written_if_it_is_smaller_and_better() -> None:
