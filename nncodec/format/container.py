@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
@@ -42,7 +43,7 @@ def write(header: Header, chunks: Mapping[int, bytes], blocks: Sequence[bytes]) 
 
 
 class Container:
-    """An open file: the header is read and checked at once, chunks and blocks on request.
+    """An open file: the header is read and checked at once, chunks and blocks on request, by any number of threads.
 
     Args:
         source: path of the file, which is read whole; its bytes; or a binary stream positioned at its beginning, which
@@ -67,6 +68,8 @@ class Container:
             raise InvalidOption(option="data", reason="the file is open as text; open it with mode 'rb'")
         stream = seekable(stream)
         self._stream = stream
+        # Another thread must not move the stream between `seek` and `read`.
+        self._moving = threading.Lock()
         self.limits = limits
         self._start = stream.tell()
         try:
@@ -118,7 +121,8 @@ class Container:
 
     def check_end(self) -> None:
         """Raise Truncated or Corrupt unless the file ends exactly after the last block."""
-        end = end_of(self._stream)
+        with self._moving:
+            end = end_of(self._stream)
         if end < self._end:
             raise Truncated(part="blocks")
         if end > self._end:
@@ -138,8 +142,9 @@ class Container:
         return self._read(self._start, self.size_bytes, None, "blocks")
 
     def _read(self, offset: int, size: int, crc: int | None, part: str) -> bytes:
-        self._stream.seek(offset)
-        data = read_exactly(self._stream, size, part)
+        with self._moving:
+            self._stream.seek(offset)
+            data = read_exactly(self._stream, size, part)
         if crc is not None and zlib.crc32(data) != crc:
             raise Corrupt(detail=f"{part} does not match its checksum")
         return data

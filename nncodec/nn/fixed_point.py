@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from nncodec.engine.fixed_point import ACTIVATION_LIMIT, ACTIVATION_STEPS, LEAK, WEIGHT_STEPS, check_steps
-from nncodec.nn.products import addmm
+from nncodec.nn.products import addmm, convolved
 from nncodec.nn.quantize import round_straight_through
 
 # A bias is trained and stored in steps of 1/8192; a layer adds sixteen times its value.
@@ -133,6 +133,8 @@ class ExactConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         """Return the sums, in float64 where a setting of the caller's would compute float32 in less."""
         if _is_float32_whole(input.device.type, "conv"):
+            if self.kernel_size == (1, 1) and self.bias is not None:
+                return convolved(input, self.weight, self.bias)
             return super().forward(input)
         bias = None if self.bias is None else self.bias.double()
         sums: Tensor = self._conv_forward(input.double(), self.weight.double(), bias)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -243,6 +247,28 @@ def test_a_header_changed_by_someone_who_knows_the_checksum_gives_a_file_or_a_fo
     except FormatError:
         return
     assert container.size_bytes == len(original)
+
+
+# --- threads ------------------------------------------------------------------------------------------------------
+
+
+class _Interrupted(io.BytesIO):
+    """A stream that lets other threads run between `seek` and `read`, as reading from a disk does."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        place = super().seek(offset, whence)
+        time.sleep(0.0005)
+        return place
+
+
+def test_threads_read_blocks_and_chunks_of_one_stream() -> None:
+    blocks = [bytes([number]) * (number + 1) for number in range(16)]
+    fields = header(width=256, height=256, display_size=(256, 256), block_edge_log2=6)
+    container = Container(_Interrupted(write(fields, {ChunkType.XMP: b"<x/>"}, blocks)))
+    reads: list[Callable[[], bytes | None]] = [partial(container.block, number) for number in range(16)]
+    reads += [partial(container.chunk, ChunkType.XMP), container.check_end] * 4
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda read: read(), reads)) == [*blocks, *[b"<x/>", None] * 4]
 
 
 # --- sizes and streams that cannot be trusted ----------------------------------------------------------------------
