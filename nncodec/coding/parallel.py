@@ -31,11 +31,9 @@ def threads_for(pixels: Sequence[int]) -> Threads:
     """
     if "torch" not in sys.modules:
         return Threads(1)
-    import torch
+    from nncodec.nn.threads import thread_count, threads_of_torch
 
-    from nncodec.nn.threads import threads_of_torch
-
-    of_torch = min(torch.get_num_threads(), allowed_threads())
+    of_torch = min(thread_count(), allowed_threads())
     free = free_processors(of_torch)
     return Threads(_best_count(pixels, of_torch), threads_of_torch, free if free < of_torch else None)
 

@@ -6,6 +6,7 @@ wait longer than they compute. It is faster to give each thread whole pieces of 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -18,6 +19,27 @@ from nncodec._support.threads import allowed_threads, started
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+
+
+class _Number:
+    """The number of torch's threads, which is the process's: one pool at a time changes it, for a moment."""
+
+    lock = threading.Lock()
+
+    @classmethod
+    def forget_others(cls) -> None:
+        """Take the lock from threads that a forked process does not have."""
+        cls.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
+    os.register_at_fork(after_in_child=_Number.forget_others)
+
+
+def thread_count() -> int:
+    """Return how many threads torch uses in the calling thread."""
+    with _Number.lock:  # in a thread's first call, torch takes over what the process has at that moment
+        return torch.get_num_threads()
 
 
 class Team:
@@ -36,9 +58,9 @@ class Team:
     """
 
     def __init__(self, most: int) -> None:
-        torch_threads = torch.get_num_threads()
-        self.size = max(1, min(most, torch_threads, allowed_threads()))
-        self._pool = None if most <= 1 or torch_threads <= 1 else threads_of_torch(self.size)
+        computing = thread_count()
+        self.size = max(1, min(most, computing, allowed_threads()))
+        self._pool = None if most <= 1 or computing <= 1 else threads_of_torch(self.size)
         self._stopped = False
 
     def __enter__(self) -> Team:
@@ -85,7 +107,11 @@ def _exactly(work: Callable[[], _Result]) -> _Result:
 
 def threads_of_torch(count: int, share: int = 1) -> ThreadPoolExecutor:
     """Start threads in which torch computes with a share of its threads; everywhere else it keeps their number."""
-    before = torch.get_num_threads()
+    with _Number.lock:
+        return _started(count, share, torch.get_num_threads())
+
+
+def _started(count: int, share: int, before: int) -> ThreadPoolExecutor:
     own = max(1, min(share, before // count))
     begun = threading.Barrier(count + 1)
 

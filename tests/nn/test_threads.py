@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 
 import pytest
 import torch
 
-from nncodec.nn.threads import Team
+from nncodec.nn.threads import Team, _Number, thread_count, threads_of_torch
 
 
 @pytest.fixture
@@ -52,6 +54,34 @@ def test_torch_computes_with_one_thread_in_each_and_with_all_elsewhere(torch_thr
         assert torch.get_num_threads() == in_a_new_thread(torch.get_num_threads) == 3
     assert len(seen) == 2
     assert {found[1:] for found in seen} == {(1, True)}
+
+
+def test_pools_that_start_at_the_same_time_leave_torch_its_number(
+    torch_threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = torch.set_num_threads
+
+    def change_slowly(count: int) -> None:
+        change(count)
+        time.sleep(0.02)
+
+    monkeypatch.setattr(torch, "set_num_threads", change_slowly)
+    starting = [threading.Thread(target=lambda: threads_of_torch(1, 2).shutdown()) for _ in range(2)]
+    for thread in starting:
+        thread.start()
+        time.sleep(0.01)  # the next one starts while the process's number is another
+    for thread in starting:
+        thread.join()
+    assert torch.get_num_threads() == in_a_new_thread(torch.get_num_threads) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # forks with threads are deprecated from Python 3.12 on
+def test_a_fork_while_a_pool_starts_can_start_its_own(torch_threads: None) -> None:
+    with _Number.lock:
+        if not (child := os.fork()):
+            os._exit(thread_count() - 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_single_thread_of_torch_starts_no_thread(torch_threads: None) -> None:
