@@ -6,7 +6,6 @@ wait longer than they compute. It is faster to give each thread whole pieces of 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -15,30 +14,20 @@ from typing import Any, TypeVar
 
 import torch
 
+from nncodec._support.process_lock import ProcessLock
 from nncodec._support.threads import allowed_threads, started
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-class _Number:
-    """The number of torch's threads, which is the process's: one pool at a time changes it, for a moment."""
-
-    lock = threading.Lock()
-
-    @classmethod
-    def forget_others(cls) -> None:
-        """Take the lock from threads that a forked process does not have."""
-        cls.lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which cannot fork
-    os.register_at_fork(after_in_child=_Number.forget_others)
+# The number of torch's threads is the process's: one pool at a time changes it, for a moment.
+_changing_number = ProcessLock()
 
 
 def thread_count() -> int:
     """Return how many threads torch uses in the calling thread."""
-    with _Number.lock:  # in a thread's first call, torch takes over what the process has at that moment
+    with _changing_number:  # in a thread's first call, torch takes over what the process has at that moment
         return torch.get_num_threads()
 
 
@@ -107,7 +96,7 @@ def _exactly(work: Callable[[], _Result]) -> _Result:
 
 def threads_of_torch(count: int, share: int = 1) -> ThreadPoolExecutor:
     """Start threads in which torch computes with a share of its threads; everywhere else it keeps their number."""
-    with _Number.lock:
+    with _changing_number:
         return _started(count, share, torch.get_num_threads())
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from PIL import ExifTags, Image
+
+from nncodec._support.filtered_warnings import filtered_warnings
 
 PREFIX = b"Exif\0\0"
 """What some formats put before the TIFF stream that EXIF is."""
@@ -90,8 +91,7 @@ def orientation_of(image: Image.Image) -> int:
     if is_turned_by_decoder(image):
         return UPRIGHT
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow's parser
+        with filtered_warnings("ignore"):  # of Pillow's parser
             orientation: object = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
         return UPRIGHT
@@ -109,8 +109,7 @@ def is_turned_by_decoder(image: Image.Image) -> bool:
 def resolution_of(image: Image.Image) -> tuple[float, float] | None:
     """Return the dots per inch that EXIF says, None if it does not: Pillow looks for them in EXIF of JPEG only."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow's parser
+        with filtered_warnings("ignore"):  # of Pillow's parser
             exif = image.getexif()
         across, down = (float(exif[tag]) for tag in (ExifTags.Base.XResolution, ExifTags.Base.YResolution))
         unit = exif.get(ExifTags.Base.ResolutionUnit, _INCH)
@@ -152,8 +151,7 @@ def raw_xmp(info: Mapping[Any, Any]) -> bytes | None:
 def is_sound(exif: bytes) -> bool:
     """Return whether Pillow can read EXIF and write all of it anew, as its writers of some formats do."""
     parsed = Image.Exif()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # Pillow warns of what it leaves out
+    with filtered_warnings("error"):  # Pillow warns of what it leaves out
         try:
             parsed.load(exif)
             parsed.tobytes()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from PIL import Image
+
+from nncodec._support.filtered_warnings import filtered_warnings
 
 _MOST_BOXES = 1000
 _MOST_BYTES = 1 << 26  # of metadata
@@ -62,8 +63,7 @@ def found_by_opening(image: Image.Image, find: Callable[[Image.Image], _T]) -> _
 
     def opened(stream: BinaryIO) -> _T | None:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # all were told when the image was opened
+            with filtered_warnings("ignore"):  # all were told when the image was opened
                 return find(Image.open(stream))
         except Exception:  # the file may be another one by now, and Pillow's decoders may raise anything
             return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -11,6 +10,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image, ImageOps
 
+from nncodec._support.filtered_warnings import filtered_warnings, recorded_warnings
 from nncodec._support.notes import warn_of
 from nncodec.errors import InvalidOption, NncError, UnsupportedImage
 from nncodec.format.header import MAGIC
@@ -92,17 +92,19 @@ def _read_file(stream: BinaryIO, frame: int | None, max_pixels: int, strip: bool
         raise UnsupportedImage(detail="already an .nnc file; use 'nncodec decode' to get a picture back")
     stream.seek(0)
     notes: list[str] = []
-    with _bounded(max_pixels), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with open_picture(stream) as image:
-            chosen = _chosen_frames(image, frame, notes)
-            if image.width * image.height * len(chosen) > max_pixels:
-                raise UnsupportedImage(
-                    detail=f"{len(chosen)} frames of {image.width} x {image.height} pixels are more than {max_pixels} "
-                    "pixels; choose one with --frame, or raise --max-pixels"
-                )
-            frames, metadata = _read(image, chosen, strip, notes, max_error)
+    # Pillow's limit is the process's, too: what is inside is for one thread at a time.
+    with (
+        recorded_warnings(but=Image.DecompressionBombWarning) as caught,
+        _bounded(max_pixels),
+        open_picture(stream) as image,
+    ):
+        chosen = _chosen_frames(image, frame, notes)
+        if image.width * image.height * len(chosen) > max_pixels:
+            raise UnsupportedImage(
+                detail=f"{len(chosen)} frames of {image.width} x {image.height} pixels are more than {max_pixels} "
+                "pixels; choose one with --frame, or raise --max-pixels"
+            )
+        frames, metadata = _read(image, chosen, strip, notes, max_error)
     notes += [str(warning.message) for warning in caught]
     return PictureFile(frames, metadata, tuple(dict.fromkeys(notes)))
 
@@ -120,8 +122,7 @@ def megapixels_of(open_stream: Callable[[], BinaryIO]) -> float:
 def upright(image: Image.Image) -> Image.Image:
     """Return an image with its orientation, of EXIF or else XMP, applied, if that can be read."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow's parser
+        with filtered_warnings("ignore"):  # of Pillow's parser
             return ImageOps.exif_transpose(image)
     except Exception:  # cameras write anything as EXIF, and Pillow's parser may raise anything
         return image

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nncodec._support.filtered_warnings import filtered_warnings
 from nncodec.plugin.device import device
 from nncodec.plugin.self_test import block_latents, contexts_of
 
@@ -71,10 +71,9 @@ def _threads(count: int) -> Iterator[None]:
 def _without_onednn() -> Iterator[None]:
     import torch
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of TF32 on other processors, whatever is set
-        with torch.backends.mkldnn.flags(enabled=False):
-            yield
+    # It warns of TF32 on other processors, whatever is set.
+    with filtered_warnings("ignore"), torch.backends.mkldnn.flags(enabled=False):
+        yield
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import sys
 import threading
@@ -70,6 +71,21 @@ def test_threads_change_neither_file_nor_pixels_nor_progress(
     assert {ident for _, _, ident in results[0][2]} == {threading.get_ident()}
     assert len({ident for ident, _ in seen}) == 2
     assert {number for _, number in seen} == {1}
+
+
+class _Interrupted(io.BytesIO):
+    """A stream that lets other threads run between `seek` and `read`, as reading from a disk does."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        place = super().seek(offset, whence)
+        time.sleep(0.001)
+        return place
+
+
+def test_blocks_of_one_stream_are_not_mixed_up(threads: Callable[[int], None], model: SmoothMeans) -> None:
+    threads(4)
+    data = nncodec.encode(picture(), "conv/photo", lossless=False)
+    assert nncodec.decode(_Interrupted(data)).tobytes() == nncodec.decode(data).tobytes()
 
 
 def test_one_block_is_done_by_the_calling_thread(threads: Callable[[int], None]) -> None:

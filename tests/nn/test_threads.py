@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from concurrent.futures import CancelledError
 import pytest
 import torch
 
-from nncodec.nn.threads import Team, _Number, thread_count, threads_of_torch
+from nncodec.nn.threads import Team, threads_of_torch
 
 
 @pytest.fixture
@@ -73,15 +72,6 @@ def test_pools_that_start_at_the_same_time_leave_torch_its_number(
     for thread in starting:
         thread.join()
     assert torch.get_num_threads() == in_a_new_thread(torch.get_num_threads) == 3
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # forks with threads are deprecated from Python 3.12 on
-def test_a_fork_while_a_pool_starts_can_start_its_own(torch_threads: None) -> None:
-    with _Number.lock:
-        if not (child := os.fork()):
-            os._exit(thread_count() - 1)
-    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_single_thread_of_torch_starts_no_thread(torch_threads: None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import io
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from nncodec._support.filtered_warnings import filtered_warnings
 from nncodec.compare.curves import CurvePoint
 from nncodec.compare.report.style import LIGHT, Stroke, Theme, strokes
 from nncodec.compare.results import Comparison, Match, MeanPoint, Measurement
@@ -48,9 +48,8 @@ class Plot:
     def png(self, theme: Theme) -> bytes:
         """Return the plot as PNG."""
         buffer = io.BytesIO()
-        with warnings.catch_warnings():
-            # The font may lack the letters of a name and draw boxes; the page shows the name in full.
-            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        # The font may lack the letters of a name and draw boxes; the page shows the name in full.
+        with filtered_warnings("ignore", "Glyph .* missing from font"):
             # Without the program's name, so that the same results give the same bytes.
             self.draw(theme).savefig(buffer, format="png", metadata={"Software": None})
         return buffer.getvalue()
