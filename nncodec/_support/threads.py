@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from nncodec._support.forking import note_thread
+
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _Start = Callable[[int, int], concurrent.futures.ThreadPoolExecutor]
@@ -93,4 +95,5 @@ def started(threads: int, share: int) -> concurrent.futures.ThreadPoolExecutor:
 
 
 def _take_share(count: int) -> None:
+    note_thread()
     _SHARE.count = count

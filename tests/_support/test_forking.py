@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import subprocess
 import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
+
+from nncodec._support.forking import note_thread
 
 DECODE_AND_FORK = """
 import os, sys, warnings
@@ -43,3 +49,21 @@ def test_a_child_forked_after_decoding_encodes_and_decodes() -> None:
     except subprocess.TimeoutExpired:
         pytest.fail("the child hangs")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="this system does not tell its threads")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forks with threads, from Python 3.12 on
+def test_a_fork_waits_for_threads_that_end() -> None:
+    begun, ended = threading.Event(), []
+
+    def work() -> None:
+        note_thread()
+        begun.set()
+        time.sleep(0.2)
+        ended.append(True)
+
+    _thread.start_new_thread(work, ())  # not one of `threading.enumerate`, as a thread that ends
+    begun.wait(10)
+    if not (child := os.fork()):
+        os._exit(0 if ended else 1)
+    assert os.waitpid(child, 0)[1] == 0
