@@ -18,19 +18,27 @@ from pathlib import Path
 
 # Python calls a thread ended before the system does, by far less than this.
 _LONGEST_END_SECONDS = 1.0
-# The system's numbers of threads that computed.
+# The system's numbers of threads that computed; when there are so many, those that are gone are forgotten.
 _computed: set[int] = set()
+_MANY = 64
 
 
 def note_thread() -> None:
     """Let forks wait for the end of the calling thread, once it has done its work."""
+    if len(_computed) >= _MANY:
+        _computed.difference_update([number for number in tuple(_computed) if not _exists(number)])
     _computed.add(threading.get_native_id())
+
+
+def _exists(number: int) -> bool:
+    """Return whether the system still has a thread of this process; no where it does not say, outside Linux."""
+    return Path(f"/proc/self/task/{number}").exists()
 
 
 def _wait_for_ended_threads() -> None:
     ended = _computed - {thread.native_id for thread in threading.enumerate()}
     give_up = time.monotonic() + _LONGEST_END_SECONDS
-    while any(Path(f"/proc/self/task/{number}").exists() for number in ended) and time.monotonic() < give_up:
+    while any(map(_exists, ended)) and time.monotonic() < give_up:
         time.sleep(0.0005)
     _computed.difference_update(ended)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from nncodec._support import forking
 from nncodec._support.forking import note_thread
 
 DECODE_AND_FORK = """
@@ -67,3 +68,11 @@ def test_a_fork_waits_for_threads_that_end() -> None:
     if not (child := os.fork()):
         os._exit(0 if ended else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_threads_that_are_gone_are_forgotten() -> None:
+    for _ in range(300):
+        thread = threading.Thread(target=note_thread)
+        thread.start()
+        thread.join()
+    assert len(forking._computed) <= 100

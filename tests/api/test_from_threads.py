@@ -34,7 +34,7 @@ def test_pictures_are_read_from_files(tmp_path: Path, often_interrupted: None) -
         paths.append(tmp_path / f"{number}.jpg")
         Image.fromarray(skimage.data.rocket()[:40, 40 * number :][:, :56]).save(paths[-1], exif=exif)
     alone = [nncodec.encode(path) for path in paths]
-    filters, limit, number = list(warnings.filters), Image.MAX_IMAGE_PIXELS, torch.get_num_threads()
+    filters, limit, threads = list(warnings.filters), Image.MAX_IMAGE_PIXELS, torch.get_num_threads()
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(nncodec.encode, paths * 2)) == alone * 2
         decoded = list(pool.map(nncodec.decode, alone * 2))
@@ -44,4 +44,4 @@ def test_pictures_are_read_from_files(tmp_path: Path, often_interrupted: None) -
     assert all(np.array_equal(one, other) for one, other in zip(decoded, decoded[4:], strict=False))
     assert list(warnings.filters) == filters
     assert limit == Image.MAX_IMAGE_PIXELS
-    assert torch.get_num_threads() == number
+    assert torch.get_num_threads() == threads
